@@ -1,0 +1,54 @@
+#ifndef EXPSYN_CORE_FFT_CONVOLVER_H_
+#define EXPSYN_CORE_FFT_CONVOLVER_H_
+
+#include <complex>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "aligned_buffer.h"
+#include "cost_model.h"
+#include "fft_plan.h"
+#include "recursion.h"
+#include "window.h"
+
+namespace expsyn {
+
+// The spectra of a window's kernels for one block plan, scaled by 1 / fft_length so that an
+// unnormalised inverse transform needs no further factor. Kernel i starts at i * stride.
+template <typename Real>
+struct Spectra {
+  AlignedBuffer<std::complex<Real>> values;
+  std::int64_t stride = 0;
+};
+
+// Block convolution of one window by real transforms, with the kernels' spectra prepared once for
+// each transform length. Thread-safe.
+template <typename Real>
+class FftConvolver {
+ public:
+  // The window must outlive the convolver.
+  explicit FftConvolver(const Window& window) : window_(window) {}
+
+  // Computes, for every synapse n of the stretch,
+  //
+  //   output[t] = sum_{k < min(W, t + 1)} w_n[k] x[t - k]  +  isyn0 w_n[t]   (second term: t < W)
+  //
+  // by overlap-save, synapse by synapse in tiles that fit the cache. The roll-over of the state
+  // needs no transform. An output whose window holds no input is exactly the rolled-over state,
+  // or 0. Scratch memory does not depend on the number of steps beyond one window.
+  void Convolve(const Stretch<Real>& stretch) const;
+
+ private:
+  std::shared_ptr<const Spectra<Real>> SpectraFor(const BlockPlan& blocks,
+                                                  const FftPlan<double>& plan) const;
+
+  const Window& window_;
+  mutable std::mutex lock_;
+  mutable std::map<std::int64_t, std::shared_ptr<const Spectra<Real>>> spectra_;
+};
+
+}  // namespace expsyn
+
+#endif  // EXPSYN_CORE_FFT_CONVOLVER_H_

@@ -1,0 +1,66 @@
+#ifndef EXPSYN_CORE_FLOATING_POINT_MODE_H_
+#define EXPSYN_CORE_FLOATING_POINT_MODE_H_
+
+#include <cstdint>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <xmmintrin.h>
+#endif
+
+namespace expsyn {
+
+// While it lives, subnormal numbers count as zero on this thread, and rounding is to nearest; the
+// mode found at construction is restored at destruction. A decaying trace would otherwise spend
+// its last steps in subnormal arithmetic, which is many times slower. For stack use only.
+class FlushSubnormals {
+ public:
+  FlushSubnormals() : saved_(Read()) { Write(Flushing(saved_)); }
+  ~FlushSubnormals() { Write(saved_); }
+  FlushSubnormals(const FlushSubnormals&) = delete;
+  FlushSubnormals& operator=(const FlushSubnormals&) = delete;
+
+  // The control word of the calling thread: comparing two of them tells whether it changed.
+  static std::uint64_t Read() {
+#if defined(__x86_64__) || defined(__i386__)
+    return _mm_getcsr();
+#elif defined(__aarch64__)
+    std::uint64_t word;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(word));
+    return word;
+#else
+    return 0;
+#endif
+  }
+
+ private:
+  static std::uint64_t Flushing(std::uint64_t word) {
+#if defined(__x86_64__) || defined(__i386__)
+    constexpr std::uint64_t kFlushToZero = 1u << 15;
+    constexpr std::uint64_t kDenormalsAreZero = 1u << 6;
+    constexpr std::uint64_t kRounding = 3u << 13;
+    return (word & ~kRounding) | kFlushToZero | kDenormalsAreZero;
+#elif defined(__aarch64__)
+    constexpr std::uint64_t kFlushToZero = 1u << 24;
+    constexpr std::uint64_t kRounding = 3u << 22;
+    return (word & ~kRounding) | kFlushToZero;
+#else
+    return word;
+#endif
+  }
+
+  static void Write(std::uint64_t word) {
+#if defined(__x86_64__) || defined(__i386__)
+    _mm_setcsr(static_cast<unsigned>(word));
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"(word));
+#else
+    static_cast<void>(word);
+#endif
+  }
+
+  std::uint64_t saved_;
+};
+
+}  // namespace expsyn
+
+#endif  // EXPSYN_CORE_FLOATING_POINT_MODE_H_

@@ -1,0 +1,32 @@
+#ifndef EXPSYN_CORE_KERNELS_H_
+#define EXPSYN_CORE_KERNELS_H_
+
+#include <cstdint>
+
+#include "fft_convolver.h"
+#include "window.h"
+
+namespace expsyn {
+
+// Everything that depends on tau, dt and the window's length alone: made once whenever one of them
+// changes, then shared by any number of calls and threads.
+class Kernels {
+ public:
+  Kernels(const double* tau, std::int64_t n_synapses, double dt, std::int64_t window_length)
+      : window_(tau, n_synapses, dt, window_length), convolver32_(window_), convolver64_(window_) {}
+  Kernels(const Kernels&) = delete;
+  Kernels& operator=(const Kernels&) = delete;
+
+  const Window& window() const { return window_; }
+  void Convolve(const Stretch<float>& stretch) const { convolver32_.Convolve(stretch); }
+  void Convolve(const Stretch<double>& stretch) const { convolver64_.Convolve(stretch); }
+
+ private:
+  Window window_;
+  FftConvolver<float> convolver32_;
+  FftConvolver<double> convolver64_;
+};
+
+}  // namespace expsyn
+
+#endif  // EXPSYN_CORE_KERNELS_H_

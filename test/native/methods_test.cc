@@ -1,0 +1,305 @@
+#include <doctest/doctest.h>
+
+#include <cfenv>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "floating_point_mode.h"
+#include "oracle.h"
+
+namespace expsyn::test {
+namespace {
+
+constexpr double kTolerance64 = 1e-12;
+constexpr double kTolerance32 = 5e-6;
+
+std::vector<double> SpreadTaus(std::int64_t n) {
+  std::vector<double> tau;
+  for (std::int64_t i = 0; i < n; ++i) {
+    tau.push_back(5e-3 * std::pow(20.0, static_cast<double>(i) / static_cast<double>(n)));
+  }
+  return tau;
+}
+
+void CheckBothMethods(const Case& c) {
+  const std::vector<long double> expected = DirectSum(c);
+  for (const Method method : {Method::kFft, Method::kRecursive}) {
+    CAPTURE(method == Method::kFft ? "fft" : "recursive");
+    CAPTURE(c.n_timesteps);
+    CAPTURE(c.n_synapses());
+    CAPTURE(c.window_length);
+    const Answer wide = Run<double>(c, method);
+    CHECK(wide.result.status == EvolveResult::Status::kDone);
+    CHECK(WorstError(c, wide.output, expected) < kTolerance64);
+    const Answer narrow = Run<float>(c, method);
+    CHECK(WorstError(c, narrow.output, expected) < kTolerance32);
+    // The new state is the output's last step.
+    for (std::int64_t b = 0; b < c.n_batches; ++b) {
+      for (std::int64_t n = 0; n < c.n_synapses(); ++n) {
+        const auto last = ((b + 1) * c.n_timesteps - 1) * c.n_synapses() + n;
+        CHECK(wide.next_state[b * c.n_synapses() + n] == wide.output[last]);
+        CHECK(narrow.next_state[b * c.n_synapses() + n] == narrow.output[last]);
+      }
+    }
+  }
+}
+
+TEST_CASE("both methods compute the direct sum at awkward lengths") {
+  for (const std::int64_t window : {1, 2, 31, 32, 33, 100}) {
+    for (const std::int64_t n_timesteps :
+         {std::int64_t{1}, std::int64_t{2}, std::int64_t{3}, window, window + 1, 2 * window,
+          std::int64_t{31}, std::int64_t{32}, std::int64_t{33}, std::int64_t{97}, std::int64_t{257},
+          std::int64_t{1021}}) {
+      CheckBothMethods(MakeCase(1, n_timesteps, SpreadTaus(3), window, Drive::kSigned));
+      if (window > 1) {
+        CheckBothMethods(MakeCase(1, window - 1, SpreadTaus(3), window, Drive::kSigned));
+      }
+    }
+  }
+}
+
+TEST_CASE("both methods compute the direct sum for every number of synapses") {
+  for (std::int64_t n = 1; n <= 35; ++n) {
+    CheckBothMethods(MakeCase(2, 700, SpreadTaus(n), 150, Drive::kSpikes));
+  }
+  for (const std::int64_t n : {63, 64, 65, 72, 129, 300}) {
+    CheckBothMethods(MakeCase(2, 90, SpreadTaus(n), 40, Drive::kSigned));
+  }
+}
+
+TEST_CASE("both methods compute the direct sum with an unlimited window") {
+  for (const std::int64_t n : {1, 3, 9, 20}) {
+    for (const std::int64_t n_timesteps : {1, 31, 500, 3001}) {
+      CheckBothMethods(
+          MakeCase(2, n_timesteps, SpreadTaus(n), Window::kUnlimited, Drive::kSigned));
+    }
+  }
+}
+
+TEST_CASE("rounding errors do not grow with tau, window or time") {
+  for (const Drive drive : {Drive::kSpikes, Drive::kSigned, Drive::kConstant}) {
+    // tau of 20,000 steps; a window much shorter than tau, which hardly forgets; both at once.
+    CheckBothMethods(MakeCase(1, 20000, {20.0, 0.5}, Window::kUnlimited, drive));
+    CheckBothMethods(MakeCase(1, 20000, {1e3, 1e6, 0.1}, 37, drive));
+    CheckBothMethods(MakeCase(1, 20000, std::vector<double>(9, 1e4), 50, drive));
+  }
+}
+
+TEST_CASE("an alternating input, whose sum cancels, keeps its digits") {
+  const Case c = MakeCase(1, 5000, {0.2, 0.05}, 2000, Drive::kAlternating);
+  CheckBothMethods(c);
+}
+
+TEST_CASE("a tiny channel beside a huge one keeps its digits") {
+  for (const double scale : {1e-250, 1e-30, 1e30, 1e300}) {
+    CAPTURE(scale);
+    Case c = MakeCase(1, 900, SpreadTaus(12), 120, Drive::kSigned);
+    for (std::size_t i = 0; i < c.input.size(); ++i) {
+      if (i % 12 == 5) c.input[i] *= scale;
+    }
+    c.state[5] *= scale;
+    const std::vector<long double> expected = DirectSum(c);
+    for (const Method method : {Method::kFft, Method::kRecursive}) {
+      CHECK(WorstError(c, Run<double>(c, method).output, expected) < kTolerance64);
+    }
+  }
+  Case c = MakeCase(1, 900, SpreadTaus(12), 120, Drive::kSigned);
+  for (std::size_t i = 0; i < c.input.size(); ++i) {
+    if (i % 12 == 5) c.input[i] *= 1e-30;
+    if (i % 12 == 6) c.input[i] *= 1e30;
+  }
+  c.state[5] *= 1e-30;
+  const std::vector<long double> expected = DirectSum(c);
+  for (const Method method : {Method::kFft, Method::kRecursive}) {
+    CHECK(WorstError(c, Run<float>(c, method).output, expected) < kTolerance32);
+  }
+}
+
+TEST_CASE("sums that overflow are infinite while they last, and finite before and after") {
+  Case c = MakeCase(1, 400, SpreadTaus(9), 50, Drive::kSpikes);
+  const auto at = [&](std::int64_t t, std::int64_t n) -> double& { return c.input[t * 9 + n]; };
+  for (std::int64_t t = 100; t < 104; ++t) at(t, 4) = 1.5e308;
+  const std::vector<long double> expected = DirectSum(c);
+  for (const Method method : {Method::kFft, Method::kRecursive}) {
+    const Answer answer = Run<double>(c, method);
+    CHECK(answer.result.status == EvolveResult::Status::kDone);
+    std::int64_t n_infinite = 0;
+    for (std::int64_t t = 0; t < 400; ++t) {
+      const double value = answer.output[t * 9 + 4];
+      const bool overflows = expected[t * 9 + 4] > std::numeric_limits<double>::max();
+      n_infinite += overflows;
+      CHECK(std::isinf(value) == overflows);
+      // The transforms' rounding errors are relative to the peak of their block.
+      if (t < 100 && method == Method::kRecursive) {
+        CHECK(value == doctest::Approx(static_cast<double>(expected[t * 9 + 4])).epsilon(1e-9));
+      }
+    }
+    CHECK(n_infinite > 0);
+  }
+}
+
+TEST_CASE("what comes before a channel's first input, or after its window, is exactly zero") {
+  Case c = MakeCase(1, 2000, SpreadTaus(10), 64, Drive::kSpikes);
+  std::fill(c.input.begin(), c.input.end(), 0.0);
+  std::fill(c.state.begin(), c.state.end(), 0.0);
+  c.input[700 * 10 + 3] = 1e6;
+  c.input[900 * 10 + 4] = -7;
+  for (const Method method : {Method::kFft, Method::kRecursive}) {
+    const Answer answer = Run<double>(c, method);
+    for (std::int64_t t = 0; t < 2000; ++t) {
+      for (std::int64_t n = 0; n < 10; ++n) {
+        const double value = answer.output[t * 10 + n];
+        const std::int64_t start = n == 3 ? 700 : n == 4 ? 900 : 2000;
+        if (t < start) CHECK(value == 0);
+        if (t >= start && t < start + 64) CHECK(value != 0);
+        if (method == Method::kFft && t >= start + 64) CHECK(value == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("non-finite input is refused with its first index, and the state left alone") {
+  Case c = MakeCase(2, 300, SpreadTaus(11), 40, Drive::kSigned);
+  c.input[11 * 450 + 7] = std::numeric_limits<double>::infinity();
+  c.input[11 * 451 + 2] = std::numeric_limits<double>::quiet_NaN();
+  for (const Method method : {Method::kFft, Method::kRecursive}) {
+    const Answer answer = Run<double>(c, method);
+    CHECK(answer.result.status == EvolveResult::Status::kNonFinite);
+    CHECK(answer.result.non_finite_index == 11 * 450 + 7);
+    for (const double value : answer.next_state) CHECK(value == 0);
+  }
+}
+
+TEST_CASE("non-finite input that is let through stays in its channel, item and window") {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (const std::int64_t n_synapses : {1, 5, 20}) {
+    const Case clean = MakeCase(2, 600, SpreadTaus(n_synapses), 50, Drive::kSigned);
+    Case c = clean;
+    const std::int64_t channel = n_synapses / 2;
+    const auto index = [&](std::int64_t t) { return (600 + t) * n_synapses + channel; };
+    c.input[index(100)] = std::numeric_limits<double>::quiet_NaN();
+    c.input[index(200)] = kInfinity;
+    c.input[index(300)] = -kInfinity;
+    c.input[index(310)] = kInfinity;
+    Case without = clean;
+    for (const std::int64_t t : {100, 200, 300, 310}) without.input[index(t)] = 0;
+    const std::vector<long double> expected = DirectSum(without);
+    for (const Method method : {Method::kFft, Method::kRecursive}) {
+      const Answer answer = Run<double>(c, method, {}, false);
+      CHECK(answer.result.status == EvolveResult::Status::kDone);
+      for (std::int64_t i = 0; i < static_cast<std::int64_t>(c.input.size()); ++i) {
+        const std::int64_t t = i / n_synapses - 600;
+        const double value = answer.output[i];
+        if (i % n_synapses != channel || t < 0) {
+          CHECK(std::isfinite(value));
+        } else if ((t >= 100 && t < 150) || (t >= 310 && t < 350)) {
+          CHECK(std::isnan(value));
+        } else if (t >= 200 && t < 250) {
+          CHECK(value == kInfinity);
+        } else if (t >= 300 && t < 310) {
+          CHECK(value == -kInfinity);
+        } else if (t >= 350 && t < 360) {
+          CHECK(value == kInfinity);
+        } else {
+          CHECK(value == doctest::Approx(static_cast<double>(expected[i])).epsilon(1e-9));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a non-finite state is held for one window") {
+  Case c = MakeCase(1, 100, SpreadTaus(9), 30, Drive::kSpikes);
+  c.state[2] = std::numeric_limits<double>::infinity();
+  for (const Method method : {Method::kFft, Method::kRecursive}) {
+    const Answer answer = Run<double>(c, method, {}, false);
+    for (std::int64_t t = 0; t < 100; ++t) {
+      CHECK(std::isinf(answer.output[t * 9 + 2]) == (t < 30));
+      CHECK(std::isfinite(answer.output[t * 9 + 3]));
+    }
+  }
+}
+
+TEST_CASE("nothing depends on later input") {
+  Case c = MakeCase(1, 800, SpreadTaus(10), 90, Drive::kSigned);
+  Case changed = c;
+  for (std::size_t i = 500 * 10; i < changed.input.size(); ++i) changed.input[i] += 3;
+  const Answer a = Run<double>(c, Method::kRecursive);
+  const Answer b = Run<double>(changed, Method::kRecursive);
+  for (std::size_t i = 0; i < 500 * 10; ++i) CHECK(a.output[i] == b.output[i]);
+}
+
+TEST_CASE("decays of zero and of almost one") {
+  // dt / tau of 1e6 underflows every weight; tau of 1e12 seconds hardly decays at all.
+  CheckBothMethods(MakeCase(1, 200, {1e-9, 1e12, 1e-2}, 60, Drive::kSigned));
+  CheckBothMethods(MakeCase(1, 200, {1e-9, 1e12, 1e-2}, Window::kUnlimited, Drive::kSpikes));
+}
+
+TEST_CASE("every element type is read as the number it stands for") {
+  const Case c = MakeCase(2, 300, SpreadTaus(19), 50, Drive::kSpikes);
+  const std::vector<long double> expected = DirectSum(c);
+  for (const Method method : {Method::kFft, Method::kRecursive}) {
+    CHECK(WorstError(c, Run<double, std::uint8_t>(c, method).output, expected) < kTolerance64);
+    CHECK(WorstError(c, Run<double, std::int16_t>(c, method).output, expected) < kTolerance64);
+    CHECK(WorstError(c, Run<double, float>(c, method).output, expected) < kTolerance64);
+    CHECK(WorstError(c, Run<float, std::uint8_t>(c, method).output, expected) < kTolerance32);
+  }
+}
+
+TEST_CASE("the recursion's bits do not depend on how many synapses run beside each other") {
+  // Vectors run across time for few synapses, and across synapses for many.
+  const Case wide = MakeCase(1, 2000, std::vector<double>(20, 0.03), 300, Drive::kSigned);
+  const Answer all = Run<double>(wide, Method::kRecursive);
+  Case one = MakeCase(1, 2000, {0.03}, 300, Drive::kSigned);
+  for (std::int64_t t = 0; t < 2000; ++t) one.input[t] = wide.input[t * 20 + 7];
+  one.state[0] = wide.state[7];
+  const Answer alone = Run<double>(one, Method::kRecursive);
+  for (std::int64_t t = 0; t < 2000; ++t) CHECK(alone.output[t] == all.output[t * 20 + 7]);
+}
+
+TEST_CASE("the thread's floating-point mode is as it was") {
+  const auto before = FlushSubnormals::Read();
+  const Case c = MakeCase(1, 100, SpreadTaus(4), 30, Drive::kSigned);
+  Run<double>(c, Method::kFft);
+  Run<float>(c, Method::kRecursive);
+  // Sticky exception flags in the low six bits of x86's control word may have been raised.
+  constexpr std::uint64_t kStickyFlags = 0x3F;
+  CHECK((FlushSubnormals::Read() & ~kStickyFlags) == (before & ~kStickyFlags));
+}
+
+TEST_CASE("a cancelled call says so and leaves the state alone") {
+  const Case c = MakeCase(1, 5000, SpreadTaus(4), 30, Drive::kSigned);
+  const Kernels kernels(c.tau.data(), 4, c.dt, c.window_length);
+  std::vector<double> output(c.input.size());
+  std::vector<double> next_state(4, 42.0);
+  for (const Method method : {Method::kFft, Method::kRecursive}) {
+    EvolveCall<double> call;
+    call.method = method;
+    call.input = {c.input.data(), ElementType::kFloat64, 1, 5000, 4};
+    call.state = c.state.data();
+    call.output = output.data();
+    call.next_state = next_state.data();
+    const std::atomic<bool> cancelled{true};
+    CHECK(Evolve(kernels, call, cancelled).status == EvolveResult::Status::kCancelled);
+    CHECK(next_state == std::vector<double>(4, 42.0));
+  }
+}
+
+TEST_CASE("empty calls do nothing") {
+  for (const auto& [n_batches, n_timesteps] : {std::pair{0, 5}, std::pair{5, 0}}) {
+    const Case c = MakeCase(n_batches, n_timesteps, SpreadTaus(3), 30, Drive::kSigned);
+    const Answer answer = Run<double>(c, Method::kRecursive);
+    CHECK(answer.result.status == EvolveResult::Status::kDone);
+    for (const double value : answer.next_state) CHECK(value == 0);
+  }
+}
+
+TEST_CASE("repeated transforms give the same bits") {
+  const Case c = MakeCase(1, 3000, SpreadTaus(6), 120, Drive::kSigned);
+  const Answer first = Run<double>(c, Method::kFft);
+  for (int i = 0; i < 5; ++i) CHECK(Run<double>(c, Method::kFft).output == first.output);
+}
+
+}  // namespace
+}  // namespace expsyn::test

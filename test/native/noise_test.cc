@@ -1,0 +1,188 @@
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "noise.h"
+#include "oracle.h"
+
+namespace expsyn::test {
+namespace {
+
+TEST_CASE("Philox4x32-10 gives its published known answers") {
+  using Counter = std::array<std::uint32_t, 4>;
+  using Key = std::array<std::uint32_t, 2>;
+  CHECK(Philox4x32(Counter{0, 0, 0, 0}, Key{0, 0}) ==
+        Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+  constexpr std::uint32_t kOnes = 0xffffffff;
+  CHECK(Philox4x32(Counter{kOnes, kOnes, kOnes, kOnes}, Key{kOnes, kOnes}) ==
+        Counter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
+  CHECK(Philox4x32(Counter{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+                   Key{0xa4093822, 0x299f31d0}) ==
+        Counter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+}
+
+// The documented definition of zeta, with the system's own functions.
+double Expected(std::uint64_t seed, std::uint32_t batch, std::uint32_t synapse,
+                std::uint64_t step) {
+  const std::uint64_t pair = step / 2;
+  const auto words = Philox4x32(
+      {static_cast<std::uint32_t>(pair), static_cast<std::uint32_t>(pair >> 32), synapse, batch},
+      {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+  const auto uniform = [](std::uint32_t high, std::uint32_t low) {
+    const std::uint64_t bits = (std::uint64_t{high} << 32 | low) >> 12;
+    return (static_cast<long double>(bits) + 0.5L) / 4503599627370496.0L;
+  };
+  const long double radius = std::sqrt(-2 * std::log(uniform(words[0], words[1])));
+  const long double angle =
+      2 * 3.14159265358979323846264338327950288L * uniform(words[2], words[3]);
+  return static_cast<double>(radius * (step % 2 == 0 ? std::cos(angle) : std::sin(angle)));
+}
+
+TEST_CASE("every number is the one of its place, however it is asked for") {
+  const std::uint64_t seed = 0x123456789abcdef;
+  const NormalField field(seed);
+  for (const std::uint64_t step : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{999},
+                                   (std::uint64_t{1} << 33) - 3}) {
+    for (const std::int64_t n_rows : {1, 2, 3, 40}) {
+      for (const std::int64_t n_columns : {1, 2, 7, 64, 65, 200}) {
+        const std::int64_t stride = n_columns + 3;
+        std::vector<double> target(static_cast<std::size_t>(n_rows * stride), 77);
+        field.Fill(5, step, n_rows, 11, n_columns, target.data(), stride);
+        double worst = 0;
+        for (std::int64_t row = 0; row < n_rows; ++row) {
+          for (std::int64_t column = 0; column < stride; ++column) {
+            const double value = target[static_cast<std::size_t>(row * stride + column)];
+            if (column >= n_columns) {
+              CHECK(value == 77);
+              continue;
+            }
+            const double expected =
+                Expected(seed, 5, 11 + static_cast<std::uint32_t>(column), step + row);
+            worst = std::max(worst, std::abs(value - expected) / std::max(1.0, std::abs(expected)));
+          }
+        }
+        CHECK(worst < 1e-14);
+      }
+    }
+  }
+}
+
+TEST_CASE("the numbers are standard normal and independent of their neighbours") {
+  constexpr std::int64_t kRows = 4000;
+  constexpr std::int64_t kColumns = 250;
+  constexpr double kCount = kRows * kColumns;
+  std::vector<double> z(kRows * kColumns);
+  NormalField(20240607).Fill(0, 0, kRows, 0, kColumns, z.data(), kColumns);
+  double moments[5] = {};
+  for (const double value : z) {
+    for (int power = 1; power <= 4; ++power) moments[power] += std::pow(value, power) / kCount;
+  }
+  // Five standard errors of each moment.
+  CHECK(std::abs(moments[1]) < 5 * std::sqrt(1 / kCount));
+  CHECK(std::abs(moments[2] - 1) < 5 * std::sqrt(2 / kCount));
+  CHECK(std::abs(moments[3]) < 5 * std::sqrt(15 / kCount));
+  CHECK(std::abs(moments[4] - 3) < 5 * std::sqrt(96 / kCount));
+  // Kolmogorov and Smirnov's distance; 1.95 / sqrt(n) is exceeded once in a thousand.
+  std::vector<double> sorted = z;
+  std::sort(sorted.begin(), sorted.end());
+  double distance = 0;
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    const double cumulative = std::erfc(-sorted[i] / std::sqrt(2.0)) / 2;
+    distance = std::max(distance, std::abs(cumulative - static_cast<double>(i) / kCount));
+  }
+  CHECK(distance < 1.95 / std::sqrt(kCount));
+  // Neighbours in time (within a Box-Muller pair and across pairs), and in channel; and the
+  // squares, which a bad pairing would correlate.
+  const std::int64_t offsets[] = {kColumns, 2 * kColumns, 3 * kColumns, 1, kColumns + 1};
+  for (const std::int64_t offset : offsets) {
+    double sum = 0;
+    double sum_of_squares = 0;
+    double n = 0;
+    for (std::int64_t i = 0; i + offset < kRows * kColumns; ++i) {
+      sum += z[i] * z[i + offset];
+      sum_of_squares += (z[i] * z[i] - 1) * (z[i + offset] * z[i + offset] - 1);
+      ++n;
+    }
+    CHECK(std::abs(sum / n) < 5 / std::sqrt(n));
+    CHECK(std::abs(sum_of_squares / n) < 5 * 2 / std::sqrt(n));
+  }
+}
+
+TEST_CASE("seeds, batch items and steps do not repeat each other") {
+  const auto first = [](std::uint64_t seed, std::uint32_t batch, std::uint64_t step) {
+    std::vector<double> z(100);
+    NormalField(seed).Fill(batch, step, 10, 0, 10, z.data(), 10);
+    return z;
+  };
+  const std::vector<double> base = first(1, 0, 0);
+  for (const std::vector<double>& other :
+       {first(2, 0, 0), first(1ull << 32 | 1, 0, 0), first(1, 1, 0), first(1, 0, 10),
+        first(1, 0, std::uint64_t{1} << 33)}) {
+    for (const double value : base) {
+      CHECK(std::find(other.begin(), other.end(), value) == other.end());
+    }
+  }
+}
+
+// The noisy run as the equations have it, sample by sample.
+std::vector<double> DirectNoisySum(const Case& c, const Noise& noise) {
+  Case noisy = c;
+  const std::int64_t n_synapses = c.n_synapses();
+  std::vector<double> zeta(c.input.size());
+  for (std::int64_t b = 0; b < c.n_batches; ++b) {
+    for (std::int64_t t = 0; t < c.n_timesteps; ++t) {
+      for (std::int64_t n = 0; n < n_synapses; ++n) {
+        zeta[(b * c.n_timesteps + t) * n_synapses + n] =
+            noise.scale * Expected(noise.seed, static_cast<std::uint32_t>(b),
+                                   static_cast<std::uint32_t>(n), noise.step + t);
+      }
+    }
+  }
+  const auto size = static_cast<std::int64_t>(zeta.size());
+  for (std::int64_t i = 0; i < size; ++i) {
+    const bool is_first_step = i / n_synapses % c.n_timesteps == 0;
+    if (noise.placement == NoisePlacement::kInput) noisy.input[i] += zeta[i];
+    if (noise.placement == NoisePlacement::kState && !is_first_step) {
+      noisy.input[i] += zeta[i - n_synapses];
+    }
+  }
+  const std::vector<long double> sum = DirectSum(noisy);
+  std::vector<double> output(sum.begin(), sum.end());
+  for (std::int64_t i = 0; i < size; ++i) {
+    if (noise.placement != NoisePlacement::kInput) output[i] += zeta[i];
+  }
+  return output;
+}
+
+TEST_CASE("each placement adds its noise where it says, by either method") {
+  for (const std::int64_t window : {std::int64_t{40}, Window::kUnlimited}) {
+    for (const std::int64_t n_synapses : {1, 3, 10, 70}) {
+      for (const std::uint64_t step : {0, 1, 12345}) {
+        const Case c = MakeCase(2, 300, std::vector<double>(n_synapses, 0.02), window,
+                                Drive::kSpikes);
+        for (const NoisePlacement placement :
+             {NoisePlacement::kOutput, NoisePlacement::kState, NoisePlacement::kInput}) {
+          const Noise noise{placement, 0.3, 99, step};
+          const std::vector<double> expected = DirectNoisySum(c, noise);
+          const std::vector<long double> exact(expected.begin(), expected.end());
+          for (const Method method : {Method::kFft, Method::kRecursive}) {
+            const Answer answer = Run<double>(c, method, noise);
+            CHECK(WorstError(c, answer.output, exact) < 1e-12);
+            // Only noise on the output is not part of the state.
+            const Answer clean = Run<double>(c, method);
+            const auto last = static_cast<std::size_t>(299 * n_synapses);
+            CHECK(answer.next_state[0] == (placement == NoisePlacement::kOutput
+                                               ? clean.output[last]
+                                               : answer.output[last]));
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace expsyn::test

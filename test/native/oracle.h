@@ -1,0 +1,143 @@
+#ifndef EXPSYN_TEST_NATIVE_ORACLE_H_
+#define EXPSYN_TEST_NATIVE_ORACLE_H_
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "evolve.h"
+
+namespace expsyn::test {
+
+// One call written down as the equation has it, O(T W), in extended precision.
+struct Case {
+  std::int64_t n_batches = 1;
+  std::int64_t n_timesteps = 1;
+  std::vector<double> tau;
+  double dt = 1e-3;
+  std::int64_t window_length = 100;
+  std::vector<double> input;  // (B, T, N)
+  std::vector<double> state;  // (N)
+
+  std::int64_t n_synapses() const { return static_cast<std::int64_t>(tau.size()); }
+};
+
+inline std::vector<long double> DirectSum(const Case& c) {
+  const std::int64_t n_synapses = c.n_synapses();
+  std::vector<long double> output(c.input.size());
+  for (std::int64_t b = 0; b < c.n_batches; ++b) {
+    for (std::int64_t n = 0; n < n_synapses; ++n) {
+      const long double rate = static_cast<long double>(c.dt) / c.tau[n];
+      std::vector<long double> w(std::min(c.window_length, c.n_timesteps));
+      for (std::size_t k = 0; k < w.size(); ++k) {
+        w[k] = std::exp(-rate * static_cast<long double>(k + 1));
+      }
+      for (std::int64_t t = 0; t < c.n_timesteps; ++t) {
+        const std::int64_t n_terms = std::min<std::int64_t>(t + 1, w.size());
+        long double sum = 0;
+        for (std::int64_t k = 0; k < n_terms; ++k) {
+          sum += w[k] * c.input[(b * c.n_timesteps + t - k) * n_synapses + n];
+        }
+        if (t < static_cast<std::int64_t>(w.size())) sum += c.state[n] * w[t];
+        output[(b * c.n_timesteps + t) * n_synapses + n] = sum;
+      }
+    }
+  }
+  return output;
+}
+
+struct Answer {
+  EvolveResult result;
+  std::vector<double> output;
+  std::vector<double> next_state;
+};
+
+// Runs the core on the case, with the input as an array of In.
+template <typename Real, typename In = double>
+Answer Run(const Case& c, Method method, const Noise& noise = {}, bool throw_non_finite = true) {
+  const Kernels kernels(c.tau.data(), c.n_synapses(), c.dt, c.window_length);
+  const std::vector<In> input(c.input.begin(), c.input.end());
+  std::vector<Real> output(c.input.size());
+  Answer answer;
+  answer.next_state.resize(static_cast<std::size_t>(c.n_batches * c.n_synapses()));
+  EvolveCall<Real> call;
+  call.method = method;
+  call.input.data = input.data();
+  if constexpr (std::is_same_v<In, double>) call.input.type = ElementType::kFloat64;
+  if constexpr (std::is_same_v<In, float>) call.input.type = ElementType::kFloat32;
+  if constexpr (std::is_same_v<In, std::uint8_t>) call.input.type = ElementType::kUint8;
+  if constexpr (std::is_same_v<In, std::int16_t>) call.input.type = ElementType::kInt16;
+  call.input.n_batches = c.n_batches;
+  call.input.n_timesteps = c.n_timesteps;
+  call.input.n_columns = c.n_synapses();
+  call.noise = noise;
+  call.throw_non_finite = throw_non_finite;
+  call.state = c.state.data();
+  call.output = output.data();
+  call.next_state = answer.next_state.data();
+  const std::atomic<bool> cancelled{false};
+  answer.result = Evolve(kernels, call, cancelled);
+  answer.output.assign(output.begin(), output.end());
+  return answer;
+}
+
+// The largest error of a channel relative to that channel's own peak.
+inline double WorstError(const Case& c, const std::vector<double>& output,
+                         const std::vector<long double>& expected) {
+  long double worst = 0;
+  const std::int64_t n_synapses = c.n_synapses();
+  for (std::int64_t b = 0; b < c.n_batches; ++b) {
+    for (std::int64_t n = 0; n < n_synapses; ++n) {
+      long double peak = 0;
+      long double error = 0;
+      for (std::int64_t t = 0; t < c.n_timesteps; ++t) {
+        const auto i = static_cast<std::size_t>((b * c.n_timesteps + t) * n_synapses + n);
+        peak = std::max(peak, std::abs(expected[i]));
+        error = std::max(error, std::abs(expected[i] - static_cast<long double>(output[i])));
+      }
+      if (error > 0) worst = std::max(worst, peak > 0 ? error / peak : 1.0L);
+    }
+  }
+  return static_cast<double>(worst);
+}
+
+enum class Drive { kSpikes, kSigned, kConstant, kAlternating };
+
+inline Case MakeCase(std::int64_t n_batches, std::int64_t n_timesteps, std::vector<double> tau,
+                     std::int64_t window_length, Drive drive, std::uint32_t seed = 1) {
+  Case c;
+  c.n_batches = n_batches;
+  c.n_timesteps = n_timesteps;
+  c.tau = std::move(tau);
+  c.window_length = window_length;
+  std::mt19937 random(seed);
+  std::normal_distribution<double> normal;
+  std::uniform_real_distribution<double> uniform;
+  c.input.resize(static_cast<std::size_t>(n_batches * n_timesteps * c.n_synapses()));
+  for (std::size_t i = 0; i < c.input.size(); ++i) {
+    const auto t = static_cast<std::int64_t>(i) / c.n_synapses();
+    switch (drive) {
+      case Drive::kSpikes:
+        c.input[i] = uniform(random) < 0.05 ? 1 : 0;
+        break;
+      case Drive::kSigned:
+        c.input[i] = normal(random);
+        break;
+      case Drive::kConstant:
+        c.input[i] = 0.1;
+        break;
+      case Drive::kAlternating:
+        c.input[i] = t % 2 == 0 ? 0.3 : -0.3;
+        break;
+    }
+  }
+  for (std::int64_t n = 0; n < c.n_synapses(); ++n) c.state.push_back(normal(random));
+  return c;
+}
+
+}  // namespace expsyn::test
+
+#endif  // EXPSYN_TEST_NATIVE_ORACLE_H_
