@@ -1,0 +1,162 @@
+/** Arrays with a shape: what comes in and what goes out. */
+import { formatShape, outOfRange, wrongType } from './checks';
+import { isTypedArray, lengthOf, typeOfArray, type TypedArray } from './typed-arrays';
+
+/** A row-major array: `data` has as many elements as the product of `shape`; `[]` is one number. */
+export interface NdArray<Data extends TypedArray = Float64Array | Float32Array> {
+  readonly data: Data;
+  readonly shape: readonly number[];
+}
+
+/** Plain arrays of numbers, of one to three axes. */
+export type NestedArray =
+  | readonly number[]
+  | readonly (readonly number[])[]
+  | readonly (readonly (readonly number[])[])[];
+
+/** Whatever is accepted where an array of numbers is assigned. */
+export type ArrayInput = number | NestedArray | Float64Array | Float32Array | NdArray<TypedArray>;
+
+/** The most axes that an array may have. */
+const MAX_AXES = 3;
+
+/** An array filled with zeros. Throws a RangeError where there is no memory for it. */
+export function allocate<Data extends Float64Array | Float32Array>(
+  Type: new (length: number) => Data,
+  shape: readonly number[],
+  name: string,
+): Data {
+  try {
+    return new Type(sizeOf(shape));
+  } catch {
+    throw outOfRange(
+      'a size that fits the memory',
+      name,
+      `shape ${formatShape(shape)}`,
+      'split the input into shorter calls',
+    );
+  }
+}
+
+/** The number of elements of a shape; beyond 2^53 only roughly. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((size, axis) => size * axis, 1);
+}
+
+/**
+ * Copies a shape out of what a caller gave: an array of at most three whole numbers. Runs the
+ * caller's getters, if there are any.
+ */
+export function readShape(value: unknown, name: string): number[] {
+  if (!Array.isArray(value)) throw wrongType('an array of whole numbers', name, value);
+  const given = value as readonly unknown[];
+  const nAxes = given.length;
+  if (nAxes > MAX_AXES) {
+    throw outOfRange(`at most ${MAX_AXES} axes`, name, `${nAxes} axes`);
+  }
+  const shape: number[] = [];
+  for (let axis = 0; axis < nAxes; axis++) {
+    const size = given[axis];
+    const what = 'a whole number of at least 0';
+    if (typeof size !== 'number') throw wrongType(what, `${name}[${axis}]`, size);
+    if (!(Number.isSafeInteger(size) && size >= 0)) {
+      throw outOfRange(what, `${name}[${axis}]`, String(size));
+    }
+    shape.push(size === 0 ? 0 : size);
+  }
+  return shape;
+}
+
+/** `data` and `shape` as a caller gave them; whether they fit is for checkSize to say. */
+export interface GivenArray {
+  data: TypedArray;
+  shape: number[];
+}
+
+/**
+ * Interprets nested plain arrays or `{ data, shape }`. Runs the caller's getters, each once; when
+ * they are done, checkSize must be called before the data are used.
+ */
+export function readArray(value: unknown, name: string): GivenArray {
+  if (Array.isArray(value)) return flatten(value as readonly unknown[], name);
+  const what = 'nested arrays or { data, shape }';
+  if (typeof value !== 'object' || value === null || isTypedArray(value)) {
+    const advice = isTypedArray(value) ? 'give its shape as well' : undefined;
+    throw wrongType(what, name, value, advice);
+  }
+  if (!Object.hasOwn(value, 'data') || !Object.hasOwn(value, 'shape')) {
+    throw wrongType(what, name, value);
+  }
+  const { data, shape } = value as { data: unknown; shape: unknown };
+  if (!isTypedArray(data)) throw wrongType('a typed array of numbers', `${name}.data`, data);
+  return { data, shape: readShape(shape, `${name}.shape`) };
+}
+
+/** Throws unless the array has as many elements as its shape says. Runs no caller's code. */
+export function checkSize(array: GivenArray, name: string): void {
+  const size = sizeOf(array.shape);
+  const length = lengthOf(array.data);
+  if (size !== length) {
+    throw outOfRange(
+      `${size} elements, as shape ${formatShape(array.shape)} says,`,
+      `${name}.data`,
+      `${length}`,
+      length === 0 ? 'the buffer may be detached' : undefined,
+    );
+  }
+}
+
+/** Float64 data of nested plain arrays, which must not be ragged. */
+function flatten(nested: readonly unknown[], name: string): GivenArray {
+  const shape: number[] = [];
+  let inner: unknown = nested;
+  while (Array.isArray(inner)) {
+    if (shape.length === MAX_AXES) {
+      throw outOfRange(`at most ${MAX_AXES} axes`, name, 'arrays nested more deeply');
+    }
+    shape.push(inner.length);
+    inner = (inner as unknown[])[0];
+  }
+  const data = allocate(Float64Array, shape, name);
+  let next = 0;
+  const fill = (level: unknown, axis: number, place: string): void => {
+    if (axis === shape.length) {
+      if (typeof level !== 'number') throw wrongType('a number', place, level);
+      data[next++] = level;
+      return;
+    }
+    const size = shape[axis] ?? 0;
+    if (!Array.isArray(level)) throw wrongType(`an array of length ${size}`, place, level);
+    const row = level as readonly unknown[];
+    if (row.length !== size) {
+      throw outOfRange(
+        `an array of length ${size}, as its neighbours have,`,
+        place,
+        `one of length ${row.length}`,
+      );
+    }
+    for (let index = 0; index < size; index++) fill(row[index], axis + 1, `${place}[${index}]`);
+  };
+  fill(nested, 0, name);
+  return { data, shape };
+}
+
+/** Reads a number, nested arrays, a float typed array (one axis) or `{ data, shape }` as floats. */
+export function readFloats(value: unknown, name: string): { data: Float64Array; shape: number[] } {
+  if (typeof value === 'number') return { data: Float64Array.of(value), shape: [] };
+  const type = typeOfArray(value);
+  if (type === 'Float64Array' || type === 'Float32Array') {
+    const data = new Float64Array(value as Float64Array | Float32Array);
+    return { data, shape: [data.length] };
+  }
+  const array = readArray(value, name);
+  checkSize(array, name);
+  const arrayType = typeOfArray(array.data);
+  if (arrayType === 'BigInt64Array' || arrayType === 'BigUint64Array') {
+    throw wrongType('an array of numbers', `${name}.data`, array.data);
+  }
+  return {
+    data: new Float64Array(array.data as Exclude<TypedArray, BigInt64Array | BigUint64Array>),
+    shape: array.shape,
+  };
+}

@@ -1,0 +1,142 @@
+/**
+ * The vocabulary of checks. Every error that a caller can cause is one sentence of one form:
+ * "Expected WHAT for NAME but received VALUE."
+ */
+import { inspect } from 'node:util';
+
+import { describeArray } from './typed-arrays';
+
+/** A value as it appears in an error message; safe for any value. */
+export function describe(value: unknown): string {
+  try {
+    if (value === null) return 'null';
+    switch (typeof value) {
+      case 'object':
+        return describeArray(value) ?? 'an object';
+      case 'function':
+        return 'a function';
+      case 'string':
+        return inspect(value.length > 40 ? `${value.slice(0, 40)}...` : value);
+      case 'bigint':
+        return `the bigint ${value.toString().slice(0, 40)}n`;
+      default:
+        return inspect(value);
+    }
+  } catch {
+    return 'an object';
+  }
+}
+
+/** A shape as NumPy writes it: (), (3,), (2, 3). */
+export function formatShape(shape: readonly number[]): string {
+  return shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
+}
+
+function sentence(what: string, name: string, received: string, advice?: string): string {
+  return `Expected ${what} for ${name} but received ${received}${advice === undefined ? '' : `; ${advice}`}.`;
+}
+
+/** An error about the kind of a value. */
+export function wrongType(what: string, name: string, value: unknown, advice?: string): TypeError {
+  return new TypeError(sentence(what, name, describe(value), advice));
+}
+
+/** An error about a value of the right kind; `received` is its description in words. */
+export function outOfRange(
+  what: string,
+  name: string,
+  received: string,
+  advice?: string,
+): RangeError {
+  return new RangeError(sentence(what, name, received, advice));
+}
+
+/** A finite number above zero. */
+export function positive(value: unknown, name: string): number {
+  if (typeof value !== 'number') throw wrongType('a positive number', name, value);
+  if (!(value > 0 && value < Infinity)) {
+    throw outOfRange('a positive finite number', name, describe(value));
+  }
+  return value;
+}
+
+/** A number above zero, Infinity included. */
+export function positiveOrInfinite(value: unknown, name: string): number {
+  if (typeof value !== 'number') throw wrongType('a positive number or Infinity', name, value);
+  if (!(value > 0)) throw outOfRange('a positive number or Infinity', name, describe(value));
+  return value;
+}
+
+/** A finite number of at least zero. */
+export function nonNegative(value: unknown, name: string): number {
+  if (typeof value !== 'number') throw wrongType('a number of at least 0', name, value);
+  if (!(value >= 0 && value < Infinity)) {
+    throw outOfRange('a finite number of at least 0', name, describe(value));
+  }
+  return value;
+}
+
+/** A whole number from `least` to `most`. */
+export function wholeNumber(
+  value: unknown,
+  name: string,
+  least = 0,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
+  const what = `a whole number from ${least} to ${most}`;
+  if (typeof value !== 'number') throw wrongType(what, name, value);
+  if (!(Number.isInteger(value) && value >= least && value <= most)) {
+    throw outOfRange(what, name, describe(value));
+  }
+  return value === 0 ? 0 : value;
+}
+
+/** One of a few words. */
+export function oneOf<Word extends string>(
+  words: readonly Word[],
+): (value: unknown, name: string) => Word {
+  const what = words.map((word) => `'${word}'`).join(' or ');
+  return (value, name) => {
+    if (typeof value !== 'string') throw wrongType(what, name, value);
+    const found = words.find((word) => word === value);
+    if (found === undefined) throw outOfRange(what, name, describe(value));
+    return found;
+  };
+}
+
+export function text(value: unknown, name: string): string {
+  if (typeof value !== 'string') throw wrongType('a string', name, value);
+  return value;
+}
+
+export function flag(value: unknown, name: string): boolean {
+  if (typeof value !== 'boolean') throw wrongType('true or false', name, value);
+  return value;
+}
+
+/**
+ * Reads the own properties of an options object, each once; undefined ones count as absent.
+ * A name that is not among `known` is an error, since a misspelt option would be ignored.
+ */
+export function readOptions<Name extends string>(
+  options: unknown,
+  name: string,
+  known: readonly Name[],
+): Partial<Record<Name, unknown>> {
+  if (options === undefined) return {};
+  if (options === null || typeof options !== 'object' || describeArray(options) !== undefined) {
+    throw wrongType('an object', name, options);
+  }
+  const read: Partial<Record<Name, unknown>> = Object.create(null) as object;
+  for (const key of Object.keys(options)) {
+    const found = known.find((candidate) => candidate === key);
+    if (found === undefined) {
+      throw new TypeError(
+        sentence(`only ${known.join(', ')}`, name, `an option ${describe(key)}`, 'check its name'),
+      );
+    }
+    const value: unknown = Reflect.get(options, key);
+    if (value !== undefined) read[found] = value;
+  }
+  return read;
+}

@@ -1,0 +1,69 @@
+/** The whole native surface, and the only place that knows the addon. */
+import addon = require('./addon.cjs');
+import type { TypedArray } from './typed-arrays';
+
+/** Codes of the methods, as the addon numbers them. */
+export const METHOD_CODES = { fft: 0, recursive: 1 } as const;
+
+/** Codes of the noise's placements, as the addon numbers them. */
+export const NOISE_CODES = { none: 0, output: 1, state: 2, input: 3 } as const;
+
+/** The kernels of N synapses: immutable, shared by calls and freed by the garbage collector. */
+export interface Kernels {
+  readonly [kernelsBrand]: never;
+}
+declare const kernelsBrand: unique symbol;
+
+/**
+ * The arguments of one call, by position. Sizes are B batch items, T time steps, N synapses; arrays
+ * are row-major. The addon checks types and lengths again, so that memory is safe, but not meaning.
+ */
+export type EvolveArguments = [
+  kernels: Kernels,
+  method: number,
+  /** (B, T, N), or (B, T, 1) for one column that every synapse receives. */
+  input: TypedArray,
+  batches: number,
+  timesteps: number,
+  /** Whether the input has N columns rather than one. */
+  isInputPerSynapse: boolean,
+  /** (B, T, N), of the module's dtype. */
+  output: Float64Array | Float32Array,
+  /** (B, N), or (N) for every item. */
+  state: Float64Array,
+  isStateShared: boolean,
+  /** (B, N), filled with the state after the call. */
+  nextState: Float64Array,
+  /** Whether a NaN or infinity in the input ends the call. */
+  throwNonFinite: boolean,
+  noisePlacement: number,
+  /** noiseStd * sqrt(dt) */
+  noiseScale: number,
+  seed: number,
+  /** Absolute number of the first step. */
+  step: number,
+  /** Whether the next state holds the noise that was added to the output. */
+  isStateNoisy: boolean,
+];
+
+interface Native {
+  /**
+   * `tau` in seconds, one value a synapse; `dt` in seconds; `windowLength` in steps, 0 for kernels
+   * that are not cut.
+   */
+  readonly Kernels: new (tau: Float64Array, dt: number, windowLength: number) => Kernels;
+  /**
+   * Computes on the calling thread. Returns -1, or the flat index of the first NaN or infinity of
+   * the input; then `nextState` is untouched and `output` is void. `output` may overlap `input`.
+   */
+  evolve(...call: EvolveArguments): number;
+  /**
+   * The same on the addon's own threads. The arrays must be out of everybody's reach, or shared
+   * memory, until the promise settles; input and output must not overlap.
+   */
+  evolveAsync(...call: EvolveArguments): Promise<number>;
+  /** The code of the method that is faster for a run of `timesteps`. */
+  chooseMethod(kernels: Kernels, timesteps: number): number;
+}
+
+export const native = addon as Native;

@@ -1,0 +1,119 @@
+#include "job_queue.h"
+
+#include <exception>
+#include <new>
+#include <stdexcept>
+#include <utility>
+
+namespace expsyn::binding {
+
+JobQueue::JobQueue(Napi::Env env) : pool_(WorkerPool::Shared()) {
+  env.AddCleanupHook(&JobQueue::Close, this);
+}
+
+Napi::Promise JobQueue::Start(Napi::Env env, Work work, const std::vector<Napi::Object>& held) {
+  Wake(env);
+  const std::uint64_t id = next_id_++;
+  Pending pending{Napi::Promise::Deferred::New(env), {}};
+  for (const Napi::Object& object : held) pending.held.push_back(Napi::Persistent(object));
+  const Napi::Promise promise = pending.deferred.Promise();
+  pending_.emplace(id, std::move(pending));
+  try {
+    pool_->Submit([shared = shared_, id, work = std::move(work)] { RunOnPool(shared, id, work); });
+  } catch (const std::exception&) {
+    Settle(env, {id, 0, std::current_exception()});
+  }
+  // The event loop stays up while a promise is pending, and only then.
+  if (pending_.size() == 1) napi_ref_threadsafe_function(env, shared_->wake);
+  return promise;
+}
+
+// Makes the function by which the pool's threads reach the event loop, at first use.
+void JobQueue::Wake(Napi::Env env) {
+  if (shared_->wake != nullptr) return;
+  const napi_status status = napi_create_threadsafe_function(
+      env, nullptr, nullptr, Napi::String::New(env, "expsyn"), 0, 1, nullptr, nullptr, this,
+      &JobQueue::SettleOnLoop, &shared_->wake);
+  if (status != napi_ok) throw Napi::Error::New(env, "Could not reach the event loop.");
+  napi_unref_threadsafe_function(env, shared_->wake);
+}
+
+void JobQueue::RunOnPool(const std::shared_ptr<Shared>& shared, std::uint64_t id,
+                         const Work& work) {
+  {
+    const std::lock_guard<std::mutex> guard(shared->lock);
+    if (shared->is_closed) return;
+    ++shared->n_running;
+  }
+  auto outcome = std::unique_ptr<Outcome>();
+  try {
+    outcome = std::make_unique<Outcome>();
+    outcome->id = id;
+    outcome->value = work(shared->cancelled);
+  } catch (...) {
+    if (outcome != nullptr) outcome->error = std::current_exception();
+  }
+  const std::lock_guard<std::mutex> guard(shared->lock);
+  // Under the lock, because Close() releases the function.
+  if (!shared->is_closed && outcome != nullptr) {
+    if (napi_call_threadsafe_function(shared->wake, outcome.get(), napi_tsfn_nonblocking) ==
+        napi_ok) {
+      outcome.release();
+    }
+  }
+  --shared->n_running;
+  shared->is_idle.notify_all();
+}
+
+void JobQueue::SettleOnLoop(napi_env env, napi_value, void* context, void* data) {
+  const std::unique_ptr<Outcome> outcome(static_cast<Outcome*>(data));
+  // Without an environment, it is being torn down, and the queue may be gone.
+  if (env == nullptr) return;
+  const Napi::HandleScope scope(env);
+  static_cast<JobQueue*>(context)->Settle(env, *outcome);
+}
+
+void JobQueue::Settle(Napi::Env env, const Outcome& outcome) {
+  const auto entry = pending_.find(outcome.id);
+  if (entry == pending_.end()) return;
+  const Pending pending = std::move(entry->second);
+  pending_.erase(entry);
+  if (pending_.empty()) napi_unref_threadsafe_function(env, shared_->wake);
+  if (outcome.error != nullptr) {
+    pending.deferred.Reject(ErrorFor(env, outcome.error).Value());
+  } else {
+    pending.deferred.Resolve(Napi::Number::New(env, outcome.value));
+  }
+}
+
+void JobQueue::Close(JobQueue* queue) {
+  Shared& shared = *queue->shared_;
+  {
+    std::unique_lock<std::mutex> guard(shared.lock);
+    shared.cancelled.store(true);
+    shared.is_closed = true;
+    shared.is_idle.wait(guard, [&] { return shared.n_running == 0; });
+    if (shared.wake != nullptr) napi_release_threadsafe_function(shared.wake, napi_tsfn_abort);
+    shared.wake = nullptr;
+  }
+  queue->pending_.clear();
+  queue->pool_.reset();
+}
+
+Napi::Error ErrorFor(Napi::Env env, const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::bad_alloc&) {
+    return Napi::RangeError::New(
+        env, "Expected enough memory for the call's scratch space but the system has none left; "
+             "use a shorter window or close other programs.");
+  } catch (const std::length_error&) {
+    return Napi::RangeError::New(
+        env, "Expected a window of at most 2^29 steps for method 'fft' but it is longer; use "
+             "method 'recursive'.");
+  } catch (const std::exception& other) {
+    return Napi::Error::New(env, std::string("The native core failed: ") + other.what() + ".");
+  }
+}
+
+}  // namespace expsyn::binding

@@ -1,0 +1,76 @@
+#ifndef EXPSYN_BINDING_JOB_QUEUE_H_
+#define EXPSYN_BINDING_JOB_QUEUE_H_
+
+#include <napi.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "worker_pool.h"
+
+namespace expsyn::binding {
+
+// Runs work off one JavaScript environment's thread (the main one's or a worker's), on the
+// process's own pool, and settles promises on it.
+//
+// The environment may end at any moment, by worker.terminate() or process.exit(). Then running work
+// is told to stop through its flag and waited for, since it writes into memory that JavaScript
+// owns; queued work never starts. All methods are for the environment's own thread.
+class JobQueue {
+ public:
+  // Runs on the pool. Returns the number that the promise resolves with; an exception rejects it.
+  // Must return soon once `cancelled` is true.
+  using Work = std::function<double(const std::atomic<bool>& cancelled)>;
+
+  explicit JobQueue(Napi::Env env);
+  JobQueue(const JobQueue&) = delete;
+  JobQueue& operator=(const JobQueue&) = delete;
+
+  // Queues `work` and keeps `held` alive until it has run. The process stays up for it.
+  Napi::Promise Start(Napi::Env env, Work work, const std::vector<Napi::Object>& held);
+
+ private:
+  // What the pool's threads see. It outlives the environment.
+  struct Shared {
+    std::mutex lock;
+    std::condition_variable is_idle;
+    std::atomic<bool> cancelled{false};
+    int n_running = 0;
+    bool is_closed = false;
+    napi_threadsafe_function wake = nullptr;
+  };
+  // What only the JavaScript thread sees.
+  struct Pending {
+    Napi::Promise::Deferred deferred;
+    std::vector<Napi::ObjectReference> held;
+  };
+  struct Outcome {
+    std::uint64_t id = 0;
+    double value = 0;
+    std::exception_ptr error;
+  };
+
+  static void RunOnPool(const std::shared_ptr<Shared>& shared, std::uint64_t id, const Work& work);
+  static void SettleOnLoop(napi_env env, napi_value, void* context, void* data);
+  static void Close(JobQueue* queue);
+  void Settle(Napi::Env env, const Outcome& outcome);
+  void Wake(Napi::Env env);
+
+  std::shared_ptr<WorkerPool> pool_;
+  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  std::unordered_map<std::uint64_t, Pending> pending_;
+  std::uint64_t next_id_ = 0;
+};
+
+// The JavaScript error that stands for a C++ exception of the core.
+Napi::Error ErrorFor(Napi::Env env, const std::exception_ptr& error);
+
+}  // namespace expsyn::binding
+
+#endif  // EXPSYN_BINDING_JOB_QUEUE_H_
