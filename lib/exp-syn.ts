@@ -248,16 +248,13 @@ export class ExpSyn extends Module {
   /** `shape` is the number of synapses, N or [N]. */
   constructor(shape: number | readonly [number] | readonly number[], options: ExpSynOptions = {}) {
     const given = readOptions(options, 'options', OPTIONS);
-    super(shape, {
-      spikingInput: given.spikingInput ?? true,
-      spikingOutput: given.spikingOutput ?? false,
-      name: given.name ?? '',
-    });
+    const { spikingInput = true, spikingOutput = false, name = '', dtype = 'float64' } = given;
+    super(shape, { spikingInput, spikingOutput, name });
     if (this.shape.length !== 1) {
       throw outOfRange('shape (N,)', 'shape', `shape ${formatShape(this.shape)}`);
     }
     const size = this.sizeOut;
-    this.dtype = castDtype(given.dtype ?? 'float64', 'dtype');
+    this.dtype = castDtype(dtype, 'dtype');
 
     const isConstant = given.tau instanceof Constant;
     const tau: unknown = given.tau instanceof Constant ? given.tau.value : given.tau;
@@ -604,7 +601,8 @@ export class ExpSyn extends Module {
    */
   #prepare(input: RasterInput, options: EvolveOptions, isAsync: boolean): PreparedCall {
     const given = readOptions(options, 'options', ['out', 'state', 'transfer']);
-    const isTransferred = flag(given.transfer ?? false, 'options.transfer');
+    const { transfer = false } = given;
+    const isTransferred = flag(transfer, 'options.transfer');
     const state = readOptions(given.state, 'options.state', ['isyn', 'step']);
     const start: Partial<CarriedState> = {};
     if (state.isyn !== undefined) {
@@ -737,7 +735,7 @@ export class ExpSyn extends Module {
         'reset the state, or pass one in with the call',
       );
     }
-    if (!Number.isSafeInteger(before.step + timesteps)) {
+    if (!isEmpty && !Number.isSafeInteger(before.step + timesteps)) {
       throw outOfRange(
         'an absolute step below 2^53 after the call',
         'step',

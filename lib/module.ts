@@ -61,9 +61,10 @@ export abstract class Module {
     this.shape = Object.freeze(axes);
     this.sizeIn = axes[0] ?? 0;
     this.sizeOut = axes[1] ?? this.sizeIn;
-    this.spikingInput = flag(options.spikingInput ?? false, 'spikingInput');
-    this.spikingOutput = flag(options.spikingOutput ?? false, 'spikingOutput');
-    this.name = text(options.name ?? '', 'name');
+    const { spikingInput = false, spikingOutput = false, name = '' } = options;
+    this.spikingInput = flag(spikingInput, 'spikingInput');
+    this.spikingOutput = flag(spikingOutput, 'spikingOutput');
+    this.name = text(name, 'name');
   }
 
   /** Runs the module from its state over an input. */

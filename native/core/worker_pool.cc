@@ -12,7 +12,8 @@ std::shared_ptr<WorkerPool> WorkerPool::Shared() {
   const std::lock_guard<std::mutex> guard(lock);
   std::shared_ptr<WorkerPool> pool = shared.lock();
   if (pool == nullptr) {
-    pool = std::make_shared<WorkerPool>(std::max(1u, std::thread::hardware_concurrency()));
+    // Even on one processor, a second thread keeps a short task from waiting for a long one.
+    pool = std::make_shared<WorkerPool>(std::max(2u, std::thread::hardware_concurrency()));
     shared = pool;
   }
   return pool;
