@@ -23,7 +23,7 @@ namespace {
 
 constexpr napi_type_tag kKernelsTag = {0x65787073796e4b65, 0x726e656c732d7631};
 
-// JavaScript's handle on kernels; frees them when it is collected and no call uses them.
+// JavaScript's handle on kernels; frees them when it is released or collected and no call uses them.
 class KernelsHandle : public Napi::ObjectWrap<KernelsHandle> {
  public:
   static Napi::Function Define(Napi::Env env) { return DefineClass(env, "Kernels", {}); }
@@ -56,14 +56,30 @@ class KernelsHandle : public Napi::ObjectWrap<KernelsHandle> {
   }
 
   static std::shared_ptr<const Kernels> From(const Napi::CallbackInfo& info, std::size_t position) {
+    std::shared_ptr<const Kernels> kernels = HandleFrom(info, position).kernels_;
+    if (kernels == nullptr) {
+      throw Napi::TypeError::New(info.Env(), "Expected kernels that have not been released.");
+    }
+    return kernels;
+  }
+
+  // release(kernels): frees them now, or when the last call that uses them ends.
+  static void Release(const Napi::CallbackInfo& info) {
+    KernelsHandle& handle = HandleFrom(info, 0);
+    handle.kernels_.reset();
+    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), -handle.external_bytes_);
+    handle.external_bytes_ = 0;
+  }
+
+ private:
+  static KernelsHandle& HandleFrom(const Napi::CallbackInfo& info, std::size_t position) {
     const Napi::Value value = info[position];
     if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kKernelsTag)) {
       throw Napi::TypeError::New(info.Env(), "Expected kernels as a native argument.");
     }
-    return Unwrap(value.As<Napi::Object>())->kernels_;
+    return *Unwrap(value.As<Napi::Object>());
   }
 
- private:
   std::shared_ptr<const Kernels> kernels_;
   std::int64_t external_bytes_ = 0;
 };
@@ -111,6 +127,7 @@ struct UnpackedCall {
   EvolveCall<float> call32;
   ArrayView input{};
   ArrayView output{};
+  AlignedBuffer<char> input_copy;
 
   // Takes pointers last: no JavaScript runs between here and their use.
   explicit UnpackedCall(const Napi::CallbackInfo& info) : kernels(KernelsHandle::From(info, kKernels)) {
@@ -160,9 +177,14 @@ struct UnpackedCall {
     call32.is_state_noisy = call.is_state_noisy;
   }
 
-  void ReadFrom(const void* data) {
-    call64.input.data = data;
-    call32.input.data = data;
+  // Each input is read again one window later, so it must outlast an output that is put over it.
+  bool IsInputWrittenOver() const { return Overlap(input, output); }
+
+  void CopyInput() {
+    input_copy = AlignedBuffer<char>(input.size_in_bytes());
+    std::memcpy(input_copy.data(), input.data, input_copy.size());
+    call64.input.data = input_copy.data();
+    call32.input.data = input_copy.data();
   }
 
   // -1, or the flat index of the first non-finite element of the input.
@@ -178,17 +200,13 @@ Napi::Value EvolveSync(const Napi::CallbackInfo& info) {
   static const std::atomic<bool> kNeverCancelled{false};
   try {
     UnpackedCall unpacked(info);
-    AlignedBuffer<char> copy;
-    if (Overlap(unpacked.input, unpacked.output)) {
-      // Each input is read again one window later, so it must outlast the output over it. Whatever
-      // is refused is found before the caller's array changes.
+    if (unpacked.IsInputWrittenOver()) {
+      // Whatever is refused is found before the caller's array changes.
       if (unpacked.call64.throw_non_finite) {
         const std::int64_t index = FirstNonFinite(unpacked.call64.input);
         if (index >= 0) return Napi::Number::New(info.Env(), static_cast<double>(index));
       }
-      copy = AlignedBuffer<char>(unpacked.input.size_in_bytes());
-      std::memcpy(copy.data(), unpacked.input.data, copy.size());
-      unpacked.ReadFrom(copy.data());
+      unpacked.CopyInput();
     }
     return Napi::Number::New(info.Env(), unpacked.Run(kNeverCancelled));
   } catch (const Napi::Error&) {
@@ -202,7 +220,8 @@ Napi::Value EvolveSync(const Napi::CallbackInfo& info) {
 Napi::Value EvolveAsync(const Napi::CallbackInfo& info) {
   using Position = UnpackedCall::Position;
   try {
-    auto unpacked = std::make_shared<const UnpackedCall>(info);
+    auto unpacked = std::make_shared<UnpackedCall>(info);
+    if (unpacked->IsInputWrittenOver()) unpacked->CopyInput();
     std::vector<Napi::Object> held;
     for (const Position position :
          {Position::kInput, Position::kOutput, Position::kState, Position::kNextState}) {
@@ -232,6 +251,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("Kernels", KernelsHandle::Define(env));
   exports.Set("evolve", Napi::Function::New(env, EvolveSync, "evolve"));
   exports.Set("evolveAsync", Napi::Function::New(env, EvolveAsync, "evolveAsync"));
+  exports.Set("release", Napi::Function::New(env, KernelsHandle::Release, "release"));
   exports.Set("chooseMethod", Napi::Function::New(env, ChooseMethodFor, "chooseMethod"));
   return exports;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "fft_plan.h"
+#include "recursion.h"
 #include "window.h"
 
 namespace expsyn {
@@ -22,22 +23,32 @@ std::int64_t NextFftLength(std::int64_t length) {
   return power * 2;
 }
 
-// Nanoseconds of a transform forth and back with the product between, measured on a processor with
-// 1 MiB of second-level cache and ESTIMATE plans.
+// Nanoseconds of a transform forth and back with the product between. Like all constants of this
+// file it was measured on one x86-64 core with 1 MiB of second-level cache and FFTW's ESTIMATE
+// plans; only the ratios between the constants matter.
 double BlockCost(std::int64_t fft_length) {
-  constexpr double kPerButterfly = 0.27;
-  constexpr double kPerSample = 1.0;
   constexpr double kPerBlock = 60;
-  constexpr double kCachedLength = 32768;
-  constexpr double kUncachedFactor = 1.6;
+  constexpr double kPerSample = 1.0;
+  constexpr double kPerButterfly = 0.3;
+  constexpr double kPerButterflyUncached = 0.4;
+  constexpr std::int64_t kCachedLength = 4096;
+  constexpr double kSharedCacheLength = 131072;
+  constexpr double kGrowthPerDoubling = 1.2;
   const auto length = static_cast<double>(fft_length);
-  const double factor = length > kCachedLength ? kUncachedFactor : 1.0;
-  return kPerBlock + factor * length * (kPerButterfly * std::log2(length) + kPerSample);
+  double butterfly = fft_length <= kCachedLength ? kPerButterfly : kPerButterflyUncached;
+  if (length > kSharedCacheLength) {
+    butterfly *= std::pow(kGrowthPerDoubling, std::log2(length / kSharedCacheLength));
+  }
+  return kPerBlock + length * (butterfly * std::log2(length) + kPerSample);
 }
+
+// Nanoseconds to read a sample into its block and to write it out again.
+constexpr double kTransposeCost = 3.0;
 
 }  // namespace
 
 BlockPlan ChooseBlocks(std::int64_t n_timesteps, std::int64_t window_length) {
+  n_timesteps = std::max<std::int64_t>(n_timesteps, 1);
   BlockPlan best{0, 0, 0, 0};
   std::int64_t length = kMinFftLength;
   while (length <= kMaxFftLength) {
@@ -47,8 +58,8 @@ BlockPlan ChooseBlocks(std::int64_t n_timesteps, std::int64_t window_length) {
                            n_timesteps <= std::min(hop, kernel_length);
     if (is_enough) {
       const std::int64_t n_blocks = (n_timesteps + hop - 1) / hop;
-      const double cost = static_cast<double>(n_blocks) * BlockCost(length) /
-                          static_cast<double>(std::max<std::int64_t>(n_timesteps, 1));
+      const double cost = kTransposeCost + static_cast<double>(n_blocks) * BlockCost(length) /
+                                               static_cast<double>(n_timesteps);
       if (best.fft_length == 0 || cost < best.cost) {
         best = {length, kernel_length, hop, cost};
       }
@@ -62,10 +73,9 @@ BlockPlan ChooseBlocks(std::int64_t n_timesteps, std::int64_t window_length) {
 
 double RecursionCost(std::int64_t n_timesteps, std::int64_t n_synapses,
                      std::int64_t window_length) {
-  constexpr double kPerSample = 0.6;
-  constexpr double kPerSampleWithFarEnd = 0.8;
-  constexpr double kPerSampleAcrossTime = 2.0;
-  constexpr std::int64_t kFewSynapses = 8;
+  constexpr double kPerSample = 2.2;
+  constexpr double kPerSampleWithFarEnd = 2.8;
+  constexpr double kPerSampleAcrossTime = 4.5;
   if (n_synapses < kFewSynapses) return kPerSampleAcrossTime;
   return n_timesteps > window_length ? kPerSampleWithFarEnd : kPerSample;
 }

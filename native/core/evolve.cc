@@ -29,24 +29,19 @@ class Evolution {
         cancelled_(cancelled),
         reader_(call.input, call.noise),
         n_synapses_(kernels.window().n_synapses()),
-        n_timesteps_(call.input.n_timesteps),
-        width_(call.method == Method::kFft ? n_synapses_
-                                           : std::min(n_synapses_, kRecursionWidth)) {
+        n_timesteps_(call.input.n_timesteps) {
     const std::int64_t size = call.input.n_batches * n_synapses_;
     if (size > kSmallState) {
       large_ = AlignedBuffer<Real>(static_cast<std::size_t>(size));
       last_ = large_.data();
     }
-    if (n_synapses_ > kSmallState) {
-      large_is_sound_ = AlignedBuffer<bool>(static_cast<std::size_t>(n_synapses_));
-      is_sound_ = large_is_sound_.data();
-    }
   }
 
   EvolveResult Run() {
     for (std::int64_t batch = 0; batch < call_.input.n_batches; ++batch) {
-      for (std::int64_t first = 0; first < n_synapses_; first += width_) {
-        const EvolveResult result = RunStretch(batch, first, std::min(width_, n_synapses_ - first));
+      for (std::int64_t first = 0; first < n_synapses_; first += kStretchWidth) {
+        const EvolveResult result =
+            RunStretch(batch, first, std::min(kStretchWidth, n_synapses_ - first));
         if (result.status != EvolveResult::Status::kDone) return result;
       }
     }
@@ -67,14 +62,14 @@ class Evolution {
                                 call_.output + batch * n_timesteps_ * n_synapses_ + first,
                                 n_synapses_,
                                 last_ + batch * n_synapses_ + first,
-                                is_sound_,
+                                is_sound_.data(),
                                 cancelled_};
     if (call_.method == Method::kFft) {
       kernels_.Convolve(stretch);
     } else {
       Recurse(stretch);
     }
-    if (!IsCancelled() && !std::all_of(is_sound_, is_sound_ + width, [](bool s) { return s; })) {
+    if (!IsCancelled() && !std::all_of(is_sound_.begin(), is_sound_.begin() + width, [](bool s) { return s; })) {
       const EvolveResult result = Mend(stretch);
       if (result.status != EvolveResult::Status::kDone) return result;
     }
@@ -129,13 +124,10 @@ class Evolution {
   const InputReader reader_;
   std::int64_t n_synapses_;
   std::int64_t n_timesteps_;
-  std::int64_t width_;
   std::array<Real, kSmallState> small_;
-  std::array<bool, kSmallState> small_is_sound_;
   AlignedBuffer<Real> large_;
-  AlignedBuffer<bool> large_is_sound_;
   Real* last_ = small_.data();
-  bool* is_sound_ = small_is_sound_.data();
+  std::array<bool, kStretchWidth> is_sound_;
 };
 
 }  // namespace

@@ -81,10 +81,10 @@ class BlockConvolution {
     }
     std::fill_n(signal_.data(), padded_ * width, Real{0});
     for (std::int64_t step = 0; step < n_timesteps_; step += blocks_.hop) {
-      if (stretch_.cancelled.load(std::memory_order_relaxed)) return false;
       const std::int64_t n_rows = std::min(blocks_.hop, n_timesteps_ - step);
       Gather(first, width, step, n_rows);
       for (std::int64_t c = 0; c < width; ++c) {
+        if (stretch_.cancelled.load(std::memory_order_relaxed)) return false;
         Transform(first + c, signal_.data() + c * padded_, result_.data() + c * padded_);
         Finish(first + c, channels_[c], step, n_rows, signal_.data() + c * padded_ + Overlap(),
                result_.data() + c * padded_ + Overlap());
@@ -229,13 +229,14 @@ void FftConvolver<Real>::Convolve(const Stretch<Real>& stretch) const {
   if (blocks.fft_length == 0) throw std::length_error("the window is too long for a transform");
   const std::shared_ptr<const FftPlan<Real>> plan = FftPlan<Real>::OfLength(blocks.fft_length);
   const std::shared_ptr<const Spectra<Real>> spectra =
-      SpectraFor(blocks, *FftPlan<double>::OfLength(blocks.fft_length));
+      SpectraFor(blocks, *FftPlan<double>::OfLength(blocks.fft_length), stretch.cancelled);
+  if (spectra == nullptr) return;
   BlockConvolution<Real>(window_, blocks, *plan, *spectra, stretch).Run();
 }
 
 template <typename Real>
 std::shared_ptr<const Spectra<Real>> FftConvolver<Real>::SpectraFor(
-    const BlockPlan& blocks, const FftPlan<double>& plan) const {
+    const BlockPlan& blocks, const FftPlan<double>& plan, const std::atomic<bool>& cancelled) const {
   const std::lock_guard<std::mutex> guard(lock_);
   std::shared_ptr<const Spectra<Real>>& entry = spectra_[blocks.fft_length];
   if (entry != nullptr) return entry;
@@ -248,6 +249,7 @@ std::shared_ptr<const Spectra<Real>> FftConvolver<Real>::SpectraFor(
   AlignedBuffer<std::complex<double>> spectrum(static_cast<std::size_t>(size));
   const double norm = 1.0 / static_cast<double>(blocks.fft_length);
   for (std::int64_t kernel = 0; kernel < window_.n_kernels(); ++kernel) {
+    if (cancelled.load(std::memory_order_relaxed)) return nullptr;
     for (std::int64_t k = 0; k < blocks.kernel_length; ++k) {
       samples[static_cast<std::size_t>(k)] = window_.Sample(kernel, k) * norm;
     }

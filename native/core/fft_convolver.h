@@ -1,6 +1,7 @@
 #ifndef EXPSYN_CORE_FFT_CONVOLVER_H_
 #define EXPSYN_CORE_FFT_CONVOLVER_H_
 
+#include <atomic>
 #include <complex>
 #include <cstdint>
 #include <map>
@@ -41,8 +42,10 @@ class FftConvolver {
   void Convolve(const Stretch<Real>& stretch) const;
 
  private:
+  // Null once `cancelled` is true.
   std::shared_ptr<const Spectra<Real>> SpectraFor(const BlockPlan& blocks,
-                                                  const FftPlan<double>& plan) const;
+                                                  const FftPlan<double>& plan,
+                                                  const std::atomic<bool>& cancelled) const;
 
   const Window& window_;
   mutable std::mutex lock_;

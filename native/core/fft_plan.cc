@@ -114,10 +114,9 @@ class FftwPlan final : public FftPlan<Real> {
 
 template <typename Real>
 std::shared_ptr<const FftPlan<Real>> FftPlan<Real>::OfLength(std::int64_t length) {
-  // The lock outlives the cache, whose plans need it when they are destroyed.
-  std::mutex& lock = PlannerLock();
-  static std::map<std::int64_t, std::shared_ptr<const FftPlan<Real>>> plans;
-  const std::lock_guard<std::mutex> guard(lock);
+  // Never destroyed: other threads may still be planning while exit() destroys static objects.
+  static auto& plans = *new std::map<std::int64_t, std::shared_ptr<const FftPlan<Real>>>();
+  const std::lock_guard<std::mutex> guard(PlannerLock());
   std::shared_ptr<const FftPlan<Real>>& plan = plans[length];
   if (plan == nullptr) plan = std::make_shared<const FftwPlan<Real>>(length);
   return plan;

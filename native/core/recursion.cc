@@ -12,21 +12,18 @@ namespace expsyn {
 
 namespace {
 
-// Below this number of synapses, vectors run across stretches of time instead of synapses.
-constexpr std::int64_t kFewSynapses = kLanes;
-
 // One column of arrays for each synapse; the columns past the last synapse stay zero.
 struct Columns {
-  alignas(64) double decay[kRecursionWidth] = {};
-  alignas(64) double decay_low[kRecursionWidth] = {};
-  alignas(64) double restart_decay[kRecursionWidth] = {};
-  alignas(64) double restart_decay_low[kRecursionWidth] = {};
-  alignas(64) double far_end[kRecursionWidth] = {};
-  alignas(64) double high[kRecursionWidth] = {};   // isyn before the tile, as high + low
-  alignas(64) double low[kRecursionWidth] = {};
-  alignas(64) double local[kRecursionWidth] = {};  // z after the tile
-  alignas(64) double last[kRecursionWidth] = {};   // isyn after the tile, as put out
-  alignas(64) double fault[kRecursionWidth] = {};  // NaN once isyn was not finite
+  alignas(64) double decay[kStretchWidth] = {};
+  alignas(64) double decay_low[kStretchWidth] = {};
+  alignas(64) double restart_decay[kStretchWidth] = {};
+  alignas(64) double restart_decay_low[kStretchWidth] = {};
+  alignas(64) double far_end[kStretchWidth] = {};
+  alignas(64) double high[kStretchWidth] = {};   // isyn before the tile, as high + low
+  alignas(64) double low[kStretchWidth] = {};
+  alignas(64) double local[kStretchWidth] = {};  // z after the tile
+  alignas(64) double last[kStretchWidth] = {};   // isyn after the tile, as put out
+  alignas(64) double fault[kStretchWidth] = {};  // NaN once isyn was not finite
 };
 
 // Advances 8 * kVectors synapses from `column` by n_rows <= kRestartInterval steps: local and last
@@ -131,20 +128,20 @@ class Recursion {
 
   // Sums the state anew from the inputs that the window holds before `step`.
   void Renew(std::int64_t step) {
-    alignas(64) Real ignored[kRestartInterval * kRecursionWidth];
-    std::fill_n(columns_.high, kRecursionWidth, 0.0);
-    std::fill_n(columns_.low, kRecursionWidth, 0.0);
+    alignas(64) Real ignored[kRestartInterval * kStretchWidth];
+    std::fill_n(columns_.high, kStretchWidth, 0.0);
+    std::fill_n(columns_.low, kStretchWidth, 0.0);
     std::int64_t n_rows = (stretch_.window.length() - 1) % kRestartInterval + 1;
     for (std::int64_t s = step - stretch_.window.length(); s < step; s += n_rows) {
       if (s > step - stretch_.window.length()) n_rows = kRestartInterval;
-      AdvanceAcrossSynapses(s, n_rows, false, ignored, kRecursionWidth);
+      AdvanceAcrossSynapses(s, n_rows, false, ignored, kStretchWidth);
       FoldTile(n_rows);
     }
   }
 
   // high + low <- the state after the tile.
   void FoldTile(std::int64_t n_rows) {
-    for (std::int64_t c = 0; c < kRecursionWidth; ++c) {
+    for (std::int64_t c = 0; c < kStretchWidth; ++c) {
       const DoubleDouble state{columns_.high[c], columns_.low[c]};
       const DoubleDouble decay{columns_.restart_decay[c], columns_.restart_decay_low[c]};
       DoubleDouble next{columns_.last[c], 0};
@@ -198,7 +195,7 @@ class Recursion {
       AdvanceStrips(first, width, n_rows, staged_, far, padded, output + first, out_stride);
       return;
     }
-    alignas(64) Real rows[kRestartInterval * kRecursionWidth];
+    alignas(64) Real rows[kRestartInterval * kStretchWidth];
     AdvanceStrips(first, padded, n_rows, staged_, far, padded, rows, padded);
     for (std::int64_t row = 0; row < n_rows; ++row) {
       std::copy_n(rows + row * padded, width, output + row * out_stride + first);
@@ -265,7 +262,7 @@ class Recursion {
     if (has_far_end) {
       ReadStretches(step - stretch_.window.length(), staged_far_);
     }
-    double local[kRecursionWidth];
+    double local[kStretchWidth];
     for (std::int64_t first = 0; first < n_lanes_; first += kLanes) {
       Lanes decay, far_end;
       LoadLanes(lane_decay_ + first, decay);
@@ -286,7 +283,7 @@ class Recursion {
       StoreLanes(z, local + first);
     }
 
-    double rest[kRecursionWidth];
+    double rest[kStretchWidth];
     for (std::int64_t lane = 0; lane < n_lanes_; ++lane) {
       const std::int64_t c = lane % stretch_.n_synapses;
       rest[lane] = columns_.high[c];
@@ -324,11 +321,17 @@ class Recursion {
     std::copy_n(last_row, stretch_.n_synapses, columns_.last);
   }
 
+  // target[row * n_lanes_ + lane] = the drive of each lane's stretch.
   void ReadStretches(std::int64_t step, double* target) const {
+    const std::int64_t n_synapses = stretch_.n_synapses;
+    alignas(64) double flat[kRestartInterval * kStretchWidth];
+    reader_.Read(stretch_.batch, step, lane_steps_, stretch_.first_synapse, n_synapses, flat,
+                 n_synapses);
     for (std::int64_t s = 0; s < n_stretches_; ++s) {
-      reader_.Read(stretch_.batch, step + s * kRestartInterval, kRestartInterval,
-                   stretch_.first_synapse, stretch_.n_synapses, target + s * stretch_.n_synapses,
-                   n_lanes_);
+      for (std::int64_t row = 0; row < kRestartInterval; ++row) {
+        const double* source = flat + (s * kRestartInterval + row) * n_synapses;
+        std::copy_n(source, n_synapses, target + row * n_lanes_ + s * n_synapses);
+      }
     }
   }
 
@@ -339,11 +342,11 @@ class Recursion {
   std::int64_t n_stretches_ = 0;
   std::int64_t n_lanes_ = 0;
   std::int64_t lane_steps_ = 0;
-  alignas(64) double lane_decay_[kRecursionWidth];
-  alignas(64) double lane_decay_low_[kRecursionWidth];
-  alignas(64) double lane_far_end_[kRecursionWidth];
-  alignas(64) double staged_[kRestartInterval * kRecursionWidth];
-  alignas(64) double staged_far_[kRestartInterval * kRecursionWidth];
+  alignas(64) double lane_decay_[kStretchWidth];
+  alignas(64) double lane_decay_low_[kStretchWidth];
+  alignas(64) double lane_far_end_[kStretchWidth];
+  alignas(64) double staged_[kRestartInterval * kStretchWidth];
+  alignas(64) double staged_far_[kRestartInterval * kStretchWidth];
 };
 
 // What the window holds of non-finite input: the step of the latest of each kind.

@@ -10,8 +10,11 @@
 
 namespace expsyn {
 
-// Synapses that one recursion advances together.
-inline constexpr std::int64_t kRecursionWidth = 64;
+// The most synapses that are computed together.
+inline constexpr std::int64_t kStretchWidth = 64;
+
+// Below this number of synapses, vectors run across stretches of time instead of synapses.
+inline constexpr std::int64_t kFewSynapses = 8;
 
 // What every method is asked to compute: the synaptic current of one batch item's synapses
 // first_synapse .. first_synapse + n_synapses - 1, without the noise that goes to the output.
@@ -21,7 +24,7 @@ struct Stretch {
   const InputReader& input;
   std::int64_t batch;
   std::int64_t first_synapse;
-  std::int64_t n_synapses;
+  std::int64_t n_synapses;   // at most kStretchWidth
   const double* state;       // isyn before the first step, one value a synapse of the stretch
   Real* output;              // row of step 0, column of first_synapse
   std::ptrdiff_t row_stride;  // from a step to the next in `output`
@@ -30,12 +33,12 @@ struct Stretch {
   const std::atomic<bool>& cancelled;  // once true, the call ends early; results are then void
 };
 
-// Evaluates, for every synapse n of the stretch (at most kRecursionWidth of them),
+// Evaluates, for every synapse n of the stretch,
 //
 //   isyn <- (isyn + x[t] - a^W x[t - W]) a,   a = exp(-dt / tau_n),
 //
-// which is the sum over the window of section "methods" in the documentation: a sample enters with
-// weight a, and leaves when its weight would be a^(W + 1). The state before the call enters like
+// which is sum_{k < W} a^(k + 1) x[t - k]: a sample enters with weight a, and leaves when its weight
+// would be a^(W + 1). The state before the call enters like
 // an input of the first step.
 //
 // Rounding errors must not grow with tau, so the sum is split: isyn = z + d, where z starts from 0
