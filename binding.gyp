@@ -43,6 +43,7 @@
         "<!@(pkg-config --cflags fftw3 fftw3f)",
       ],
       "libraries": ["<!@(pkg-config --libs fftw3 fftw3f)"],
+      "conditions": [["OS=='linux'", {"ldflags": ["-Wl,-z,nodelete"]}]],
       "xcode_settings": {
         "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
         "GCC_ENABLE_CPP_EXCEPTIONS": "YES",

@@ -10,9 +10,7 @@ export interface NdArray<Data extends TypedArray = Float64Array | Float32Array> 
 
 /** Plain arrays of numbers, of one to three axes. */
 export type NestedArray =
-  | readonly number[]
-  | readonly (readonly number[])[]
-  | readonly (readonly (readonly number[])[])[];
+  readonly number[] | readonly (readonly number[])[] | readonly (readonly (readonly number[])[])[];
 
 /** Whatever is accepted where an array of numbers is assigned. */
 export type ArrayInput = number | NestedArray | Float64Array | Float32Array | NdArray<TypedArray>;

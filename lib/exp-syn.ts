@@ -407,10 +407,7 @@ export class ExpSyn extends Module {
    * handed over by `transfer`. `out` is filled at the end, shared memory or memory handed over as
    * the run goes on; if the promise rejects, the contents of such an `out` are undefined.
    */
-  override async evolve(
-    input: RasterInput,
-    options: EvolveOptions = {},
-  ): Promise<ExpSynEvolution> {
+  override async evolve(input: RasterInput, options: EvolveOptions = {}): Promise<ExpSynEvolution> {
     const call = this.#prepare(input, options, true);
     const assignments = { ...this.#assignments };
     const own = this.#carried();
@@ -535,7 +532,8 @@ export class ExpSyn extends Module {
       tau: this.#tau.shape.length === 0 ? this.#tau.current.data[0] : this.#tau.current.data,
       dt: this.dt,
       windowLength: this.windowLength,
-      method: this.method === 'auto' && last !== undefined ? `auto (last took ${last})` : this.method,
+      method:
+        this.method === 'auto' && last !== undefined ? `auto (last took ${last})` : this.method,
       dtype: this.dtype,
       ...(this.noiseStd === 0
         ? {}
@@ -553,6 +551,10 @@ export class ExpSyn extends Module {
       case 'dt':
       case 'maxWindowLength':
       case 'windowTaus':
+        // A pending call may not have been given them yet.
+        if (this.#kernels !== undefined && this.#nPending === 0) {
+          native.release(this.#kernels.handle);
+        }
         this.#kernels = undefined;
         this.#choice = undefined;
         break;
@@ -633,7 +635,7 @@ export class ExpSyn extends Module {
       kernels: kernels.handle,
       windowLength: kernels.windowLength,
       method: this.#chooseMethod(kernels.handle, timesteps),
-      data: isAsync ? dataForThread(raster.data, out, isTransferred) : raster.data,
+      data: isAsync ? dataForThread(raster.data, isTransferred) : raster.data,
       inputShape: raster.shape,
       batches,
       timesteps,
@@ -689,7 +691,11 @@ export class ExpSyn extends Module {
       throw outOfRange(what, 'input', `shape ${formatShape(shape)}`);
     }
     if (!Number.isSafeInteger(sizeOf([batches, timesteps, size]))) {
-      throw outOfRange('fewer than 2^53 elements', 'output', `shape ${formatShape([batches, timesteps, size])}`);
+      throw outOfRange(
+        'fewer than 2^53 elements',
+        'output',
+        `shape ${formatShape([batches, timesteps, size])}`,
+      );
     }
     return { batches, timesteps, columns };
   }
@@ -864,14 +870,9 @@ function checkTransfer(array: TypedArray, name: string): void {
 }
 
 /** The input's elements where nobody can take them away while another thread reads. */
-function dataForThread(
-  data: TypedArray,
-  out: FloatArray | undefined,
-  isTransferred: boolean,
-): TypedArray {
+function dataForThread(data: TypedArray, isTransferred: boolean): TypedArray {
   if (isTransferred) return takeOver(data);
-  const isWrittenOver = out !== undefined && haveSameBuffer(data, out);
-  return isShared(data) && !isWrittenOver ? data : copyOf(data);
+  return isShared(data) ? data : copyOf(data);
 }
 
 function nativeArguments(

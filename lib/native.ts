@@ -8,7 +8,7 @@ export const METHOD_CODES = { fft: 0, recursive: 1 } as const;
 /** Codes of the noise's placements, as the addon numbers them. */
 export const NOISE_CODES = { none: 0, output: 1, state: 2, input: 3 } as const;
 
-/** The kernels of N synapses: immutable, shared by calls and freed by the garbage collector. */
+/** The kernels of N synapses: immutable, shared by calls; freed by release() or the collector. */
 export interface Kernels {
   readonly [kernelsBrand]: never;
 }
@@ -59,9 +59,14 @@ interface Native {
   evolve(...call: EvolveArguments): number;
   /**
    * The same on the addon's own threads. The arrays must be out of everybody's reach, or shared
-   * memory, until the promise settles; input and output must not overlap.
+   * memory, until the promise settles.
    */
   evolveAsync(...call: EvolveArguments): Promise<number>;
+  /**
+   * Frees kernels, which no later call may be given, as soon as no call uses them. The garbage
+   * collector does so too, but only when the event loop turns.
+   */
+  release(kernels: Kernels): void;
   /** The code of the method that is faster for a run of `timesteps`. */
   chooseMethod(kernels: Kernels, timesteps: number): number;
 }

@@ -50,7 +50,8 @@ export abstract class Attribute<Value extends AttributeValue = AttributeValue> {
 
   /** The value itself, for the module that owns the attribute and only reads. */
   get current(): Value {
-    if (this.#value === undefined) throw new Error('Expected an attribute that has been reset once.');
+    if (this.#value === undefined)
+      throw new Error('Expected an attribute that has been reset once.');
     return this.#value;
   }
 

@@ -4,6 +4,8 @@
  * this file loads. They also work for arrays of another realm.
  */
 
+import { types } from 'node:util';
+
 /** The typed arrays that may hold an input. */
 export type TypedArray =
   | Int8Array
@@ -33,15 +35,19 @@ const CONSTRUCTORS = {
 } as const;
 
 const prototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
-function getterOf(key: string | symbol): (array: unknown) => unknown {
-  const getter = Object.getOwnPropertyDescriptor(prototype, key)?.get;
-  if (getter === undefined) throw new Error('Expected a JavaScript engine with typed arrays.');
-  return (array) => Reflect.apply(getter, array, []);
+function getterOf(holder: object, key: string | symbol): (value: unknown) => unknown {
+  const descriptor = Object.getOwnPropertyDescriptor(holder, key) as {
+    get: (this: unknown) => unknown;
+  };
+  const { get } = descriptor;
+  return (value) => Reflect.apply(get, value, []);
 }
-const tagOf = getterOf(Symbol.toStringTag) as (array: unknown) => string | undefined;
-const elementsOf = getterOf('length') as (array: unknown) => number;
-const bufferOf = getterOf('buffer') as (array: unknown) => ArrayBufferLike;
-const offsetOf = getterOf('byteOffset') as (array: unknown) => number;
+const tagOf = getterOf(prototype, Symbol.toStringTag) as (array: unknown) => string | undefined;
+const elementsOf = getterOf(prototype, 'length') as (array: unknown) => number;
+const bufferOf = getterOf(prototype, 'buffer') as (array: unknown) => ArrayBufferLike;
+const offsetOf = getterOf(prototype, 'byteOffset') as (array: unknown) => number;
+const isResizable = getterOf(ArrayBuffer.prototype, 'resizable');
+const { isSharedArrayBuffer } = types;
 
 const setElements = Reflect.get(prototype, 'set') as (source: TypedArray) => void;
 
@@ -70,7 +76,7 @@ export function lengthOf(array: TypedArray): number {
 
 /** Whether the elements are in memory that other threads may share. */
 export function isShared(array: TypedArray): boolean {
-  return bufferOf(array) instanceof SharedArrayBuffer;
+  return isSharedArrayBuffer(bufferOf(array));
 }
 
 export function haveSameBuffer(a: TypedArray, b: TypedArray): boolean {
@@ -104,8 +110,7 @@ export function takeOver<Data extends TypedArray>(array: Data): Data {
 
 /** Whether the array's memory can be handed over: neither shared nor resizable. */
 export function isTransferable(array: TypedArray): boolean {
-  const buffer = bufferOf(array) as ArrayBufferLike & { resizable?: boolean };
-  return !isShared(array) && buffer.resizable !== true;
+  return !isShared(array) && isResizable(bufferOf(array)) !== true;
 }
 
 /** Array types in words, for messages; undefined for what is no array. Safe for any value. */
@@ -115,4 +120,3 @@ export function describeArray(value: unknown): string | undefined {
   if (Array.isArray(value)) return `an array of length ${value.length}`;
   return undefined;
 }
-

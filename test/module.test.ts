@@ -9,7 +9,6 @@ import {
   Parameter,
   SimulationParameter,
   State,
-  type AttributeValues,
   type Evolution,
   type RasterInput,
 } from '../lib/index';
@@ -220,7 +219,7 @@ describe('module', () => {
     assert.deepEqual(output.shape, [1, 10, 2]);
     chain.resetState();
     assert.equal(chain.first.step, 0);
-    chain.setAttributes(state as AttributeValues);
+    chain.setAttributes(state);
     assert.deepEqual(chain.state(), state);
     const before = chain.parameters();
     assert.throws(

@@ -144,7 +144,7 @@ describe('order of calls', () => {
     assert.deepEqual(reported, []);
   });
 
-  it('fills the caller\'s array, and returns it', async () => {
+  it("fills the caller's array, and returns it", async () => {
     const module = new ExpSyn(size);
     const twin = new ExpSyn(size);
     const expected = twin.evolveSync(input(30, 1)).output.data;

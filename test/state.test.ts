@@ -55,14 +55,7 @@ describe('state', () => {
     const module = new ExpSyn(size, { noiseStd: 1 });
     module.evolveSync(input(5, 1, 4));
     const before = module.toJSON();
-    for (const shape of [
-      [0, size],
-      [4, 0, size],
-      [0, 7, size],
-      [0, 0, 1],
-      [0],
-      [2, 0, size],
-    ]) {
+    for (const shape of [[0, size], [4, 0, size], [0, 7, size], [0, 0, 1], [0], [2, 0, size]]) {
       const empty = { data: new Float64Array(0), shape };
       const { output, state } = module.evolveSync(empty);
       assert.equal(output.data.length, 0);

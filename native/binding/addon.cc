@@ -23,7 +23,8 @@ namespace {
 
 constexpr napi_type_tag kKernelsTag = {0x65787073796e4b65, 0x726e656c732d7631};
 
-// JavaScript's handle on kernels; frees them when it is released or collected and no call uses them.
+// JavaScript's handle on kernels; frees them when it is released or collected and no call uses
+// them.
 class KernelsHandle : public Napi::ObjectWrap<KernelsHandle> {
  public:
   static Napi::Function Define(Napi::Env env) { return DefineClass(env, "Kernels", {}); }
@@ -130,7 +131,8 @@ struct UnpackedCall {
   AlignedBuffer<char> input_copy;
 
   // Takes pointers last: no JavaScript runs between here and their use.
-  explicit UnpackedCall(const Napi::CallbackInfo& info) : kernels(KernelsHandle::From(info, kKernels)) {
+  explicit UnpackedCall(const Napi::CallbackInfo& info)
+      : kernels(KernelsHandle::From(info, kKernels)) {
     const Arguments arguments(info);
     const std::int64_t n_synapses = kernels->window().n_synapses();
     EvolveCall<double> call;
@@ -241,8 +243,8 @@ Napi::Value EvolveAsync(const Napi::CallbackInfo& info) {
 Napi::Value ChooseMethodFor(const Napi::CallbackInfo& info) {
   const std::shared_ptr<const Kernels> kernels = KernelsHandle::From(info, 0);
   const std::int64_t n_timesteps = Arguments(info).Size(1);
-  const Method method = ChooseMethod(n_timesteps, kernels->window().n_synapses(),
-                                     kernels->window().length());
+  const Method method =
+      ChooseMethod(n_timesteps, kernels->window().n_synapses(), kernels->window().length());
   return Napi::Number::New(info.Env(), method == Method::kFft ? 0 : 1);
 }
 

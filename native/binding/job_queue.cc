@@ -58,7 +58,7 @@ void JobQueue::RunOnPool(const std::shared_ptr<Shared>& shared, std::uint64_t id
   if (!shared->is_closed && outcome != nullptr) {
     if (napi_call_threadsafe_function(shared->wake, outcome.get(), napi_tsfn_nonblocking) ==
         napi_ok) {
-      outcome.release();
+      static_cast<void>(outcome.release());
     }
   }
   --shared->n_running;
@@ -105,12 +105,14 @@ Napi::Error ErrorFor(Napi::Env env, const std::exception_ptr& error) {
     std::rethrow_exception(error);
   } catch (const std::bad_alloc&) {
     return Napi::RangeError::New(
-        env, "Expected enough memory for the call's scratch space but the system has none left; "
-             "use a shorter window or close other programs.");
+        env,
+        "Expected enough memory for the call's scratch space but the system has none left; "
+        "use a shorter window or close other programs.");
   } catch (const std::length_error&) {
     return Napi::RangeError::New(
-        env, "Expected a window of at most 2^29 steps for method 'fft' but it is longer; use "
-             "method 'recursive'.");
+        env,
+        "Expected a window of at most 2^29 steps for method 'fft' but it is longer; use "
+        "method 'recursive'.");
   } catch (const std::exception& other) {
     return Napi::Error::New(env, std::string("The native core failed: ") + other.what() + ".");
   }

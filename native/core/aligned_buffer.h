@@ -32,8 +32,9 @@ class AlignedBuffer {
   AlignedBuffer() = default;
 
   explicit AlignedBuffer(std::size_t size)
-      : size_(size), data_(static_cast<T*>(::operator new(CheckedProduct(size, sizeof(T)),
-                                                          std::align_val_t{kAlignment}))) {
+      : size_(size),
+        data_(static_cast<T*>(
+            ::operator new (CheckedProduct(size, sizeof(T)), std::align_val_t{kAlignment}))) {
     if (size > 0) std::memset(static_cast<void*>(data_.get()), 0, size * sizeof(T));
   }
 
@@ -46,7 +47,7 @@ class AlignedBuffer {
  private:
   struct Release {
     void operator()(T* pointer) const {
-      ::operator delete(static_cast<void*>(pointer), std::align_val_t{kAlignment});
+      ::operator delete (static_cast<void*>(pointer), std::align_val_t{kAlignment});
     }
   };
 

@@ -80,12 +80,11 @@ double RecursionCost(std::int64_t n_timesteps, std::int64_t n_synapses,
   return n_timesteps > window_length ? kPerSampleWithFarEnd : kPerSample;
 }
 
-Method ChooseMethod(std::int64_t n_timesteps, std::int64_t n_synapses,
-                    std::int64_t window_length) {
+Method ChooseMethod(std::int64_t n_timesteps, std::int64_t n_synapses, std::int64_t window_length) {
   const BlockPlan blocks = ChooseBlocks(n_timesteps, window_length);
   if (blocks.fft_length == 0) return Method::kRecursive;
   return blocks.cost < RecursionCost(n_timesteps, n_synapses, window_length) ? Method::kFft
-                                                                            : Method::kRecursive;
+                                                                             : Method::kRecursive;
 }
 
 }  // namespace expsyn

@@ -51,8 +51,7 @@ class Evolution {
 
  private:
   EvolveResult RunStretch(std::int64_t batch, std::int64_t first, std::int64_t width) {
-    const double* state =
-        call_.state + (call_.is_state_shared ? 0 : batch * n_synapses_) + first;
+    const double* state = call_.state + (call_.is_state_shared ? 0 : batch * n_synapses_) + first;
     const Stretch<Real> stretch{kernels_.window(),
                                 reader_,
                                 batch,
@@ -69,7 +68,8 @@ class Evolution {
     } else {
       Recurse(stretch);
     }
-    if (!IsCancelled() && !std::all_of(is_sound_.begin(), is_sound_.begin() + width, [](bool s) { return s; })) {
+    if (!IsCancelled() &&
+        !std::all_of(is_sound_.begin(), is_sound_.begin() + width, [](bool s) { return s; })) {
       const EvolveResult result = Mend(stretch);
       if (result.status != EvolveResult::Status::kDone) return result;
     }
@@ -104,11 +104,11 @@ class Evolution {
     // The first block ends where the absolute step is even, since noise is made for step pairs.
     std::int64_t n_rows = 0;
     for (std::int64_t step = 0; step < n_timesteps_ && !IsCancelled(); step += n_rows) {
-      const auto odd = static_cast<std::int64_t>((call_.noise.step + static_cast<std::uint64_t>(step)) % 2);
+      const auto odd =
+          static_cast<std::int64_t>((call_.noise.step + static_cast<std::uint64_t>(step)) % 2);
       n_rows = std::min(kNoiseRows - odd, n_timesteps_ - step);
-      reader_.AddOutputNoise(stretch.batch, step, n_rows, stretch.first_synapse,
-                             stretch.n_synapses, stretch.output + step * stretch.row_stride,
-                             stretch.row_stride);
+      reader_.AddOutputNoise(stretch.batch, step, n_rows, stretch.first_synapse, stretch.n_synapses,
+                             stretch.output + step * stretch.row_stride, stretch.row_stride);
     }
     if (call_.is_state_noisy || placement == NoisePlacement::kState) {
       std::copy_n(stretch.output + (n_timesteps_ - 1) * stretch.row_stride, stretch.n_synapses,

@@ -15,9 +15,9 @@ namespace expsyn {
 template <typename Real>
 struct EvolveCall {
   Method method = Method::kRecursive;
-  Raster input;                  // (B, T, N), or (B, T, 1) for one column that all synapses receive
+  Raster input;  // (B, T, N), or (B, T, 1) for one column that all synapses receive
   Noise noise;
-  bool throw_non_finite = true;  // stop at a NaN or infinity in the input, or let it through
+  bool throw_non_finite = true;   // stop at a NaN or infinity in the input, or let it through
   const double* state = nullptr;  // isyn before the call, (B, N), or (N) for every item
   bool is_state_shared = true;    // whether `state` is (N)
   Real* output = nullptr;         // (B, T, N); must not overlap the input

@@ -27,11 +27,11 @@ std::int64_t PaddedTo(std::int64_t length) {
 struct Channel {
   static constexpr std::int64_t kNever = -1;
 
-  double rest = 0;                // the rolled-over state, isyn0 w[t], as of the last step
-  std::int64_t rest_steps = 0;    // steps for which the window still holds it
+  double rest = 0;                   // the rolled-over state, isyn0 w[t], as of the last step
+  std::int64_t rest_steps = 0;       // steps for which the window still holds it
   std::int64_t last_input = kNever;  // step of the last input that was not 0
-  double last = 0;                // the last current
-  bool is_sound = true;           // no non-finite input so far
+  double last = 0;                   // the last current
+  bool is_sound = true;              // no non-finite input so far
 };
 
 template <typename Real>
@@ -49,13 +49,13 @@ class BlockConvolution {
     const std::int64_t per_synapse = 2 * padded_ * static_cast<std::int64_t>(sizeof(Real));
     tile_width_ = std::clamp<std::int64_t>(kTileBytes / per_synapse, 1,
                                            std::min(kMaxTileWidth, stretch.n_synapses));
-    const auto tile_size = CheckedProduct(static_cast<std::size_t>(padded_),
-                                          static_cast<std::size_t>(tile_width_));
+    const auto tile_size =
+        CheckedProduct(static_cast<std::size_t>(padded_), static_cast<std::size_t>(tile_width_));
     signal_ = AlignedBuffer<Real>(tile_size);
     result_ = AlignedBuffer<Real>(tile_size);
     scaled_ = AlignedBuffer<Real>(static_cast<std::size_t>(padded_));
-    spectrum_ = AlignedBuffer<std::complex<Real>>(
-        static_cast<std::size_t>(blocks.fft_length / 2 + 1));
+    spectrum_ =
+        AlignedBuffer<std::complex<Real>>(static_cast<std::size_t>(blocks.fft_length / 2 + 1));
   }
 
   void Run() {
@@ -224,8 +224,7 @@ class BlockConvolution {
 
 template <typename Real>
 void FftConvolver<Real>::Convolve(const Stretch<Real>& stretch) const {
-  const BlockPlan blocks =
-      ChooseBlocks(stretch.input.raster().n_timesteps, window_.length());
+  const BlockPlan blocks = ChooseBlocks(stretch.input.raster().n_timesteps, window_.length());
   if (blocks.fft_length == 0) throw std::length_error("the window is too long for a transform");
   const std::shared_ptr<const FftPlan<Real>> plan = FftPlan<Real>::OfLength(blocks.fft_length);
   const std::shared_ptr<const Spectra<Real>> spectra =
@@ -236,7 +235,8 @@ void FftConvolver<Real>::Convolve(const Stretch<Real>& stretch) const {
 
 template <typename Real>
 std::shared_ptr<const Spectra<Real>> FftConvolver<Real>::SpectraFor(
-    const BlockPlan& blocks, const FftPlan<double>& plan, const std::atomic<bool>& cancelled) const {
+    const BlockPlan& blocks, const FftPlan<double>& plan,
+    const std::atomic<bool>& cancelled) const {
   const std::lock_guard<std::mutex> guard(lock_);
   std::shared_ptr<const Spectra<Real>>& entry = spectra_[blocks.fft_length];
   if (entry != nullptr) return entry;

@@ -27,12 +27,8 @@ struct Fftw<double> {
   static Plan PlanInverse(int n, Complex* in, double* out) {
     return fftw_plan_dft_c2r_1d(n, in, out, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
   }
-  static void Forward(Plan plan, double* in, Complex* out) {
-    fftw_execute_dft_r2c(plan, in, out);
-  }
-  static void Inverse(Plan plan, Complex* in, double* out) {
-    fftw_execute_dft_c2r(plan, in, out);
-  }
+  static void Forward(Plan plan, double* in, Complex* out) { fftw_execute_dft_r2c(plan, in, out); }
+  static void Inverse(Plan plan, Complex* in, double* out) { fftw_execute_dft_c2r(plan, in, out); }
   static void Destroy(Plan plan) { fftw_destroy_plan(plan); }
 };
 
@@ -46,12 +42,8 @@ struct Fftw<float> {
   static Plan PlanInverse(int n, Complex* in, float* out) {
     return fftwf_plan_dft_c2r_1d(n, in, out, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
   }
-  static void Forward(Plan plan, float* in, Complex* out) {
-    fftwf_execute_dft_r2c(plan, in, out);
-  }
-  static void Inverse(Plan plan, Complex* in, float* out) {
-    fftwf_execute_dft_c2r(plan, in, out);
-  }
+  static void Forward(Plan plan, float* in, Complex* out) { fftwf_execute_dft_r2c(plan, in, out); }
+  static void Inverse(Plan plan, Complex* in, float* out) { fftwf_execute_dft_c2r(plan, in, out); }
   static void Destroy(Plan plan) { fftwf_destroy_plan(plan); }
 };
 

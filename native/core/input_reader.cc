@@ -20,8 +20,8 @@ void InputReader::Read(std::int64_t batch, std::int64_t step, std::int64_t n_row
     for (std::int64_t row = 0; row < n_rows; ++row) {
       double* target_row = target + row * stride;
       if (raster_.n_columns == 1) {
-        const auto value =
-            static_cast<double>(LoadElement<T>(raster_.data, raster_.IndexOf(batch, step + row, 0)));
+        const auto value = static_cast<double>(
+            LoadElement<T>(raster_.data, raster_.IndexOf(batch, step + row, 0)));
         std::fill_n(target_row, n_columns, value);
       } else {
         const std::int64_t first = raster_.IndexOf(batch, step + row, synapse);

@@ -19,7 +19,7 @@ enum class NoisePlacement {
 
 struct Noise {
   NoisePlacement placement = NoisePlacement::kNone;
-  double scale = 0;        // noise_std * sqrt(dt)
+  double scale = 0;  // noise_std * sqrt(dt)
   std::uint64_t seed = 0;
   std::uint64_t step = 0;  // absolute number of the call's first step
 };

@@ -19,7 +19,7 @@ struct Columns {
   alignas(64) double restart_decay[kStretchWidth] = {};
   alignas(64) double restart_decay_low[kStretchWidth] = {};
   alignas(64) double far_end[kStretchWidth] = {};
-  alignas(64) double high[kStretchWidth] = {};   // isyn before the tile, as high + low
+  alignas(64) double high[kStretchWidth] = {};  // isyn before the tile, as high + low
   alignas(64) double low[kStretchWidth] = {};
   alignas(64) double local[kStretchWidth] = {};  // z after the tile
   alignas(64) double last[kStretchWidth] = {};   // isyn after the tile, as put out
@@ -118,9 +118,8 @@ class Recursion {
   // The state before the call leaves the window, like an input of step 0.
   void DropInitialState() {
     for (std::int64_t c = 0; c < stretch_.n_synapses; ++c) {
-      const DoubleDouble rest =
-          DoubleDouble{columns_.high[c], columns_.low[c]} +
-          -TwoProduct(stretch_.state[c], columns_.far_end[c]);
+      const DoubleDouble rest = DoubleDouble{columns_.high[c], columns_.low[c]} +
+                                -TwoProduct(stretch_.state[c], columns_.far_end[c]);
       columns_.high[c] = rest.high;
       columns_.low[c] = rest.low;
     }
@@ -152,8 +151,8 @@ class Recursion {
     }
   }
 
-  void AdvanceAcrossSynapses(std::int64_t step, std::int64_t n_rows, bool has_far_end,
-                             Real* output, std::ptrdiff_t out_stride) {
+  void AdvanceAcrossSynapses(std::int64_t step, std::int64_t n_rows, bool has_far_end, Real* output,
+                             std::ptrdiff_t out_stride) {
     if (reader_.is_plain() && raster_.type == ElementType::kFloat64) {
       AdvanceInPlace<double>(step, n_rows, has_far_end, output, out_stride);
     } else if (reader_.is_plain() && raster_.type == ElementType::kFloat32) {
@@ -171,9 +170,8 @@ class Recursion {
                       std::ptrdiff_t out_stride) {
     const std::int64_t full = stretch_.n_synapses / kLanes * kLanes;
     if (full > 0) {
-      const auto* x =
-          static_cast<const In*>(raster_.data) +
-          raster_.IndexOf(stretch_.batch, step, stretch_.first_synapse);
+      const auto* x = static_cast<const In*>(raster_.data) +
+                      raster_.IndexOf(stretch_.batch, step, stretch_.first_synapse);
       const In* far = has_far_end ? x - stretch_.window.length() * raster_.n_columns : nullptr;
       AdvanceStrips(0, full, n_rows, x, far, raster_.n_columns, output, out_stride);
     }

@@ -24,12 +24,12 @@ struct Stretch {
   const InputReader& input;
   std::int64_t batch;
   std::int64_t first_synapse;
-  std::int64_t n_synapses;   // at most kStretchWidth
-  const double* state;       // isyn before the first step, one value a synapse of the stretch
-  Real* output;              // row of step 0, column of first_synapse
+  std::int64_t n_synapses;    // at most kStretchWidth
+  const double* state;        // isyn before the first step, one value a synapse of the stretch
+  Real* output;               // row of step 0, column of first_synapse
   std::ptrdiff_t row_stride;  // from a step to the next in `output`
-  Real* last;                // receives the last step's current, one value a synapse
-  bool* is_sound;            // receives false for a synapse that met a non-finite value or sum
+  Real* last;                 // receives the last step's current, one value a synapse
+  bool* is_sound;             // receives false for a synapse that met a non-finite value or sum
   const std::atomic<bool>& cancelled;  // once true, the call ends early; results are then void
 };
 
@@ -37,9 +37,8 @@ struct Stretch {
 //
 //   isyn <- (isyn + x[t] - a^W x[t - W]) a,   a = exp(-dt / tau_n),
 //
-// which is sum_{k < W} a^(k + 1) x[t - k]: a sample enters with weight a, and leaves when its weight
-// would be a^(W + 1). The state before the call enters like
-// an input of the first step.
+// which is sum_{k < W} a^(k + 1) x[t - k]: a sample enters with weight a, and leaves when its
+// weight would be a^(W + 1). The state before the call enters like an input of the first step.
 //
 // Rounding errors must not grow with tau, so the sum is split: isyn = z + d, where z starts from 0
 // every kRestartInterval steps and d is the decaying rest, renewed from double-double arithmetic.

@@ -71,7 +71,8 @@ Window::Window(const double* tau, std::int64_t n_synapses, double dt, std::int64
 }
 
 double Window::Sample(std::int64_t kernel, std::int64_t k) const {
-  return std::exp(-static_cast<double>(k + 1) * dt_ / kernel_tau_[static_cast<std::size_t>(kernel)]);
+  return std::exp(-static_cast<double>(k + 1) * dt_ /
+                  kernel_tau_[static_cast<std::size_t>(kernel)]);
 }
 
 }  // namespace expsyn

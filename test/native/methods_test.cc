@@ -71,8 +71,7 @@ TEST_CASE("both methods compute the direct sum for every number of synapses") {
 TEST_CASE("both methods compute the direct sum with an unlimited window") {
   for (const std::int64_t n : {1, 3, 9, 20}) {
     for (const std::int64_t n_timesteps : {1, 31, 500, 3001}) {
-      CheckBothMethods(
-          MakeCase(2, n_timesteps, SpreadTaus(n), Window::kUnlimited, Drive::kSigned));
+      CheckBothMethods(MakeCase(2, n_timesteps, SpreadTaus(n), Window::kUnlimited, Drive::kSigned));
     }
   }
 }

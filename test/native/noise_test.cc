@@ -44,8 +44,8 @@ double Expected(std::uint64_t seed, std::uint32_t batch, std::uint32_t synapse,
 TEST_CASE("every number is the one of its place, however it is asked for") {
   const std::uint64_t seed = 0x123456789abcdef;
   const NormalField field(seed);
-  for (const std::uint64_t step : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{999},
-                                   (std::uint64_t{1} << 33) - 3}) {
+  for (const std::uint64_t step :
+       {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{999}, (std::uint64_t{1} << 33) - 3}) {
     for (const std::int64_t n_rows : {1, 2, 3, 40}) {
       for (const std::int64_t n_columns : {1, 2, 7, 64, 65, 200}) {
         const std::int64_t stride = n_columns + 3;
@@ -161,8 +161,8 @@ TEST_CASE("each placement adds its noise where it says, by either method") {
   for (const std::int64_t window : {std::int64_t{40}, Window::kUnlimited}) {
     for (const std::int64_t n_synapses : {1, 3, 10, 70}) {
       for (const std::uint64_t step : {0, 1, 12345}) {
-        const Case c = MakeCase(2, 300, std::vector<double>(n_synapses, 0.02), window,
-                                Drive::kSpikes);
+        const Case c =
+            MakeCase(2, 300, std::vector<double>(n_synapses, 0.02), window, Drive::kSpikes);
         for (const NoisePlacement placement :
              {NoisePlacement::kOutput, NoisePlacement::kState, NoisePlacement::kInput}) {
           const Noise noise{placement, 0.3, 99, step};
@@ -174,9 +174,9 @@ TEST_CASE("each placement adds its noise where it says, by either method") {
             // Only noise on the output is not part of the state.
             const Answer clean = Run<double>(c, method);
             const auto last = static_cast<std::size_t>(299 * n_synapses);
-            CHECK(answer.next_state[0] == (placement == NoisePlacement::kOutput
-                                               ? clean.output[last]
-                                               : answer.output[last]));
+            CHECK(
+                answer.next_state[0] ==
+                (placement == NoisePlacement::kOutput ? clean.output[last] : answer.output[last]));
           }
         }
       }

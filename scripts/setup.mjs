@@ -1,0 +1,76 @@
+/**
+ * Brings a clean clone to the point where the package runs: system packages, npm packages, the
+ * native build, the TypeScript build. Does only what is missing, says what it does before it does
+ * it, asks for nothing. Uses Node's own modules only, since node_modules may be missing.
+ */
+import { join } from 'node:path';
+
+import { installNpmPackages } from './setup/npm-packages.mjs';
+import { buildAddon, buildCoreTests, buildTypeScript } from './setup/builds.mjs';
+import { withLock } from './setup/lock.mjs';
+import { root } from './setup/run.mjs';
+import { SetupError } from './setup/setup-error.mjs';
+import { Stamps } from './setup/stamps.mjs';
+import { requireSystemPackages } from './setup/system-packages.mjs';
+
+const HELP = `Usage: node scripts/setup.mjs [--tests] [--lint]
+
+Installs and builds what is missing, and nothing else.
+
+  --tests   also what the tests need: doctest, and the tests of the native core
+  --lint    also clang-format and clang-tidy
+  --help    this text
+
+Environment:
+  CC, CXX                     the compilers to use
+  EXPSYN_SETUP_NO_INSTALL=1   never install system packages; say which are missing instead`;
+
+const OLDEST_NODE = [20, 17];
+
+function requireNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const [oldestMajor, oldestMinor] = OLDEST_NODE;
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
+  throw new SetupError(
+    `Expected Node ${OLDEST_NODE.join('.')} or newer but this is ${process.versions.node}; ` +
+      'install a newer one from your system or from nodejs.org.',
+  );
+}
+
+function readArguments(given) {
+  const known = ['--tests', '--lint', '--help'];
+  const unknown = given.find((argument) => !known.includes(argument));
+  if (unknown !== undefined) {
+    throw new SetupError(`Expected ${known.join(', ')} but received ${unknown}.`);
+  }
+  return {
+    help: given.includes('--help'),
+    tests: given.includes('--tests'),
+    lint: given.includes('--lint'),
+  };
+}
+
+async function main() {
+  const wanted = readArguments(process.argv.slice(2));
+  if (wanted.help) {
+    console.log(HELP);
+    return;
+  }
+  requireNode();
+  await withLock(join(root, '.setup.lock'), async () => {
+    const stamps = new Stamps(join(root, 'build', '.setup.json'));
+    await requireSystemPackages(wanted, stamps);
+    await installNpmPackages();
+    await buildAddon(stamps);
+    await buildTypeScript(stamps);
+    if (wanted.tests) await buildCoreTests(stamps);
+  });
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  console.error(`set-up: ${error.message}`);
+  process.exitCode = 1;
+}

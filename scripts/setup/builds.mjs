@@ -1,0 +1,73 @@
+/** The builds: the addon, the tests of its core, and the TypeScript. */
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+
+import { root, runLogged } from './run.mjs';
+import { SetupError } from './setup-error.mjs';
+import { hashOf } from './stamps.mjs';
+
+/** Lines of a build's output that are shown when it fails. */
+const SHOWN_LINES = 40;
+
+const jobs = String(availableParallelism());
+
+/** What makes an earlier native build useless although no file has changed. */
+const platform = [process.platform, process.arch, process.env.CXX ?? '', process.env.CC ?? ''];
+
+export function buildAddon(stamps) {
+  return build(stamps, {
+    name: 'the native addon',
+    result: 'build/Release/expsyn.node',
+    hash: hashOf(['native', 'CMakeLists.txt', 'package-lock.json'], platform),
+    commands: [
+      [process.execPath, ['node_modules/cmake-js/bin/cmake-js', 'compile', '--parallel', jobs]],
+    ],
+  });
+}
+
+export function buildCoreTests(stamps) {
+  const folder = 'build/core-tests';
+  const options = ['-DEXPSYN_ADDON=OFF', '-DEXPSYN_CORE_TESTS=ON', '-DCMAKE_BUILD_TYPE=Release'];
+  return build(stamps, {
+    name: 'the tests of the native core',
+    result: `${folder}/expsyn_core_tests`,
+    hash: hashOf(['native', 'test/native', 'CMakeLists.txt'], platform),
+    commands: [
+      ['cmake', ['-S', '.', '-B', folder, ...options]],
+      ['cmake', ['--build', folder, '--parallel', jobs]],
+    ],
+  });
+}
+
+export function buildTypeScript(stamps) {
+  return build(stamps, {
+    name: 'the TypeScript',
+    result: 'dist/index.js',
+    hash: hashOf(['lib', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']),
+    before: () => rmSync(join(root, 'dist'), { recursive: true, force: true }),
+    commands: [
+      [process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']],
+    ],
+  });
+}
+
+async function build(stamps, { name, result, hash, before, commands }) {
+  if (existsSync(join(root, result)) && stamps.isCurrent(result, hash)) return;
+  const start = performance.now();
+  console.log(`set-up: building ${name}`);
+  before?.();
+  mkdirSync(join(root, 'build'), { recursive: true });
+  const log = join(root, 'build', `setup-${result.replaceAll('/', '-')}.log`);
+  rmSync(log, { force: true });
+  for (const [command, commandArguments] of commands) {
+    if (await runLogged(command, commandArguments, log)) continue;
+    console.error(readFileSync(log, 'utf8').split('\n').slice(-SHOWN_LINES).join('\n'));
+    throw new SetupError(
+      `Expected ${name} to build but '${command} ${commandArguments.join(' ')}' failed; the end of ` +
+        `its output is above, the whole in ${log}.`,
+    );
+  }
+  stamps.record(result, hash);
+  console.log(`set-up: built ${name} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+}
