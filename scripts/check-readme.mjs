@@ -1,6 +1,6 @@
 /**
  * Runs every JavaScript snippet of README.md as it stands, in a folder where the package is
- * installed, and compares what it prints with the block of text that follows it.
+ * installed, and compares what it prints with the block that 'prints' introduces behind it.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,9 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
-const snippets = [...readme.matchAll(/```(js|ts)\n([^]*?)```(?:\s*```text\n([^]*?)```)?/g)];
+const snippets = [
+  ...readme.matchAll(/```(js|ts)\n([^]*?)```(?:\s*prints\s*```text\n([^]*?)```)?/g),
+];
 if (snippets.length === 0) throw new Error('Expected snippets in README.md but found none.');
 
 const folder = mkdtempSync(join(tmpdir(), 'expsyn-readme-'));

@@ -8,7 +8,7 @@ import { hashOf } from './stamps.mjs';
 
 /** Installs the locked packages unless exactly these were installed last. */
 export async function installNpmPackages() {
-  const hash = hashOf(['package-lock.json', 'package.json']);
+  const hash = hashOf(['package-lock.json']);
   const stamp = join(root, 'node_modules', '.expsyn-setup');
   const isInstalled = existsSync(join(root, 'node_modules', '.package-lock.json'));
   if (isInstalled && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
