@@ -31,8 +31,8 @@ addon() {
     # Preloading works for node itself only, so mocha runs without a launcher in between.
     LD_PRELOAD="$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
       node --import=tsx node_modules/mocha/bin/_mocha --timeout 300000 \
-      test/bad-input.test.ts test/lifetime.test.ts test/noise.test.ts test/order.test.ts \
-      test/parity.test.ts test/state.test.ts
+      test/bad-input.test.ts test/hostile.test.ts test/lifetime.test.ts test/noise.test.ts \
+      test/order.test.ts test/parity.test.ts test/state.test.ts
   )
 }
 

@@ -1,6 +1,6 @@
 /**
- * Runs every test: the core's own executable, then mocha. Arguments are passed on to mocha.
- * Ends with one line that counts them.
+ * Runs every test: the core's own executable, then mocha; `npm test -- FILE` runs only that file
+ * of the latter. Ends with one line that counts them.
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -32,9 +32,10 @@ function count(output, pattern) {
 console.log('The core, without Node:');
 const core = await run('build/core-tests/expsyn_core_tests', []);
 console.log('The package:');
+const chosen = process.argv.slice(2);
 const mocha = await run(process.execPath, [
   'node_modules/mocha/bin/mocha.js',
-  ...process.argv.slice(2),
+  ...(chosen.length > 0 ? chosen : ['test/**/*.test.ts']),
 ]);
 
 const passed =

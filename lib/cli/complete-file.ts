@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { mkdir, open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+import { CommandError, fileError } from './errors';
+
+/** The most bytes that one system call is asked to move; Linux stops just short of 2 GiB. */
+export const MAX_TRANSFER_BYTES = 2 ** 30;
+
+/**
+ * Writes a file that appears under its name only when it is complete and on the disk: the parts go
+ * to a temporary file in the same folder, which is flushed and then renamed. Whatever had the name
+ * before stays whole until then, and also when the writing fails. Folders are made as needed.
+ *
+ * @param path Where the file is to be.
+ * @param parts The file's bytes, in order; they are not copied.
+ * @throws CommandError when the disk, the folder or the permissions do not allow it.
+ */
+export async function writeCompleteFile(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  try {
+    const target = await resolveTarget(path);
+    const folder = dirname(target);
+    const temporary = join(folder, `.${basename(target)}.${randomBytes(6).toString('hex')}.part`);
+    await mkdir(folder, { recursive: true });
+    unfinished.add(temporary);
+    try {
+      await writeAndFlush(temporary, parts);
+      await rename(temporary, target);
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw error;
+    } finally {
+      unfinished.delete(temporary);
+    }
+    await flushFolder(folder);
+  } catch (error) {
+    throw fileError('write', path, error);
+  }
+}
+
+/** Where a symbolic link leads; a device or folder is refused, since renaming would replace it. */
+async function resolveTarget(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return path;
+  if (!found.isFile()) {
+    throw new CommandError(
+      `Expected the name of a file to write but ${path} is a folder or a device.`,
+    );
+  }
+  return realpath(path);
+}
+
+const unfinished = new Set<string>();
+
+/** Removes the temporary files of whatever is being written, for a program that must end at once. */
+export function removeUnfinishedFiles(): void {
+  for (const path of unfinished) rmSync(path, { force: true });
+}
+
+async function writeAndFlush(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    for (const part of parts) await writeAll(file, part);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** A short write is no error to the operating system, so the rest is written until none is left. */
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  let written = 0;
+  while (written < bytes.length) {
+    const length = Math.min(bytes.length - written, MAX_TRANSFER_BYTES);
+    written += (await file.write(bytes, written, length)).bytesWritten;
+  }
+}
+
+/** Makes the new name durable. Windows cannot open a folder, and does not need this. */
+async function flushFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

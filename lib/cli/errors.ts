@@ -1,0 +1,46 @@
+/** A failure that the user can understand and mend: reported as one sentence, exit code 1. */
+export class CommandError extends Error {
+  override readonly name: string = 'CommandError';
+  readonly exitCode: number = 1;
+}
+
+/** A command line that means nothing: reported as one sentence, exit code 2. */
+export class UsageError extends CommandError {
+  override readonly name = 'UsageError';
+  override readonly exitCode = 2;
+}
+
+const REASONS: Record<string, string> = {
+  ENOENT: 'there is no such file or folder',
+  EACCES: 'access to it is denied',
+  EPERM: 'access to it is denied',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a part of its path is a file and not a folder',
+  EEXIST: 'a file stands where a folder is needed',
+  ENOSPC: 'no space is left on its disk',
+  EDQUOT: 'the disk quota is used up',
+  EFBIG: 'its disk cannot hold a file of that size',
+  EROFS: 'its disk is read-only',
+  EMFILE: 'too many files are open',
+  ENAMETOOLONG: 'its name is too long',
+  EIO: 'the disk reported an input or output error',
+  EBUSY: 'another program uses it',
+  ELOOP: 'its symbolic links go round in a circle',
+};
+
+/** The operating system's error code of a failed file operation, else undefined. */
+function systemCodeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/**
+ * Turns the operating system's refusal to read or write a file into a sentence that names the file
+ * and the reason. Any other error comes back as it is.
+ */
+export function fileError(action: 'read' | 'write', path: string, error: unknown): unknown {
+  const code = systemCodeOf(error);
+  if (code === undefined) return error;
+  const reason = REASONS[code] ?? `the operating system says ${code}`;
+  return new CommandError(`Could not ${action} ${path}: ${reason}.`, { cause: error });
+}

@@ -1,0 +1,137 @@
+/**
+ * The picture of a run: firing rate, raster, synaptic currents of all channels, and the currents of
+ * a few, under one time axis.
+ */
+import type { TopLevelSpec } from 'vega-lite' with { 'resolution-mode': 'import' };
+
+import { CommandError } from './errors';
+import { heatMapPanel, type ColourScheme } from './figure/heat-map';
+import {
+  BLUE,
+  channelAxis,
+  channelsHeight,
+  COLUMN_GAP,
+  emptyPanel,
+  MUTED,
+  RATE_HEIGHT,
+  ROW_GAP,
+  STYLE,
+  WIDTH,
+  type Spec,
+} from './figure/layout';
+import { channelRatesPanel, rasterPanel, ratePanel, tausPanel } from './figure/panels';
+import { prepareScene, type Recording, type Scene } from './figure/scene';
+import { closeUpPanel, tracesPanel } from './figure/traces';
+import { meanRate } from './reduction';
+import { formatTime, formatTimeRange } from './times';
+
+export type { Recording } from './figure/scene';
+
+/**
+ * Draws a run as an SVG picture.
+ *
+ * Every spike is shown; currents are reduced to the width of the picture, and the panel's title
+ * says how. An input that is no raster of spike counts is drawn as a heat map. Of a batch, item 0
+ * is drawn, and the subtitle says so.
+ *
+ * @throws CommandError when vega or vega-lite are not installed, or there is nothing to draw.
+ */
+export async function drawFigure(recording: Recording): Promise<string> {
+  const { vega, vegaLite } = await loadVega();
+  const schemeNamed = (name: string): ColourScheme => vega.scheme(name) as ColourScheme;
+  const spec = composeFigure(recording, prepareScene(recording), schemeNamed);
+  const compiled = vegaLite.compile(spec as unknown as TopLevelSpec).spec;
+  const view = new vega.View(vega.parse(compiled), { renderer: 'none' });
+  try {
+    return await view.toSVG();
+  } finally {
+    view.finalize();
+  }
+}
+
+/** Both are ES modules, and only needed here, so they are loaded when a picture is drawn. */
+async function loadVega() {
+  try {
+    const [vega, vegaLite] = await Promise.all([import('vega'), import('vega-lite')]);
+    return { vega, vegaLite };
+  } catch (cause) {
+    throw new CommandError(
+      "Expected the packages that draw the picture but they could not be loaded; run 'npm install " +
+        "vega vega-lite', or give --no-plot.",
+      { cause },
+    );
+  }
+}
+
+/** A grid of two columns: what goes along the time axis, and what stands beside it. */
+function composeFigure(
+  recording: Recording,
+  scene: Scene,
+  schemeNamed: (name: string) => ColourScheme,
+): Spec {
+  const { input, output, summary } = scene;
+  const inputPanels = summary.isSpikes
+    ? [ratePanel(scene), emptyPanel(RATE_HEIGHT), rasterPanel(scene), channelRatesPanel(scene)]
+    : [heatMapPanel(scene, input, 'Input', schemeNamed), emptyPanel(channelsHeight(scene))];
+  return {
+    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+    background: 'white',
+    padding: { left: 14, right: 26, top: 12, bottom: 10 },
+    title: {
+      text: recording.name,
+      subtitle: describeRun(recording, scene),
+      anchor: 'start',
+      frame: 'group',
+      offset: 24,
+      fontSize: 15,
+      subtitleFontSize: 11.5,
+      subtitleColor: MUTED,
+      subtitlePadding: 5,
+    },
+    columns: 2,
+    spacing: { row: ROW_GAP, column: COLUMN_GAP },
+    bounds: 'flush',
+    resolve: { scale: { color: 'independent' }, legend: { color: 'independent' } },
+    concat: [
+      ...inputPanels,
+      heatMapPanel(scene, output, 'Synaptic currents', schemeNamed, [traceMarkers(scene)]),
+      tausPanel(scene),
+      tracesPanel(scene),
+      closeUpPanel(scene),
+    ],
+    config: STYLE,
+  };
+}
+
+/** Small arrows at the channels whose traces are drawn below, unless these are all. */
+function traceMarkers({ output, channels }: Scene): Spec {
+  const values = channels.length < output.columns ? channels.map((y) => ({ y })) : [];
+  return {
+    data: { values },
+    mark: {
+      type: 'point',
+      shape: 'triangle-left',
+      size: 30,
+      filled: true,
+      color: BLUE,
+      opacity: 1,
+    },
+    encoding: { x: { value: WIDTH + 7 }, y: channelAxis(output.columns) },
+  };
+}
+
+function describeRun(recording: Recording, { summary, input, output, dt, tau }: Scene): string {
+  const { timesteps, columns } = output;
+  const batches = recording.output.shape[0] ?? 1;
+  const parts = [
+    columns === 1 ? '1 channel' : `${columns} channels`,
+    `${formatTime(timesteps * dt)} in steps of ${formatTime(dt)}`,
+    `τ ${formatTimeRange(tau)}`,
+  ];
+  if (summary.isSpikes) {
+    const rate = meanRate(summary.total, timesteps, input.columns, dt);
+    parts.push(`${summary.total.toLocaleString('en')} spikes`, `mean rate ${rate} spikes/s`);
+  }
+  if (batches > 1) parts.push(`item 0 of a batch of ${batches}`);
+  return parts.join('  ·  ');
+}
