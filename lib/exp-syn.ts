@@ -36,6 +36,7 @@ import {
   isTransferable,
   isTypedArray,
   lengthOf,
+  ofFixedLength,
   takeOver,
   typeOfArray,
   type TypedArray,
@@ -525,7 +526,11 @@ export class ExpSyn extends Module {
     return module;
   }
 
-  /** What console.log() shows. */
+  /**
+   * What console.log() shows.
+   *
+   * @internal Not in the published types, which need none of Node's.
+   */
   [inspect.custom](_depth: number, options: object): string {
     const last = this.#lastMethod;
     const shown = {
@@ -646,7 +651,7 @@ export class ExpSyn extends Module {
       throwNonFinite: this.nonFinite === 'throw',
       isRockpool: this.compat === 'rockpool',
       given: start,
-      out: out !== undefined && isTransferred ? takeOver(out) : out,
+      out: out && (isTransferred ? takeOver(out) : ofFixedLength(out)),
       isTransferred,
     };
   }
@@ -872,7 +877,7 @@ function checkTransfer(array: TypedArray, name: string): void {
 /** The input's elements where nobody can take them away while another thread reads. */
 function dataForThread(data: TypedArray, isTransferred: boolean): TypedArray {
   if (isTransferred) return takeOver(data);
-  return isShared(data) ? data : copyOf(data);
+  return isShared(data) ? ofFixedLength(data) : copyOf(data);
 }
 
 function nativeArguments(

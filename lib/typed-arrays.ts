@@ -47,6 +47,7 @@ const elementsOf = getterOf(prototype, 'length') as (array: unknown) => number;
 const bufferOf = getterOf(prototype, 'buffer') as (array: unknown) => ArrayBufferLike;
 const offsetOf = getterOf(prototype, 'byteOffset') as (array: unknown) => number;
 const isResizable = getterOf(ArrayBuffer.prototype, 'resizable');
+const isGrowable = getterOf(SharedArrayBuffer.prototype, 'growable');
 const { isSharedArrayBuffer } = types;
 
 const setElements = Reflect.get(prototype, 'set') as (source: TypedArray) => void;
@@ -89,6 +90,13 @@ export function copyOf<Data extends TypedArray>(array: Data): Data {
   return new Constructor(array);
 }
 
+/** The array, or the same elements as one that does not become longer when shared memory grows. */
+export function ofFixedLength<Data extends TypedArray>(array: Data): Data {
+  const buffer = bufferOf(array);
+  if (!isSharedArrayBuffer(buffer) || isGrowable(buffer) !== true) return array;
+  return viewOf(array, buffer, offsetOf(array), elementsOf(array));
+}
+
 /** Copies the elements of an array into another of the same type and length. */
 export function copyInto<Data extends TypedArray>(target: Data, source: Data): void {
   Reflect.apply(setElements, target, [source]);
@@ -100,12 +108,22 @@ export function takeOver<Data extends TypedArray>(array: Data): Data {
   const offset = offsetOf(array);
   const length = elementsOf(array);
   const moved = structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
-  const Constructor = constructorOf(array) as unknown as new (
+  return viewOf(array, moved, offset, length);
+}
+
+/** Elements of a buffer as an array of the type of another one. */
+function viewOf<Data extends TypedArray>(
+  like: Data,
+  buffer: ArrayBufferLike,
+  offset: number,
+  length: number,
+): Data {
+  const Constructor = constructorOf(like) as unknown as new (
     buffer: ArrayBufferLike,
     offset: number,
     length: number,
   ) => Data;
-  return new Constructor(moved, offset, length);
+  return new Constructor(buffer, offset, length);
 }
 
 /** Whether the array's memory can be handed over: neither shared nor resizable. */
