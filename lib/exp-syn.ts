@@ -1,22 +1,20 @@
 /** Exponential synapses: options and attributes, and how one call follows another. */
-import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 
+import { allocate, readFloats, type ArrayInput, type NdArray } from './arrays';
 import {
-  allocate,
-  checkSize,
-  readArray,
-  readFloats,
-  sizeOf,
-  type ArrayInput,
-  type NdArray,
-} from './arrays';
+  prepareCall,
+  readArguments,
+  runHere,
+  runOffThread,
+  type CarriedState,
+  type PreparedCall,
+} from './call';
 import {
   describe,
   flag,
   formatShape,
   nonNegative,
-  oneOf,
   outOfRange,
   positive,
   positiveOrInfinite,
@@ -24,177 +22,34 @@ import {
   wholeNumber,
   wrongType,
 } from './checks';
-import { Module, type Evolution, type RasterInput } from './module';
-import { METHOD_CODES, native, NOISE_CODES, type EvolveArguments, type Kernels } from './native';
-import { Constant, floats, Parameter, SimulationParameter, single, State } from './parameters';
-import { decodeNumbers, encodeNumbers, type EncodedNumbers } from './json-numbers';
 import {
-  copyInto,
-  copyOf,
-  haveSameBuffer,
-  isShared,
-  isTransferable,
-  isTypedArray,
-  lengthOf,
-  ofFixedLength,
-  takeOver,
-  typeOfArray,
-  type TypedArray,
-} from './typed-arrays';
-
-/** How a run is computed; 'auto' takes whichever is faster for the call. */
-export type Method = 'auto' | 'fft' | 'recursive';
-/** Where noise is added: to the output, to the state after the decay, or to the input. */
-export type NoisePlacement = 'output' | 'state' | 'input';
-/** What a NaN or infinity in the input does: end the call, or go through forwards in time. */
-export type NonFinitePolicy = 'throw' | 'propagate';
-/** 'rockpool': what the reference does with the states of a batch, and with noise in the state. */
-export type Compatibility = 'none' | 'rockpool';
-/** Element type of the output and of the state. */
-export type Dtype = 'float64' | 'float32';
-
-/** The initial value of a parameter, or a function of the shape (N,) that makes it. */
-export type Initial = ArrayInput | ((shape: readonly number[]) => ArrayInput);
-
-export interface ExpSynOptions {
-  /** Time constants in seconds: one a synapse, shape (N,), or one for all. Default 0.01 each. */
-  tau?: Initial | Constant<Initial>;
-  /** Length of a time step in seconds. Default 0.001. */
-  dt?: number;
-  /** Longest window in steps. Default 1e6; ignored when windowTaus is Infinity. */
-  maxWindowLength?: number;
-  /** Length of the window in units of the largest tau; Infinity does not cut it. Default 10. */
-  windowTaus?: number;
-  /** Standard deviation of the noise after 1 s of a Wiener process. Default 0. */
-  noiseStd?: number;
-  /** Where the noise is added. Default 'output'. */
-  noise?: NoisePlacement;
-  /** Seed of the noise, 0 to 2^53 - 1. By default drawn from the operating system. */
-  seed?: number;
-  /** Default 'auto'. */
-  method?: Method;
-  /** Default 'float64'. */
-  dtype?: Dtype;
-  /** Default 'throw'. */
-  nonFinite?: NonFinitePolicy;
-  /** Default 'none'. */
-  compat?: Compatibility;
-  /** Default true. */
-  spikingInput?: boolean;
-  /** Default false. */
-  spikingOutput?: boolean;
-  name?: string;
-}
-
-/** The state of the synapses: isyn, (N,) or (B, N), and the absolute number of the next step. */
-export interface ExpSynState {
-  isyn: NdArray;
-  step: number;
-}
-
-export interface EvolveOptions {
-  /** Array that receives the output: B * T * N elements of the module's dtype. */
-  out?: Float64Array | Float32Array | NdArray;
-  /** State to start from instead of the module's own. */
-  state?: { isyn?: ArrayInput; step?: number };
-  /**
-   * Only evolve(): take over the memory of input and out instead of copying it. Both are detached
-   * at once; the result's output holds out's memory.
-   */
-  transfer?: boolean;
-}
-
-/** How a run was computed. */
-export interface ExpSynRecord {
-  method: 'fft' | 'recursive';
-  /** Length of the window in steps, or Infinity. */
-  windowLength: number;
-  /** Absolute number of the first step. */
-  firstStep: number;
-}
-
-export interface ExpSynEvolution extends Evolution {
-  state: { isyn: NdArray; step: number };
-  record: ExpSynRecord & Record<string, unknown>;
-}
-
-/** What toJSON() returns: enough to continue in another process, exactly. */
-export interface ExpSynJson {
-  class: 'ExpSyn';
-  version: 1;
-  name: string;
-  size: number;
-  dtype: Dtype;
-  spikingInput: boolean;
-  spikingOutput: boolean;
-  isTauConstant: boolean;
-  tau: EncodedNumbers;
-  dt: EncodedNumbers;
-  maxWindowLength: EncodedNumbers;
-  windowTaus: EncodedNumbers;
-  noiseStd: EncodedNumbers;
-  noise: NoisePlacement;
-  seed: number;
-  method: Method;
-  nonFinite: NonFinitePolicy;
-  compat: Compatibility;
-  isyn: EncodedNumbers;
-  step: number;
-}
-
-const OPTIONS = [
-  'tau',
-  'dt',
-  'maxWindowLength',
-  'windowTaus',
-  'noiseStd',
-  'noise',
-  'seed',
-  'method',
-  'dtype',
-  'nonFinite',
-  'compat',
-  'spikingInput',
-  'spikingOutput',
-  'name',
-] as const;
-
-const castMethod = oneOf<Method>(['auto', 'fft', 'recursive']);
-const castNoise = oneOf<NoisePlacement>(['output', 'state', 'input']);
-const castNonFinite = oneOf<NonFinitePolicy>(['throw', 'propagate']);
-const castCompat = oneOf<Compatibility>(['none', 'rockpool']);
-const castDtype = oneOf<Dtype>(['float64', 'float32']);
+  castCompat,
+  castDtype,
+  castMethod,
+  castNoise,
+  castNonFinite,
+  drawSeed,
+  initialTau,
+  JSON_KEYS,
+  OPTIONS,
+  type Compatibility,
+  type Dtype,
+  type EvolveOptions,
+  type ExpSynEvolution,
+  type ExpSynJson,
+  type ExpSynOptions,
+  type Initial,
+  type Method,
+  type NoisePlacement,
+  type NonFinitePolicy,
+} from './exp-syn-options';
+import { decodeNumbers, encodeNumbers } from './json-numbers';
+import { Module, type RasterInput } from './module';
+import { METHOD_CODES, native, NOISE_CODES, type Kernels } from './native';
+import { Constant, floats, Parameter, SimulationParameter, single, State } from './parameters';
 
 /** Steps beyond which a window counts as not cut: no run is that long. */
 const LONGEST_WINDOW = 2 ** 52;
-
-type FloatArray = Float64Array | Float32Array;
-
-/** The state that a call starts from, or leaves; nobody changes its arrays. */
-interface CarriedState {
-  isyn: NdArray;
-  step: number;
-}
-
-/** A call as it was made: nothing that happens to the module or its caller later changes it. */
-interface PreparedCall {
-  kernels: Kernels;
-  windowLength: number;
-  method: 'fft' | 'recursive';
-  data: TypedArray;
-  inputShape: readonly number[];
-  batches: number;
-  timesteps: number;
-  isInputPerSynapse: boolean;
-  noise: number;
-  noiseScale: number;
-  seed: number;
-  throwNonFinite: boolean;
-  isRockpool: boolean;
-  given: Partial<CarriedState>;
-  out: FloatArray | undefined;
-  isTransferred: boolean;
-}
 
 /** How often a part of the state was assigned: a call's result must not undo an assignment. */
 interface Assignments {
@@ -420,7 +275,7 @@ export class ExpSyn extends Module {
         step: left && previous?.assignments.step === assignments.step ? left.step : own.step,
       };
       try {
-        return { before, done: await this.#runOffThread(call, { ...before, ...call.given }) };
+        return { before, done: await runOffThread(call, { ...before, ...call.given }) };
       } catch (error) {
         return { before, error };
       }
@@ -453,12 +308,7 @@ export class ExpSyn extends Module {
           'await it first.',
       );
     }
-    const before = { ...this.#carried(), ...call.given };
-    const { output, nextState, isEmpty } = this.#allocateFor(call, before, call.out);
-    if (!isEmpty) {
-      refuseNonFinite(native.evolve(...nativeArguments(call, before, output, nextState)), call);
-    }
-    const done = this.#finish(call, before, output, nextState);
+    const done = runHere(call, { ...this.#carried(), ...call.given });
     this.#carry(done.after, this.#assignments);
     this.#lastMethod = call.method;
     return done.evolution;
@@ -602,107 +452,25 @@ export class ExpSyn extends Module {
     if (assignments.step === this.#assignments.step) this.#step.commit(after.step);
   }
 
-  /**
-   * Checks the arguments and takes everything that the call depends on. All of the caller's code
-   * that there may be (getters, proxies) runs first; from the line marked below on, none does.
-   */
+  /** Takes everything that a call depends on, as it is now. */
   #prepare(input: RasterInput, options: EvolveOptions, isAsync: boolean): PreparedCall {
-    const given = readOptions(options, 'options', ['out', 'state', 'transfer']);
-    const { transfer = false } = given;
-    const isTransferred = flag(transfer, 'options.transfer');
-    const state = readOptions(given.state, 'options.state', ['isyn', 'step']);
-    const start: Partial<CarriedState> = {};
-    if (state.isyn !== undefined) {
-      start.isyn = this.#isyn.prepare(state.isyn, 'options.state.isyn');
-    }
-    if (state.step !== undefined) {
-      start.step = wholeNumber(state.step, 'options.state.step');
-    }
-    const outArray = this.#readOut(given.out);
-    const raster = readArray(input, 'input');
-    // From here on, no code of the caller's runs.
-    checkSize(raster, 'input');
-    const { batches, timesteps, columns } = this.#interpretShape(raster.shape);
-    const out = this.#checkOut(outArray, [batches, timesteps, this.sizeOut]);
-    if (isTransferred) {
-      if (!isAsync) {
-        throw outOfRange('false', 'options.transfer', 'true', 'evolveSync() copies nothing');
-      }
-      checkTransfer(raster.data, 'input');
-      if (out !== undefined) checkTransfer(out, 'options.out');
-      if (out !== undefined && haveSameBuffer(raster.data, out)) {
-        throw outOfRange('another buffer than that of the input', 'options.out', 'the same one');
-      }
-    }
+    const given = readArguments(input, options, (value, name) => this.#isyn.prepare(value, name));
+    // From here on, none of the caller's code runs.
     const kernels = this.#prepareKernels();
     const isNoisy = this.noiseStd > 0;
-    return {
+    const settings = {
+      size: this.sizeOut,
+      dtype: this.dtype,
       kernels: kernels.handle,
       windowLength: kernels.windowLength,
-      method: this.#chooseMethod(kernels.handle, timesteps),
-      data: isAsync ? dataForThread(raster.data, isTransferred) : raster.data,
-      inputShape: raster.shape,
-      batches,
-      timesteps,
-      isInputPerSynapse: columns === this.sizeIn,
+      method: (timesteps: number) => this.#chooseMethod(kernels.handle, timesteps),
       noise: isNoisy ? NOISE_CODES[this.noise] : NOISE_CODES.none,
       noiseScale: isNoisy ? this.noiseStd * Math.sqrt(this.dt) : 0,
       seed: this.seed,
       throwNonFinite: this.nonFinite === 'throw',
       isRockpool: this.compat === 'rockpool',
-      given: start,
-      out: out && (isTransferred ? takeOver(out) : ofFixedLength(out)),
-      isTransferred,
     };
-  }
-
-  /** The output's array as the caller gave it, with a shape where there is one. */
-  #readOut(out: unknown): { data: TypedArray; shape: number[] | undefined } | undefined {
-    if (out === undefined) return undefined;
-    if (isTypedArray(out)) return { data: out, shape: undefined };
-    return readArray(out, 'options.out');
-  }
-
-  #checkOut(
-    out: { data: TypedArray; shape: number[] | undefined } | undefined,
-    shape: readonly number[],
-  ): FloatArray | undefined {
-    if (out === undefined) return undefined;
-    const type = this.dtype === 'float32' ? 'Float32Array' : 'Float64Array';
-    if (typeOfArray(out.data) !== type) throw wrongType(`a ${type}`, 'options.out', out.data);
-    if (out.shape !== undefined && formatShape(out.shape) !== formatShape(shape)) {
-      throw outOfRange(
-        `shape ${formatShape(shape)}`,
-        'options.out',
-        `shape ${formatShape(out.shape)}`,
-      );
-    }
-    checkSize({ data: out.data, shape: [...shape] }, 'options.out');
-    return out.data as FloatArray;
-  }
-
-  #interpretShape(shape: readonly number[]): {
-    batches: number;
-    timesteps: number;
-    columns: number;
-  } {
-    const size = this.sizeIn;
-    const what = `shape (T,), (T, ${size}) or (B, T, ${size}), or a last axis of 1,`;
-    if (shape.length === 0) throw outOfRange(what, 'input', 'shape ()');
-    const columns = shape.length === 1 ? 1 : (shape.at(-1) ?? 1);
-    const timesteps = (shape.length === 1 ? shape[0] : shape.at(-2)) ?? 0;
-    const batches = shape.length === 3 ? (shape[0] ?? 0) : 1;
-    if (columns !== size && columns !== 1) {
-      throw outOfRange(what, 'input', `shape ${formatShape(shape)}`);
-    }
-    if (!Number.isSafeInteger(sizeOf([batches, timesteps, size]))) {
-      throw outOfRange(
-        'fewer than 2^53 elements',
-        'output',
-        `shape ${formatShape([batches, timesteps, size])}`,
-      );
-    }
-    return { batches, timesteps, columns };
+    return prepareCall(given, settings, isAsync);
   }
 
   #prepareKernels(): { handle: Kernels; windowLength: number } {
@@ -727,199 +495,4 @@ export class ExpSyn extends Module {
     }
     return this.#choice.method;
   }
-
-  /** Checks a call against the state it starts from, and makes the arrays that it fills. */
-  #allocateFor(
-    call: PreparedCall,
-    before: CarriedState,
-    output: FloatArray | undefined,
-  ): { output: FloatArray; nextState: Float64Array; isEmpty: boolean } {
-    const { batches, timesteps } = call;
-    const size = this.sizeOut;
-    const isEmpty = batches === 0 || timesteps === 0;
-    const held = before.isyn.shape.length === 2 ? before.isyn.shape[0] : undefined;
-    if (!isEmpty && held !== undefined && held !== batches) {
-      throw outOfRange(
-        `${held} batch items, as isyn of shape ${formatShape(before.isyn.shape)} holds,`,
-        'input',
-        `${batches}`,
-        'reset the state, or pass one in with the call',
-      );
-    }
-    if (!isEmpty && !Number.isSafeInteger(before.step + timesteps)) {
-      throw outOfRange(
-        'an absolute step below 2^53 after the call',
-        'step',
-        `${before.step} + ${timesteps}`,
-        'reset the state',
-      );
-    }
-    const Output = this.dtype === 'float32' ? Float32Array : Float64Array;
-    const shape = [batches, timesteps, size];
-    return {
-      output: output ?? allocate<FloatArray>(Output, shape, 'output'),
-      nextState: allocate(Float64Array, [isEmpty ? 0 : batches, size], 'isyn'),
-      isEmpty,
-    };
-  }
-
-  async #runOffThread(
-    call: PreparedCall,
-    before: CarriedState,
-  ): Promise<{ evolution: ExpSynEvolution; after: CarriedState }> {
-    // The caller's own memory is filled at the end: until then it may be detached or shrink.
-    const isOutSafe = call.out !== undefined && (call.isTransferred || isShared(call.out));
-    const { output, nextState, isEmpty } = this.#allocateFor(
-      call,
-      before,
-      isOutSafe ? call.out : undefined,
-    );
-    if (!isEmpty) {
-      const call_ = nativeArguments(call, before, output, nextState);
-      refuseNonFinite(await native.evolveAsync(...call_), call);
-    }
-    if (call.out === undefined || isOutSafe) return this.#finish(call, before, output, nextState);
-    if (lengthOf(call.out) !== lengthOf(output)) {
-      throw outOfRange(
-        `${lengthOf(output)} elements`,
-        'options.out',
-        `${lengthOf(call.out)}`,
-        'it was detached or resized while the call ran',
-      );
-    }
-    copyInto(call.out, output);
-    return this.#finish(call, before, call.out, nextState);
-  }
-
-  #finish(
-    call: PreparedCall,
-    before: CarriedState,
-    output: FloatArray,
-    nextState: Float64Array,
-  ): { evolution: ExpSynEvolution; after: CarriedState } {
-    const size = this.sizeOut;
-    const { batches, timesteps } = call;
-    let isyn = before.isyn;
-    let step = before.step;
-    if (batches > 0 && timesteps > 0) {
-      const isSingle = batches === 1 || call.isRockpool;
-      const data = isSingle ? nextState.slice(0, size) : nextState;
-      isyn = {
-        data: this.dtype === 'float32' ? new Float32Array(data) : data,
-        shape: isSingle ? [size] : [batches, size],
-      };
-      step += timesteps;
-    }
-    return {
-      after: { isyn, step },
-      evolution: {
-        output: { data: output, shape: [batches, timesteps, size] },
-        state: { isyn: { data: isyn.data.slice(), shape: [...isyn.shape] }, step },
-        record: {
-          method: call.method,
-          windowLength: call.windowLength,
-          firstStep: before.step,
-        },
-      },
-    };
-  }
-}
-
-const JSON_KEYS = [
-  'class',
-  'version',
-  'name',
-  'size',
-  'dtype',
-  'spikingInput',
-  'spikingOutput',
-  'isTauConstant',
-  'tau',
-  'dt',
-  'maxWindowLength',
-  'windowTaus',
-  'noiseStd',
-  'noise',
-  'seed',
-  'method',
-  'nonFinite',
-  'compat',
-  'isyn',
-  'step',
-] as const;
-
-/** The initial function of tau: what the caller gave, or 10 ms for each synapse. */
-function initialTau(tau: unknown, size: number): () => unknown {
-  if (tau === undefined) return () => new Float64Array(size).fill(0.01);
-  if (typeof tau === 'function') {
-    return () => (tau as (shape: readonly number[]) => unknown)(Object.freeze([size]));
-  }
-  // The caller may change an array later; a reset must not see it.
-  const kept = readFloats(tau, 'tau');
-  return () => kept;
-}
-
-/** A seed from the operating system, 0 to 2^53 - 1. */
-function drawSeed(): number {
-  return Number(randomBytes(8).readBigUInt64LE() >> 11n);
-}
-
-function checkTransfer(array: TypedArray, name: string): void {
-  if (isTransferable(array)) return;
-  throw outOfRange(
-    'memory of fixed size that is not shared',
-    name,
-    'shared or resizable memory',
-    'leave out options.transfer',
-  );
-}
-
-/** The input's elements where nobody can take them away while another thread reads. */
-function dataForThread(data: TypedArray, isTransferred: boolean): TypedArray {
-  if (isTransferred) return takeOver(data);
-  return isShared(data) ? ofFixedLength(data) : copyOf(data);
-}
-
-function nativeArguments(
-  call: PreparedCall,
-  before: CarriedState,
-  output: FloatArray,
-  nextState: Float64Array,
-): EvolveArguments {
-  const { data, shape } = before.isyn;
-  return [
-    call.kernels,
-    METHOD_CODES[call.method],
-    call.data,
-    call.batches,
-    call.timesteps,
-    call.isInputPerSynapse,
-    output,
-    data instanceof Float64Array ? data : new Float64Array(data),
-    shape.length === 1,
-    nextState,
-    call.throwNonFinite,
-    call.noise,
-    call.noiseScale,
-    call.seed,
-    before.step,
-    call.isRockpool,
-  ];
-}
-
-/** Throws when the addon found a NaN or infinity at flat index `index` >= 0. */
-function refuseNonFinite(index: number, call: PreparedCall): void {
-  if (index < 0) return;
-  const place: number[] = [];
-  let rest = index;
-  for (const size of [...call.inputShape].reverse()) {
-    place.unshift(rest % size);
-    rest = Math.floor(rest / size);
-  }
-  throw outOfRange(
-    'finite numbers',
-    'input',
-    `${call.data[index]} at [${place.join(', ')}]`,
-    "set nonFinite to 'propagate' to let it through",
-  );
 }

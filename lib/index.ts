@@ -1,21 +1,21 @@
 /** The public names. */
 export type { ArrayInput, NdArray, NestedArray } from './arrays';
 export type { TypedArray } from './typed-arrays';
-export {
-  ExpSyn,
-  type Compatibility,
-  type Dtype,
-  type EvolveOptions,
-  type ExpSynEvolution,
-  type ExpSynJson,
-  type ExpSynOptions,
-  type ExpSynRecord,
-  type ExpSynState,
-  type Initial,
-  type Method,
-  type NoisePlacement,
-  type NonFinitePolicy,
-} from './exp-syn';
+export { ExpSyn } from './exp-syn';
+export type {
+  Compatibility,
+  Dtype,
+  EvolveOptions,
+  ExpSynEvolution,
+  ExpSynJson,
+  ExpSynOptions,
+  ExpSynRecord,
+  ExpSynState,
+  Initial,
+  Method,
+  NoisePlacement,
+  NonFinitePolicy,
+} from './exp-syn-options';
 export {
   Module,
   type AttributeValues,
