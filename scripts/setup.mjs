@@ -3,15 +3,7 @@
  * native build, the TypeScript build. Does only what is missing, says what it does before it does
  * it, asks for nothing. Uses Node's own modules only, since node_modules may be missing.
  */
-import { join } from 'node:path';
-
-import { installNpmPackages } from './setup/npm-packages.mjs';
-import { buildAddon, buildCoreTests, buildTypeScript } from './setup/builds.mjs';
-import { withLock } from './setup/lock.mjs';
-import { root } from './setup/run.mjs';
 import { SetupError } from './setup/setup-error.mjs';
-import { Stamps } from './setup/stamps.mjs';
-import { requireSystemPackages } from './setup/system-packages.mjs';
 
 const HELP = `Usage: node scripts/setup.mjs [--tests] [--lint]
 
@@ -57,14 +49,9 @@ async function main() {
     return;
   }
   requireNode();
-  await withLock(join(root, '.setup.lock'), async () => {
-    const stamps = new Stamps(join(root, 'build', '.setup.json'));
-    await requireSystemPackages(wanted, stamps);
-    await installNpmPackages();
-    await buildAddon(stamps);
-    await buildTypeScript(stamps);
-    if (wanted.tests) await buildCoreTests(stamps);
-  });
+  // Loaded only now, because an older Node cannot even read what the steps import.
+  const { setUp } = await import('./setup/set-up.mjs');
+  await setUp(wanted);
 }
 
 try {

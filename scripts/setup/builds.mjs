@@ -15,21 +15,22 @@ const jobs = String(availableParallelism());
 /** What makes an earlier native build useless although no file has changed. */
 const platform = [process.platform, process.arch, process.env.CXX ?? '', process.env.CC ?? ''];
 
-export function buildAddon(stamps) {
-  return build(stamps, {
+export function buildAddon(stamps, toolchain) {
+  return buildByCmake(stamps, toolchain, 'build', {
     name: 'the native addon',
     result: 'build/Release/expsyn.node',
     hash: hashOf(['native', 'CMakeLists.txt', 'package-lock.json'], platform),
     commands: [
-      [process.execPath, ['node_modules/cmake-js/bin/cmake-js', 'compile', '--parallel', jobs]],
+      // Not 'compile', which removes build/ with the log when a source does not compile.
+      [process.execPath, ['node_modules/cmake-js/bin/cmake-js', 'build', '--parallel', jobs]],
     ],
   });
 }
 
-export function buildCoreTests(stamps) {
+export function buildCoreTests(stamps, toolchain) {
   const folder = 'build/core-tests';
   const options = ['-DEXPSYN_ADDON=OFF', '-DEXPSYN_CORE_TESTS=ON', '-DCMAKE_BUILD_TYPE=Release'];
-  return build(stamps, {
+  return buildByCmake(stamps, toolchain, folder, {
     name: 'the tests of the native core',
     result: `${folder}/expsyn_core_tests`,
     hash: hashOf(['native', 'test/native', 'CMakeLists.txt'], platform),
@@ -52,17 +53,33 @@ export function buildTypeScript(stamps) {
   });
 }
 
+/** CMake keeps the paths and the compiler of its first run, so others need a first run again. */
+async function buildByCmake(stamps, toolchain, folder, target) {
+  const step = `${folder} configuration`;
+  const configuration = hashOf([], [root, toolchain, ...platform]);
+  const before = () => {
+    if (stamps.isCurrent(step, configuration)) return;
+    stamps.forget(step);
+    for (const remnant of ['CMakeCache.txt', 'CMakeFiles']) {
+      rmSync(join(root, folder, remnant), { recursive: true, force: true });
+    }
+  };
+  if (await build(stamps, { ...target, before })) stamps.record(step, configuration);
+}
+
+/** Builds unless the result is there and current; resolves to whether it built. */
 async function build(stamps, { name, result, hash, before, commands }) {
-  if (existsSync(join(root, result)) && stamps.isCurrent(result, hash)) return;
+  if (existsSync(join(root, result)) && stamps.isCurrent(result, hash)) return false;
   const start = performance.now();
   console.log(`set-up: building ${name}`);
-  before?.();
+  stamps.forget(result);
+  before();
   mkdirSync(join(root, 'build'), { recursive: true });
   const log = join(root, 'build', `setup-${result.replaceAll('/', '-')}.log`);
   rmSync(log, { force: true });
   for (const [command, commandArguments] of commands) {
     if (await runLogged(command, commandArguments, log)) continue;
-    console.error(readFileSync(log, 'utf8').split('\n').slice(-SHOWN_LINES).join('\n'));
+    console.error(readFileSync(log, 'utf8').trimEnd().split('\n').slice(-SHOWN_LINES).join('\n'));
     throw new SetupError(
       `Expected ${name} to build but '${command} ${commandArguments.join(' ')}' failed; the end of ` +
         `its output is above, the whole in ${log}.`,
@@ -70,4 +87,5 @@ async function build(stamps, { name, result, hash, before, commands }) {
   }
   stamps.record(result, hash);
   console.log(`set-up: built ${name} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  return true;
 }

@@ -1,5 +1,5 @@
 /** One set-up at a time in a folder. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,13 +11,16 @@ const POLL_MILLISECONDS = 200;
 /** Runs `work` while this process holds the lock; waits for another process that holds it. */
 export async function withLock(folder, work) {
   await acquire(folder);
-  const release = () => rmSync(folder, { recursive: true, force: true });
-  const onSignal = (signal) => {
-    endChildren(signal);
+  const release = () => {
+    if (readHolder(folder) === process.pid) remove(folder);
+  };
+  const onSignal = async (signal) => {
+    await endChildren(signal);
     release();
+    console.error('set-up: interrupted');
     process.exit(128 + constants.signals[signal]);
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, onSignal);
   try {
     await work();
   } finally {
@@ -28,29 +31,53 @@ export async function withLock(folder, work) {
 
 async function acquire(folder) {
   let hasSaidSo = false;
-  for (;;) {
-    try {
-      mkdirSync(folder);
-      writeFileSync(join(folder, 'pid'), `${process.pid}`);
-      return;
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
+  while (!tryAcquire(folder)) {
     const holder = readHolder(folder);
     if (holder !== undefined && !isAlive(holder)) {
-      rmSync(folder, { recursive: true, force: true });
+      removeLockOf(holder, folder);
       continue;
     }
-    if (!hasSaidSo) {
-      console.log(`set-up: another set-up (process ${holder ?? 'unknown'}) is running; waiting`);
+    if (!hasSaidSo && holder !== undefined) {
+      console.log(
+        `set-up: another set-up (process ${holder}) is running; waiting. ` +
+          `If it is none, remove ${folder}.`,
+      );
       hasSaidSo = true;
     }
     await sleep(POLL_MILLISECONDS);
-    // A holder writes its number at once, so one without any died in between.
-    if (holder === undefined && readHolder(folder) === undefined) {
-      rmSync(folder, { recursive: true, force: true });
-    }
   }
+}
+
+/** Takes the lock, with the holder's number in it from the first moment on. */
+function tryAcquire(folder) {
+  const candidate = `${folder}.${process.pid}`;
+  mkdirSync(candidate, { recursive: true });
+  writeFileSync(join(candidate, 'pid'), `${process.pid}`);
+  try {
+    // Fails when there is a folder of this name that is not empty.
+    renameSync(candidate, folder);
+    return true;
+  } catch (error) {
+    remove(candidate);
+    if (['EEXIST', 'ENOTEMPTY', 'EPERM'].includes(error.code)) return false;
+    throw error;
+  }
+}
+
+/** Removes the lock of a process that has died, unless another one has just taken it over. */
+function removeLockOf(holder, folder) {
+  const aside = `${folder}.dead.${process.pid}`;
+  try {
+    renameSync(folder, aside);
+    if (readHolder(aside) === holder) remove(aside);
+    else renameSync(aside, folder);
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+  }
+}
+
+function remove(folder) {
+  rmSync(folder, { recursive: true, force: true });
 }
 
 function readHolder(folder) {
@@ -63,6 +90,8 @@ function readHolder(folder) {
 }
 
 function isAlive(pid) {
+  // A container gives the same numbers again, so a lock may carry this process's own.
+  if (pid === process.pid) return false;
   try {
     process.kill(pid, 0);
     return true;

@@ -1,31 +1,58 @@
 /** The packages of package-lock.json. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 
 import { root, runVisibly } from './run.mjs';
 import { SetupError } from './setup-error.mjs';
-import { hashOf } from './stamps.mjs';
 
-/** Installs the locked packages unless exactly these were installed last. */
+/** Installs the locked packages unless exactly these are installed. */
 export async function installNpmPackages() {
-  const hash = hashOf(['package-lock.json']);
-  const stamp = join(root, 'node_modules', '.expsyn-setup');
-  const isInstalled = existsSync(join(root, 'node_modules', '.package-lock.json'));
-  if (isInstalled && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
+  if (areInstalled()) return;
 
   // Dev dependencies build the package, also where NODE_ENV says production.
   const npmArguments = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   console.log(`set-up: installing npm packages (npm ${npmArguments.join(' ')})`);
-  const npm = process.env.npm_execpath;
+  const npm = process.env.npm_execpath ?? '';
+  // Other package managers set this variable, too, and know no 'ci' that does the same.
   const isOk =
-    npm === undefined || !npm.endsWith('.js')
-      ? await runVisibly('npm', npmArguments)
-      : await runVisibly(process.execPath, [npm, ...npmArguments]);
+    basename(npm) === 'npm-cli.js'
+      ? await runVisibly(process.execPath, [npm, ...npmArguments])
+      : await runVisibly('npm', npmArguments);
   if (!isOk) {
     throw new SetupError(
       `Expected the packages of package-lock.json but npm could not install them; see above, then ` +
         `run 'npm ${npmArguments.join(' ')}' in ${root}.`,
     );
   }
-  writeFileSync(stamp, hash);
+}
+
+/** Compares what npm notes about node_modules with the lockfile, whoever ran npm. */
+function areInstalled() {
+  const { '': project, ...locked } = readPackages('package-lock.json');
+  const installed = readPackages(join('node_modules', '.package-lock.json'));
+  return (
+    project !== undefined &&
+    Object.entries(locked).every(
+      ([path, wanted]) =>
+        isLeftOut(wanted, installed[path]) ||
+        (isSame(wanted, installed[path]) && existsSync(join(root, path))),
+    )
+  );
+}
+
+/** Whether a package was rightly not installed: it may be for another platform. */
+function isLeftOut(wanted, found) {
+  return found === undefined && Boolean(wanted.optional || wanted.devOptional);
+}
+
+function isSame(wanted, found) {
+  return wanted.version === found?.version && wanted.integrity === found?.integrity;
+}
+
+function readPackages(file) {
+  try {
+    return JSON.parse(readFileSync(join(root, file), 'utf8')).packages;
+  } catch {
+    return {};
+  }
 }

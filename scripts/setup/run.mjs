@@ -1,16 +1,29 @@
 /** Child processes of the set-up. */
 import { spawn, spawnSync } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** The project's folder. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-const children = new Set();
+/** How long a build may take to end after it was asked to. */
+const GRACE_MILLISECONDS = 5000;
 
-/** Ends the commands that are running. */
-export function endChildren(signal) {
-  for (const child of children) child.kill(signal);
+/** What runs now: for each child what sends a signal to it, and a promise of its end. */
+const running = new Map();
+let isEnding = false;
+
+/** Ends the commands that are running; resolves when they have ended. */
+export async function endChildren(signal) {
+  isEnding = true;
+  const timers = [];
+  for (const { send, isGroup } of running.values()) {
+    send(signal);
+    // A package manager is given the time that it needs.
+    if (isGroup) timers.push(setTimeout(() => send('SIGKILL'), GRACE_MILLISECONDS));
+  }
+  await Promise.all([...running.values()].map(({ ended }) => ended));
+  timers.forEach(clearTimeout);
 }
 
 /** Whether a command exists and succeeds; `output` is what it printed. */
@@ -33,24 +46,40 @@ export function runVisibly(command, commandArguments, environment = {}) {
   );
 }
 
-/** Runs a command whose output goes to a file; resolves to whether it succeeded. */
+/** Runs a command whose output is added to a file; resolves to whether it succeeded. */
 export async function runLogged(command, commandArguments, logFile) {
-  const log = createWriteStream(logFile, { flags: 'a' });
-  const child = spawn(command, commandArguments, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
-  child.stdout.pipe(log, { end: false });
-  child.stderr.pipe(log, { end: false });
-  const isOk = await waitFor(child);
-  await new Promise((resolve) => log.end(resolve));
-  return isOk;
+  const log = openSync(logFile, 'a');
+  try {
+    // A build starts further processes; in a group of their own they end together.
+    const options = { cwd: root, stdio: ['ignore', log, log], detached: true };
+    return await waitFor(spawn(command, commandArguments, options), true);
+  } finally {
+    closeSync(log);
+  }
 }
 
-function waitFor(child) {
-  children.add(child);
+function waitFor(child, isGroup = false) {
   return new Promise((resolve) => {
-    child.on('error', () => resolve(false));
-    child.on('close', (code) => {
-      children.delete(child);
-      resolve(code === 0);
+    const ended = new Promise((end) => {
+      const finish = (isOk) => {
+        running.delete(child);
+        end();
+        // What follows a command must not run, nor complain, while the set-up is being ended.
+        if (!isEnding) resolve(isOk);
+      };
+      child.on('error', () => {
+        if (child.pid === undefined) finish(false);
+      });
+      child.on('close', (code) => finish(code === 0));
     });
+    const send = (signal) => {
+      try {
+        if (isGroup) process.kill(-child.pid, signal);
+        else child.kill(signal);
+      } catch {
+        // It has ended already.
+      }
+    };
+    if (child.pid !== undefined) running.set(child, { send, isGroup, ended });
   });
 }

@@ -18,7 +18,16 @@ export class Stamps {
 
   /** Records a step that has succeeded. */
   record(step, hash) {
-    const stamps = { ...this.#read(), [step]: hash };
+    this.#write({ ...this.#read(), [step]: hash });
+  }
+
+  /** To be called before a step starts to change its result. */
+  forget(step) {
+    const { [step]: forgotten, ...rest } = this.#read();
+    if (forgotten !== undefined) this.#write(rest);
+  }
+
+  #write(stamps) {
     mkdirSync(dirname(this.#file), { recursive: true });
     const temporary = `${this.#file}.${process.pid}`;
     writeFileSync(temporary, JSON.stringify(stamps, null, 2));

@@ -1,5 +1,5 @@
 /** What the system has to provide, how to tell, and how to install it. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,29 +8,36 @@ import { SetupError } from './setup-error.mjs';
 
 const OLDEST_CMAKE = [3, 15];
 
-const compiler = () => process.env.CXX || 'c++';
+/** The compiler and its first arguments: CXX may be 'ccache g++'. */
+const [compiler, ...compilerArguments] = (process.env.CXX || 'c++').trim().split(/\s+/);
 
-/** Each need is judged by the tool or header itself; packages are its names per manager. */
+const COMPILER = 'a C++17 compiler';
+
+/**
+ * Each need is judged by the tool or header itself; packages are its names per manager. find() is
+ * cheap and returns what it found, or undefined; prove() is slow.
+ */
 const NEEDS = [
   {
-    name: 'a C++17 compiler',
-    isMet: () =>
+    name: COMPILER,
+    find: () => outputOf(compiler, [...compilerArguments, '--version']),
+    prove: () =>
       compiles('#include <optional>\nint main() { return std::optional<int>(0).value(); }'),
     packages: { 'apt-get': 'g++', dnf: 'gcc-c++', apk: 'g++' },
   },
   {
     name: 'make',
-    isMet: () => probe('make', ['--version']).isOk,
+    find: () => outputOf('make', ['--version']),
     packages: { 'apt-get': 'make', dnf: 'make', apk: 'make', brew: 'make' },
   },
   {
     name: `CMake >= ${OLDEST_CMAKE.join('.')}`,
-    isMet: hasCmake,
+    find: findCmake,
     packages: { 'apt-get': 'cmake', dnf: 'cmake', apk: 'cmake', brew: 'cmake' },
   },
   {
     name: 'pkg-config',
-    isMet: () => probe('pkg-config', ['--version']).isOk,
+    find: () => outputOf('pkg-config', ['--version']),
     packages: {
       'apt-get': 'pkg-config',
       dnf: 'pkgconf-pkg-config',
@@ -40,13 +47,13 @@ const NEEDS = [
   },
   {
     name: 'FFTW, double and single precision',
-    isMet: hasFftw,
+    find: () => outputOf('pkg-config', ['--modversion', 'fftw3', 'fftw3f']),
+    prove: compilesWithFftw,
     packages: { 'apt-get': 'libfftw3-dev', dnf: 'fftw-devel', apk: 'fftw-dev', brew: 'fftw' },
   },
   {
     name: 'doctest',
-    isMet: () =>
-      compiles('#define DOCTEST_CONFIG_DISABLE\n#include <doctest/doctest.h>\nint main() {}'),
+    find: () => findHeader('doctest/doctest.h'),
     packages: {
       'apt-get': 'doctest-dev',
       dnf: 'doctest-devel',
@@ -57,7 +64,7 @@ const NEEDS = [
   },
   {
     name: 'clang-format',
-    isMet: () => probe('clang-format', ['--version']).isOk,
+    find: () => outputOf('clang-format', ['--version']),
     packages: {
       'apt-get': 'clang-format',
       dnf: 'clang-tools-extra',
@@ -68,7 +75,7 @@ const NEEDS = [
   },
   {
     name: 'clang-tidy',
-    isMet: () => probe('clang-tidy', ['--version']).isOk,
+    find: () => outputOf('clang-tidy', ['--version']),
     packages: {
       'apt-get': 'clang-tidy',
       dnf: 'clang-tools-extra',
@@ -86,36 +93,56 @@ const INSTALL_COMMANDS = {
   brew: ['brew', 'install'],
 };
 
+const APT_LISTS = '/var/lib/apt/lists';
+
 /**
- * Installs what is missing, or throws a SetupError that names the command to run. When all that is
- * wanted was there before and the compiler is the same, nothing is compiled to find out.
+ * Installs what is missing, or throws a SetupError that names the command to run. Returns what was
+ * found of the compiler, CMake and FFTW. When that is what it was before, nothing is compiled to
+ * find out whether it works.
  */
 export async function requireSystemPackages(wanted, stamps) {
+  findHeadersOfHomebrew();
   const needs = NEEDS.filter(({ onlyFor }) => onlyFor === undefined || wanted[onlyFor]);
-  const step = `system ${needs.map(({ name }) => name).join(', ')}`;
-  const state = quickState();
-  if (state !== undefined && stamps.isCurrent(step, state)) return;
-
-  let missing = needs.filter(({ isMet }) => !isMet());
+  let missing = findMissing(needs, stamps);
   if (missing.length > 0) {
+    requireChosenCompiler(missing);
     await install(missing);
-    missing = missing.filter(({ isMet }) => !isMet());
+    missing = findMissing(needs, stamps);
     if (missing.length > 0) throw failure(missing, 'the installation did not provide it');
   }
-  const after = quickState();
-  if (after !== undefined) stamps.record(step, after);
+  return NEEDS.filter(({ onlyFor }) => onlyFor === undefined)
+    .map(({ find }) => find())
+    .join('');
 }
 
-/** What tells cheaply that compiler, CMake and FFTW are there and the same; undefined without. */
-function quickState() {
-  const versions = [
-    probe(compiler(), ['--version']),
-    probe('cmake', ['--version']),
-    probe('pkg-config', ['--modversion', 'fftw3', 'fftw3f']),
-  ];
-  return versions.every(({ isOk }) => isOk)
-    ? versions.map(({ output }) => output).join('')
-    : undefined;
+/** The needs that are not met; records that all are. */
+function findMissing(needs, stamps) {
+  const step = `system ${needs.map(({ name }) => name).join(', ')}`;
+  const found = needs.map(({ find }) => find());
+  const description = found.join('');
+  if (!found.includes(undefined) && stamps.isCurrent(step, description)) return [];
+  const missing = needs.filter(
+    ({ prove = () => true }, index) => found[index] === undefined || !prove(),
+  );
+  if (missing.length === 0) stamps.record(step, description);
+  return missing;
+}
+
+/** No package mends a compiler that the caller has chosen. */
+function requireChosenCompiler(missing) {
+  if (!process.env.CXX || !missing.some(({ name }) => name === COMPILER)) return;
+  throw new SetupError(
+    `Expected CXX to name a compiler that builds C++17 programs but '${process.env.CXX}' does not; ` +
+      'change CXX or unset it.',
+  );
+}
+
+/** Clang on Apple silicon does not look where Homebrew puts headers. */
+function findHeadersOfHomebrew() {
+  const folder = '/opt/homebrew/include';
+  if (process.platform !== 'darwin' || !existsSync(folder)) return;
+  const others = process.env.CPLUS_INCLUDE_PATH;
+  process.env.CPLUS_INCLUDE_PATH = others ? `${others}:${folder}` : folder;
 }
 
 async function install(missing) {
@@ -133,19 +160,42 @@ async function install(missing) {
     throw failure(missing, 'EXPSYN_SETUP_NO_INSTALL forbids to install it');
   }
   const prefix = privilegePrefix(manager);
-  if (prefix === undefined) throw failure(missing, 'installing it needs root, and sudo a password');
+  if (prefix === undefined) throw failure(missing, 'only root may install it');
 
-  const command = [...prefix, ...installCommand(manager, missing)];
-  const environment = { DEBIAN_FRONTEND: 'noninteractive', HOMEBREW_NO_AUTO_UPDATE: '1' };
-  if (manager === 'apt-get') {
-    // Package lists may be missing or name versions that the archive no longer has.
-    const update = [...prefix, 'apt-get', 'update'];
-    console.log(`set-up: running ${update.join(' ')}`);
-    await runVisibly(update[0], [...update.slice(1), '--quiet'], environment);
+  if (!(await runCommands(commandsOf(manager, missing, prefix, !hasPackageLists())))) {
+    // Package lists may be old and name versions that the archive no longer has.
+    const isOk =
+      manager === 'apt-get' &&
+      hasPackageLists() &&
+      (await runCommands(commandsOf(manager, missing, prefix, true)));
+    if (!isOk) throw failure(missing, 'the installation failed, see above');
   }
-  console.log(`set-up: running ${command.join(' ')}`);
-  const isOk = await runVisibly(command[0], command.slice(1), environment);
-  if (!isOk) throw failure(missing, `'${command.join(' ')}' failed`);
+}
+
+/** The commands that install, the first of which fetches package lists if they are to be new. */
+function commandsOf(manager, missing, prefix, isUpdating = true) {
+  const packages = new Set(missing.map(({ packages }) => packages[manager]).filter(Boolean));
+  const command = [...INSTALL_COMMANDS[manager], ...packages];
+  if (manager !== 'apt-get') return [[...prefix, ...command]];
+  const update = [...prefix, 'apt-get', 'update'];
+  return [...(isUpdating ? [update] : []), [...prefix, ...command]];
+}
+
+/** Runs commands one after the other; resolves to whether the last succeeded. */
+async function runCommands(commands) {
+  const environment = { DEBIAN_FRONTEND: 'noninteractive', HOMEBREW_NO_AUTO_UPDATE: '1' };
+  let isOk = true;
+  for (const command of commands) {
+    console.log(`set-up: running ${command.join(' ')}`);
+    isOk = await runVisibly(command[0], command.slice(1), environment);
+  }
+  return isOk;
+}
+
+function hasPackageLists() {
+  return (
+    !existsSync(APT_LISTS) || readdirSync(APT_LISTS).some((file) => file.includes('_Packages'))
+  );
 }
 
 /** The first known package manager of this system. */
@@ -153,45 +203,58 @@ function findManager() {
   return Object.keys(INSTALL_COMMANDS).find((name) => probe(name, ['--version']).isOk);
 }
 
-function installCommand(manager, missing) {
-  const packages = new Set(missing.map(({ packages }) => packages[manager]).filter(Boolean));
-  return [...INSTALL_COMMANDS[manager], ...packages];
+function isRoot() {
+  return process.getuid?.() === 0;
 }
 
 /** What makes a command run as root without a password; undefined where nothing does. */
 function privilegePrefix(manager) {
-  if (manager === 'brew' || process.getuid?.() === 0) return [];
-  return probe('sudo', ['-n', 'true']).isOk ? ['sudo', '-n'] : undefined;
+  if (manager === 'brew' || isRoot()) return [];
+  if (!probe('sudo', ['-n', 'true']).isOk) return undefined;
+  // sudo drops variables, so what keeps installations from asking is part of the command.
+  return ['sudo', '-n', 'env', 'DEBIAN_FRONTEND=noninteractive'];
 }
 
 /** One message: what is missing, why it could not be installed, and the command that does. */
 function failure(missing, reason) {
   const names = missing.map(({ name }) => name).join('; ');
-  const manager = findManager();
-  const advice =
-    manager === undefined
-      ? 'install a C++17 compiler, make, CMake, pkg-config and FFTW (double and single precision) by hand'
-      : `run '${manager === 'brew' ? '' : 'sudo '}${installCommand(manager, missing).join(' ')}'`;
   return new SetupError(
-    `Expected ${names} on this system but ${reason}; ${advice}, then the same command again.`,
+    `Expected ${names} on this system but ${reason}; ${advice(missing)}, then the same command ` +
+      'again.',
   );
 }
 
-function hasCmake() {
-  const { isOk, output } = probe('cmake', ['--version']);
-  const [, major, minor] = /version (\d+)\.(\d+)/.exec(output) ?? [];
+function advice(missing) {
+  const manager = findManager();
+  if (manager === undefined) return 'install it by hand';
+  const isPlain = manager === 'brew' || isRoot();
+  const hasSudo = probe('sudo', ['--version']).isOk;
+  const prefix = !isPlain && hasSudo ? ['sudo'] : [];
+  const command = commandsOf(manager, missing, prefix)
+    .map((words) => words.join(' '))
+    .join(' && ');
+  return `run${isPlain || hasSudo ? '' : ' as root'} '${command}'`;
+}
+
+function findCmake() {
+  const output = outputOf('cmake', ['--version']);
+  const [, major, minor] = /version (\d+)\.(\d+)/.exec(output ?? '') ?? [];
   const [oldestMajor, oldestMinor] = OLDEST_CMAKE;
-  return (
-    isOk &&
-    (Number(major) > oldestMajor || (Number(major) === oldestMajor && Number(minor) >= oldestMinor))
-  );
+  const isNewEnough =
+    Number(major) > oldestMajor || (Number(major) === oldestMajor && Number(minor) >= oldestMinor);
+  return isNewEnough ? output : undefined;
 }
 
-function hasFftw() {
-  const { isOk, output } = probe('pkg-config', ['--cflags', '--libs', 'fftw3', 'fftw3f']);
-  const flags = output.trim().split(/\s+/).filter(Boolean);
+function findHeader(header) {
+  const source = `#if !__has_include(<${header}>)\n#error missing\n#endif\n`;
+  const preprocess = [...compilerArguments, '-std=c++17', '-E', '-x', 'c++', '-'];
+  return probe(compiler, preprocess, { input: source }).isOk ? header : undefined;
+}
+
+function compilesWithFftw() {
+  const flags = outputOf('pkg-config', ['--cflags', '--libs', 'fftw3', 'fftw3f']) ?? '';
   const program = '#include <fftw3.h>\nint main() { fftw_cleanup(); fftwf_cleanup(); }';
-  return isOk && compiles(program, flags);
+  return compiles(program, flags.trim().split(/\s+/).filter(Boolean));
 }
 
 /** Whether a program compiles and links. */
@@ -200,8 +263,15 @@ function compiles(program, flags = []) {
   try {
     const source = join(folder, 'probe.cc');
     writeFileSync(source, program);
-    return probe(compiler(), ['-std=c++17', source, '-o', join(folder, 'probe'), ...flags]).isOk;
+    const result = ['-o', join(folder, 'probe')];
+    return probe(compiler, [...compilerArguments, '-std=c++17', source, ...result, ...flags]).isOk;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What a command printed; undefined when it is missing or fails. */
+function outputOf(command, commandArguments) {
+  const { isOk, output } = probe(command, commandArguments);
+  return isOk ? output : undefined;
 }
