@@ -70,7 +70,11 @@ void JobQueue::SettleOnLoop(napi_env env, napi_value, void* context, void* data)
   // Without an environment, it is being torn down, and the queue may be gone.
   if (env == nullptr) return;
   const Napi::HandleScope scope(env);
-  static_cast<JobQueue*>(context)->Settle(env, *outcome);
+  try {
+    static_cast<JobQueue*>(context)->Settle(env, *outcome);
+  } catch (const Napi::Error&) {
+    // A worker that is terminating can run no JavaScript any more: nobody waits for the promise.
+  }
 }
 
 void JobQueue::Settle(Napi::Env env, const Outcome& outcome) {
