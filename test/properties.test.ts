@@ -29,7 +29,7 @@ function inputOf(type: (typeof INPUT_TYPES)[number], size: number, offset: numbe
   const data = new type(new ArrayBuffer((size + offset) * type.BYTES_PER_ELEMENT)).subarray(offset);
   for (let i = 0; i < size; i++) {
     const count = random() < 0.2 ? Math.floor(1 + 5 * random()) : 0;
-    data[i] = (typeof data[0] === 'bigint' ? BigInt(count) : count);
+    data[i] = typeof data[0] === 'bigint' ? BigInt(count) : count;
   }
   return data as TypedArray;
 }
