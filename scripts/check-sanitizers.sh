@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and runs under sanitizers: the core's tests under address+undefined and under thread, and
-# the package's hazard tests on an addon built with address+undefined. Needs what `npm test` needs,
+# the package's tests of hazards on an addon built with address+undefined. Needs what `npm test` needs,
 # and the compiler's sanitizer runtimes, which come with GCC.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,9 +30,9 @@ addon() {
     # V8 keeps memory at exit on purpose; leaks of the core are the business of its own tests.
     # Preloading works for node itself only, so mocha runs without a launcher in between.
     LD_PRELOAD="$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
-      node --import=tsx node_modules/mocha/bin/_mocha --timeout 300000 \
+      node --import=tsx node_modules/mocha/bin/mocha.js --no-config --timeout 300000 \
       test/bad-input.test.ts test/hostile.test.ts test/lifetime.test.ts test/noise.test.ts \
-      test/order.test.ts test/parity.test.ts test/state.test.ts
+      test/order.test.ts test/parity.test.ts test/state.test.ts test/workers.test.ts
   )
 }
 
