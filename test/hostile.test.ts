@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
 
 import { ExpSyn, type EvolveOptions, type RasterInput, type TypedArray } from '../lib/index';
+import { METHOD_CODES, native, NOISE_CODES, type EvolveArguments } from '../lib/native';
 import { assertSameBits } from './bits';
 import {
   BYTES,
@@ -440,5 +441,101 @@ describe('hostile objects', () => {
       },
     });
     assert.deepEqual(constructed.tau, module.tau);
+  });
+});
+
+describe('the addon itself', () => {
+  const good = (): EvolveArguments => [
+    new native.Kernels(new Float64Array(SIZE).fill(0.01), 1e-3, 100),
+    METHOD_CODES.fft,
+    raster(),
+    1,
+    STEPS,
+    true,
+    new Float64Array(LENGTH),
+    new Float64Array(SIZE),
+    true,
+    new Float64Array(SIZE),
+    true,
+    NOISE_CODES.none,
+    0,
+    0,
+    0,
+    false,
+  ];
+  const detached = new Float64Array(LENGTH);
+  detach(detached.buffer);
+  const junk = [
+    undefined,
+    null,
+    -1,
+    NaN,
+    1.5,
+    2 ** 40,
+    2 ** 53,
+    Infinity,
+    'text',
+    7n,
+    Symbol('symbol'),
+    true,
+    {},
+    [],
+    () => 1,
+    new ArrayBuffer(8),
+    new DataView(new ArrayBuffer(8)),
+    new Uint8Array(3),
+    new Float64Array(LENGTH - 1),
+    new Float64Array(LENGTH + 1),
+    detached,
+    new Proxy({}, {}),
+    new ExpSyn(1),
+  ];
+
+  it('refuses arguments of other types and lengths, whatever their place', async () => {
+    const isRefusal = (error: unknown) => error instanceof TypeError || error instanceof RangeError;
+    let nRefused = 0;
+    for (let position = 0; position < good().length; position++) {
+      for (const value of junk) {
+        const call = good();
+        call[position] = value as never;
+        const results = [
+          () => native.evolve(...call),
+          () => native.evolveAsync(...call),
+        ];
+        for (const result of results) {
+          try {
+            assert.equal(await result(), -1);
+          } catch (error) {
+            assert.ok(isRefusal(error), String(error));
+            nRefused++;
+          }
+        }
+      }
+      const short = good().slice(0, position) as unknown as EvolveArguments;
+      assert.throws(() => native.evolve(...short), isRefusal);
+    }
+    assert.ok(nRefused > 500, `${nRefused} refused`);
+  });
+
+  it('refuses kernels that are none, or have been released', () => {
+    const call = good();
+    native.release(call[0]);
+    native.release(call[0]);
+    assert.throws(() => native.evolve(...call), TypeError);
+    assert.throws(() => native.evolveAsync(...call), TypeError);
+    assert.throws(() => native.chooseMethod(call[0], 10), TypeError);
+    for (const value of [...junk, Object.create(good()[0]) as object]) {
+      assert.throws(() => native.release(value as never), TypeError);
+      assert.throws(() => native.chooseMethod(value as never, 10), TypeError);
+    }
+    for (const values of [
+      [],
+      [junk[0]],
+      [new Float32Array(2), 1, 1],
+      [new Float64Array(2), 1, -1],
+    ]) {
+      assert.throws(() => Reflect.construct(native.Kernels, values) as unknown, TypeError);
+    }
+    assert.throws(() => (native.Kernels as unknown as () => void)(), TypeError);
   });
 });

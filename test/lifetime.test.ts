@@ -21,7 +21,8 @@ import {
   STEPS,
   turn,
 } from './buffers';
-import { randomNumbers, spikes } from './oracle';
+import { METHOD_CODES, native, NOISE_CODES } from '../lib/native';
+import { randomNumbers, relativeError, spikes, TOLERANCE } from './oracle';
 
 /** A call of some 20 ms: still running, or waiting for another one, a few turns later. */
 const SLOW_SHAPE = [20000, 64];
@@ -92,6 +93,41 @@ describe('while evolve() runs', () => {
       }
       for (const { output } of await Promise.all(pending)) assertSameBits(output.data, EXPECTED);
     }
+  });
+
+  it('all that the addon was given may be collected', async () => {
+    const [timesteps, size] = SLOW_SHAPE as [number, number];
+    const values = (length: number) => new Float64Array(length).fill(1);
+    const evolve = (output: Float64Array) =>
+      native.evolveAsync(
+        new native.Kernels(values(size).fill(0.01), 1e-3, 100),
+        METHOD_CODES.recursive,
+        values(SLOW_LENGTH),
+        1,
+        timesteps,
+        true,
+        output,
+        values(size),
+        true,
+        values(size),
+        true,
+        NOISE_CODES.output,
+        1,
+        5,
+        0,
+        false,
+      );
+    const outputs = [0, 1, 2].map(() => new Float64Array(new SharedArrayBuffer(8 * SLOW_LENGTH)));
+    const pending = outputs.map(evolve);
+    await collectAll();
+    const others = Array.from({ length: 6 }, () => values(SLOW_LENGTH).fill(NaN));
+    assert.deepEqual(await Promise.all(pending), [-1, -1, -1]);
+    assert.equal(others.length, 6);
+    const { output } = new ExpSyn(size, { noiseStd: Math.sqrt(1000), seed: 5 }).evolveSync(
+      { data: values(SLOW_LENGTH), shape: SLOW_SHAPE },
+      { state: { isyn: values(size) } },
+    );
+    for (const actual of outputs) assert.ok(relativeError(actual, output.data) < TOLERANCE.float64);
   });
 
   it('kernels may be replaced', async () => {
@@ -259,25 +295,24 @@ describe('shared memory', () => {
     const steps = 1_000_000;
     const shape = [steps, SIZE];
     const bytes = 8 * steps * SIZE;
-    const evolve = (buffer: ArrayBufferLike, out: ArrayBufferLike) => {
+    /** Makes a call; resolves to what was allocated in array buffers meanwhile. */
+    const evolve = async (buffer: ArrayBufferLike, out: ArrayBufferLike) => {
+      const data = new Float64Array(buffer);
+      await collectAll();
       const before = allocated();
-      const options = { out: new Float64Array(out) };
-      const pending = newModule().evolve({ data: new Float64Array(buffer), shape }, options);
-      return { pending, copied: allocated() - before };
-    };
-    const shared = new SharedArrayBuffer(bytes);
-    new Float64Array(shared).fill(1);
-    const unshared = evolve(new ArrayBuffer(bytes), shared);
-    assert.ok(unshared.copied >= bytes, 'what is not shared is copied');
-    await unshared.pending;
-    await collectAll();
-    for (const out of [new SharedArrayBuffer(bytes), growable(bytes)]) {
-      const before = allocated();
-      const { pending } = evolve(shared, out);
+      const pending = newModule().evolve({ data, shape }, { out: new Float64Array(out) });
       await turn();
-      assert.ok(allocated() - before < bytes / 2, `${allocated() - before} bytes copied`);
+      const growth = allocated() - before;
       const { output } = await pending;
       assert.equal(output.data.buffer, out);
+      return growth;
+    };
+    const shared = new SharedArrayBuffer(bytes);
+    const growth = await evolve(new ArrayBuffer(bytes), shared);
+    assert.ok(growth >= bytes, 'what is not shared is copied');
+    for (const out of [new SharedArrayBuffer(bytes), growable(bytes)]) {
+      const copied = await evolve(shared, out);
+      assert.ok(copied < bytes / 2, `${copied} bytes copied`);
     }
   });
 

@@ -8,21 +8,12 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { endianness } from 'node:os';
 
+import type { TypedArray } from '../index';
 import { MAX_TRANSFER_BYTES, writeCompleteFile } from './complete-file';
 import { CommandError, fileError } from './errors';
 
 /** What the elements of an array are held in. */
-export type NpyData =
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array
-  | Float32Array
-  | Float64Array;
+export type NpyData = Exclude<TypedArray, Uint8ClampedArray>;
 
 /** An array of at most three axes in row-major (C) order; no axes at all means one number. */
 export interface NpyArray<Data extends NpyData = NpyData> {
