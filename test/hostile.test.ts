@@ -498,10 +498,7 @@ describe('the addon itself', () => {
       for (const value of junk) {
         const call = good();
         call[position] = value as never;
-        const results = [
-          () => native.evolve(...call),
-          () => native.evolveAsync(...call),
-        ];
+        const results = [() => native.evolve(...call), () => native.evolveAsync(...call)];
         for (const result of results) {
           try {
             assert.equal(await result(), -1);

@@ -170,6 +170,25 @@ describe('worker threads', () => {
     for (const { output } of await Promise.all(own)) assertSameBits(output.data, expected);
   });
 
+  it('may be terminated in the middle of synchronous calls, again and again', async () => {
+    const script = `
+      const { parentPort } = require('node:worker_threads');
+      const module = new ExpSyn(2, { method: 'fft' });
+      parentPort.postMessage('running');
+      for (let i = 0; ; i++) {
+        module.tau = [0.01 + 0.001 * (i % 5), 0.02];
+        module.evolveSync([[1, 0], [0, 1]]);
+        new ExpSyn(1).evolve([1]);
+      }
+    `;
+    for (let round = 0; round < 12; round++) {
+      const worker = startWorker(script);
+      await messageOf(worker);
+      assert.equal(await worker.terminate(), 1);
+    }
+    assert.equal(new ExpSyn(1).evolveSync([1, 1]).output.data.length, 2);
+  });
+
   it('may end by themselves and abandon a pending promise', async () => {
     const { input, expected } = longCall();
     const own = longModule().evolve(input);
