@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { endianness, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
@@ -952,6 +952,34 @@ describe('command line', () => {
     assert.match(out, /^\d+\.\d+\.\d+\S*\n$/);
   });
 
+  it('never writes over the raster, whatever links lead to it', async () => {
+    await writeRaster();
+    const raster = await readFile('raster.npy');
+    await symlink('raster.npy', 'link.npy');
+    await mkdir('folder');
+    await symlink(join('..', 'raster.npy'), join('folder', 'back.npy'));
+    await symlink('.', 'here');
+    for (const [input, out] of [
+      ['link.npy', 'raster.npy'],
+      ['raster.npy', 'link.npy'],
+      ['raster.npy', join('folder', 'back.npy')],
+      ['raster.npy', join('here', 'raster.npy')],
+    ] as const) {
+      const { code, err } = await expsyn(input, '--out', out, '--no-plot');
+      assert.equal(code, 2);
+      assert.match(err, /^Expected another file than the raster for --out but received /);
+      assert.deepEqual(await readFile('raster.npy'), raster);
+    }
+  });
+
+  it('ends where the system has no place for a folder', async function () {
+    if (process.platform !== 'linux') this.skip();
+    await writeRaster();
+    const { code, err } = await expsyn('raster.npy', '--out', '/proc/no-folder/a.npy');
+    assert.equal(code, 1);
+    assert.match(err, /^Could not write \/proc\/no-folder\/a\.npy: /);
+  });
+
   const failures: [name: string, args: string[], code: number, message: RegExp][] = [
     ['a missing file', ['missing.npy'], 1, /^Could not read missing\.npy: there is no such file/],
     ['a folder', ['.'], 1, /Expected a file/],
@@ -975,6 +1003,9 @@ describe('command line', () => {
     ['another ending', ['raster.npy', '--out', 'isyn.csv'], 2, /ends in \.npy for --out/],
     ['a picture of another kind', ['raster.npy', '--plot', 'a.png'], 2, /ends in \.svg for --plot/],
     ['an overwritten raster', ['raster.npy', '--out', './raster.npy'], 2, /Expected another file/],
+    ['a raster without a name', [''], 2, /Expected the name of a raster but received ''/],
+    ['an example of too many steps', ['--dt', '1us'], 2, /at least 100 µs for --dt of the example/],
+    ['a picture of nothing', ['empty.npy', '--plot', 'a.svg'], 1, /one time step in empty\.npy/],
     ['noise below zero', ['raster.npy', '--noise-std', '-1'], 2, /--noise-std but received '-1'/],
     ['a seed without noise', ['raster.npy', '--seed', '1'], 2, /Expected --noise-std with --seed/],
     [
@@ -998,6 +1029,7 @@ describe('command line', () => {
       await writeFile('short.npy', (await readFile('raster.npy')).subarray(0, 500));
       await writeNpyFile('scalar.npy', { data: Float64Array.of(3), shape: [] });
       await writeNpyFile('none.npy', { data: new Float64Array(0), shape: [4, 0] });
+      await writeNpyFile('empty.npy', { data: new Float64Array(0), shape: [0, 4] });
       const before = (await readdir('.')).sort();
       const result = await expsyn(...args);
       assert.equal(result.code, code);

@@ -22,7 +22,7 @@ export async function writeCompleteFile(path: string, parts: readonly Uint8Array
     const target = await resolveTarget(path);
     const folder = dirname(target);
     const temporary = join(folder, `.${basename(target)}.${randomBytes(6).toString('hex')}.part`);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     unfinished.add(temporary);
     try {
       await writeAndFlush(temporary, parts);
@@ -49,6 +49,22 @@ async function resolveTarget(path: string): Promise<string> {
     );
   }
   return realpath(path);
+}
+
+/**
+ * Makes a folder and those above it. Not by mkdir's own option, which never ends where the system
+ * says of a folder under an existing one that there is no such folder, as in /proc.
+ */
+async function makeFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  if (dirname(path) !== path) await makeFolder(dirname(path));
+  try {
+    await mkdir(path);
+  } catch (error) {
+    // Somebody else may have made it meanwhile; what is no folder shows when a file is made in it.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
 }
 
 const unfinished = new Set<string>();

@@ -1,4 +1,5 @@
 /** `expsyn run`: computes the synaptic currents of a raster, and draws them. */
+import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { Option, type Command } from 'commander';
@@ -68,6 +69,8 @@ const DEFAULT_OUT = join('output', 'isyn.npy');
 /** The library names its own option. */
 const ADVICE_ON_NON_FINITE = 'give --non-finite propagate';
 const DEFAULT_DT = 1e-3;
+/** With shorter steps the example would not fit an ordinary machine's memory, or its user's time. */
+const SHORTEST_EXAMPLE_DT = 1e-4;
 const DEFAULT_TAU = 10e-3;
 /** Reading, computing or writing that lasts longer than this is announced, in milliseconds. */
 const NOTICE_DELAY = 1000;
@@ -151,11 +154,7 @@ function makePlan(rasterPath: string | undefined, flags: RunFlags): Plan {
     flags.plot === false
       ? undefined
       : checkEnding(flags.plot ?? join(dirname(outPath), 'expsyn.svg'), '.svg', '--plot');
-  if (resolve(rasterPath ?? EXAMPLE_PATH) === resolve(outPath)) {
-    throw new UsageError(
-      `Expected another file than the raster for --out but received ${outPath}.`,
-    );
-  }
+  if (rasterPath === '') throw new UsageError("Expected the name of a raster but received ''.");
   const dt = flags.dt === undefined ? DEFAULT_DT : parseTime(flags.dt, '--dt');
   const tau = flags.tau === undefined ? undefined : parseTimes(flags.tau, '--tau');
   return {
@@ -241,6 +240,7 @@ function readNumber(
 async function carryOut(plan: Plan, streams: Streams): Promise<void> {
   const notice = (text: string): unknown => streams.stderr.write(`${text} ...\n`);
   const files: [path: string, content: string][] = [];
+  await requireOtherFile(plan.rasterPath ?? EXAMPLE_PATH, plan.outPath);
 
   const source = await openSource(plan, notice);
   if (plan.rasterPath === undefined) {
@@ -260,6 +260,20 @@ async function carryOut(plan: Plan, streams: Streams): Promise<void> {
   streams.stdout.write(summarize(plan, source, run, files));
 }
 
+/** Refuses to write over the raster, whatever links lead to it. */
+async function requireOtherFile(rasterPath: string, outPath: string): Promise<void> {
+  if ((await identify(rasterPath)) !== (await identify(outPath))) return;
+  throw new UsageError(`Expected another file than the raster for --out but received ${outPath}.`);
+}
+
+/** The same text for two names of one file, and for two names that will be one. */
+async function identify(path: string): Promise<string> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  if (found !== undefined) return `${found.dev}:${found.ino}`;
+  const folder = dirname(resolve(path));
+  return join(await realpath(folder).catch(() => folder), basename(path));
+}
+
 /** Says what is being done if it is not done soon. */
 async function announce<Result>(
   notice: (text: string) => unknown,
@@ -277,6 +291,12 @@ async function announce<Result>(
 async function openSource(plan: Plan, notice: (text: string) => unknown): Promise<Source> {
   const { rasterPath } = plan;
   if (rasterPath === undefined) {
+    if (plan.dt < SHORTEST_EXAMPLE_DT) {
+      throw new UsageError(
+        `Expected at least ${formatTime(SHORTEST_EXAMPLE_DT)} for --dt of the example but ` +
+          `received ${formatTime(plan.dt)}; give a raster of your own.`,
+      );
+    }
     const { data, shape, tau, stimuli } = makeExampleRaster(plan.dt);
     return { raster: { data, shape }, tau, name: 'An example of exponential synapses', stimuli };
   }
@@ -289,6 +309,12 @@ async function openSource(plan: Plan, notice: (text: string) => unknown): Promis
   if (raster.shape.length > 1 && raster.shape.at(-1) === 0) {
     throw new CommandError(
       `Expected at least one channel in ${rasterPath} but received ${describeArray(raster)}.`,
+    );
+  }
+  if (plan.isPlotWanted && raster.data.length === 0) {
+    throw new CommandError(
+      `Expected at least one time step in ${rasterPath} for --plot but received ` +
+        `${describeArray(raster)}; leave out --plot.`,
     );
   }
   return { raster, tau: undefined, name: basename(rasterPath) };
