@@ -36,9 +36,44 @@ export function allocate<Data extends Float64Array | Float32Array>(
   }
 }
 
+export function arrayOf(
+  dtype: 'float32' | 'float64',
+): new (length: number) => Float64Array | Float32Array {
+  return dtype === 'float32' ? Float32Array : Float64Array;
+}
+
+/** Memory for states: a small array of its own costs more than a short call computes. */
+let slab = new ArrayBuffer(0);
+let slabUsed = 0;
+const SLAB_BYTES = 1 << 16;
+const SMALL_BYTES = 1 << 13;
+
+/**
+ * An array for a state, which never leaves the package: small ones share their buffer with others.
+ * What is in it at first is not defined.
+ */
+export function allocateState(
+  dtype: 'float32' | 'float64',
+  size: number,
+): Float64Array | Float32Array {
+  const bytes = size * 8;
+  if (bytes > SMALL_BYTES) return allocate(arrayOf(dtype), [size], 'isyn');
+  if (slabUsed + bytes > slab.byteLength) {
+    slab = new ArrayBuffer(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const offset = slabUsed;
+  slabUsed += bytes;
+  return dtype === 'float32'
+    ? new Float32Array(slab, offset, size)
+    : new Float64Array(slab, offset, size);
+}
+
 /** The number of elements of a shape; beyond 2^53 only roughly. */
 export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((size, axis) => size * axis, 1);
+  let size = 1;
+  for (const axis of shape) size *= axis;
+  return size;
 }
 
 /**

@@ -2,8 +2,28 @@
  * One call of evolve(): its arguments read, checked and copied, the native call made, its result put
  * together. Knows nothing of the module that makes it but the settings it is given.
  */
-import { allocate, checkSize, readArray, sizeOf, type GivenArray, type NdArray } from './arrays';
-import { flag, formatShape, outOfRange, readOptions, wholeNumber, wrongType } from './checks';
+import { inspect } from 'node:util';
+
+import {
+  allocate,
+  allocateState,
+  arrayOf,
+  checkSize,
+  readArray,
+  sizeOf,
+  type GivenArray,
+  type NdArray,
+} from './arrays';
+import {
+  flag,
+  formatShape,
+  outOfRange,
+  readOptions,
+  requireObject,
+  unknownOption,
+  wholeNumber,
+  wrongType,
+} from './checks';
 import type { Dtype, ExpSynEvolution } from './exp-syn-options';
 import { METHOD_CODES, native, type EvolveArguments, type Kernels } from './native';
 import {
@@ -24,43 +44,43 @@ type FloatArray = Float64Array | Float32Array;
 
 /** The state that a call starts from, or leaves; nobody changes its arrays. */
 export interface CarriedState {
-  isyn: NdArray;
-  step: number;
+  readonly isyn: NdArray;
+  readonly step: number;
 }
 
 /** What a caller gave to a call. Nothing of it is checked against the rest yet. */
 export interface CallArguments {
   raster: GivenArray;
   out: { data: TypedArray; shape: number[] | undefined } | undefined;
-  start: Partial<CarriedState>;
+  start: Partial<CarriedState> | undefined;
   isTransferred: boolean;
 }
 
-/** What the module has set when a call is made. */
+/** What the module has set when a call is made; never changed. */
 export interface CallSettings {
   size: number;
   dtype: Dtype;
   kernels: Kernels;
   windowLength: number;
-  /** The method for a run of so many steps. */
-  method: (timesteps: number) => 'fft' | 'recursive';
   /** One of NOISE_CODES. */
   noise: number;
   noiseScale: number;
   seed: number;
   throwNonFinite: boolean;
   isRockpool: boolean;
+  threads: number;
 }
 
 /** A call as it was made: nothing that happens to the module or its caller later changes it. */
-export interface PreparedCall extends Omit<CallSettings, 'method'> {
+export interface PreparedCall {
+  settings: CallSettings;
   method: 'fft' | 'recursive';
   data: TypedArray;
   inputShape: readonly number[];
   batches: number;
   timesteps: number;
   isInputPerSynapse: boolean;
-  given: Partial<CarriedState>;
+  given: Partial<CarriedState> | undefined;
   out: FloatArray | undefined;
   isTransferred: boolean;
 }
@@ -80,14 +100,38 @@ export function readArguments(
   options: unknown,
   castIsyn: (value: unknown, name: string) => NdArray,
 ): CallArguments {
-  const given = readOptions(options, 'options', ['out', 'state', 'transfer']);
-  const { transfer = false } = given;
-  const isTransferred = flag(transfer, 'options.transfer');
-  const state = readOptions(given.state, 'options.state', ['isyn', 'step']);
-  const start: Partial<CarriedState> = {};
-  if (state.isyn !== undefined) start.isyn = castIsyn(state.isyn, 'options.state.isyn');
-  if (state.step !== undefined) start.step = wholeNumber(state.step, 'options.state.step');
-  return { raster: readArray(input, 'input'), out: readOut(given.out), start, isTransferred };
+  let out: unknown;
+  let state: unknown;
+  let transfer: unknown;
+  // Spelled out, because a server makes this call for every tick of every stream.
+  if (options !== undefined) {
+    requireObject(options, 'options');
+    for (const key of Object.keys(options)) {
+      const value: unknown = Reflect.get(options, key);
+      if (key === 'out') out = value;
+      else if (key === 'state') state = value;
+      else if (key === 'transfer') transfer = value;
+      else throw unknownOption(key, 'options', ['out', 'state', 'transfer']);
+    }
+  }
+  const isTransferred = transfer === undefined ? false : flag(transfer, 'options.transfer');
+  return {
+    raster: readArray(input, 'input'),
+    out: readOut(out),
+    start: state === undefined ? undefined : readState(state, castIsyn),
+    isTransferred,
+  };
+}
+
+function readState(
+  state: unknown,
+  castIsyn: (value: unknown, name: string) => NdArray,
+): Partial<CarriedState> {
+  const given = readOptions(state, 'options.state', ['isyn', 'step']);
+  return {
+    ...(given.isyn !== undefined && { isyn: castIsyn(given.isyn, 'options.state.isyn') }),
+    ...(given.step !== undefined && { step: wholeNumber(given.step, 'options.state.step') }),
+  };
 }
 
 /**
@@ -97,18 +141,21 @@ export function readArguments(
 export function prepareCall(
   given: CallArguments,
   settings: CallSettings,
+  chooseMethod: (timesteps: number) => 'fft' | 'recursive',
   isAsync: boolean,
 ): PreparedCall {
   const { raster, isTransferred } = given;
-  const { size, method, ...kept } = settings;
+  const { size } = settings;
   checkSize(raster, 'input');
   const { batches, timesteps, columns } = interpretShape(raster.shape, size);
-  const out = checkOut(given.out, settings.dtype, [batches, timesteps, size]);
+  const out =
+    given.out === undefined
+      ? undefined
+      : checkOut(given.out, settings.dtype, batches, timesteps, size);
   if (isTransferred) checkTransfer(raster.data, out, isAsync);
   return {
-    ...kept,
-    size,
-    method: method(timesteps),
+    settings,
+    method: chooseMethod(timesteps),
     data: isAsync ? dataForThread(raster.data, isTransferred) : raster.data,
     inputShape: raster.shape,
     batches,
@@ -118,6 +165,11 @@ export function prepareCall(
     out: out && (isTransferred ? takeOver(out) : ofFixedLength(out)),
     isTransferred,
   };
+}
+
+/** The state that a call starts from, given the one that the module carries. */
+export function startOf(call: PreparedCall, carried: CarriedState): CarriedState {
+  return call.given === undefined ? carried : { ...carried, ...call.given };
 }
 
 /** Computes on the calling thread. */
@@ -160,8 +212,9 @@ function allocateFor(
   call: PreparedCall,
   before: CarriedState,
   output: FloatArray | undefined,
-): { output: FloatArray; nextState: Float64Array; isEmpty: boolean } {
-  const { batches, timesteps, size } = call;
+): { output: FloatArray; nextState: FloatArray; isEmpty: boolean } {
+  const { batches, timesteps } = call;
+  const { size, dtype } = call.settings;
   const isEmpty = batches === 0 || timesteps === 0;
   const held = before.isyn.shape.length === 2 ? before.isyn.shape[0] : undefined;
   if (!isEmpty && held !== undefined && held !== batches) {
@@ -180,11 +233,9 @@ function allocateFor(
       'reset the state',
     );
   }
-  const Output = call.dtype === 'float32' ? Float32Array : Float64Array;
-  const shape = [batches, timesteps, size];
   return {
-    output: output ?? allocate<FloatArray>(Output, shape, 'output'),
-    nextState: allocate(Float64Array, [isEmpty ? 0 : batches, size], 'isyn'),
+    output: output ?? allocate(arrayOf(dtype), [batches, timesteps, size], 'output'),
+    nextState: allocateState(dtype, isEmpty ? 0 : batches * size),
     isEmpty,
   };
 }
@@ -194,32 +245,51 @@ function finish(
   call: PreparedCall,
   before: CarriedState,
   output: FloatArray,
-  nextState: Float64Array,
+  nextState: FloatArray,
 ): CallResult {
-  const { batches, timesteps, size } = call;
-  let isyn = before.isyn;
-  let step = before.step;
+  const { batches, timesteps } = call;
+  const { size, isRockpool, windowLength } = call.settings;
+  let after = before;
   if (batches > 0 && timesteps > 0) {
-    const isSingle = batches === 1 || call.isRockpool;
-    const data = isSingle ? nextState.slice(0, size) : nextState;
-    isyn = {
-      data: call.dtype === 'float32' ? new Float32Array(data) : data,
+    const isSingle = batches === 1 || isRockpool;
+    const isyn = {
+      data: isSingle && batches > 1 ? nextState.subarray(0, size) : nextState,
       shape: isSingle ? [size] : [batches, size],
     };
-    step += timesteps;
+    after = { isyn, step: before.step + timesteps };
   }
   return {
-    after: { isyn, step },
-    evolution: {
-      output: { data: output, shape: [batches, timesteps, size] },
-      state: { isyn: { data: isyn.data.slice(), shape: [...isyn.shape] }, step },
-      record: {
-        method: call.method,
-        windowLength: call.windowLength,
-        firstStep: before.step,
-      },
-    },
+    after,
+    evolution: new FinishedRun({ data: output, shape: [batches, timesteps, size] }, after, {
+      method: call.method,
+      windowLength,
+      firstStep: before.step,
+    }),
   };
+}
+
+/** What evolve() returns. Its state is copied out when it is first read. */
+class FinishedRun implements ExpSynEvolution {
+  #state: ExpSynEvolution['state'] | undefined;
+  readonly #after: CarriedState;
+
+  constructor(
+    readonly output: NdArray,
+    after: CarriedState,
+    readonly record: ExpSynEvolution['record'],
+  ) {
+    this.#after = after;
+  }
+
+  get state(): ExpSynEvolution['state'] {
+    const { isyn, step } = this.#after;
+    this.#state ??= { isyn: { data: isyn.data.slice(), shape: [...isyn.shape] }, step };
+    return this.#state;
+  }
+
+  [inspect.custom](_depth: number, options: object): string {
+    return inspect({ output: this.output, state: this.state, record: this.record }, options);
+  }
 }
 
 /** The output's array as the caller gave it, with a shape where there is one. */
@@ -231,13 +301,15 @@ function readOut(out: unknown): CallArguments['out'] {
 
 /** The output's array, if it fits. */
 function checkOut(
-  out: CallArguments['out'],
+  out: { data: TypedArray; shape: number[] | undefined },
   dtype: Dtype,
-  shape: readonly number[],
-): FloatArray | undefined {
-  if (out === undefined) return undefined;
+  batches: number,
+  timesteps: number,
+  size: number,
+): FloatArray {
   const type = dtype === 'float32' ? 'Float32Array' : 'Float64Array';
   if (typeOfArray(out.data) !== type) throw wrongType(`a ${type}`, 'options.out', out.data);
+  const shape = [batches, timesteps, size];
   if (out.shape !== undefined && formatShape(out.shape) !== formatShape(shape)) {
     throw outOfRange(
       `shape ${formatShape(shape)}`,
@@ -245,7 +317,7 @@ function checkOut(
       `shape ${formatShape(out.shape)}`,
     );
   }
-  checkSize({ data: out.data, shape: [...shape] }, 'options.out');
+  checkSize({ data: out.data, shape }, 'options.out');
   return out.data as FloatArray;
 }
 
@@ -307,26 +379,27 @@ function nativeArguments(
   call: PreparedCall,
   before: CarriedState,
   output: FloatArray,
-  nextState: Float64Array,
+  nextState: FloatArray,
 ): EvolveArguments {
-  const { data, shape } = before.isyn;
+  const { settings } = call;
   return [
-    call.kernels,
+    settings.kernels,
     METHOD_CODES[call.method],
     call.data,
     call.batches,
     call.timesteps,
     call.isInputPerSynapse,
     output,
-    data instanceof Float64Array ? data : new Float64Array(data),
-    shape.length === 1,
+    before.isyn.data,
+    before.isyn.shape.length === 1,
     nextState,
-    call.throwNonFinite,
-    call.noise,
-    call.noiseScale,
-    call.seed,
+    settings.throwNonFinite,
+    settings.noise,
+    settings.noiseScale,
+    settings.seed,
     before.step,
-    call.isRockpool,
+    settings.isRockpool,
+    settings.threads,
   ];
 }
 

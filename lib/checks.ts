@@ -2,7 +2,7 @@
  * The vocabulary of checks. Every error that a caller can cause is one sentence of one form:
  * "Expected WHAT for NAME but received VALUE."
  */
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 
 import { describeArray } from './typed-arrays';
 
@@ -114,6 +114,28 @@ export function flag(value: unknown, name: string): boolean {
   return value;
 }
 
+/** Throws unless the value is an object with named properties. */
+export function requireObject(
+  value: unknown,
+  name: string,
+  what = 'an object',
+): asserts value is object {
+  const isNamed =
+    value !== null &&
+    typeof value === 'object' &&
+    describeArray(value) === undefined &&
+    !types.isMap(value) &&
+    !types.isSet(value);
+  if (!isNamed) throw wrongType(what, name, value);
+}
+
+/** The error for an option that does not exist. */
+export function unknownOption(key: string, name: string, known: readonly string[]): TypeError {
+  return new TypeError(
+    sentence(`only ${known.join(', ')}`, name, `an option ${describe(key)}`, 'check its name'),
+  );
+}
+
 /**
  * Reads the own properties of an options object, each once; undefined ones count as absent.
  * A name that is not among `known` is an error, since a misspelt option would be ignored.
@@ -124,17 +146,11 @@ export function readOptions<Name extends string>(
   known: readonly Name[],
 ): Partial<Record<Name, unknown>> {
   if (options === undefined) return {};
-  if (options === null || typeof options !== 'object' || describeArray(options) !== undefined) {
-    throw wrongType('an object', name, options);
-  }
+  requireObject(options, name);
   const read: Partial<Record<Name, unknown>> = Object.create(null) as object;
   for (const key of Object.keys(options)) {
     const found = known.find((candidate) => candidate === key);
-    if (found === undefined) {
-      throw new TypeError(
-        sentence(`only ${known.join(', ')}`, name, `an option ${describe(key)}`, 'check its name'),
-      );
-    }
+    if (found === undefined) throw unknownOption(key, name, known);
     const value: unknown = Reflect.get(options, key);
     if (value !== undefined) read[found] = value;
   }

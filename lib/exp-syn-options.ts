@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 
 import { readFloats, type ArrayInput, type NdArray } from './arrays';
-import { oneOf } from './checks';
+import { oneOf, wholeNumber } from './checks';
 import type { EncodedNumbers } from './json-numbers';
 import type { Evolution } from './module';
 import type { Constant } from './parameters';
@@ -38,6 +38,11 @@ export interface ExpSynOptions {
   seed?: number;
   /** Default 'auto'. */
   method?: Method;
+  /**
+   * The most threads for one run, at least 1. No bit of a result depends on it. Default Infinity:
+   * what the machine offers. Short runs take one anyway.
+   */
+  threads?: number;
   /** Default 'float64'. */
   dtype?: Dtype;
   /** Default 'throw'. */
@@ -101,6 +106,7 @@ export interface ExpSynJson {
   noise: NoisePlacement;
   seed: number;
   method: Method;
+  threads: EncodedNumbers;
   nonFinite: NonFinitePolicy;
   compat: Compatibility;
   isyn: EncodedNumbers;
@@ -117,6 +123,7 @@ export const OPTIONS = [
   'noise',
   'seed',
   'method',
+  'threads',
   'dtype',
   'nonFinite',
   'compat',
@@ -143,6 +150,7 @@ export const JSON_KEYS = [
   'noise',
   'seed',
   'method',
+  'threads',
   'nonFinite',
   'compat',
   'isyn',
@@ -154,6 +162,11 @@ export const castNoise = oneOf<NoisePlacement>(['output', 'state', 'input']);
 export const castNonFinite = oneOf<NonFinitePolicy>(['throw', 'propagate']);
 export const castCompat = oneOf<Compatibility>(['none', 'rockpool']);
 export const castDtype = oneOf<Dtype>(['float64', 'float32']);
+
+/** A whole number of at least 1, or Infinity. */
+export function castThreads(value: unknown, name: string): number {
+  return value === Infinity ? Infinity : wholeNumber(value, name, 1);
+}
 
 /** The initial function of tau: what the caller gave, or 10 ms for each synapse. */
 export function initialTau(tau: unknown, size: number): () => unknown {

@@ -7,6 +7,8 @@ import {
   readArguments,
   runHere,
   runOffThread,
+  startOf,
+  type CallSettings,
   type CarriedState,
   type PreparedCall,
 } from './call';
@@ -28,6 +30,7 @@ import {
   castMethod,
   castNoise,
   castNonFinite,
+  castThreads,
   drawSeed,
   initialTau,
   JSON_KEYS,
@@ -44,12 +47,15 @@ import {
   type NonFinitePolicy,
 } from './exp-syn-options';
 import { decodeNumbers, encodeNumbers } from './json-numbers';
-import { Module, type RasterInput } from './module';
+import { fix, Module, type RasterInput } from './module';
 import { METHOD_CODES, native, NOISE_CODES, type Kernels } from './native';
 import { Constant, floats, Parameter, SimulationParameter, single, State } from './parameters';
 
 /** Steps beyond which a window counts as not cut: no run is that long. */
 const LONGEST_WINDOW = 2 ** 52;
+
+/** More threads than this count as what the machine offers. */
+const MOST_THREADS = 2 ** 20;
 
 /** How often a part of the state was assigned: a call's result must not undo an assignment. */
 interface Assignments {
@@ -89,6 +95,7 @@ export class ExpSyn extends Module {
   readonly #noise: SimulationParameter<NoisePlacement>;
   readonly #seed: SimulationParameter<number>;
   readonly #method: SimulationParameter<Method>;
+  readonly #threads: SimulationParameter<number>;
   readonly #nonFinite: SimulationParameter<NonFinitePolicy>;
   readonly #compat: SimulationParameter<Compatibility>;
   readonly #isyn: State<NdArray>;
@@ -100,6 +107,22 @@ export class ExpSyn extends Module {
   #assignments: Assignments = { isyn: 0, step: 0 };
   #lastCall: PendingCall | undefined;
   #nPending = 0;
+  /** What calls take of the attributes, until one of them is assigned. */
+  #settings: CallSettings | undefined;
+
+  readonly #prepareIsyn = (value: unknown, name: string): NdArray =>
+    this.#isyn.prepare(value, name);
+
+  /** The method for a run of so many steps. */
+  readonly #chooseMethod = (timesteps: number): 'fft' | 'recursive' => {
+    const method = this.#method.current;
+    if (method !== 'auto') return method;
+    if (this.#choice?.timesteps !== timesteps) {
+      const code = native.chooseMethod(this.#prepareKernels().handle, timesteps);
+      this.#choice = { timesteps, method: code === METHOD_CODES.fft ? 'fft' : 'recursive' };
+    }
+    return this.#choice.method;
+  };
 
   /** `shape` is the number of synapses, N or [N]. */
   constructor(shape: number | readonly [number] | readonly number[], options: ExpSynOptions = {}) {
@@ -111,6 +134,7 @@ export class ExpSyn extends Module {
     }
     const size = this.sizeOut;
     this.dtype = castDtype(dtype, 'dtype');
+    fix(this, ['dtype']);
 
     const isConstant = given.tau instanceof Constant;
     const tau: unknown = given.tau instanceof Constant ? given.tau.value : given.tau;
@@ -139,6 +163,7 @@ export class ExpSyn extends Module {
     this.#noise = configure('noise', () => 'output', castNoise);
     this.#seed = configure('seed', drawSeed, wholeNumber);
     this.#method = configure('method', () => 'auto', castMethod);
+    this.#threads = configure('threads', () => Infinity, castThreads);
     this.#nonFinite = configure('nonFinite', () => 'throw', castNonFinite);
     this.#compat = configure('compat', () => 'none', castCompat);
 
@@ -214,6 +239,14 @@ export class ExpSyn extends Module {
     this.assign('method', value);
   }
 
+  /** The most threads for one run; Infinity stands for what the machine offers. */
+  get threads(): number {
+    return this.#threads.current;
+  }
+  set threads(value: number) {
+    this.assign('threads', value);
+  }
+
   get nonFinite(): NonFinitePolicy {
     return this.#nonFinite.current;
   }
@@ -275,7 +308,7 @@ export class ExpSyn extends Module {
         step: left && previous?.assignments.step === assignments.step ? left.step : own.step,
       };
       try {
-        return { before, done: await runOffThread(call, { ...before, ...call.given }) };
+        return { before, done: await runOffThread(call, startOf(call, before)) };
       } catch (error) {
         return { before, error };
       }
@@ -308,7 +341,7 @@ export class ExpSyn extends Module {
           'await it first.',
       );
     }
-    const done = runHere(call, { ...this.#carried(), ...call.given });
+    const done = runHere(call, startOf(call, this.#carried()));
     this.#carry(done.after, this.#assignments);
     this.#lastMethod = call.method;
     return done.evolution;
@@ -333,6 +366,7 @@ export class ExpSyn extends Module {
       noise: this.noise,
       seed: this.seed,
       method: this.method,
+      threads: encodeNumbers(this.threads),
       nonFinite: this.nonFinite,
       compat: this.compat,
       isyn: encodeNumbers(this.#isyn.current),
@@ -345,7 +379,7 @@ export class ExpSyn extends Module {
    * the new module returns to the tau of that moment.
    */
   static fromJSON(json: unknown): ExpSyn {
-    const parsed: unknown = typeof json === 'string' ? JSON.parse(json) : json;
+    const parsed = typeof json === 'string' ? parseJson(json) : json;
     const saved = readOptions(parsed, 'json', JSON_KEYS);
     if (saved.class !== 'ExpSyn') throw wrongType("'ExpSyn'", 'json.class', saved.class);
     if (saved.version !== 1) throw wrongType('version 1', 'json.version', saved.version);
@@ -363,8 +397,9 @@ export class ExpSyn extends Module {
       noise: saved.noise as NoisePlacement,
       seed: saved.seed as number,
       method: saved.method as Method,
+      threads: single('threads') as number,
       dtype: saved.dtype as Dtype,
-      // A state that overflowed was not refused when it arose.
+      // A state with a NaN may have arisen under another policy.
       nonFinite: 'propagate',
       compat: saved.compat as Compatibility,
       spikingInput: saved.spikingInput as boolean,
@@ -402,6 +437,12 @@ export class ExpSyn extends Module {
 
   protected override attributeChanged(name: string): void {
     switch (name) {
+      case 'isyn':
+        this.#assignments = { ...this.#assignments, isyn: this.#assignments.isyn + 1 };
+        return;
+      case 'step':
+        this.#assignments = { ...this.#assignments, step: this.#assignments.step + 1 };
+        return;
       case 'tau':
       case 'dt':
       case 'maxWindowLength':
@@ -412,26 +453,21 @@ export class ExpSyn extends Module {
         }
         this.#kernels = undefined;
         this.#choice = undefined;
-        break;
-      case 'isyn':
-        this.#assignments = { ...this.#assignments, isyn: this.#assignments.isyn + 1 };
-        break;
-      case 'step':
-        this.#assignments = { ...this.#assignments, step: this.#assignments.step + 1 };
-        break;
     }
+    this.#settings = undefined;
   }
 
   /** Checks a state, and gives it the module's dtype and one axis for a single item. */
   #castIsyn(value: unknown, name: string): NdArray {
     const { data, shape } = readFloats(value, name);
     if (this.#nonFinite.current === 'throw') {
-      const index = data.findIndex((element) => !Number.isFinite(element));
+      // An infinite state is what a run leaves whose sum has overflowed, and may go on.
+      const index = data.findIndex((element) => Number.isNaN(element));
       if (index >= 0) {
         throw outOfRange(
-          'finite numbers',
-          name,
-          `${data[index]}`,
+          'numbers',
+          shape.length === 0 ? name : `${name}.data[${index}]`,
+          'NaN',
           "set nonFinite to 'propagate' to let it through",
         );
       }
@@ -454,23 +490,27 @@ export class ExpSyn extends Module {
 
   /** Takes everything that a call depends on, as it is now. */
   #prepare(input: RasterInput, options: EvolveOptions, isAsync: boolean): PreparedCall {
-    const given = readArguments(input, options, (value, name) => this.#isyn.prepare(value, name));
+    const given = readArguments(input, options, this.#prepareIsyn);
     // From here on, none of the caller's code runs.
+    this.#settings ??= this.#readSettings();
+    return prepareCall(given, this.#settings, this.#chooseMethod, isAsync);
+  }
+
+  #readSettings(): CallSettings {
     const kernels = this.#prepareKernels();
     const isNoisy = this.noiseStd > 0;
-    const settings = {
+    return {
       size: this.sizeOut,
       dtype: this.dtype,
       kernels: kernels.handle,
       windowLength: kernels.windowLength,
-      method: (timesteps: number) => this.#chooseMethod(kernels.handle, timesteps),
       noise: isNoisy ? NOISE_CODES[this.noise] : NOISE_CODES.none,
       noiseScale: isNoisy ? this.noiseStd * Math.sqrt(this.dt) : 0,
       seed: this.seed,
       throwNonFinite: this.nonFinite === 'throw',
       isRockpool: this.compat === 'rockpool',
+      threads: Math.min(this.threads, MOST_THREADS),
     };
-    return prepareCall(given, settings, isAsync);
   }
 
   #prepareKernels(): { handle: Kernels; windowLength: number } {
@@ -486,13 +526,12 @@ export class ExpSyn extends Module {
     }
     return this.#kernels;
   }
+}
 
-  #chooseMethod(kernels: Kernels, timesteps: number): 'fft' | 'recursive' {
-    if (this.method !== 'auto') return this.method;
-    if (this.#choice?.timesteps !== timesteps) {
-      const code = native.chooseMethod(kernels, timesteps);
-      this.#choice = { timesteps, method: code === METHOD_CODES.fft ? 'fft' : 'recursive' };
-    }
-    return this.#choice.method;
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw wrongType('the text of a JSON object', 'json', text);
   }
 }

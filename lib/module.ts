@@ -1,9 +1,9 @@
 /** What every module shares: registered attributes, submodules, and the way to run. */
 import type { NdArray, NestedArray } from './arrays';
 import { readShape } from './arrays';
-import { flag, outOfRange, text, wholeNumber, wrongType } from './checks';
+import { flag, outOfRange, requireObject, text, wholeNumber, wrongType } from './checks';
 import type { Attribute, AttributeKind, AttributeValue } from './parameters';
-import { isTypedArray, type TypedArray } from './typed-arrays';
+import type { TypedArray } from './typed-arrays';
 
 /** An input: (T,), (T, N) or (B, T, N), as data with a shape or as nested plain arrays. */
 export type RasterInput = NdArray<TypedArray> | NestedArray;
@@ -65,6 +65,7 @@ export abstract class Module {
     this.spikingInput = flag(spikingInput, 'spikingInput');
     this.spikingOutput = flag(spikingOutput, 'spikingOutput');
     this.name = text(name, 'name');
+    fix(this, ['shape', 'sizeIn', 'sizeOut', 'spikingInput', 'spikingOutput', 'name']);
   }
 
   /** Runs the module from its state over an input. */
@@ -72,22 +73,25 @@ export abstract class Module {
 
   /** The parameters, of one family or all. */
   parameters(family?: string): AttributeValues {
-    return this.#collect((attribute) => isOf(attribute, 'Parameter', family));
+    return this.#collectKind('Parameter', family);
   }
 
   /** The state, of one family or all. */
   state(family?: string): AttributeValues {
-    return this.#collect((attribute) => isOf(attribute, 'State', family));
+    return this.#collectKind('State', family);
   }
 
   /** The simulation parameters, of one family or all. */
   simulationParameters(family?: string): AttributeValues {
-    return this.#collect((attribute) => isOf(attribute, 'SimulationParameter', family));
+    return this.#collectKind('SimulationParameter', family);
   }
 
   /** The attributes of these names, of this module and its submodules. */
   attributesNamed(names: string | readonly string[]): AttributeValues {
-    const wanted = typeof names === 'string' ? [names] : [...names];
+    const wanted: readonly unknown[] = typeof names === 'string' ? [names] : names;
+    if (!Array.isArray(wanted) || wanted.some((name) => typeof name !== 'string')) {
+      throw wrongType('a name or an array of names', 'names', names);
+    }
     return this.#collect((_, name) => wanted.includes(name));
   }
 
@@ -143,6 +147,13 @@ export abstract class Module {
     return attribute;
   }
 
+  #collectKind(kind: AttributeKind, family: string | undefined): AttributeValues {
+    if (family !== undefined) text(family, 'family');
+    return this.#collect(
+      (attribute) => attribute.kind === kind && (family ?? attribute.family) === attribute.family,
+    );
+  }
+
   #collect(isWanted: (attribute: Attribute, name: string) => boolean): AttributeValues {
     const values: AttributeValues = {};
     for (const [name, attribute] of this.#attributes) {
@@ -156,9 +167,8 @@ export abstract class Module {
   }
 
   #prepare(values: unknown, path: string): (() => void)[] {
-    if (typeof values !== 'object' || values === null || isTypedArray(values)) {
-      throw wrongType('an object of attributes', path === '' ? 'values' : path, values);
-    }
+    const what = path === '' ? 'values' : path;
+    requireObject(values, what, 'an object of attributes');
     return Object.keys(values).flatMap((name) => {
       const value: unknown = Reflect.get(values, name);
       const place = path === '' ? name : `${path}.${name}`;
@@ -168,7 +178,7 @@ export abstract class Module {
       if (attribute === undefined) {
         const known = [...this.#attributes.keys(), ...this.#modules.keys()].join(', ');
         throw new TypeError(
-          `Expected one of ${known} as the name of an attribute but received '${place}'.`,
+          `Expected one of ${known} for the name of an attribute but received '${place}'.`,
         );
       }
       const prepared = prepareFor(attribute, value, place);
@@ -192,13 +202,14 @@ export abstract class Module {
   }
 }
 
-function isOf(attribute: Attribute, kind: AttributeKind, family: string | undefined): boolean {
-  return attribute.kind === kind && (family === undefined || attribute.family === family);
+/** Makes properties that TypeScript knows as readonly so for JavaScript: assigning one throws. */
+export function fix<Type extends object>(object: Type, names: readonly (keyof Type)[]): void {
+  for (const name of names) {
+    Object.defineProperty(object, name, { writable: false, configurable: false });
+  }
 }
 
 /** Only the state may take another of its permitted shapes; the rest keep the one they have. */
 function prepareFor(attribute: Attribute, value: unknown, name: string): AttributeValue {
-  const prepared = attribute.prepare(value, name);
-  if (attribute.kind !== 'State') attribute.requireSameShape(prepared, name);
-  return prepared;
+  return attribute.prepare(value, name, attribute.kind !== 'State');
 }

@@ -29,11 +29,11 @@ export type EvolveArguments = [
   isInputPerSynapse: boolean,
   /** (B, T, N), of the module's dtype. */
   output: Float64Array | Float32Array,
-  /** (B, N), or (N) for every item. */
-  state: Float64Array,
+  /** (B, N), or (N) for every item; of the output's type. */
+  state: Float64Array | Float32Array,
   isStateShared: boolean,
-  /** (B, N), filled with the state after the call. */
-  nextState: Float64Array,
+  /** (B, N), filled with the state after the call; of the output's type. */
+  nextState: Float64Array | Float32Array,
   /** Whether a NaN or infinity in the input ends the call. */
   throwNonFinite: boolean,
   noisePlacement: number,
@@ -44,6 +44,8 @@ export type EvolveArguments = [
   step: number,
   /** Whether the next state holds the noise that was added to the output. */
   isStateNoisy: boolean,
+  /** The most threads that compute; more than the processor has count as those. */
+  threads: number,
 ];
 
 interface Native {
@@ -67,6 +69,8 @@ interface Native {
    * collector does so too, but only when the event loop turns.
    */
   release(kernels: Kernels): void;
+  /** The vector instructions in use: 'baseline', 'avx2' or 'avx512'. */
+  instructionSet(): string;
   /** The code of the method that is faster for a run of `timesteps`. */
   chooseMethod(kernels: Kernels, timesteps: number): number;
 }

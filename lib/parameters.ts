@@ -55,21 +55,19 @@ export abstract class Attribute<Value extends AttributeValue = AttributeValue> {
     return this.#value;
   }
 
-  /** Checks a value and returns it as the attribute would hold it; changes nothing. */
-  prepare(value: unknown, name: string): Value {
+  /**
+   * Checks a value and returns it as the attribute would hold it; changes nothing. Its shape must
+   * be the present one, or else one of those permitted.
+   */
+  prepare(value: unknown, name: string, isShapeKept = false): Value {
     const prepared = this.#definition.cast(value, name);
     const shape = shapeOfValue(prepared);
-    if (!this.shapes.some((pattern) => matches(shape, pattern))) {
-      const permitted = this.shapes.map(formatPattern).join(' or ');
+    const shapes = isShapeKept ? [this.shape] : this.shapes;
+    if (!shapes.some((pattern) => matches(shape, pattern))) {
+      const permitted = shapes.map(formatPattern).join(' or ');
       throw outOfRange(`shape ${permitted}`, name, `shape ${formatShape(shape)}`);
     }
     return prepared;
-  }
-
-  /** Throws unless a prepared value has the shape of the present one. */
-  requireSameShape(prepared: AttributeValue, name: string): void {
-    const [present, given] = [formatShape(this.shape), formatShape(shapeOfValue(prepared))];
-    if (present !== given) throw outOfRange(`shape ${present}`, name, `shape ${given}`);
   }
 
   /** Takes over a value that prepare() returned. */

@@ -40,6 +40,7 @@ const NUMERIC = {
   windowTaus: { bad: [0, -1, NaN, -Infinity] },
   noiseStd: { bad: [-1, NaN, Infinity, -Infinity] },
   seed: { bad: [-1, 0.5, 2 ** 53, NaN, Infinity] },
+  threads: { bad: [0, -1, 0.5, 2 ** 53, NaN, -Infinity] },
 } as const;
 
 const WORDS = {
@@ -150,9 +151,13 @@ describe('bad options', () => {
         () => new ExpSyn(2, { tau } as never),
         (e) => check(e, expected),
       );
+      // A shape that the module could have been made with is refused by its own name.
+      const [type, pattern] = expected;
+      const text = pattern instanceof RegExp ? pattern.source : '';
+      const assigned: Expectation = [type, new RegExp(text.replace(' or \\(\\)', ''))];
       assert.throws(
         () => Object.assign(module, { tau }),
-        (e) => check(e, expected),
+        (e) => check(e, text === '' ? expected : assigned),
       );
       assert.equal(JSON.stringify(module), before);
     }
@@ -197,6 +202,7 @@ describe('bad options', () => {
       [[], ['TypeError', /an object for options but received an array of length 0/]],
       [{ Tau: 1 }, ['TypeError', /received an option 'Tau'; check its name\.$/]],
       [{ name: 3 }, ['TypeError', /a string for name but received 3/]],
+      [new Map([['dt', 5]]), ['TypeError', /an object for options but received an object/]],
       [{ spikingInput: 1 }, ['TypeError', /true or false for spikingInput but received 1/]],
       [{ spikingOutput: 'no' }, ['TypeError', /true or false for spikingOutput/]],
     ];
@@ -219,7 +225,7 @@ describe('bad options', () => {
       ['isyn', [1, 2, 3], ['RangeError', /received shape \(3,\)/]],
       ['isyn', [[]], ['RangeError', /received shape \(0,\)/]],
       ['isyn', { data: new Float64Array(0), shape: [0, 2] }, ['RangeError', /shape \(0, 2\)/]],
-      ['isyn', [1, NaN], ['RangeError', /finite numbers for isyn but received NaN/]],
+      ['isyn', [1, NaN], ['RangeError', /numbers for isyn\.data\[1\] but received NaN/]],
       ['isyn', 'x', ['TypeError', / for isyn but received 'x'/]],
       ['step', -1, ['RangeError', / for step but received -1/]],
       ['step', 1.5, ['RangeError', / for step but received 1\.5/]],
@@ -364,7 +370,7 @@ describe('bad calls', () => {
       { state: { isyn: [1] } },
       ['RangeError', / for options\.state\.isyn but received shape \(1,\)/],
     ],
-    [{ state: { isyn: [1, NaN] } }, ['RangeError', /finite numbers for options\.state\.isyn/]],
+    [{ state: { isyn: [1, NaN] } }, ['RangeError', /numbers for options\.state\.isyn\.data\[1\]/]],
     [{ state: { isyn: 'x' } }, ['TypeError', / for options\.state\.isyn /]],
     [
       {

@@ -462,6 +462,7 @@ describe('the addon itself', () => {
     0,
     0,
     false,
+    1,
   ];
   const detached = new Float64Array(LENGTH);
   detach(detached.buffer);

@@ -28,7 +28,14 @@ import { randomNumbers, relativeError, spikes, TOLERANCE } from './oracle';
 const SLOW_SHAPE = [20000, 64];
 const SLOW_LENGTH = 20000 * 64;
 function newSlowModule(): ExpSyn {
-  return new ExpSyn(64, { noiseStd: 1, seed: 5 });
+  return new ExpSyn(64, {
+    method: 'fft',
+    tau: 0.2,
+    noiseStd: 1,
+    noise: 'state',
+    seed: 5,
+    threads: 1,
+  });
 }
 
 const allocated = () => process.memoryUsage().arrayBuffers;
@@ -100,8 +107,8 @@ describe('while evolve() runs', () => {
     const values = (length: number) => new Float64Array(length).fill(1);
     const evolve = (output: Float64Array) =>
       native.evolveAsync(
-        new native.Kernels(values(size).fill(0.01), 1e-3, 100),
-        METHOD_CODES.recursive,
+        new native.Kernels(values(size).fill(0.2), 1e-3, 2000),
+        METHOD_CODES.fft,
         values(SLOW_LENGTH),
         1,
         timesteps,
@@ -116,6 +123,7 @@ describe('while evolve() runs', () => {
         5,
         0,
         false,
+        1,
       );
     const outputs = [0, 1, 2].map(() => new Float64Array(new SharedArrayBuffer(8 * SLOW_LENGTH)));
     const pending = outputs.map(evolve);
@@ -123,7 +131,8 @@ describe('while evolve() runs', () => {
     const others = Array.from({ length: 6 }, () => values(SLOW_LENGTH).fill(NaN));
     assert.deepEqual(await Promise.all(pending), [-1, -1, -1]);
     assert.equal(others.length, 6);
-    const { output } = new ExpSyn(size, { noiseStd: Math.sqrt(1000), seed: 5 }).evolveSync(
+    const options = { tau: 0.2, method: 'fft', noiseStd: Math.sqrt(1000), seed: 5 } as const;
+    const { output } = new ExpSyn(size, options).evolveSync(
       { data: values(SLOW_LENGTH), shape: SLOW_SHAPE },
       { state: { isyn: values(size) } },
     );

@@ -86,6 +86,7 @@ describe('module', () => {
       noiseStd: 0,
       noise: 'output',
       seed: 5,
+      threads: Infinity,
       method: 'auto',
       nonFinite: 'throw',
       compat: 'none',
@@ -141,13 +142,53 @@ describe('module', () => {
     assert.deepEqual(module.isyn, before);
   });
 
+  it('keeps what it was made with: assigning it throws, in JavaScript too', () => {
+    const module = new ExpSyn(3, { name: 'cells' });
+    const before = JSON.stringify(module);
+    const values = {
+      shape: [4],
+      sizeIn: 4,
+      sizeOut: 4,
+      spikingInput: false,
+      spikingOutput: true,
+      name: 5,
+      dtype: 'float32',
+    };
+    for (const [name, value] of Object.entries(values)) {
+      assert.throws(() => Object.assign(module, { [name]: value }), TypeError, name);
+    }
+    assert.equal(JSON.stringify(module), before);
+  });
+
+  it('takes back every state that a run has left, also one that overflowed', () => {
+    for (const dtype of ['float64', 'float32'] as const) {
+      const module = new ExpSyn(1, { tau: 10, dtype });
+      const huge = dtype === 'float32' ? 3e38 : 1.7e308;
+      const { state } = module.evolveSync([[huge], [huge]]);
+      assert.equal(state.isyn.data[0], Infinity);
+      module.resetState().setAttributes(state);
+      assert.equal(module.isyn.data[0], Infinity);
+      assert.deepEqual(module.evolveSync([[0]], { state }).output.data[0], Infinity);
+    }
+  });
+
+  it('refuses names and families that are no words', () => {
+    const module = new ExpSyn(1);
+    const calls: [() => unknown, RegExp][] = [
+      [() => module.parameters(5 as never), /a string for family but received 5/],
+      [() => module.attributesNamed(5 as never), /an array of names for names but received 5/],
+      [() => module.attributesNamed(['tau', 5] as never), /for names but received an array/],
+      [() => module.setAttributes([] as never), /of attributes for values but received an array/],
+      [() => module.setAttributes(new Map()), /of attributes for values but received an object/],
+      [() => module.setAttributes({ nope: 1 }), /for the name of an attribute but received 'nope'/],
+    ];
+    for (const [call, message] of calls) assert.throws(call, { name: 'TypeError', message });
+  });
+
   it('names both shapes when an assigned value has another', () => {
     const module = new ExpSyn(4);
     const cases: [() => void, string][] = [
-      [
-        () => (module.tau = [1, 2, 3]),
-        'Expected shape (4,) or () for tau but received shape (3,).',
-      ],
+      [() => (module.tau = [1, 2, 3]), 'Expected shape (4,) for tau but received shape (3,).'],
       [() => (module.tau = 0.1), 'Expected shape (4,) for tau but received shape ().'],
       [
         () => (module.isyn = [[1], [2]]),

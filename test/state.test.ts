@@ -191,6 +191,9 @@ describe('saving', () => {
         JSON.stringify(json),
       );
     }
-    assert.throws(() => ExpSyn.fromJSON('{'), SyntaxError);
+    assert.throws(() => ExpSyn.fromJSON('{'), {
+      name: 'TypeError',
+      message: "Expected the text of a JSON object for json but received '{'.",
+    });
   });
 });

@@ -75,7 +75,14 @@ function longCall(): { input: RasterInput; expected: Float64Array | Float32Array
 }
 
 function longModule(): ExpSyn {
-  return new ExpSyn(20, { noiseStd: 1, seed: 5 });
+  return new ExpSyn(20, {
+    method: 'fft',
+    tau: 0.2,
+    noiseStd: 1,
+    noise: 'state',
+    seed: 5,
+    threads: 1,
+  });
 }
 
 describe('worker threads', () => {

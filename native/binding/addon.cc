@@ -9,11 +9,14 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include "aligned_buffer.h"
 #include "arguments.h"
 #include "evolve.h"
+#include "instruction_set.h"
 #include "job_queue.h"
 #include "kernels.h"
 
@@ -21,7 +24,16 @@ namespace expsyn::binding {
 
 namespace {
 
-constexpr napi_type_tag kKernelsTag = {0x65787073796e4b65, 0x726e656c732d7631};
+class KernelsHandle;
+
+// What belongs to one JavaScript environment.
+struct Environment {
+  explicit Environment(Napi::Env env) : jobs(env) {}
+  JobQueue jobs;
+  // The handles that exist: a foreign object that wraps something is told by its absence, which
+  // takes less time than a type tag.
+  std::unordered_set<const void*> handles;
+};
 
 // JavaScript's handle on kernels; frees them when it is released or collected and no call uses
 // them.
@@ -46,10 +58,16 @@ class KernelsHandle : public Napi::ObjectWrap<KernelsHandle> {
     } catch (const std::exception&) {
       throw ErrorFor(info.Env(), std::current_exception());
     }
-    info.This().As<Napi::Object>().TypeTag(&kKernelsTag);
-    // What V8 does not see: seven arrays of a number a synapse.
-    external_bytes_ = static_cast<std::int64_t>(tau.length * 7 * sizeof(double));
+    environment_ = info.Env().GetInstanceData<Environment>();
+    environment_->handles.insert(this);
+    // What V8 does not see: ten arrays of a number a synapse.
+    external_bytes_ = static_cast<std::int64_t>(tau.length * 10 * sizeof(double));
     Napi::MemoryManagement::AdjustExternalMemory(info.Env(), external_bytes_);
+  }
+
+  ~KernelsHandle() override {
+    // The environment's data may be gone before its last objects.
+    if (environment_ != nullptr) environment_->handles.erase(this);
   }
 
   void Finalize(Napi::BasicEnv env) override {
@@ -74,21 +92,17 @@ class KernelsHandle : public Napi::ObjectWrap<KernelsHandle> {
 
  private:
   static KernelsHandle& HandleFrom(const Napi::CallbackInfo& info, std::size_t position) {
-    const Napi::Value value = info[position];
-    if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kKernelsTag)) {
+    void* handle = nullptr;
+    if (napi_unwrap(info.Env(), info[position], &handle) != napi_ok ||
+        info.Env().GetInstanceData<Environment>()->handles.count(handle) == 0) {
       throw Napi::TypeError::New(info.Env(), "Expected kernels as a native argument.");
     }
-    return *Unwrap(value.As<Napi::Object>());
+    return *static_cast<KernelsHandle*>(handle);
   }
 
+  Environment* environment_ = nullptr;
   std::shared_ptr<const Kernels> kernels_;
   std::int64_t external_bytes_ = 0;
-};
-
-// What belongs to one JavaScript environment.
-struct Environment {
-  explicit Environment(Napi::Env env) : jobs(env) {}
-  JobQueue jobs;
 };
 
 std::size_t Product(std::int64_t a, std::int64_t b) {
@@ -109,7 +123,7 @@ struct UnpackedCall {
     kInput,
     kBatches,
     kTimesteps,
-    kColumns,
+    kIsInputPerSynapse,
     kOutput,
     kState,
     kIsStateShared,
@@ -120,6 +134,7 @@ struct UnpackedCall {
     kSeed,
     kStep,
     kIsStateNoisy,
+    kThreads,
   };
 
   std::shared_ptr<const Kernels> kernels;
@@ -135,48 +150,25 @@ struct UnpackedCall {
       : kernels(KernelsHandle::From(info, kKernels)) {
     const Arguments arguments(info);
     const std::int64_t n_synapses = kernels->window().n_synapses();
-    EvolveCall<double> call;
-    call.method = arguments.Size(kMethod) == 0 ? Method::kFft : Method::kRecursive;
-    call.input.n_batches = arguments.Size(kBatches);
-    call.input.n_timesteps = arguments.Size(kTimesteps);
-    call.input.n_columns = arguments.Boolean(kColumns) ? n_synapses : 1;
-    call.is_state_shared = arguments.Boolean(kIsStateShared);
-    call.throw_non_finite = arguments.Boolean(kThrowNonFinite);
-    call.noise.placement =
-        static_cast<NoisePlacement>(std::min<std::int64_t>(arguments.Size(kNoisePlacement), 3));
-    call.noise.scale = arguments.Number(kNoiseScale);
-    call.noise.seed = static_cast<std::uint64_t>(arguments.Size(kSeed));
-    call.noise.step = static_cast<std::uint64_t>(arguments.Size(kStep));
-    call.is_state_noisy = arguments.Boolean(kIsStateNoisy);
-
-    const std::size_t n_rows = Product(call.input.n_batches, call.input.n_timesteps);
-    const std::size_t state_size = Product(call.input.n_batches, n_synapses);
+    Raster raster;
+    raster.n_batches = arguments.Size(kBatches);
+    raster.n_timesteps = arguments.Size(kTimesteps);
+    raster.n_columns = arguments.Boolean(kIsInputPerSynapse) ? n_synapses : 1;
+    const std::size_t n_rows = Product(raster.n_batches, raster.n_timesteps);
     input = arguments.Array(kInput);
-    input = arguments.Array(kInput, input.type,
-                            CheckedProduct(n_rows, static_cast<std::size_t>(call.input.n_columns)));
-    call.input.data = input.data;
-    call.input.type = input.type;
+    arguments.Require(input, kInput, input.type,
+                      CheckedProduct(n_rows, static_cast<std::size_t>(raster.n_columns)));
+    raster.data = input.data;
+    raster.type = input.type;
     output = arguments.Array(kOutput);
     dtype = output.type == ElementType::kFloat32 ? ElementType::kFloat32 : ElementType::kFloat64;
-    output = arguments.Array(kOutput, dtype,
-                             CheckedProduct(n_rows, static_cast<std::size_t>(n_synapses)));
-    const ArrayView state =
-        arguments.Array(kState, ElementType::kFloat64,
-                        call.is_state_shared ? static_cast<std::size_t>(n_synapses) : state_size);
-    call.state = static_cast<const double*>(state.data);
-    call.next_state =
-        static_cast<double*>(arguments.Array(kNextState, ElementType::kFloat64, state_size).data);
-    call.output = static_cast<double*>(output.data);
-    call64 = call;
-    call32.method = call.method;
-    call32.input = call.input;
-    call32.noise = call.noise;
-    call32.throw_non_finite = call.throw_non_finite;
-    call32.state = call.state;
-    call32.is_state_shared = call.is_state_shared;
-    call32.output = static_cast<float*>(output.data);
-    call32.next_state = call.next_state;
-    call32.is_state_noisy = call.is_state_noisy;
+    arguments.Require(output, kOutput, dtype,
+                      CheckedProduct(n_rows, static_cast<std::size_t>(n_synapses)));
+    if (dtype == ElementType::kFloat32) {
+      Unpack(arguments, raster, call32);
+    } else {
+      Unpack(arguments, raster, call64);
+    }
   }
 
   // Each input is read again one window later, so it must outlast an output that is put over it.
@@ -189,12 +181,46 @@ struct UnpackedCall {
     call32.input.data = input_copy.data();
   }
 
+  bool ThrowsNonFinite() const {
+    return dtype == ElementType::kFloat32 ? call32.throw_non_finite : call64.throw_non_finite;
+  }
+
+  const Raster& RasterOfInput() const {
+    return dtype == ElementType::kFloat32 ? call32.input : call64.input;
+  }
+
   // -1, or the flat index of the first non-finite element of the input.
   double Run(const std::atomic<bool>& cancelled) const {
     const EvolveResult result = dtype == ElementType::kFloat32
                                     ? Evolve(*kernels, call32, cancelled)
                                     : Evolve(*kernels, call64, cancelled);
     return static_cast<double>(result.non_finite_index);
+  }
+
+ private:
+  template <typename Real>
+  void Unpack(const Arguments& arguments, const Raster& raster, EvolveCall<Real>& call) const {
+    const std::int64_t n_synapses = kernels->window().n_synapses();
+    const std::size_t state_size = Product(raster.n_batches, n_synapses);
+    call.method = arguments.Size(kMethod) == 0 ? Method::kFft : Method::kRecursive;
+    call.input = raster;
+    call.throw_non_finite = arguments.Boolean(kThrowNonFinite);
+    call.noise.placement =
+        static_cast<NoisePlacement>(std::min<std::int64_t>(arguments.Size(kNoisePlacement), 3));
+    call.noise.scale = arguments.Number(kNoiseScale);
+    call.noise.seed = static_cast<std::uint64_t>(arguments.Size(kSeed));
+    call.noise.step = static_cast<std::uint64_t>(arguments.Size(kStep));
+    call.is_state_noisy = arguments.Boolean(kIsStateNoisy);
+    call.is_state_shared = arguments.Boolean(kIsStateShared);
+    // Asking the system takes longer than a short call.
+    static const unsigned n_processors = std::max(1u, std::thread::hardware_concurrency());
+    call.n_threads =
+        static_cast<unsigned>(std::min<std::int64_t>(arguments.Size(kThreads), n_processors));
+    const ArrayView state = arguments.Array(
+        kState, dtype, call.is_state_shared ? static_cast<std::size_t>(n_synapses) : state_size);
+    call.state = static_cast<const Real*>(state.data);
+    call.next_state = static_cast<Real*>(arguments.Array(kNextState, dtype, state_size).data);
+    call.output = static_cast<Real*>(output.data);
   }
 };
 
@@ -204,8 +230,8 @@ Napi::Value EvolveSync(const Napi::CallbackInfo& info) {
     UnpackedCall unpacked(info);
     if (unpacked.IsInputWrittenOver()) {
       // Whatever is refused is found before the caller's array changes.
-      if (unpacked.call64.throw_non_finite) {
-        const std::int64_t index = FirstNonFinite(unpacked.call64.input);
+      if (unpacked.ThrowsNonFinite()) {
+        const std::int64_t index = FirstNonFinite(unpacked.RasterOfInput());
         if (index >= 0) return Napi::Number::New(info.Env(), static_cast<double>(index));
       }
       unpacked.CopyInput();
@@ -239,6 +265,11 @@ Napi::Value EvolveAsync(const Napi::CallbackInfo& info) {
   }
 }
 
+// instructionSet(): the vector instructions in use.
+Napi::Value InstructionSetInUse(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), NameOf(ActiveInstructionSet()));
+}
+
 // chooseMethod(kernels, timesteps): 0 for 'fft', 1 for 'recursive'.
 Napi::Value ChooseMethodFor(const Napi::CallbackInfo& info) {
   const std::shared_ptr<const Kernels> kernels = KernelsHandle::From(info, 0);
@@ -254,6 +285,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("evolve", Napi::Function::New(env, EvolveSync, "evolve"));
   exports.Set("evolveAsync", Napi::Function::New(env, EvolveAsync, "evolveAsync"));
   exports.Set("release", Napi::Function::New(env, KernelsHandle::Release, "release"));
+  exports.Set("instructionSet", Napi::Function::New(env, InstructionSetInUse, "instructionSet"));
   exports.Set("chooseMethod", Napi::Function::New(env, ChooseMethodFor, "chooseMethod"));
   return exports;
 }

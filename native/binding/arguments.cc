@@ -31,11 +31,6 @@ std::int64_t Arguments::Size(std::size_t position) const {
 }
 
 ArrayView Arguments::Array(std::size_t position) const {
-  bool is_typed_array = false;
-  if (napi_is_typedarray(info_.Env(), info_[position], &is_typed_array) != napi_ok ||
-      !is_typed_array) {
-    Refuse(position, "a typed array");
-  }
   napi_typedarray_type type;
   ArrayView view{};
   // The array buffer is not asked for: a shared one has no handle in Node-API.
@@ -83,10 +78,15 @@ ArrayView Arguments::Array(std::size_t position) const {
 
 ArrayView Arguments::Array(std::size_t position, ElementType type, std::size_t length) const {
   const ArrayView view = Array(position);
+  Require(view, position, type, length);
+  return view;
+}
+
+void Arguments::Require(const ArrayView& view, std::size_t position, ElementType type,
+                        std::size_t length) const {
   if (view.type != type || view.length != length) {
     Refuse(position, "an array of the type and length that the other arguments ask for");
   }
-  return view;
 }
 
 void Arguments::Refuse(std::size_t position, const char* expected) const {

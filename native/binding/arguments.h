@@ -33,6 +33,9 @@ class Arguments {
   ArrayView Array(std::size_t position) const;
   // An array of `length` elements of `type`.
   ArrayView Array(std::size_t position, ElementType type, std::size_t length) const;
+  // Throws unless the view, of the argument at `position`, is one.
+  void Require(const ArrayView& view, std::size_t position, ElementType type,
+               std::size_t length) const;
 
  private:
   [[noreturn]] void Refuse(std::size_t position, const char* expected) const;

@@ -43,7 +43,7 @@ double BlockCost(std::int64_t fft_length) {
 }
 
 // Nanoseconds to read a sample into its block and to write it out again.
-constexpr double kTransposeCost = 3.0;
+constexpr double kTransposeCost = 4.0;
 
 }  // namespace
 
@@ -73,9 +73,9 @@ BlockPlan ChooseBlocks(std::int64_t n_timesteps, std::int64_t window_length) {
 
 double RecursionCost(std::int64_t n_timesteps, std::int64_t n_synapses,
                      std::int64_t window_length) {
-  constexpr double kPerSample = 2.2;
-  constexpr double kPerSampleWithFarEnd = 2.8;
-  constexpr double kPerSampleAcrossTime = 4.5;
+  constexpr double kPerSample = 1.0;
+  constexpr double kPerSampleWithFarEnd = 1.2;
+  constexpr double kPerSampleAcrossTime = 3.0;
   if (n_synapses < kFewSynapses) return kPerSampleAcrossTime;
   return n_timesteps > window_length ? kPerSampleWithFarEnd : kPerSample;
 }

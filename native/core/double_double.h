@@ -1,7 +1,11 @@
 #ifndef EXPSYN_CORE_DOUBLE_DOUBLE_H_
 #define EXPSYN_CORE_DOUBLE_DOUBLE_H_
 
-#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+// Inlined everywhere, so that loops over arrays of them become vectors.
+#define EXPSYN_DOUBLE_DOUBLE inline __attribute__((always_inline))
 
 namespace expsyn {
 
@@ -16,20 +20,20 @@ struct DoubleDouble {
 };
 
 // a + b exactly, for any a and b.
-inline DoubleDouble TwoSum(double a, double b) {
+EXPSYN_DOUBLE_DOUBLE DoubleDouble TwoSum(double a, double b) {
   const double sum = a + b;
   const double b_part = sum - a;
   return {sum, (a - (sum - b_part)) + (b - b_part)};
 }
 
 // a + b exactly, for |a| >= |b| or a == 0.
-inline DoubleDouble QuickTwoSum(double a, double b) {
+EXPSYN_DOUBLE_DOUBLE DoubleDouble QuickTwoSum(double a, double b) {
   const double sum = a + b;
   return {sum, b - (sum - a)};
 }
 
 // a * b exactly, unless it overflows or underflows.
-inline DoubleDouble TwoProduct(double a, double b) {
+EXPSYN_DOUBLE_DOUBLE DoubleDouble TwoProduct(double a, double b) {
   constexpr double kSplitter = 134217729.0;  // 2^27 + 1
   const double a_scaled = kSplitter * a;
   const double a_high = a_scaled - (a_scaled - a);
@@ -41,55 +45,68 @@ inline DoubleDouble TwoProduct(double a, double b) {
   return {product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low};
 }
 
-inline DoubleDouble operator+(DoubleDouble a, double b) {
+EXPSYN_DOUBLE_DOUBLE DoubleDouble operator+(DoubleDouble a, double b) {
   const DoubleDouble sum = TwoSum(a.high, b);
   return QuickTwoSum(sum.high, sum.low + a.low);
 }
 
-inline DoubleDouble operator+(DoubleDouble a, DoubleDouble b) {
+EXPSYN_DOUBLE_DOUBLE DoubleDouble operator+(DoubleDouble a, DoubleDouble b) {
   const DoubleDouble sum = TwoSum(a.high, b.high);
   return QuickTwoSum(sum.high, sum.low + (a.low + b.low));
 }
 
-inline DoubleDouble operator-(DoubleDouble a) { return {-a.high, -a.low}; }
+EXPSYN_DOUBLE_DOUBLE DoubleDouble operator-(DoubleDouble a) { return {-a.high, -a.low}; }
 
-inline DoubleDouble operator*(DoubleDouble a, double b) {
+EXPSYN_DOUBLE_DOUBLE DoubleDouble operator*(DoubleDouble a, double b) {
   const DoubleDouble product = TwoProduct(a.high, b);
   return QuickTwoSum(product.high, product.low + a.low * b);
 }
 
-inline DoubleDouble operator*(DoubleDouble a, DoubleDouble b) {
+EXPSYN_DOUBLE_DOUBLE DoubleDouble operator*(DoubleDouble a, DoubleDouble b) {
   const DoubleDouble product = TwoProduct(a.high, b.high);
   return QuickTwoSum(product.high, product.low + (a.high * b.low + a.low * b.high));
 }
 
 // The quotient a / b.
-inline DoubleDouble Quotient(double a, double b) {
+EXPSYN_DOUBLE_DOUBLE DoubleDouble Quotient(double a, double b) {
   const double high = a / b;
   const DoubleDouble back = TwoProduct(high, b);
   return QuickTwoSum(high, ((a - back.high) - back.low) / b);
 }
 
-// exp(x) for x <= 0, by x = k ln 2 + 512 r, the Taylor series of exp(r) and nine squarings.
-// Results under the smallest normal double are 0.
-inline DoubleDouble ExpOfNegative(DoubleDouble x) {
+// exp(x) for x <= 0 to about 23 digits, without a branch, by x = k ln 2 + 512 r, the Taylor series
+// of exp(r) and nine squarings. Results under the smallest normal double are 0.
+EXPSYN_DOUBLE_DOUBLE DoubleDouble ExpOfNegative(DoubleDouble x) {
   constexpr DoubleDouble kLn2{0.6931471805599453, 2.3190468138462996e-17};
   constexpr double kSmallestExponent = -708.0;
-  if (!(x.high > kSmallestExponent)) return {0, 0};
-  const double k = std::nearbyint(x.high / kLn2.high);
+  // Adding this rounds to an integer, which stands in the low bits.
+  constexpr double kRounder = 0x1.8p52;
+  const bool is_zero = !(x.high > kSmallestExponent);
+  x.high = is_zero ? 0 : x.high;
+  x.low = is_zero ? 0 : x.low;
+  const double rounded = x.high / kLn2.high + kRounder;
+  const double k = rounded - kRounder;
   const DoubleDouble reduced = x + kLn2 * -k;
   const DoubleDouble r{reduced.high / 512, reduced.low / 512};
-  // |r| < 7e-4: eight terms leave a relative error under 1e-30.
-  DoubleDouble series{1, 0};
-  for (int n = 8; n >= 1; --n) {
-    const DoubleDouble inverse = Quotient(1.0, n);
-    series = r * inverse * series + 1.0;
-  }
+  // |r| < 7e-4. From r^3 on, plain arithmetic is enough.
+  const double h = r.high;
+  const double tail =
+      h * h * h * (1.0 / 6 + h * (1.0 / 24 + h * (1.0 / 120 + h * (1.0 / 720 + h * (1.0 / 5040)))));
+  const DoubleDouble square = r * r;
+  DoubleDouble series = (r + DoubleDouble{square.high / 2, square.low / 2} + tail) + 1.0;
   for (int squaring = 0; squaring < 9; ++squaring) series = series * series;
-  const int exponent = static_cast<int>(k);
-  return {std::ldexp(series.high, exponent), std::ldexp(series.low, exponent)};
+  std::uint64_t bits;
+  std::memcpy(&bits, &rounded, sizeof(bits));
+  // The low bits of `rounded` are k; shifted, they are added to the exponent of 1.
+  bits = (bits << 52) + 0x3FF0000000000000;
+  double power;
+  std::memcpy(&power, &bits, sizeof(power));
+  power = is_zero ? 0 : power;
+  return {series.high * power, series.low * power};
 }
 
 }  // namespace expsyn
+
+#undef EXPSYN_DOUBLE_DOUBLE
 
 #endif  // EXPSYN_CORE_DOUBLE_DOUBLE_H_

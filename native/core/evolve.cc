@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
-#include <vector>
+#include <mutex>
 
 #include "aligned_buffer.h"
 #include "floating_point_mode.h"
 #include "recursion.h"
+#include "worker_pool.h"
 
 namespace expsyn {
 
@@ -16,8 +16,17 @@ namespace {
 // The state after a call of ordinary size needs no allocation.
 constexpr std::int64_t kSmallState = 256;
 
-// Rows of the output to which noise is added at a time.
-constexpr std::int64_t kNoiseRows = 64;
+// Bytes of output from which on it is not worth a place in the caches: it would push out the input.
+constexpr std::int64_t kStreamedBytes = 6 << 20;
+
+// Samples that make it worth to wake another thread.
+constexpr std::int64_t kSamplesPerThread = 1 << 17;
+// Stretches for each thread, where they are at least kWideShare synapses wide: the wider, the
+// better memory is used.
+constexpr std::int64_t kStretchesPerThread = 4;
+constexpr std::int64_t kWideShare = 128;
+// Neighbouring synapses that are not given to different threads: they share cache lines.
+constexpr std::int64_t kNarrowestShare = 16;
 
 template <typename Real>
 class Evolution {
@@ -31,6 +40,9 @@ class Evolution {
         n_synapses_(kernels.window().n_synapses()),
         n_timesteps_(call.input.n_timesteps) {
     const std::int64_t size = call.input.n_batches * n_synapses_;
+    // What noise is added to is read again at once.
+    is_streamed_ = !reader_.is_output_noisy() &&
+                   size * n_timesteps_ >= kStreamedBytes / static_cast<std::int64_t>(sizeof(Real));
     if (size > kSmallState) {
       large_ = AlignedBuffer<Real>(static_cast<std::size_t>(size));
       last_ = large_.data();
@@ -38,20 +50,66 @@ class Evolution {
   }
 
   EvolveResult Run() {
-    for (std::int64_t batch = 0; batch < call_.input.n_batches; ++batch) {
-      for (std::int64_t first = 0; first < n_synapses_; first += kStretchWidth) {
-        const EvolveResult result =
-            RunStretch(batch, first, std::min(kStretchWidth, n_synapses_ - first));
+    const std::int64_t n_batches = call_.input.n_batches;
+    PlanStretches();
+    const std::int64_t per_item = (n_synapses_ + stretch_width_ - 1) / stretch_width_;
+    const std::int64_t n_stretches = n_batches * per_item;
+    EvolveResult result;
+    if (n_helpers_ == 0 || n_stretches == 1) {
+      for (std::int64_t i = 0; i < n_stretches; ++i) {
+        result = RunStretch(i / per_item, i % per_item * stretch_width_);
         if (result.status != EvolveResult::Status::kDone) return result;
       }
+    } else {
+      std::mutex lock;
+      WorkerPool::Shared()->ForEach(n_stretches, n_helpers_, [&](std::int64_t i) {
+        const FlushSubnormals flush_subnormals;
+        const EvolveResult one = RunStretch(i / per_item, i % per_item * stretch_width_);
+        const std::lock_guard<std::mutex> guard(lock);
+        // Every stretch that meets non-finite input names the same, first one.
+        if (one.status != EvolveResult::Status::kDone) result = one;
+      });
+      if (result.status != EvolveResult::Status::kDone) return result;
     }
-    std::copy_n(last_, call_.input.n_batches * n_synapses_, call_.next_state);
+    std::copy_n(last_, n_batches * n_synapses_, call_.next_state);
     return {};
   }
 
  private:
-  EvolveResult RunStretch(std::int64_t batch, std::int64_t first, std::int64_t width) {
-    const double* state = call_.state + (call_.is_state_shared ? 0 : batch * n_synapses_) + first;
+  // How the work is cut. Runs that are over before a helper has come get none; others are cut so
+  // that every thread has several stretches, and waits little for the last.
+  void PlanStretches() {
+    std::int64_t widest = kFftWidth;
+    if (call_.method == Method::kRecursive) {
+      widest = reader_.is_drive_noisy() ? kNoisyRecursionWidth : kRecursionWidth;
+    }
+    stretch_width_ = std::min(widest, n_synapses_);
+    const std::int64_t n_samples = call_.input.n_batches * n_timesteps_ * n_synapses_;
+    const std::int64_t n_threads =
+        std::min<std::int64_t>(call_.n_threads, n_samples / kSamplesPerThread);
+    if (n_threads < 2) return;
+    n_helpers_ = static_cast<unsigned>(n_threads - 1);
+    std::int64_t width = ShareOf(n_threads * kStretchesPerThread);
+    if (width < kWideShare) width = ShareOf(n_threads);
+    // The recursion alone takes hardly longer than its memory: narrow rows would cost more than a
+    // second thread gains.
+    const bool is_bare = call_.method == Method::kRecursive && !reader_.is_drive_noisy() &&
+                         !reader_.is_output_noisy();
+    const std::int64_t narrowest = is_bare ? kWideShare : kNarrowestShare;
+    stretch_width_ = std::clamp(width, std::min(narrowest, stretch_width_), stretch_width_);
+  }
+
+  // The width of stretches of which there are n_wanted in all items together.
+  std::int64_t ShareOf(std::int64_t n_wanted) const {
+    const std::int64_t n_batches = call_.input.n_batches;
+    const std::int64_t per_item = (n_wanted + n_batches - 1) / n_batches;
+    return n_synapses_ / per_item / kNarrowestShare * kNarrowestShare;
+  }
+
+  EvolveResult RunStretch(std::int64_t batch, std::int64_t first) {
+    const std::int64_t width = std::min(stretch_width_, n_synapses_ - first);
+    std::array<bool, kMaxColumns> is_sound;
+    const Real* state = call_.state + (call_.is_state_shared ? 0 : batch * n_synapses_) + first;
     const Stretch<Real> stretch{kernels_.window(),
                                 reader_,
                                 batch,
@@ -60,8 +118,9 @@ class Evolution {
                                 state,
                                 call_.output + batch * n_timesteps_ * n_synapses_ + first,
                                 n_synapses_,
+                                is_streamed_ && width == n_synapses_,
                                 last_ + batch * n_synapses_ + first,
-                                is_sound_.data(),
+                                is_sound.data(),
                                 cancelled_};
     if (call_.method == Method::kFft) {
       kernels_.Convolve(stretch);
@@ -69,12 +128,16 @@ class Evolution {
       Recurse(stretch);
     }
     if (!IsCancelled() &&
-        !std::all_of(is_sound_.begin(), is_sound_.begin() + width, [](bool s) { return s; })) {
+        !std::all_of(is_sound.begin(), is_sound.begin() + width, [](bool s) { return s; })) {
       const EvolveResult result = Mend(stretch);
       if (result.status != EvolveResult::Status::kDone) return result;
     }
-    if (!IsCancelled()) AddOutputNoise(stretch);
     if (IsCancelled()) return {EvolveResult::Status::kCancelled, -1};
+    if (reader_.is_output_noisy() &&
+        (call_.is_state_noisy || call_.noise.placement == NoisePlacement::kState)) {
+      std::copy_n(stretch.output + (n_timesteps_ - 1) * stretch.row_stride, stretch.n_synapses,
+                  stretch.last);
+    }
     return {};
   }
 
@@ -98,24 +161,6 @@ class Evolution {
     return {};
   }
 
-  void AddOutputNoise(const Stretch<Real>& stretch) {
-    const NoisePlacement placement = call_.noise.placement;
-    if (placement != NoisePlacement::kOutput && placement != NoisePlacement::kState) return;
-    // The first block ends where the absolute step is even, since noise is made for step pairs.
-    std::int64_t n_rows = 0;
-    for (std::int64_t step = 0; step < n_timesteps_ && !IsCancelled(); step += n_rows) {
-      const auto odd =
-          static_cast<std::int64_t>((call_.noise.step + static_cast<std::uint64_t>(step)) % 2);
-      n_rows = std::min(kNoiseRows - odd, n_timesteps_ - step);
-      reader_.AddOutputNoise(stretch.batch, step, n_rows, stretch.first_synapse, stretch.n_synapses,
-                             stretch.output + step * stretch.row_stride, stretch.row_stride);
-    }
-    if (call_.is_state_noisy || placement == NoisePlacement::kState) {
-      std::copy_n(stretch.output + (n_timesteps_ - 1) * stretch.row_stride, stretch.n_synapses,
-                  stretch.last);
-    }
-  }
-
   bool IsCancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
   const Kernels& kernels_;
@@ -124,10 +169,12 @@ class Evolution {
   const InputReader reader_;
   std::int64_t n_synapses_;
   std::int64_t n_timesteps_;
+  std::int64_t stretch_width_ = 0;
+  unsigned n_helpers_ = 0;
+  bool is_streamed_;
   std::array<Real, kSmallState> small_;
   AlignedBuffer<Real> large_;
   Real* last_ = small_.data();
-  std::array<bool, kStretchWidth> is_sound_;
 };
 
 }  // namespace

@@ -17,11 +17,13 @@ struct EvolveCall {
   Method method = Method::kRecursive;
   Raster input;  // (B, T, N), or (B, T, 1) for one column that all synapses receive
   Noise noise;
-  bool throw_non_finite = true;   // stop at a NaN or infinity in the input, or let it through
-  const double* state = nullptr;  // isyn before the call, (B, N), or (N) for every item
-  bool is_state_shared = true;    // whether `state` is (N)
-  Real* output = nullptr;         // (B, T, N); must not overlap the input
-  double* next_state = nullptr;   // isyn after the call, (B, N); may be `state`
+  bool throw_non_finite = true;  // stop at a NaN or infinity in the input, or let it through
+  const Real* state = nullptr;   // isyn before the call, (B, N), or (N) for every item
+  bool is_state_shared = true;   // whether `state` is (N)
+  Real* output = nullptr;        // (B, T, N); must not overlap the input
+  Real* next_state = nullptr;    // isyn after the call, (B, N); may be `state`
+  // The most threads that compute, this one and helpers of the shared pool. No bit depends on it.
+  unsigned n_threads = 1;
   // Whether the state that is carried on holds the noise added to the output.
   bool is_state_noisy = false;
 };
@@ -34,9 +36,9 @@ struct EvolveResult {
 
 // Computes output and next_state as the module documentation says, by the method asked for; the
 // methods differ in rounding only. B = 0, T = 0 and N = 0 do nothing. Unless the status is kDone,
-// next_state is untouched and output is void. Subnormal numbers count as 0. Runs on the calling
-// thread and keeps its floating-point mode. Throws std::bad_alloc, and std::length_error when the
-// window is too long for Method::kFft.
+// next_state is untouched and output is void. Subnormal numbers count as 0. Runs on the
+// calling thread, whose floating-point mode it keeps, and on helpers. Throws std::bad_alloc, and
+// std::length_error when the window is too long for Method::kFft.
 template <typename Real>
 EvolveResult Evolve(const Kernels& kernels, const EvolveCall<Real>& call,
                     const std::atomic<bool>& cancelled);

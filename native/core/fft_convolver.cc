@@ -4,34 +4,35 @@
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "vector_kernels.h"
 
 namespace expsyn {
 
 namespace {
 
-// Scratch of one tile of synapses, together with its output, stays within this many bytes.
-constexpr std::int64_t kTileBytes = 512 * 1024;
-constexpr std::int64_t kMaxTileWidth = 16;
-// Rows of input converted at a time.
+// Rows converted at a time.
 constexpr std::int64_t kStagedRows = 32;
 // Values beyond this magnitude, or a block below its inverse, are scaled before the transform.
 constexpr double kSafeMagnitude = 0x1p+40;
 
+// The distance of two signals of this length: whole cache lines, and one more where they would
+// otherwise all start at the same place of the caches.
 template <typename Real>
-std::int64_t PaddedTo(std::int64_t length) {
+std::int64_t SignalStride(std::int64_t length) {
   constexpr auto kPerLine = static_cast<std::int64_t>(kAlignment / sizeof(Real));
-  return (length + kPerLine - 1) / kPerLine * kPerLine;
+  return ((length + kPerLine - 1) / kPerLine + 1) * kPerLine;
 }
 
 // One synapse's progress through the blocks.
 struct Channel {
-  static constexpr std::int64_t kNever = -1;
-
-  double rest = 0;                   // the rolled-over state, isyn0 w[t], as of the last step
-  std::int64_t rest_steps = 0;       // steps for which the window still holds it
-  std::int64_t last_input = kNever;  // step of the last input that was not 0
-  double last = 0;                   // the last current
-  bool is_sound = true;              // no non-finite input so far
+  double rest = 0;              // the rolled-over state, isyn0 w[t], as of the last step
+  std::int64_t rest_steps = 0;  // steps for which the window still holds it
+  double last = 0;              // the last current
+  bool is_sound = true;         // no non-finite input so far
 };
 
 template <typename Real>
@@ -44,23 +45,45 @@ class BlockConvolution {
         plan_(plan),
         spectra_(spectra),
         stretch_(stretch),
+        kernels_(KernelsOf<Real>()),
         n_timesteps_(stretch.input.raster().n_timesteps),
-        padded_(PaddedTo<Real>(blocks.fft_length)) {
-    const std::int64_t per_synapse = 2 * padded_ * static_cast<std::int64_t>(sizeof(Real));
-    tile_width_ = std::clamp<std::int64_t>(kTileBytes / per_synapse, 1,
-                                           std::min(kMaxTileWidth, stretch.n_synapses));
-    const auto tile_size =
-        CheckedProduct(static_cast<std::size_t>(padded_), static_cast<std::size_t>(tile_width_));
-    signal_ = AlignedBuffer<Real>(tile_size);
-    result_ = AlignedBuffer<Real>(tile_size);
-    scaled_ = AlignedBuffer<Real>(static_cast<std::size_t>(padded_));
+        padded_(SignalStride<Real>(blocks.fft_length)) {
+    tile_width_ =
+        std::min(static_cast<std::int64_t>(kAlignment / sizeof(Real)), stretch.n_synapses);
+    signals_ = AlignedBuffer<Real>(
+        CheckedProduct(static_cast<std::size_t>(padded_), static_cast<std::size_t>(tile_width_)));
+    kept_ = AlignedBuffer<Real>(CheckedProduct(static_cast<std::size_t>(Overlap()),
+                                               static_cast<std::size_t>(stretch.n_synapses)));
     spectrum_ =
         AlignedBuffer<std::complex<Real>>(static_cast<std::size_t>(blocks.fft_length / 2 + 1));
   }
 
+  // Block after block, and in a block tile after tile of as many synapses as a cache line holds:
+  // every line of the raster is read once, and the signals of a tile stay in the cache.
   void Run() {
-    for (std::int64_t first = 0; first < stretch_.n_synapses; first += tile_width_) {
-      if (!RunTile(first, std::min(tile_width_, stretch_.n_synapses - first))) return;
+    for (std::int64_t c = 0; c < stretch_.n_synapses; ++c) {
+      Channel& channel = channels_[c];
+      channel.rest = static_cast<double>(stretch_.state[c]);
+      channel.is_sound = std::isfinite(channel.rest);
+      if (!channel.is_sound) channel.rest = 0;
+      channel.rest_steps = window_.length();
+    }
+    for (std::int64_t step = 0; step < n_timesteps_; step += blocks_.hop) {
+      const std::int64_t n_rows = std::min(blocks_.hop, n_timesteps_ - step);
+      for (std::int64_t first = 0; first < stretch_.n_synapses; first += tile_width_) {
+        const std::int64_t width = std::min(tile_width_, stretch_.n_synapses - first);
+        Gather(first, width, step, n_rows);
+        for (std::int64_t c = 0; c < width; ++c) {
+          if (stretch_.cancelled.load(std::memory_order_relaxed)) return;
+          PrefetchNext(first, width, step, n_rows, c);
+          RunBlock(first + c, SignalOf(c), n_rows);
+        }
+        Scatter(first, width, step, n_rows);
+      }
+    }
+    for (std::int64_t c = 0; c < stretch_.n_synapses; ++c) {
+      stretch_.last[c] = static_cast<Real>(channels_[c].last);
+      stretch_.is_sound[c] = channels_[c].is_sound;
     }
   }
 
@@ -70,115 +93,101 @@ class BlockConvolution {
     return window_.length() == Window::kUnlimited ? 0 : blocks_.kernel_length - 1;
   }
 
-  bool RunTile(std::int64_t first, std::int64_t width) {
-    for (std::int64_t c = 0; c < width; ++c) {
-      Channel& channel = channels_[c];
-      channel = Channel{};
-      channel.rest = stretch_.state[first + c];
-      channel.is_sound = std::isfinite(channel.rest);
-      if (!channel.is_sound) channel.rest = 0;
-      channel.rest_steps = window_.length();
-    }
-    std::fill_n(signal_.data(), padded_ * width, Real{0});
-    for (std::int64_t step = 0; step < n_timesteps_; step += blocks_.hop) {
-      const std::int64_t n_rows = std::min(blocks_.hop, n_timesteps_ - step);
-      Gather(first, width, step, n_rows);
-      for (std::int64_t c = 0; c < width; ++c) {
-        if (stretch_.cancelled.load(std::memory_order_relaxed)) return false;
-        Transform(first + c, signal_.data() + c * padded_, result_.data() + c * padded_);
-        Finish(first + c, channels_[c], step, n_rows, signal_.data() + c * padded_ + Overlap(),
-               result_.data() + c * padded_ + Overlap());
-      }
-      Scatter(first, width, step, n_rows);
-    }
-    for (std::int64_t c = 0; c < width; ++c) {
-      stretch_.last[first + c] = static_cast<Real>(channels_[c].last);
-      stretch_.is_sound[first + c] = channels_[c].is_sound;
-    }
-    return true;
-  }
+  Real* SignalOf(std::int64_t column) { return signals_.data() + column * padded_; }
 
-  // Moves each channel's last samples to the front of its signal and reads n_rows new ones behind
-  // them; the rest of the block is 0.
+  // Puts behind each channel's kept samples n_rows new ones, then keeps the last for the next
+  // block. The rest of the block is 0.
   void Gather(std::int64_t first, std::int64_t width, std::int64_t step, std::int64_t n_rows) {
     const std::int64_t overlap = Overlap();
-    for (std::int64_t c = 0; c < width; ++c) {
-      Real* signal = signal_.data() + c * padded_;
-      std::memmove(signal, signal + blocks_.hop, static_cast<std::size_t>(overlap) * sizeof(Real));
-      std::fill(signal + overlap + n_rows, signal + blocks_.fft_length, Real{0});
-    }
-    alignas(64) double rows[kStagedRows * kMaxTileWidth];
-    for (std::int64_t row = 0; row < n_rows; row += kStagedRows) {
-      const std::int64_t count = std::min(kStagedRows, n_rows - row);
-      stretch_.input.Read(stretch_.batch, step + row, count, stretch_.first_synapse + first, width,
-                          rows, width);
-      for (std::int64_t c = 0; c < width; ++c) {
-        Real* target = signal_.data() + c * padded_ + overlap + row;
-        for (std::int64_t i = 0; i < count; ++i) {
-          const auto value = static_cast<Real>(rows[i * width + c]);
-          if (!std::isfinite(value)) channels_[c].is_sound = false;
-          target[i] = value;
-        }
+    const InputReader& input = stretch_.input;
+    if (const Real* rows =
+            input.RowsInPlace<Real>(stretch_.batch, step, stretch_.first_synapse + first)) {
+      kernels_.transpose(rows, input.raster().n_columns, n_rows, width, signals_.data() + overlap,
+                         padded_);
+    } else {
+      alignas(64) Real staged[kStagedRows * kFftWidth];
+      for (std::int64_t row = 0; row < n_rows; row += kStagedRows) {
+        const std::int64_t count = std::min(kStagedRows, n_rows - row);
+        input.Read(stretch_.batch, step + row, count, stretch_.first_synapse + first, width, staged,
+                   width);
+        kernels_.transpose(staged, width, count, width, signals_.data() + overlap + row, padded_);
       }
+    }
+    for (std::int64_t c = 0; c < width; ++c) {
+      Real* signal = SignalOf(c);
+      Real* kept = kept_.data() + (first + c) * overlap;
+      std::copy_n(kept, overlap, signal);
+      std::copy_n(signal + n_rows, overlap, kept);
+      std::fill(signal + overlap + n_rows, signal + blocks_.fft_length, Real{0});
     }
   }
 
-  // result = the circular convolution of signal with the kernel of synapse `synapse`.
-  void Transform(std::int64_t synapse, const Real* signal, Real* result) {
-    const std::int64_t length = blocks_.fft_length;
-    Real peak = 0;
-    for (std::int64_t i = 0; i < length; ++i) peak = std::max(peak, std::abs(signal[i]));
-    if (peak == 0) {
-      std::fill_n(result, length, Real{0});
-      return;
+  // Asks for a share of the rows that the next tile reads: their lines are too far apart for the
+  // caches' own prefetching.
+  void PrefetchNext(std::int64_t first, std::int64_t width, std::int64_t step, std::int64_t n_rows,
+                    std::int64_t column) const {
+    const std::int64_t this_first = first;
+    const std::int64_t this_step = step;
+    first += width;
+    if (first == stretch_.n_synapses) {
+      first = 0;
+      step += n_rows;
     }
-    const bool is_scaled = peak > kSafeMagnitude || peak < 1 / kSafeMagnitude;
+    const std::int64_t n_next = std::min(blocks_.hop, n_timesteps_ - step);
+    // And of the rows that this tile will write.
+    const std::int64_t row_end = n_rows * (column + 1) / width;
+    const Real* output = stretch_.output + this_step * stretch_.row_stride + this_first;
+    for (std::int64_t row = n_rows * column / width; row < row_end; ++row) {
+      __builtin_prefetch(output + row * stretch_.row_stride, 1);
+    }
+    stretch_.input.Prefetch(stretch_.batch, step + n_next * column / width,
+                            n_next * (column + 1) / width - n_next * column / width,
+                            stretch_.first_synapse + first);
+  }
+
+  // Turns the signal of one channel into its currents.
+  void RunBlock(std::int64_t synapse, Real* signal, std::int64_t n_rows) {
+    Channel& channel = channels_[synapse];
+    FindSilence(signal, n_rows);
+    if (!Transform(synapse, signal)) channel.is_sound = false;
+    Finish(synapse, channel, n_rows, signal + Overlap());
+  }
+
+  // signal <- its circular convolution with the kernel of synapse `synapse`. Returns whether the
+  // signal was finite.
+  bool Transform(std::int64_t synapse, Real* signal) {
+    const std::int64_t length = blocks_.fft_length;
+    const Real peak = kernels_.peak(signal, length);
+    if (peak == 0) return true;
+    const bool is_finite = std::isfinite(peak);
+    const bool is_scaled = is_finite && (peak > kSafeMagnitude || peak < 1 / kSafeMagnitude);
     Real up = 1;
-    if (is_scaled && std::isfinite(peak)) {
+    if (is_scaled) {
       const int exponent = std::ilogb(peak);
       // Halves, because 2^-exponent itself may overflow.
       const auto down = static_cast<Real>(std::ldexp(1.0, -exponent / 2));
       const auto down_rest = static_cast<Real>(std::ldexp(1.0, -(exponent - exponent / 2)));
-      for (std::int64_t i = 0; i < length; ++i) scaled_[i] = signal[i] * down * down_rest;
-      signal = scaled_.data();
+      for (std::int64_t i = 0; i < length; ++i) signal[i] = signal[i] * down * down_rest;
       up = std::ldexp(Real{1}, exponent);
     }
     plan_.Forward(signal, spectrum_.data());
-    const std::int64_t kernel = window_.kernel_of(stretch_.first_synapse + synapse);
-    MultiplyBy(spectra_.values.data() + kernel * spectra_.stride);
-    plan_.Inverse(spectrum_.data(), result);
+    const std::int64_t kernel = spectra_.kernel_of[stretch_.first_synapse + synapse];
+    kernels_.multiply_spectra(
+        reinterpret_cast<Real*>(spectrum_.data()),
+        reinterpret_cast<const Real*>(spectra_.values.data() + kernel * spectra_.stride),
+        length / 2 + 1);
+    plan_.Inverse(spectrum_.data(), signal);
     if (up != 1) {
-      for (std::int64_t i = 0; i < length; ++i) result[i] *= up;
+      for (std::int64_t i = 0; i < length; ++i) signal[i] *= up;
     }
-  }
-
-  // Written out, because std::complex's product checks for infinities.
-  void MultiplyBy(const std::complex<Real>* kernel) {
-    auto* target = reinterpret_cast<Real*>(spectrum_.data());
-    const auto* factor = reinterpret_cast<const Real*>(kernel);
-    const std::int64_t size = blocks_.fft_length / 2 + 1;
-    for (std::int64_t i = 0; i < size; ++i) {
-      const Real real = target[2 * i] * factor[2 * i] - target[2 * i + 1] * factor[2 * i + 1];
-      const Real imaginary = target[2 * i] * factor[2 * i + 1] + target[2 * i + 1] * factor[2 * i];
-      target[2 * i] = real;
-      target[2 * i + 1] = imaginary;
-    }
+    return is_finite;
   }
 
   // Turns a block's convolution into currents: exactly 0 where the window holds no input, plus
   // what is left of the state.
-  void Finish(std::int64_t synapse, Channel& channel, std::int64_t step, std::int64_t n_rows,
-              const Real* input, Real* result) const {
+  void Finish(std::int64_t synapse, Channel& channel, std::int64_t n_rows, Real* result) const {
     const std::int64_t n = stretch_.first_synapse + synapse;
-    const std::int64_t length = window_.length();
-    std::int64_t last_input = channel.last_input;
-    for (std::int64_t row = 0; row < n_rows; ++row) {
-      if (input[row] != 0) last_input = step + row;
-      const bool is_silent = last_input == Channel::kNever || step + row - last_input >= length;
-      if (is_silent) result[row] = 0;
-    }
-    channel.last_input = last_input;
-
+    for (const auto& [begin, end] : silent_) std::fill(result + begin, result + end, Real{0});
     channel.last = static_cast<double>(result[n_rows - 1]);
     const std::int64_t n_rest = channel.rest != 0 ? std::min(n_rows, channel.rest_steps) : 0;
     const double decay = window_.decay()[n];
@@ -192,19 +201,42 @@ class BlockConvolution {
     if (!std::isfinite(channel.last)) channel.is_sound = false;
     if (window_.length() == Window::kUnlimited) {
       channel.rest = channel.last;
-      channel.last_input = Channel::kNever;
     } else {
       channel.rest_steps -= n_rest;
       if (channel.rest_steps == 0) channel.rest = 0;
     }
   }
 
-  void Scatter(std::int64_t first, std::int64_t width, std::int64_t step, std::int64_t n_rows) {
-    const Real* result = result_.data() + Overlap();
-    for (std::int64_t row = 0; row < n_rows; ++row) {
-      Real* target = stretch_.output + (step + row) * stretch_.row_stride + first;
-      for (std::int64_t c = 0; c < width; ++c) target[c] = result[c * padded_ + row];
+  // Finds the runs of rows of the block whose window holds no input.
+  void FindSilence(const Real* signal, std::int64_t n_rows) {
+    silent_.clear();
+    const std::int64_t overlap = Overlap();
+    const std::int64_t end = overlap + n_rows;
+    const auto add = [&](std::int64_t first, std::int64_t next) {
+      if (next > overlap)
+        silent_.emplace_back(std::max<std::int64_t>(first - overlap, 0), next - overlap);
+    };
+    std::int64_t input = kernels_.find_first(signal, 0, end);
+    add(0, input < 0 ? end : input);
+    // While its last input is at `input`, the window holds it to row input + length - 1.
+    while (input >= 0 && window_.length() < end - input) {
+      const std::int64_t left = input + window_.length();
+      const std::int64_t later = kernels_.find_last(signal, input + 1, left + 1);
+      if (later >= 0) {
+        input = later;
+        continue;
+      }
+      input = kernels_.find_first(signal, left + 1, end);
+      add(left, input < 0 ? end : input);
     }
+  }
+
+  void Scatter(std::int64_t first, std::int64_t width, std::int64_t step, std::int64_t n_rows) {
+    Real* target = stretch_.output + step * stretch_.row_stride + first;
+    kernels_.transpose(signals_.data() + Overlap(), padded_, width, n_rows, target,
+                       stretch_.row_stride);
+    stretch_.input.AddOutputNoise(stretch_.batch, step, n_rows, stretch_.first_synapse + first,
+                                  width, target, stretch_.row_stride);
   }
 
   const Window& window_;
@@ -212,12 +244,16 @@ class BlockConvolution {
   const FftPlan<Real>& plan_;
   const Spectra<Real>& spectra_;
   const Stretch<Real>& stretch_;
+  const typename VectorKernels::Of<Real>& kernels_;
   std::int64_t n_timesteps_;
   std::int64_t padded_;
   std::int64_t tile_width_;
-  AlignedBuffer<Real> signal_, result_, scaled_;
+  AlignedBuffer<Real> signals_;
+  AlignedBuffer<Real> kept_;  // the overlap of each channel with the next block
   AlignedBuffer<std::complex<Real>> spectrum_;
-  Channel channels_[kMaxTileWidth];
+  Channel channels_[kFftWidth];
+  // The runs of a block's rows, begin and end, whose window holds no input.
+  std::vector<std::pair<std::int64_t, std::int64_t>> silent_;
 };
 
 }  // namespace
@@ -240,28 +276,45 @@ std::shared_ptr<const Spectra<Real>> FftConvolver<Real>::SpectraFor(
   const std::lock_guard<std::mutex> guard(lock_);
   std::shared_ptr<const Spectra<Real>>& entry = spectra_[blocks.fft_length];
   if (entry != nullptr) return entry;
+  if (kernel_of_.empty()) FindKernels();
   const std::int64_t size = blocks.fft_length / 2 + 1;
   auto spectra = std::make_shared<Spectra<Real>>();
   spectra->stride = size;
-  spectra->values = AlignedBuffer<std::complex<Real>>(CheckedProduct(
-      static_cast<std::size_t>(size), static_cast<std::size_t>(window_.n_kernels())));
+  spectra->values = AlignedBuffer<std::complex<Real>>(
+      CheckedProduct(static_cast<std::size_t>(size), first_with_.size()));
+  spectra->kernel_of = kernel_of_.data();
   AlignedBuffer<double> samples(static_cast<std::size_t>(blocks.fft_length));
   AlignedBuffer<std::complex<double>> spectrum(static_cast<std::size_t>(size));
   const double norm = 1.0 / static_cast<double>(blocks.fft_length);
-  for (std::int64_t kernel = 0; kernel < window_.n_kernels(); ++kernel) {
+  for (std::size_t kernel = 0; kernel < first_with_.size(); ++kernel) {
     if (cancelled.load(std::memory_order_relaxed)) return nullptr;
     for (std::int64_t k = 0; k < blocks.kernel_length; ++k) {
-      samples[static_cast<std::size_t>(k)] = window_.Sample(kernel, k) * norm;
+      samples[static_cast<std::size_t>(k)] = window_.Sample(first_with_[kernel], k) * norm;
     }
     // The transform runs in double for both precisions: it is made once and used for every block.
     plan.Forward(samples.data(), spectrum.data());
-    std::complex<Real>* target = spectra->values.data() + kernel * size;
+    std::complex<Real>* target = spectra->values.data() + kernel * spectra->stride;
     for (std::int64_t i = 0; i < size; ++i) {
       target[i] = static_cast<std::complex<Real>>(spectrum[static_cast<std::size_t>(i)]);
     }
   }
   entry = std::move(spectra);
   return entry;
+}
+
+template <typename Real>
+void FftConvolver<Real>::FindKernels() const {
+  std::unordered_map<double, std::int32_t> kernels;
+  std::vector<std::int64_t> first_with;
+  std::vector<std::int32_t> kernel_of;
+  for (std::int64_t n = 0; n < window_.n_synapses(); ++n) {
+    const auto [entry, is_new] =
+        kernels.try_emplace(window_.tau()[n], static_cast<std::int32_t>(first_with.size()));
+    kernel_of.push_back(entry->second);
+    if (is_new) first_with.push_back(n);
+  }
+  first_with_ = std::move(first_with);
+  kernel_of_ = std::move(kernel_of);
 }
 
 template class FftConvolver<float>;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "aligned_buffer.h"
 #include "cost_model.h"
@@ -16,12 +17,17 @@
 
 namespace expsyn {
 
+// The most synapses of a Stretch for FftConvolver.
+inline constexpr std::int64_t kFftWidth = 64;
+
 // The spectra of a window's kernels for one block plan, scaled by 1 / fft_length so that an
-// unnormalised inverse transform needs no further factor. Kernel i starts at i * stride.
+// unnormalised inverse transform needs no further factor. Synapses with equal tau share one: that
+// of synapse n starts at kernel_of[n] * stride.
 template <typename Real>
 struct Spectra {
   AlignedBuffer<std::complex<Real>> values;
   std::int64_t stride = 0;
+  const std::int32_t* kernel_of = nullptr;
 };
 
 // Block convolution of one window by real transforms, with the kernels' spectra prepared once for
@@ -47,8 +53,14 @@ class FftConvolver {
                                                   const FftPlan<double>& plan,
                                                   const std::atomic<bool>& cancelled) const;
 
+  // Fills first_with_ and kernel_of_.
+  void FindKernels() const;
+
   const Window& window_;
   mutable std::mutex lock_;
+  // For each different tau, the first synapse that has it; for each synapse, the index of its tau.
+  mutable std::vector<std::int64_t> first_with_;
+  mutable std::vector<std::int32_t> kernel_of_;
   mutable std::map<std::int64_t, std::shared_ptr<const Spectra<Real>>> spectra_;
 };
 

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "noise.h"
 #include "raster.h"
 
 namespace expsyn {
@@ -29,21 +28,49 @@ struct Noise {
 // that is remembered: noise added to isyn after step t decays like an input of step t + 1).
 class InputReader {
  public:
-  InputReader(const Raster& raster, const Noise& noise)
-      : raster_(raster), noise_(noise), field_(noise.seed) {}
+  InputReader(const Raster& raster, const Noise& noise) : raster_(raster), noise_(noise) {}
 
   const Raster& raster() const { return raster_; }
   const Noise& noise() const { return noise_; }
 
-  // Whether the synapses are driven by the raster as it stands, so that Read() only converts.
-  bool is_plain() const {
-    return raster_.n_columns != 1 && noise_.placement != NoisePlacement::kInput &&
-           noise_.placement != NoisePlacement::kState;
+  // Whether noise acts like input.
+  bool is_drive_noisy() const {
+    return noise_.placement == NoisePlacement::kInput || noise_.placement == NoisePlacement::kState;
+  }
+  // Whether noise is added to the output.
+  bool is_output_noisy() const {
+    return noise_.placement == NoisePlacement::kOutput ||
+           noise_.placement == NoisePlacement::kState;
   }
 
   // target[row * stride + column] = the drive at step `step + row` of synapse `synapse + column`.
+  template <typename Real>
   void Read(std::int64_t batch, std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
-            std::int64_t n_columns, double* target, std::ptrdiff_t stride) const;
+            std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const;
+
+  // Where the drive of `synapse` at `step` stands in the raster, if rows from there on can be used
+  // as they are, else null.
+  template <typename Real>
+  const Real* RowsInPlace(std::int64_t batch, std::int64_t step, std::int64_t synapse) const {
+    constexpr ElementType kType =
+        sizeof(Real) == sizeof(float) ? ElementType::kFloat32 : ElementType::kFloat64;
+    if (is_drive_noisy() || raster_.n_columns == 1 || raster_.type != kType) return nullptr;
+    return static_cast<const Real*>(raster_.data) + raster_.IndexOf(batch, step, synapse);
+  }
+
+  // Brings n_rows rows from `synapse` on to the cache, a line of each.
+  void Prefetch(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
+                std::int64_t synapse) const;
+
+  // The same as Read() without any noise.
+  template <typename Real>
+  void ReadRaster(std::int64_t batch, std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
+                  std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const;
+
+  // target[...] += the noise of the steps, likewise, of which the first is `step` in this call.
+  template <typename Real>
+  void AddNoise(std::int64_t batch, std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
+                std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const;
 
   // target[...] += the noise that is added to the output (kOutput and kState), likewise. `target`
   // points at the row of `step`.
@@ -53,14 +80,8 @@ class InputReader {
                       std::ptrdiff_t stride) const;
 
  private:
-  template <typename Real>
-  void AddNoise(std::int64_t batch, std::uint64_t absolute_step, std::int64_t n_rows,
-                std::int64_t synapse, std::int64_t n_columns, Real* target,
-                std::ptrdiff_t stride) const;
-
   Raster raster_;
   Noise noise_;
-  NormalField field_;
 };
 
 }  // namespace expsyn

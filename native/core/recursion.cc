@@ -1,350 +1,365 @@
 #include "recursion.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
-#include <type_traits>
 
 #include "double_double.h"
-#include "lanes.h"
+#include "vector_kernels.h"
 
 namespace expsyn {
 
 namespace {
 
-// One column of arrays for each synapse; the columns past the last synapse stay zero.
-struct Columns {
-  alignas(64) double decay[kStretchWidth] = {};
-  alignas(64) double decay_low[kStretchWidth] = {};
-  alignas(64) double restart_decay[kStretchWidth] = {};
-  alignas(64) double restart_decay_low[kStretchWidth] = {};
-  alignas(64) double far_end[kStretchWidth] = {};
-  alignas(64) double high[kStretchWidth] = {};  // isyn before the tile, as high + low
-  alignas(64) double low[kStretchWidth] = {};
-  alignas(64) double local[kStretchWidth] = {};  // z after the tile
-  alignas(64) double last[kStretchWidth] = {};   // isyn after the tile, as put out
-  alignas(64) double fault[kStretchWidth] = {};  // NaN once isyn was not finite
+// Elements to which noise is added at a time: they stay in the first-level cache.
+constexpr std::int64_t kNoisyElements = 2048;
+
+// Most bytes in which noisy drive is kept until it leaves the window; beyond, it is made again.
+constexpr std::int64_t kKeptBytes = 4 << 20;
+
+// Pieces of kRestartInterval steps that run side by side for few synapses.
+constexpr std::int64_t kMostPieces = 16;
+constexpr std::int64_t kFewestPieces = 4;
+
+// isyn of one synapse in twice the precision of Real, from restart to restart.
+template <typename Real>
+class CarriedSum;
+
+template <>
+class CarriedSum<double> {
+ public:
+  void Set(double value) { Set(DoubleDouble{value, 0}); }
+  double Get() const { return high_; }
+  // An input of weight 1 leaves the window.
+  void Drop(double input, double far_end) {
+    Set(DoubleDouble{high_, low_} + -TwoProduct(input, far_end));
+  }
+  // One run of kRestartInterval steps ends, of which `local` is the sum from 0.
+  void Restart(const Window::Factors<double>& factors, std::int64_t synapse, double local) {
+    const auto n = static_cast<std::size_t>(synapse);
+    const DoubleDouble decay{factors.restart_decay[n], factors.restart_decay_low[n]};
+    Set(DoubleDouble{high_, low_} * decay + local);
+  }
+
+ private:
+  void Set(DoubleDouble sum) {
+    high_ = sum.high;
+    low_ = sum.low;
+  }
+
+  // Left uninitialised: a short call has no time for all that a long one could need.
+  double high_, low_;
 };
 
-// Advances 8 * kVectors synapses from `column` by n_rows <= kRestartInterval steps: local and last
-// are set, high and low are not. `far` is the input one window earlier, where kHasFarEnd.
-template <int kVectors, bool kHasFarEnd, typename In, typename Real>
-inline void AdvanceStrip(Columns& columns, std::int64_t column, std::int64_t n_rows, const In* x,
-                         const In* far, std::ptrdiff_t in_stride, Real* output,
-                         std::ptrdiff_t out_stride) {
-  Lanes decay[kVectors], decay_low[kVectors], far_end[kVectors], z[kVectors], d[kVectors];
-  for (int v = 0; v < kVectors; ++v) {
-    const std::int64_t first = column + v * kLanes;
-    LoadLanes(columns.decay + first, decay[v]);
-    LoadLanes(columns.decay_low + first, decay_low[v]);
-    LoadLanes(columns.far_end + first, far_end[v]);
-    LoadLanes(columns.high + first, d[v]);
-    z[v] = Lanes{};
+template <>
+class CarriedSum<float> {
+ public:
+  void Set(float value) { sum_ = static_cast<double>(value); }
+  float Get() const { return static_cast<float>(sum_); }
+  void Drop(double input, double far_end) { sum_ -= input * far_end; }
+  void Restart(const Window::Factors<float>& factors, std::int64_t synapse, float local) {
+    sum_ = sum_ * factors.restart_decay[static_cast<std::size_t>(synapse)] +
+           static_cast<double>(local);
   }
-  Lanes isyn[kVectors] = {};
-  for (std::int64_t row = 0; row < n_rows; ++row) {
-    for (int v = 0; v < kVectors; ++v) {
-      Lanes drive;
-      LoadLanes(x + row * in_stride + v * kLanes, drive);
-      if constexpr (kHasFarEnd) {
-        Lanes leaving;
-        LoadLanes(far + row * in_stride + v * kLanes, leaving);
-        drive -= far_end[v] * leaving;
-      }
-      z[v] = (z[v] + drive) * decay[v];
-      d[v] = d[v] * decay[v] + d[v] * decay_low[v];
-      isyn[v] = z[v] + d[v];
-      StoreLanes(isyn[v], output + row * out_stride + v * kLanes);
-    }
-  }
-  for (int v = 0; v < kVectors; ++v) {
-    const std::int64_t first = column + v * kLanes;
-    StoreLanes(z[v], columns.local + first);
-    StoreLanes(isyn[v], columns.last + first);
-  }
-}
+
+ private:
+  double sum_;
+};
+
+// The drive of some rows: where it stands, and where what leaves the window does.
+struct Source {
+  ElementType type;
+  const void* input;
+  const void* leaving;  // null while nothing leaves
+  std::ptrdiff_t stride;
+  bool is_repeated;
+};
 
 template <typename Real>
 class Recursion {
  public:
   explicit Recursion(const Stretch<Real>& stretch)
-      : stretch_(stretch), reader_(stretch.input), raster_(stretch.input.raster()) {
-    const Window& window = stretch.window;
-    for (std::int64_t c = 0; c < stretch.n_synapses; ++c) {
-      const std::int64_t n = stretch.first_synapse + c;
-      columns_.decay[c] = window.decay()[n];
-      columns_.decay_low[c] = window.decay_low()[n];
-      columns_.restart_decay[c] = window.restart_decay()[n];
-      columns_.restart_decay_low[c] = window.restart_decay_low()[n];
-      columns_.far_end[c] = window.far_end()[n];
-      columns_.high[c] = stretch.state[c];
+      : stretch_(stretch),
+        window_(stretch.window),
+        reader_(stretch.input),
+        raster_(stretch.input.raster()),
+        kernels_(KernelsOf<Real>()),
+        width_(stretch.n_synapses),
+        is_short_(raster_.n_timesteps < kInterval && raster_.n_timesteps <= window_.length()),
+        decay_(Factors().decay.data() + stretch.first_synapse),
+        far_end_(Factors().far_end.data() + stretch.first_synapse) {
+    for (std::int64_t c = 0; c < width_; ++c) {
+      isyn_[c] = stretch.state[c];
+      local_[c] = 0;
+      fault_[c] = 0;
     }
-    if (stretch.n_synapses < kFewSynapses) PrepareLanesOfTime();
+    if (!is_short_) {
+      for (std::int64_t c = 0; c < width_; ++c) carried_[c].Set(stretch.state[c]);
+    }
+    const std::int64_t n_side_by_side = std::min(kMostPieces * kInterval, raster_.n_timesteps);
+    if (IsAcrossTime() && n_side_by_side >= kFewestPieces * kInterval) {
+      drive_ = AlignedBuffer<Real>(Size(n_side_by_side * width_));
+    }
+    if (IsAcrossTime()) {
+      noisy_rows_ = kMostPieces * kInterval;
+    } else {
+      noisy_rows_ = std::max<std::int64_t>(1, kNoisyElements / width_);
+    }
+    if (reader_.is_drive_noisy()) PrepareNoisyDrive();
   }
 
   void Run() {
-    const std::int64_t length = stretch_.window.length();
+    const std::int64_t length = window_.length();
     const std::int64_t n_timesteps = raster_.n_timesteps;
     std::int64_t renewed = 0;
     std::int64_t step = 0;
     while (step < n_timesteps) {
       if (stretch_.cancelled.load(std::memory_order_relaxed)) return;
       const bool has_far_end = step >= length;
-      const std::int64_t end = has_far_end ? n_timesteps : std::min(n_timesteps, length);
+      const std::int64_t n_left =
+          (has_far_end ? n_timesteps : std::min(n_timesteps, length)) - step;
       if (step == length) DropInitialState();
-      if (has_far_end && step - renewed >= stretch_.window.renewal_interval()) {
+      if (has_far_end && step - renewed >= window_.renewal_interval()) {
         Renew(step);
         renewed = step;
       }
-      if (n_lanes_ > 0 && end - step >= lane_steps_) {
-        AdvanceAcrossTime(step, has_far_end);
-        step += lane_steps_;
+      std::int64_t n_rows = std::min(kInterval, n_left);
+      if (IsAcrossTime() && n_left >= kFewestPieces * kInterval) {
+        const bool is_long = n_left >= kMostPieces * kInterval;
+        const std::int64_t n_pieces = is_long ? kMostPieces : kFewestPieces;
+        n_rows = n_pieces * kInterval;
+        AdvanceAcrossTime(step, n_pieces, has_far_end);
       } else {
-        const std::int64_t n_rows = std::min<std::int64_t>(kRestartInterval, end - step);
-        AdvanceAcrossSynapses(step, n_rows, has_far_end, RowsOf(step), stretch_.row_stride);
-        FoldTile(n_rows);
-        step += n_rows;
+        AdvanceAcrossSynapses(step, n_rows, has_far_end);
+        if (step + n_rows < n_timesteps) CarryOver(n_rows);
       }
+      step += n_rows;
     }
-    for (std::int64_t c = 0; c < stretch_.n_synapses; ++c) {
-      stretch_.last[c] = static_cast<Real>(columns_.last[c]);
-      stretch_.is_sound[c] = columns_.fault[c] == 0;
+    for (std::int64_t c = 0; c < width_; ++c) {
+      stretch_.last[c] = isyn_[c];
+      stretch_.is_sound[c] = fault_[c] == 0;
     }
   }
 
  private:
+  static constexpr std::int64_t kInterval = kRestartInterval<Real>;
+
+  static std::size_t Size(std::int64_t size) { return static_cast<std::size_t>(size); }
+  const Window::Factors<Real>& Factors() const { return window_.template factors<Real>(); }
   Real* RowsOf(std::int64_t step) const { return stretch_.output + step * stretch_.row_stride; }
+  bool IsAcrossTime() const { return width_ < kFewSynapses && stretch_.row_stride == width_; }
 
   // The state before the call leaves the window, like an input of step 0.
   void DropInitialState() {
-    for (std::int64_t c = 0; c < stretch_.n_synapses; ++c) {
-      const DoubleDouble rest = DoubleDouble{columns_.high[c], columns_.low[c]} +
-                                -TwoProduct(stretch_.state[c], columns_.far_end[c]);
-      columns_.high[c] = rest.high;
-      columns_.low[c] = rest.low;
+    for (std::int64_t c = 0; c < width_; ++c) {
+      carried_[c].Drop(static_cast<double>(stretch_.state[c]),
+                       window_.far_end()[stretch_.first_synapse + c]);
     }
   }
 
   // Sums the state anew from the inputs that the window holds before `step`.
   void Renew(std::int64_t step) {
-    alignas(64) Real ignored[kRestartInterval * kStretchWidth];
-    std::fill_n(columns_.high, kStretchWidth, 0.0);
-    std::fill_n(columns_.low, kStretchWidth, 0.0);
-    std::int64_t n_rows = (stretch_.window.length() - 1) % kRestartInterval + 1;
-    for (std::int64_t s = step - stretch_.window.length(); s < step; s += n_rows) {
-      if (s > step - stretch_.window.length()) n_rows = kRestartInterval;
-      AdvanceAcrossSynapses(s, n_rows, false, ignored, kStretchWidth);
-      FoldTile(n_rows);
+    std::array<Real, kMaxColumns> ignored;
+    for (std::int64_t c = 0; c < width_; ++c) carried_[c].Set(0);
+    AlignedBuffer<Real> drive;
+    if (reader_.is_drive_noisy()) drive = AlignedBuffer<Real>(Size(kInterval * width_));
+    std::int64_t n_rows = (window_.length() - 1) % kInterval + 1;
+    for (std::int64_t s = step - window_.length(); s < step; s += n_rows) {
+      if (s > step - window_.length()) n_rows = kInterval;
+      Source source = InRaster(s, false);
+      if (reader_.is_drive_noisy()) {
+        reader_.Read(stretch_.batch, s, n_rows, stretch_.first_synapse, width_, drive.data(),
+                     width_);
+        source = {TypeOfReal(), drive.data(), nullptr, width_, false};
+      }
+      Begin();
+      kernels_.advance_rows(RowsFrom(source, n_rows, ignored.data(), 0));
+      CheckRows();
+      CarryOver(n_rows);
     }
   }
 
-  // high + low <- the state after the tile.
-  void FoldTile(std::int64_t n_rows) {
-    for (std::int64_t c = 0; c < kStretchWidth; ++c) {
-      const DoubleDouble state{columns_.high[c], columns_.low[c]};
-      const DoubleDouble decay{columns_.restart_decay[c], columns_.restart_decay_low[c]};
-      DoubleDouble next{columns_.last[c], 0};
-      if (n_rows == kRestartInterval) next = state * decay + columns_.local[c];
-      columns_.high[c] = next.high;
-      columns_.low[c] = next.low;
-      columns_.fault[c] += next.high * 0.0;
-    }
+  // isyn from the carried sum, before at most kInterval rows.
+  void Begin() {
+    if (is_short_) return;
+    for (std::int64_t c = 0; c < width_; ++c) isyn_[c] = carried_[c].Get();
+    std::fill_n(local_.data(), width_, Real{0});
   }
 
-  void AdvanceAcrossSynapses(std::int64_t step, std::int64_t n_rows, bool has_far_end, Real* output,
-                             std::ptrdiff_t out_stride) {
-    if (reader_.is_plain() && raster_.type == ElementType::kFloat64) {
-      AdvanceInPlace<double>(step, n_rows, has_far_end, output, out_stride);
-    } else if (reader_.is_plain() && raster_.type == ElementType::kFloat32) {
-      AdvanceInPlace<float>(step, n_rows, has_far_end, output, out_stride);
-    } else if (reader_.is_plain() && raster_.type == ElementType::kUint8) {
-      AdvanceInPlace<std::uint8_t>(step, n_rows, has_far_end, output, out_stride);
-    } else {
-      AdvanceStaged(0, step, n_rows, has_far_end, output, out_stride);
-    }
-  }
-
-  // Full vectors straight from the raster, the rest through a staging area.
-  template <typename In>
-  void AdvanceInPlace(std::int64_t step, std::int64_t n_rows, bool has_far_end, Real* output,
-                      std::ptrdiff_t out_stride) {
-    const std::int64_t full = stretch_.n_synapses / kLanes * kLanes;
-    if (full > 0) {
-      const auto* x = static_cast<const In*>(raster_.data) +
-                      raster_.IndexOf(stretch_.batch, step, stretch_.first_synapse);
-      const In* far = has_far_end ? x - stretch_.window.length() * raster_.n_columns : nullptr;
-      AdvanceStrips(0, full, n_rows, x, far, raster_.n_columns, output, out_stride);
-    }
-    if (full < stretch_.n_synapses) {
-      AdvanceStaged(full, step, n_rows, has_far_end, output, out_stride);
-    }
-  }
-
-  void AdvanceStaged(std::int64_t first, std::int64_t step, std::int64_t n_rows, bool has_far_end,
-                     Real* output, std::ptrdiff_t out_stride) {
-    const std::int64_t width = stretch_.n_synapses - first;
-    const std::int64_t padded = (width + kLanes - 1) / kLanes * kLanes;
-    Read(step, n_rows, first, width, staged_, padded);
-    if (has_far_end) {
-      Read(step - stretch_.window.length(), n_rows, first, width, staged_far_, padded);
-    }
-    const double* far = has_far_end ? staged_far_ : nullptr;
-    if (width == padded) {
-      AdvanceStrips(first, width, n_rows, staged_, far, padded, output + first, out_stride);
-      return;
-    }
-    alignas(64) Real rows[kRestartInterval * kStretchWidth];
-    AdvanceStrips(first, padded, n_rows, staged_, far, padded, rows, padded);
-    for (std::int64_t row = 0; row < n_rows; ++row) {
-      std::copy_n(rows + row * padded, width, output + row * out_stride + first);
-    }
-  }
-
-  // Reads a part of the drive into a staging area whose padding is zero.
-  void Read(std::int64_t step, std::int64_t n_rows, std::int64_t first, std::int64_t width,
-            double* target, std::int64_t padded) const {
-    for (std::int64_t row = 0; row < n_rows; ++row) {
-      std::fill(target + row * padded + width, target + (row + 1) * padded, 0.0);
-    }
-    reader_.Read(stretch_.batch, step, n_rows, stretch_.first_synapse + first, width, target,
-                 padded);
-  }
-
-  // Advances the columns first .. first + width - 1, width a multiple of kLanes; x, far and output
-  // point at column `first` of x and far, and at the row's beginning of output's part.
-  template <typename In>
-  void AdvanceStrips(std::int64_t first, std::int64_t width, std::int64_t n_rows, const In* x,
-                     const In* far, std::ptrdiff_t in_stride, Real* output,
-                     std::ptrdiff_t out_stride) {
-    std::int64_t c = 0;
-    while (c < width) {
-      const bool is_pair = width - c >= 2 * kLanes;
-      const In* far_here = far == nullptr ? nullptr : far + c;
-      if (far != nullptr) {
-        if (is_pair) {
-          AdvanceStrip<2, true>(columns_, first + c, n_rows, x + c, far_here, in_stride, output + c,
-                                out_stride);
-        } else {
-          AdvanceStrip<1, true>(columns_, first + c, n_rows, x + c, far_here, in_stride, output + c,
-                                out_stride);
-        }
+  // The carried sum after n_rows rows.
+  void CarryOver(std::int64_t n_rows) {
+    for (std::int64_t c = 0; c < width_; ++c) {
+      if (n_rows == kInterval) {
+        CarryOver(c, local_[c]);
       } else {
-        if (is_pair) {
-          AdvanceStrip<2, false>(columns_, first + c, n_rows, x + c, far_here, in_stride,
-                                 output + c, out_stride);
-        } else {
-          AdvanceStrip<1, false>(columns_, first + c, n_rows, x + c, far_here, in_stride,
-                                 output + c, out_stride);
-        }
+        carried_[c].Set(isyn_[c]);
       }
-      c += is_pair ? 2 * kLanes : kLanes;
     }
   }
 
-  // With few synapses, lane `s * n_synapses + c` runs synapse c over the s-th of n_stretches_
-  // stretches of kRestartInterval steps: z of all of them first, then d from stretch to stretch.
-  void PrepareLanesOfTime() {
-    n_stretches_ = stretch_.n_synapses == 1 ? 2 * kLanes : kLanes;
-    n_lanes_ = n_stretches_ * stretch_.n_synapses;
-    lane_steps_ = n_stretches_ * kRestartInterval;
-    for (std::int64_t lane = 0; lane < n_lanes_; ++lane) {
-      const std::int64_t c = lane % stretch_.n_synapses;
-      lane_decay_[lane] = columns_.decay[c];
-      lane_decay_low_[lane] = columns_.decay_low[c];
-      lane_far_end_[lane] = columns_.far_end[c];
+  // Notes the synapses whose sums are not finite.
+  void CheckRows() {
+    for (std::int64_t c = 0; c < width_; ++c) {
+      fault_[c] += isyn_[c] * Real{0} + local_[c] * Real{0};
     }
   }
 
-  void AdvanceAcrossTime(std::int64_t step, bool has_far_end) {
-    ReadStretches(step, staged_);
-    if (has_far_end) {
-      ReadStretches(step - stretch_.window.length(), staged_far_);
-    }
-    double local[kStretchWidth];
-    for (std::int64_t first = 0; first < n_lanes_; first += kLanes) {
-      Lanes decay, far_end;
-      LoadLanes(lane_decay_ + first, decay);
-      LoadLanes(lane_far_end_ + first, far_end);
-      Lanes z{};
-      for (std::int64_t row = 0; row < kRestartInterval; ++row) {
-        double* place = staged_ + row * n_lanes_ + first;
-        Lanes drive;
-        LoadLanes(place, drive);
-        if (has_far_end) {
-          Lanes leaving;
-          LoadLanes(staged_far_ + row * n_lanes_ + first, leaving);
-          drive -= far_end * leaving;
-        }
-        z = (z + drive) * decay;
-        StoreLanes(z, place);
-      }
-      StoreLanes(z, local + first);
-    }
-
-    double rest[kStretchWidth];
-    for (std::int64_t lane = 0; lane < n_lanes_; ++lane) {
-      const std::int64_t c = lane % stretch_.n_synapses;
-      rest[lane] = columns_.high[c];
-      const DoubleDouble state{columns_.high[c], columns_.low[c]};
-      const DoubleDouble decay{columns_.restart_decay[c], columns_.restart_decay_low[c]};
-      const DoubleDouble next = state * decay + local[lane];
-      columns_.high[c] = next.high;
-      columns_.low[c] = next.low;
-      columns_.fault[c] += next.high * 0.0;
-    }
-
-    for (std::int64_t first = 0; first < n_lanes_; first += kLanes) {
-      Lanes decay, decay_low, d;
-      LoadLanes(lane_decay_ + first, decay);
-      LoadLanes(lane_decay_low_ + first, decay_low);
-      LoadLanes(rest + first, d);
-      for (std::int64_t row = 0; row < kRestartInterval; ++row) {
-        double* place = staged_ + row * n_lanes_ + first;
-        Lanes z;
-        LoadLanes(place, z);
-        d = d * decay + d * decay_low;
-        StoreLanes<double>(z + d, place);
-      }
-    }
-    for (std::int64_t s = 0; s < n_stretches_; ++s) {
-      for (std::int64_t row = 0; row < kRestartInterval; ++row) {
-        const double* source = staged_ + row * n_lanes_ + s * stretch_.n_synapses;
-        Real* target = RowsOf(step + s * kRestartInterval + row);
-        for (std::int64_t c = 0; c < stretch_.n_synapses; ++c) {
-          target[c] = static_cast<Real>(source[c]);
-        }
-      }
-    }
-    const double* last_row = staged_ + kRestartInterval * n_lanes_ - stretch_.n_synapses;
-    std::copy_n(last_row, stretch_.n_synapses, columns_.last);
+  void CarryOver(std::int64_t c, Real local) {
+    const std::int64_t n = stretch_.first_synapse + c;
+    carried_[c].Restart(Factors(), n, local);
   }
 
-  // target[row * n_lanes_ + lane] = the drive of each lane's stretch.
-  void ReadStretches(std::int64_t step, double* target) const {
-    const std::int64_t n_synapses = stretch_.n_synapses;
-    alignas(64) double flat[kRestartInterval * kStretchWidth];
-    reader_.Read(stretch_.batch, step, lane_steps_, stretch_.first_synapse, n_synapses, flat,
-                 n_synapses);
-    for (std::int64_t s = 0; s < n_stretches_; ++s) {
-      for (std::int64_t row = 0; row < kRestartInterval; ++row) {
-        const double* source = flat + (s * kRestartInterval + row) * n_synapses;
-        std::copy_n(source, n_synapses, target + row * n_lanes_ + s * n_synapses);
+  Source InRaster(std::int64_t step, bool has_far_end) const {
+    const bool is_repeated = raster_.n_columns == 1 && window_.n_synapses() > 1;
+    const std::int64_t first =
+        raster_.IndexOf(stretch_.batch, step, is_repeated ? 0 : stretch_.first_synapse);
+    const std::int64_t earlier = first - (has_far_end ? window_.length() * raster_.n_columns : 0);
+    const auto at = [this](std::int64_t index) {
+      return static_cast<const char*>(raster_.data) +
+             index * static_cast<std::int64_t>(ElementSize(raster_.type));
+    };
+    return {raster_.type, at(first), has_far_end ? at(earlier) : nullptr, raster_.n_columns,
+            is_repeated};
+  }
+
+  RecursionRows<Real> RowsFrom(const Source& source, std::int64_t n_rows, Real* output,
+                               std::ptrdiff_t output_stride) {
+    return {n_rows,         width_,
+            source.type,    source.input,
+            source.leaving, source.is_repeated,
+            source.stride,  output,
+            output_stride,  stretch_.is_streamed,
+            decay_,         far_end_,
+            isyn_.data(),   local_.data()};
+  }
+
+  void AdvanceAcrossSynapses(std::int64_t step, std::int64_t n_rows, bool has_far_end) {
+    Begin();
+    std::int64_t n_here = n_rows;
+    for (std::int64_t s = step; s < step + n_rows; s += n_here) {
+      if (reader_.is_drive_noisy() || reader_.is_output_noisy()) {
+        n_here = std::min(noisy_rows_, step + n_rows - s);
+      }
+      kernels_.advance_rows(
+          RowsFrom(SourceOf(s, n_here, has_far_end), n_here, RowsOf(s), stretch_.row_stride));
+      AddOutputNoise(s, n_here);
+    }
+    CheckRows();
+  }
+
+  // Runs the pieces' sums side by side, then carries from piece to piece, then runs them again.
+  void AdvanceAcrossTime(std::int64_t step, std::int64_t n_pieces, bool has_far_end) {
+    const std::int64_t n_rows = n_pieces * kInterval;
+    const RecursionPieces<Real> pieces{n_pieces, kInterval, width_, decay_};
+    const Source source = SourceOf(step, n_rows, has_far_end);
+    kernels_.drive(RowsFrom(source, n_rows, nullptr, 0), drive_.data());
+    std::array<Real, kMostPieces * kFewSynapses> states{};
+    kernels_.sum_pieces(pieces, drive_.data(), states.data());
+    for (std::int64_t i = 0; i < n_pieces * width_; ++i) {
+      const std::int64_t c = i % width_;
+      const Real local = states[i];
+      states[i] = carried_[c].Get();
+      CarryOver(c, local);
+      fault_[c] += states[i] * Real{0} + local * Real{0};
+    }
+    kernels_.run_pieces(pieces, drive_.data(), states.data(), RowsOf(step));
+    std::copy_n(states.data() + (n_pieces - 1) * width_, width_, isyn_.data());
+    for (std::int64_t c = 0; c < width_; ++c) fault_[c] += isyn_[c] * Real{0};
+    AddOutputNoise(step, n_rows);
+  }
+
+  Source SourceOf(std::int64_t step, std::int64_t n_rows, bool has_far_end) {
+    return reader_.is_drive_noisy() ? MakeNoisyDrive(step, n_rows, has_far_end)
+                                    : InRaster(step, has_far_end);
+  }
+
+  // Noisy drive is made once, in `kept_`, a row after the other, and stays there until it has left
+  // the window; of a window that is too long for that it is made again.
+  void PrepareNoisyDrive() {
+    const std::int64_t row_bytes = width_ * static_cast<std::int64_t>(sizeof(Real));
+    const bool is_cut = window_.length() < raster_.n_timesteps;
+    if (is_cut && window_.length() <= kKeptBytes / 2 / row_bytes) n_kept_ = window_.length();
+    // Twice what is kept, so that moving it to the front costs little.
+    capacity_ = 2 * n_kept_ + noisy_rows_;
+    kept_ = AlignedBuffer<Real>(Size(capacity_ * width_));
+    if (is_cut && n_kept_ == 0) leaving_ = AlignedBuffer<Real>(Size(noisy_rows_ * width_));
+    noise_ = AlignedBuffer<Real>(Size((noisy_rows_ + 1) * width_));
+  }
+
+  Source MakeNoisyDrive(std::int64_t step, std::int64_t n_rows, bool has_far_end) {
+    if (n_used_ + n_rows > capacity_) {
+      const std::int64_t n_moved = std::min(n_kept_, n_used_);
+      std::copy_n(kept_.data() + (n_used_ - n_moved) * width_, n_moved * width_, kept_.data());
+      n_used_ = n_moved;
+    }
+    Real* drive = kept_.data() + n_used_ * width_;
+    n_used_ += n_rows;
+    reader_.ReadRaster(stretch_.batch, step, n_rows, stretch_.first_synapse, width_, drive, width_);
+    if (reader_.noise().placement == NoisePlacement::kInput) {
+      reader_.AddNoise(stretch_.batch, step, n_rows, stretch_.first_synapse, width_, drive, width_);
+    } else {
+      // What is added to isyn after a step acts like input of the next one. The noise of the step
+      // before the call is part of the state that the call starts from.
+      std::copy_n(noise_.data() + n_noise_rows_ * width_, width_, noise_.data());
+      std::fill_n(noise_.data() + width_, n_rows * width_, Real{0});
+      n_noise_rows_ = n_rows;
+      reader_.AddNoise(stretch_.batch, step, n_rows, stretch_.first_synapse, width_,
+                       noise_.data() + width_, width_);
+      for (std::int64_t i = 0; i < n_rows * width_; ++i) drive[i] += noise_[i];
+    }
+    const void* leaving = nullptr;
+    if (has_far_end && n_kept_ > 0) {
+      leaving = drive - n_kept_ * width_;
+    } else if (has_far_end) {
+      reader_.Read(stretch_.batch, step - window_.length(), n_rows, stretch_.first_synapse, width_,
+                   leaving_.data(), width_);
+      leaving = leaving_.data();
+    }
+    return {TypeOfReal(), drive, leaving, width_, false};
+  }
+
+  // To rows that were just computed, while they are in the cache.
+  void AddOutputNoise(std::int64_t step, std::int64_t n_rows) {
+    if (reader_.noise().placement == NoisePlacement::kOutput) {
+      reader_.AddNoise(stretch_.batch, step, n_rows, stretch_.first_synapse, width_, RowsOf(step),
+                       stretch_.row_stride);
+    } else if (reader_.noise().placement == NoisePlacement::kState) {
+      for (std::int64_t row = 0; row < n_rows; ++row) {
+        const Real* noise = noise_.data() + (row + 1) * width_;
+        Real* output = RowsOf(step + row);
+        for (std::int64_t c = 0; c < width_; ++c) output[c] += noise[c];
       }
     }
+  }
+
+  static constexpr ElementType TypeOfReal() {
+    return sizeof(Real) == sizeof(float) ? ElementType::kFloat32 : ElementType::kFloat64;
   }
 
   const Stretch<Real>& stretch_;
+  const Window& window_;
   const InputReader& reader_;
   const Raster& raster_;
-  Columns columns_;
-  std::int64_t n_stretches_ = 0;
-  std::int64_t n_lanes_ = 0;
-  std::int64_t lane_steps_ = 0;
-  alignas(64) double lane_decay_[kStretchWidth];
-  alignas(64) double lane_decay_low_[kStretchWidth];
-  alignas(64) double lane_far_end_[kStretchWidth];
-  alignas(64) double staged_[kRestartInterval * kStretchWidth];
-  alignas(64) double staged_far_[kRestartInterval * kStretchWidth];
+  const typename VectorKernels::Of<Real>& kernels_;
+  const std::int64_t width_;
+  const bool is_short_;  // whether the run ends before anything is carried
+  const Real* decay_;
+  const Real* far_end_;
+  // One element a synapse. Not initialised beyond width_, which is small in most calls.
+  alignas(64) std::array<Real, kMaxColumns> isyn_;
+  alignas(64) std::array<Real, kMaxColumns> local_;
+  std::array<CarriedSum<Real>, kMaxColumns> carried_;
+  std::array<Real, kMaxColumns> fault_;  // NaN once isyn was not finite
+  AlignedBuffer<Real> drive_;
+  // The noisy drive: n_kept_ rows are wanted, n_used_ are there.
+  AlignedBuffer<Real> kept_, leaving_;
+  std::int64_t noisy_rows_ = 0;  // rows to which noise is added at a time
+  std::int64_t n_kept_ = 0;
+  std::int64_t n_used_ = 0;
+  std::int64_t capacity_ = 0;
+  AlignedBuffer<Real> noise_;  // row 0 is that of the step before the latest rows
+  std::int64_t n_noise_rows_ = 0;
 };
 
 // What the window holds of non-finite input: the step of the latest of each kind.
@@ -412,9 +427,9 @@ void RecurseCarefully(const Stretch<Real>& stretch) {
 
   HeldNonFinite held(length);
   HeldNonFinite forgotten(length);
-  double drive[kChunk];
-  double leaving[kChunk];
-  DoubleDouble isyn{held.Take(stretch.state[0], 0) * kDown, 0};
+  Real drive[kChunk];
+  Real leaving[kChunk];
+  DoubleDouble isyn{held.Take(static_cast<double>(stretch.state[0]), 0) * kDown, 0};
   const double initial = isyn.high;
   for (std::int64_t step = 0; step < n_timesteps; step += kChunk) {
     if (stretch.cancelled.load(std::memory_order_relaxed)) return;
@@ -428,9 +443,9 @@ void RecurseCarefully(const Stretch<Real>& stretch) {
     }
     for (std::int64_t row = 0; row < n_rows; ++row) {
       const std::int64_t t = step + row;
-      isyn = isyn + held.Take(drive[row], t) * kDown;
+      isyn = isyn + held.Take(static_cast<double>(drive[row]), t) * kDown;
       if (row >= first_leaving) {
-        const double gone = forgotten.Take(leaving[row], t) * kDown;
+        const double gone = forgotten.Take(static_cast<double>(leaving[row]), t) * kDown;
         isyn = isyn + -(far_end * gone);
         if (t == length) isyn = isyn + -(far_end * initial);
       }
@@ -441,6 +456,8 @@ void RecurseCarefully(const Stretch<Real>& stretch) {
     }
   }
   stretch.is_sound[0] = true;
+  stretch.input.AddOutputNoise(stretch.batch, 0, n_timesteps, n, 1, stretch.output,
+                               stretch.row_stride);
 }
 
 template void Recurse<float>(const Stretch<float>&);

@@ -6,29 +6,34 @@
 #include <cstdint>
 
 #include "input_reader.h"
+#include "vector_kernels.h"
 #include "window.h"
 
 namespace expsyn {
 
-// The most synapses that are computed together.
-inline constexpr std::int64_t kStretchWidth = 64;
-
 // Below this number of synapses, vectors run across stretches of time instead of synapses.
 inline constexpr std::int64_t kFewSynapses = 8;
 
+// The most synapses of a Stretch for Recurse(), without and with noise that acts like input: the
+// longer a stretch's rows, the better memory is used; noisy input is kept for one window.
+inline constexpr std::int64_t kRecursionWidth = kMaxColumns;
+inline constexpr std::int64_t kNoisyRecursionWidth = 128;
+
 // What every method is asked to compute: the synaptic current of one batch item's synapses
-// first_synapse .. first_synapse + n_synapses - 1, without the noise that goes to the output.
+// first_synapse .. first_synapse + n_synapses - 1.
 template <typename Real>
 struct Stretch {
   const Window& window;
   const InputReader& input;
   std::int64_t batch;
   std::int64_t first_synapse;
-  std::int64_t n_synapses;    // at most kStretchWidth
-  const double* state;        // isyn before the first step, one value a synapse of the stretch
+  std::int64_t n_synapses;
+  const Real* state;          // isyn before the first step, one value a synapse of the stretch
   Real* output;               // row of step 0, column of first_synapse
   std::ptrdiff_t row_stride;  // from a step to the next in `output`
-  Real* last;                 // receives the last step's current, one value a synapse
+  bool is_streamed;           // whether the output is too large for the caches
+  Real* last;                 // receives the last step's current, free of the noise that is added
+                              // to the output, one value a synapse
   bool* is_sound;             // receives false for a synapse that met a non-finite value or sum
   const std::atomic<bool>& cancelled;  // once true, the call ends early; results are then void
 };
@@ -40,9 +45,10 @@ struct Stretch {
 // which is sum_{k < W} a^(k + 1) x[t - k]: a sample enters with weight a, and leaves when its
 // weight would be a^(W + 1). The state before the call enters like an input of the first step.
 //
-// Rounding errors must not grow with tau, so the sum is split: isyn = z + d, where z starts from 0
-// every kRestartInterval steps and d is the decaying rest, renewed from double-double arithmetic.
-// The result depends neither on vector width nor on the processor.
+// in plain arithmetic of type Real. Its rounding errors must not grow with tau, so the same sum is
+// also run from 0 over every kRestartInterval<Real> steps, and carried from one such run to the
+// next in arithmetic of twice the precision, from which isyn starts anew. The result depends
+// neither on the grouping of synapses nor on the processor.
 template <typename Real>
 void Recurse(const Stretch<Real>& stretch);
 

@@ -3,15 +3,10 @@
 
 #include <cstdint>
 #include <limits>
-#include <vector>
 
 #include "aligned_buffer.h"
 
 namespace expsyn {
-
-// Steps over which the recursion runs in plain double arithmetic before its state is renewed in
-// double-double arithmetic; bounds the rounding error of any run at about this many ulps.
-inline constexpr int kRestartInterval = 32;
 
 // The sampled kernels of N synapses, w_n[k] = exp(-(k + 1) dt / tau_n) for k = 0 .. length - 1,
 // given by what the recursion and the transforms need of them. Immutable, so any number of
@@ -29,39 +24,52 @@ class Window {
   std::int64_t length() const { return length_; }
 
   // a_n = exp(-dt / tau_n) to twice double precision: decay + decay_low.
-  const double* decay() const { return decay_.data(); }
+  const double* decay() const { return factors64_.decay.data(); }
   const double* decay_low() const { return decay_low_.data(); }
-  // a_n to the power of kRestartInterval, likewise.
-  const double* restart_decay() const { return restart_decay_.data(); }
-  const double* restart_decay_low() const { return restart_decay_low_.data(); }
   // a_n to the power of length(), likewise: the weight with which a sample leaves the window.
   // 0 for an unlimited one.
-  const double* far_end() const { return far_end_.data(); }
+  const double* far_end() const { return factors64_.far_end.data(); }
   const double* far_end_low() const { return far_end_low_.data(); }
+
+  // What the recursion in plain arithmetic multiplies with.
+  template <typename Real>
+  struct Factors {
+    AlignedBuffer<Real> decay;
+    AlignedBuffer<Real> far_end;
+    // a_n to the power of kRestartInterval<Real>, in twice the precision of Real.
+    AlignedBuffer<double> restart_decay, restart_decay_low;
+  };
+  template <typename Real>
+  const Factors<Real>& factors() const;
 
   // Steps after which the recursion's state is summed anew from the input, or kUnlimited: a window
   // much shorter than tau hardly forgets, so rounding errors would pile up.
   std::int64_t renewal_interval() const { return renewal_interval_; }
 
-  // Synapses with equal tau share one kernel: kernel_of(n) is its index, from 0 up, and
-  // Sample(kernel, k) its value w[k].
-  std::int64_t n_kernels() const { return static_cast<std::int64_t>(kernel_tau_.size()); }
-  std::int64_t kernel_of(std::int64_t synapse) const {
-    return kernel_of_[static_cast<std::size_t>(synapse)];
-  }
-  double Sample(std::int64_t kernel, std::int64_t k) const;
+  // tau in seconds.
+  const double* tau() const { return tau_.data(); }
+  // w_n[k].
+  double Sample(std::int64_t n, std::int64_t k) const;
 
  private:
   std::int64_t n_synapses_;
   std::int64_t length_;
   double dt_;
   std::int64_t renewal_interval_ = kUnlimited;
-  AlignedBuffer<double> decay_, decay_low_;
-  AlignedBuffer<double> restart_decay_, restart_decay_low_;
-  AlignedBuffer<double> far_end_, far_end_low_;
-  std::vector<double> kernel_tau_;
-  std::vector<std::int32_t> kernel_of_;
+  AlignedBuffer<double> tau_;
+  AlignedBuffer<double> decay_low_, far_end_low_;
+  Factors<float> factors32_;
+  Factors<double> factors64_;
 };
+
+template <>
+inline const Window::Factors<float>& Window::factors() const {
+  return factors32_;
+}
+template <>
+inline const Window::Factors<double>& Window::factors() const {
+  return factors64_;
+}
 
 }  // namespace expsyn
 

@@ -1,6 +1,7 @@
 #include "worker_pool.h"
 
 #include <algorithm>
+#include <exception>
 #include <system_error>
 #include <utility>
 
@@ -35,7 +36,8 @@ WorkerPool::~WorkerPool() {
 void WorkerPool::Submit(std::function<void()> task) {
   const std::lock_guard<std::mutex> guard(lock_);
   tasks_.push_back(std::move(task));
-  if (tasks_.size() > n_idle_ && threads_.size() < max_threads_) {
+  // While the pool closes, its threads are being joined, and do what is left.
+  if (tasks_.size() > n_idle_ && threads_.size() < max_threads_ && !is_closing_) {
     try {
       threads_.emplace_back(&WorkerPool::Work, this);
     } catch (const std::system_error&) {
@@ -47,6 +49,79 @@ void WorkerPool::Submit(std::function<void()> task) {
     }
   }
   wake_.notify_one();
+}
+
+namespace {
+
+// The tasks of one ForEach(). Shared with its helpers, which may come after it has ended.
+class TaskList {
+ public:
+  TaskList(std::int64_t n_tasks, const std::function<void(std::int64_t)>& task)
+      : n_tasks_(n_tasks), task_(task) {}
+
+  // Does the next task, if there is one; returns whether there was.
+  bool DoOne() {
+    std::unique_lock<std::mutex> guard(lock_);
+    if (next_ == n_tasks_) return false;
+    const std::int64_t i = next_++;
+    ++n_running_;
+    guard.unlock();
+    std::exception_ptr error;
+    try {
+      task_(i);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    guard.lock();
+    if (error != nullptr) {
+      next_ = n_tasks_;
+      if (error_ == nullptr) error_ = error;
+    }
+    if (--n_running_ == 0) is_idle_.notify_all();
+    return true;
+  }
+
+  void WaitForRunning() {
+    std::unique_lock<std::mutex> guard(lock_);
+    is_idle_.wait(guard, [this] { return n_running_ == 0; });
+    if (error_ != nullptr) std::rethrow_exception(error_);
+  }
+
+ private:
+  const std::int64_t n_tasks_;
+  // Only called while ForEach() waits, so the reference is good.
+  const std::function<void(std::int64_t)>& task_;
+  std::mutex lock_;
+  std::condition_variable is_idle_;
+  std::int64_t next_ = 0;
+  int n_running_ = 0;
+  std::exception_ptr error_;
+};
+
+void Help(WorkerPool& pool, const std::shared_ptr<TaskList>& tasks) {
+  if (!tasks->DoOne()) return;
+  try {
+    pool.Submit([&pool, tasks] { Help(pool, tasks); });
+  } catch (const std::exception&) {
+    // The caller does what is left.
+  }
+}
+
+}  // namespace
+
+void WorkerPool::ForEach(std::int64_t n_tasks, unsigned n_helpers,
+                         const std::function<void(std::int64_t)>& task) {
+  const auto tasks = std::make_shared<TaskList>(n_tasks, task);
+  for (unsigned i = 0; i < n_helpers && i + 1 < n_tasks; ++i) {
+    try {
+      Submit([this, tasks] { Help(*this, tasks); });
+    } catch (const std::exception&) {
+      break;
+    }
+  }
+  while (tasks->DoOne()) {
+  }
+  tasks->WaitForRunning();
 }
 
 void WorkerPool::Work() {

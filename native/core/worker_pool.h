@@ -2,6 +2,7 @@
 #define EXPSYN_CORE_WORKER_POOL_H_
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -27,6 +28,13 @@ class WorkerPool {
   // Queues a task, which must not throw, and starts a thread for it unless one is idle or the pool
   // has max_threads. Throws std::bad_alloc or std::system_error, and then has queued nothing.
   void Submit(std::function<void()> task);
+
+  // Calls task(i) once for every i < n_tasks, on the calling thread and on at most n_helpers of the
+  // pool's, and returns when all calls have. Helpers do one task at a time and then queue again
+  // behind what others have submitted; a helper that never gets its turn is not waited for. The
+  // first exception is thrown here, and tasks that have not begun by then are left out.
+  void ForEach(std::int64_t n_tasks, unsigned n_helpers,
+               const std::function<void(std::int64_t)>& task);
 
  private:
   void Work();

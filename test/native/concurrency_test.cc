@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <cstdint>
 #include <future>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -68,6 +70,61 @@ TEST_CASE("the pool runs tasks side by side") {
   });
   done.get_future().wait();
   CHECK(true);
+}
+
+TEST_CASE("shared tasks are each done once, by the caller where no helper comes") {
+  for (const unsigned n_threads : {1u, 3u}) {
+    WorkerPool pool(n_threads);
+    for (const unsigned n_helpers : {0u, 1u, 5u}) {
+      for (const int n_tasks : {0, 1, 2, 100}) {
+        std::vector<std::atomic<int>> n_done(static_cast<std::size_t>(n_tasks));
+        pool.ForEach(n_tasks, n_helpers, [&](std::int64_t i) {
+          // From a task, as a call that was submitted does it.
+          pool.ForEach(3, 2, [&](std::int64_t) { ++n_done[static_cast<std::size_t>(i)]; });
+        });
+        for (const std::atomic<int>& n : n_done) CHECK(n == 3);
+      }
+    }
+  }
+}
+
+TEST_CASE("shared tasks do not wait for a pool that is busy") {
+  WorkerPool pool(1);
+  std::promise<void> release;
+  pool.Submit([&] { release.get_future().wait(); });
+  int n_done = 0;
+  pool.ForEach(10, 1, [&](std::int64_t) { ++n_done; });
+  CHECK(n_done == 10);
+  release.set_value();
+}
+
+TEST_CASE("the first exception of a shared task is the caller's, and ends the rest") {
+  WorkerPool pool(2);
+  std::atomic<int> n_done{0};
+  CHECK_THROWS_AS(pool.ForEach(1000, 2,
+                               [&](std::int64_t) {
+                                 ++n_done;
+                                 throw std::bad_alloc();
+                               }),
+                  std::bad_alloc);
+  CHECK(n_done <= 3);
+}
+
+TEST_CASE("runs that share the pool, from several threads, give the bits of one thread") {
+  const auto pool = WorkerPool::Shared();
+  const Case c = MakeCase(3, 1500, std::vector<double>(100, 0.02), 200, Drive::kSigned);
+  const Noise noise{NoisePlacement::kState, 0.1, 5, 0};
+  for (const Method method : {Method::kFft, Method::kRecursive}) {
+    const std::vector<double> expected = Run<double>(c, method, noise).output;
+    std::vector<std::thread> threads;
+    std::atomic<int> n_equal{0};
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back(
+          [&] { n_equal += Run<double>(c, method, noise, true, 4).output == expected; });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(n_equal == 3);
+  }
 }
 
 TEST_CASE("everybody shares one pool while somebody holds it") {

@@ -22,13 +22,13 @@ TEST_CASE("exp of a negative number is right beyond double precision") {
   CHECK(ExpOfNegative({-INFINITY, NAN}).high == 0);
 }
 
-TEST_CASE("exp(a) exp(b) = exp(a + b) to about thirty digits") {
+TEST_CASE("exp(a) exp(b) = exp(a + b) to about 23 digits") {
   for (const double a : {-0.1, -1.7, -33.3}) {
     for (const double b : {-0.01, -2.9, -55.5}) {
       const DoubleDouble product = ExpOfNegative({a, 0}) * ExpOfNegative({b, 0});
       const DoubleDouble whole = ExpOfNegative(TwoSum(a, b));
       const DoubleDouble difference = product + -whole;
-      CHECK(std::abs(difference.high / whole.high) < 1e-28);
+      CHECK(std::abs(difference.high / whole.high) < 1e-22);
     }
   }
 }
@@ -36,19 +36,18 @@ TEST_CASE("exp(a) exp(b) = exp(a + b) to about thirty digits") {
 TEST_CASE("a window's powers belong together") {
   const std::vector<double> tau{0.01, 0.05, 0.01};
   const Window window(tau.data(), 3, 1e-3, 500);
-  CHECK(window.n_kernels() == 2);
-  CHECK(window.kernel_of(0) == window.kernel_of(2));
   for (int n = 0; n < 3; ++n) {
     CHECK(window.decay()[n] == doctest::Approx(std::exp(-1e-3 / tau[n])).epsilon(1e-15));
-    CHECK(window.restart_decay()[n] ==
-          doctest::Approx(std::exp(-kRestartInterval * 1e-3 / tau[n])).epsilon(1e-14));
+    CHECK(window.factors<double>().restart_decay[n] ==
+          doctest::Approx(std::exp(-64 * 1e-3 / tau[n])).epsilon(1e-14));
+    CHECK(window.factors<float>().restart_decay[n] ==
+          doctest::Approx(std::exp(-16 * 1e-3 / tau[n])).epsilon(1e-14));
     CHECK(window.far_end()[n] == doctest::Approx(std::exp(-500 * 1e-3 / tau[n])).epsilon(1e-13));
-    CHECK(window.Sample(window.kernel_of(n), 99) ==
-          doctest::Approx(std::exp(-100 * 1e-3 / tau[n])).epsilon(1e-14));
+    CHECK(window.Sample(n, 99) == doctest::Approx(std::exp(-100 * 1e-3 / tau[n])).epsilon(1e-14));
   }
   CHECK(window.renewal_interval() == Window::kUnlimited);
   const double slow = 1e3;
-  CHECK(Window(&slow, 1, 1e-3, 100).renewal_interval() == 6400);
+  CHECK(Window(&slow, 1, 1e-3, 100).renewal_interval() == 800);
   CHECK(Window(&slow, 1, 1e-3, Window::kUnlimited).far_end()[0] == 0);
 }
 

@@ -8,9 +8,26 @@
 #include <random>
 #include <vector>
 
+#include <doctest/doctest.h>
+
 #include "evolve.h"
+#include "instruction_set.h"
 
 namespace expsyn::test {
+
+// Calls `check` with every instruction set that this processor has.
+template <typename Check>
+void ForEachInstructionSet(Check&& check) {
+  const InstructionSet before = ActiveInstructionSet();
+  for (const InstructionSet set :
+       {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
+    if (set > BestInstructionSet()) continue;
+    SetInstructionSet(set);
+    CAPTURE(NameOf(set));
+    check();
+  }
+  SetInstructionSet(before);
+}
 
 // One call written down as the equation has it, O(T W), in extended precision.
 struct Case {
@@ -57,12 +74,14 @@ struct Answer {
 
 // Runs the core on the case, with the input as an array of In.
 template <typename Real, typename In = double>
-Answer Run(const Case& c, Method method, const Noise& noise = {}, bool throw_non_finite = true) {
+Answer Run(const Case& c, Method method, const Noise& noise = {}, bool throw_non_finite = true,
+           unsigned n_threads = 1) {
   const Kernels kernels(c.tau.data(), c.n_synapses(), c.dt, c.window_length);
   const std::vector<In> input(c.input.begin(), c.input.end());
   std::vector<Real> output(c.input.size());
   Answer answer;
-  answer.next_state.resize(static_cast<std::size_t>(c.n_batches * c.n_synapses()));
+  const std::vector<Real> state(c.state.begin(), c.state.end());
+  std::vector<Real> next_state(static_cast<std::size_t>(c.n_batches * c.n_synapses()));
   EvolveCall<Real> call;
   call.method = method;
   call.input.data = input.data();
@@ -75,12 +94,14 @@ Answer Run(const Case& c, Method method, const Noise& noise = {}, bool throw_non
   call.input.n_columns = c.n_synapses();
   call.noise = noise;
   call.throw_non_finite = throw_non_finite;
-  call.state = c.state.data();
+  call.n_threads = n_threads;
+  call.state = state.data();
   call.output = output.data();
-  call.next_state = answer.next_state.data();
+  call.next_state = next_state.data();
   const std::atomic<bool> cancelled{false};
   answer.result = Evolve(kernels, call, cancelled);
   answer.output.assign(output.begin(), output.end());
+  answer.next_state.assign(next_state.begin(), next_state.end());
   return answer;
 }
 

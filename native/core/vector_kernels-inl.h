@@ -1,0 +1,853 @@
+// The loops of vector_kernels.h. Each vector_kernels_<set>.cc includes this file once, after it
+// has told the compiler the instructions, with
+//
+//   EXPSYN_VECTOR_BYTES   the width of a vector register
+//   EXPSYN_VECTOR_SET     the namespace of the set
+//
+// Nothing of the standard library that is not inlined may be called from here: the linker would
+// keep one copy of it for all sets, perhaps one that the processor cannot run.
+
+namespace expsyn {
+namespace EXPSYN_VECTOR_SET {
+
+#define EXPSYN_INLINE inline __attribute__((always_inline))
+
+template <typename T, int n>
+struct VectorOf {
+  typedef T Type __attribute__((vector_size(n * sizeof(T))));
+};
+template <typename T>
+struct VectorOf<T, 1> {
+  using Type = T;
+};
+template <typename T, int n>
+using Vector = typename VectorOf<T, n>::Type;
+
+// Elements of a full vector.
+template <typename T>
+constexpr int kFull = EXPSYN_VECTOR_BYTES / static_cast<int>(sizeof(T));
+
+template <typename V, typename T>
+EXPSYN_INLINE void Load(const T* source, V& vector) {
+  __builtin_memcpy(&vector, source, sizeof(vector));
+}
+
+template <typename V, typename T>
+EXPSYN_INLINE void Store(const V& vector, T* target) {
+  __builtin_memcpy(target, &vector, sizeof(vector));
+}
+
+// Stores past the caches, in parts of `kPart` bytes to which `target` is aligned.
+template <int kPart, typename V, typename T>
+EXPSYN_INLINE void Stream(const V& vector, T* target) {
+#if defined(__x86_64__)
+  auto* to = reinterpret_cast<char*>(target);
+  const auto* from = reinterpret_cast<const char*>(&vector);
+  constexpr int kSize = static_cast<int>(sizeof(V));
+  constexpr int kStep = kSize < kPart ? kSize : kPart;
+  for (int i = 0; i < kSize; i += kStep) {
+    if constexpr (kStep == 4) {
+      int part;
+      __builtin_memcpy(&part, from + i, 4);
+      _mm_stream_si32(reinterpret_cast<int*>(to + i), part);
+    } else if constexpr (kStep == 8) {
+      long long part;
+      __builtin_memcpy(&part, from + i, 8);
+      _mm_stream_si64(reinterpret_cast<long long*>(to + i), part);
+    } else if constexpr (kStep == 16) {
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to + i),
+                       _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i)));
+#if EXPSYN_VECTOR_BYTES >= 32
+    } else if constexpr (kStep == 32) {
+      _mm256_stream_si256(reinterpret_cast<__m256i*>(to + i),
+                          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
+#endif
+#if EXPSYN_VECTOR_BYTES >= 64
+    } else {
+      _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i),
+                          _mm512_loadu_si512(reinterpret_cast<const __m512i*>(from + i)));
+#endif
+    }
+  }
+#else
+  Store(vector, target);
+#endif
+}
+
+template <typename Real, typename In>
+void Convert(const void* source, std::int64_t first, std::int64_t size, Real* target) {
+  const auto* values = static_cast<const char*>(source) + first * static_cast<int>(sizeof(In));
+  for (std::int64_t i = 0; i < size; ++i) {
+    In value;
+    __builtin_memcpy(&value, values + i * static_cast<int>(sizeof(In)), sizeof(In));
+    target[i] = static_cast<Real>(value);
+  }
+}
+
+// Elements first .. first + size - 1 of an array of any type, as Real.
+template <typename Real>
+void ConvertElements(ElementType type, const void* source, std::int64_t first, std::int64_t size,
+                     Real* target) {
+  switch (type) {
+    case ElementType::kInt8:
+      return Convert<Real, std::int8_t>(source, first, size, target);
+    case ElementType::kUint8:
+      return Convert<Real, std::uint8_t>(source, first, size, target);
+    case ElementType::kInt16:
+      return Convert<Real, std::int16_t>(source, first, size, target);
+    case ElementType::kUint16:
+      return Convert<Real, std::uint16_t>(source, first, size, target);
+    case ElementType::kInt32:
+      return Convert<Real, std::int32_t>(source, first, size, target);
+    case ElementType::kUint32:
+      return Convert<Real, std::uint32_t>(source, first, size, target);
+    case ElementType::kInt64:
+      return Convert<Real, std::int64_t>(source, first, size, target);
+    case ElementType::kUint64:
+      return Convert<Real, std::uint64_t>(source, first, size, target);
+    case ElementType::kFloat32:
+      return Convert<Real, float>(source, first, size, target);
+    case ElementType::kFloat64:
+      return Convert<Real, double>(source, first, size, target);
+  }
+}
+
+template <typename Real>
+constexpr ElementType kElementTypeOf = sizeof(Real) == sizeof(float) ? ElementType::kFloat32
+                                                                     : ElementType::kFloat64;
+
+// Rows that are advanced together, while the state is in registers. Memory is read and written
+// nearly in its order, which is most of the speed.
+constexpr int kRowsTogether = 2;
+
+// The recursion -----------------------------------------------------------------------------------
+
+// kRows rows of a run: a pointer to each one's input, and to what leaves with it.
+template <int kRows, typename Real>
+struct RowGroup {
+  const Real* input[kRows];
+  const Real* leaving[kRows];
+  Real* output[kRows];
+};
+
+// The rows' n neighbouring synapses from `column` on.
+template <int n, bool kHasLeaving, int kStreamPart, int kRows, typename Real>
+EXPSYN_INLINE void AdvanceVector(const RecursionRows<Real>& rows, std::int64_t column,
+                                 const RowGroup<kRows, Real>& group) {
+  using V = Vector<Real, n>;
+  V decay, far_end, isyn, local;
+  Load(rows.decay + column, decay);
+  if constexpr (kHasLeaving) Load(rows.far_end + column, far_end);
+  Load(rows.isyn + column, isyn);
+  Load(rows.local + column, local);
+  for (int row = 0; row < kRows; ++row) {
+    V drive;
+    Load(group.input[row] + column, drive);
+    if constexpr (kHasLeaving) {
+      V gone;
+      Load(group.leaving[row] + column, gone);
+      drive -= far_end * gone;
+    }
+    isyn = (isyn + drive) * decay;
+    local = (local + drive) * decay;
+    if constexpr (kStreamPart > 0) {
+      Stream<kStreamPart>(isyn, group.output[row] + column);
+    } else {
+      Store(isyn, group.output[row] + column);
+    }
+  }
+  Store(isyn, rows.isyn + column);
+  Store(local, rows.local + column);
+}
+
+// The columns from `column` on, which do not fill a vector of 2 * n.
+template <int n, bool kHasLeaving, int kStreamPart, int kRows, typename Real>
+EXPSYN_INLINE void AdvanceRest(const RecursionRows<Real>& rows, std::int64_t column,
+                               const RowGroup<kRows, Real>& group) {
+  if (column + n <= rows.n_columns) {
+    AdvanceVector<n, kHasLeaving, kStreamPart>(rows, column, group);
+    column += n;
+  }
+  if constexpr (n > 1) {
+    AdvanceRest<n / 2, kHasLeaving, kStreamPart>(rows, column, group);
+  }
+}
+
+// One row's drive where it does not stand as Real: converted, and repeated where there is one
+// column.
+template <typename Real>
+EXPSYN_INLINE const Real* ConvertRow(const RecursionRows<Real>& rows, const void* source,
+                                     std::int64_t first, Real* buffer) {
+  ConvertElements(rows.type, source, first, rows.is_repeated ? 1 : rows.n_columns, buffer);
+  if (rows.is_repeated) {
+    const Real value = buffer[0];
+    for (std::int64_t c = 1; c < rows.n_columns; ++c) buffer[c] = value;
+  }
+  return buffer;
+}
+
+template <bool kHasLeaving, int kStreamPart, int kRows, typename Real>
+EXPSYN_INLINE void AdvanceGroup(const RecursionRows<Real>& rows, std::int64_t row,
+                                std::int64_t rows_ahead,
+                                Real (&buffers)[kRowsTogether][2][kMaxColumns]) {
+  constexpr int kN = kFull<Real>;
+  const bool is_direct = rows.type == kElementTypeOf<Real> && !rows.is_repeated;
+  RowGroup<kRows, Real> group;
+  for (int i = 0; i < kRows; ++i) {
+    const std::int64_t first = (row + i) * rows.input_stride;
+    group.output[i] = rows.output + (row + i) * rows.output_stride;
+    group.leaving[i] = nullptr;
+    if (is_direct) {
+      group.input[i] = static_cast<const Real*>(rows.input) + first;
+      if (kHasLeaving) group.leaving[i] = static_cast<const Real*>(rows.leaving) + first;
+    } else {
+      group.input[i] = ConvertRow(rows, rows.input, first, buffers[i][0]);
+      if (kHasLeaving) group.leaving[i] = ConvertRow(rows, rows.leaving, first, buffers[i][1]);
+    }
+  }
+  std::int64_t column = 0;
+  for (; column + kN <= rows.n_columns; column += kN) {
+    AdvanceVector<kN, kHasLeaving, kStreamPart>(rows, column, group);
+    // The caches' own prefetching stops at every page.
+    if (is_direct) {
+      for (int i = 0; i < kRows; ++i) {
+        __builtin_prefetch(group.input[i] + rows_ahead * rows.input_stride + column);
+      }
+    }
+  }
+  AdvanceRest<kN / 2, kHasLeaving, kStreamPart>(rows, column, group);
+}
+
+template <bool kHasLeaving, int kStreamPart, typename Real>
+void AdvanceRowsBy(const RecursionRows<Real>& rows) {
+  constexpr std::int64_t kPrefetchedBytes = 4096;
+  const std::int64_t row_bytes = rows.input_stride * static_cast<int>(sizeof(Real));
+  const std::int64_t rows_ahead =
+      row_bytes * kRowsTogether < kPrefetchedBytes ? kPrefetchedBytes / row_bytes : kRowsTogether;
+  alignas(64) Real buffers[kRowsTogether][2][kMaxColumns];
+  std::int64_t row = 0;
+  for (; row + kRowsTogether <= rows.n_rows; row += kRowsTogether) {
+    AdvanceGroup<kHasLeaving, kStreamPart, kRowsTogether>(rows, row, rows_ahead, buffers);
+  }
+  for (; row < rows.n_rows; ++row) {
+    AdvanceGroup<kHasLeaving, kStreamPart, 1>(rows, row, rows_ahead, buffers);
+  }
+#if defined(__x86_64__)
+  if (kStreamPart > 0) _mm_sfence();
+#endif
+}
+
+template <typename Real>
+void AdvanceRows(const RecursionRows<Real>& rows) {
+  const auto alignment = reinterpret_cast<std::uintptr_t>(rows.output) |
+                         static_cast<std::uintptr_t>(rows.output_stride) * sizeof(Real);
+  int part = rows.is_streamed && alignment % 16 == 0 ? 16 : 0;
+  if (EXPSYN_VECTOR_BYTES > 16 && part > 0 && alignment % EXPSYN_VECTOR_BYTES == 0) {
+    part = EXPSYN_VECTOR_BYTES;
+  }
+  if (rows.leaving != nullptr) {
+    if (part == EXPSYN_VECTOR_BYTES) return AdvanceRowsBy<true, EXPSYN_VECTOR_BYTES>(rows);
+    if (part == 16) return AdvanceRowsBy<true, 16>(rows);
+    return AdvanceRowsBy<true, 0>(rows);
+  }
+  if (part == EXPSYN_VECTOR_BYTES) return AdvanceRowsBy<false, EXPSYN_VECTOR_BYTES>(rows);
+  if (part == 16) return AdvanceRowsBy<false, 16>(rows);
+  return AdvanceRowsBy<false, 0>(rows);
+}
+
+// Elements first .. first + size - 1 of rows of `type`, repeated for each column where they have
+// one only: where they stand, or converted in `buffer`.
+template <typename Real>
+EXPSYN_INLINE const Real* ElementsOf(const RecursionRows<Real>& rows, const void* source,
+                                     std::int64_t first, std::int64_t size, Real* buffer) {
+  if (rows.is_repeated) {
+    const std::int64_t n_columns = rows.n_columns;
+    ConvertElements(rows.type, source, first / n_columns, size / n_columns, buffer);
+    // From the back, so that nothing is overwritten before it is read.
+    for (std::int64_t i = size - 1; i > 0; --i) buffer[i] = buffer[i / n_columns];
+    return buffer;
+  }
+  if (rows.type == kElementTypeOf<Real>) return static_cast<const Real*>(source) + first;
+  ConvertElements(rows.type, source, first, size, buffer);
+  return buffer;
+}
+
+template <typename Real>
+void Drive(const RecursionRows<Real>& rows, Real* drive) {
+  constexpr int kN = kFull<Real>;
+  using V = Vector<Real, kN>;
+  constexpr int kMostSynapses = 7;
+  constexpr std::int64_t kPeriods = 4;
+  const std::int64_t n_synapses = rows.n_columns;
+  // A whole number of rows and of vectors; the pieces' length is a multiple of kN.
+  const std::int64_t period = n_synapses * kN;
+  alignas(64) Real far_end[kMostSynapses * kN];
+  for (std::int64_t i = 0; i < period; ++i) far_end[i] = rows.far_end[i % n_synapses];
+  alignas(64) Real buffers[2][kPeriods * kMostSynapses * kN];
+  const std::int64_t size = rows.n_rows * n_synapses;
+  const std::int64_t step = kPeriods * period;
+  const bool is_direct = rows.type == kElementTypeOf<Real> && !rows.is_repeated;
+  for (std::int64_t first = 0; first < size; first += step) {
+    const Real* input = ElementsOf(rows, rows.input, first, step, buffers[0]);
+    const Real* leaving = nullptr;
+    if (rows.leaving != nullptr) {
+      leaving = ElementsOf(rows, rows.leaving, first, step, buffers[1]);
+    }
+    for (std::int64_t part = 0; part < step; part += period) {
+      for (std::int64_t i = 0; i < period; i += kN) {
+        V value;
+        Load(input + part + i, value);
+        // The rows of the next call: what runs until then is too long for the caches' own
+        // prefetching.
+        if (is_direct) __builtin_prefetch(input + part + i + size);
+        if (leaving != nullptr) {
+          V weight, gone;
+          Load(far_end + i, weight);
+          Load(leaving + part + i, gone);
+          value -= weight * gone;
+        }
+        Store(value, drive + first + part + i);
+      }
+    }
+  }
+}
+
+template <typename Real, int... lane>
+EXPSYN_INLINE Vector<Real, sizeof...(lane)> Gather(const Real* source, std::ptrdiff_t stride,
+                                                   std::integer_sequence<int, lane...>) {
+  return Vector<Real, sizeof...(lane)>{source[lane * stride]...};
+}
+
+template <int n, typename Real>
+EXPSYN_INLINE void Scatter(const Vector<Real, n>& vector, Real* target, std::ptrdiff_t stride) {
+  for (int lane = 0; lane < n; ++lane) target[lane * stride] = vector[lane];
+}
+
+// kPieces pieces of one synapse side by side, as many in a vector as fit.
+template <int kPieces, bool kHasOutput, typename Real>
+EXPSYN_INLINE void AdvancePieces(const RecursionPieces<Real>& pieces, const Real* drive, Real decay,
+                                 Real* state, Real* output) {
+  constexpr int kN = kFull<Real> < kPieces ? kFull<Real> : kPieces;
+  constexpr int kVectors = kPieces / kN;
+  const std::ptrdiff_t row_stride = pieces.n_synapses;
+  const std::ptrdiff_t piece_stride = pieces.piece_length * pieces.n_synapses;
+  Vector<Real, kN> isyn[kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    isyn[v] =
+        Gather(state + v * kN * row_stride, row_stride, std::make_integer_sequence<int, kN>());
+  }
+  for (std::int64_t row = 0; row < pieces.piece_length; ++row) {
+    for (int v = 0; v < kVectors; ++v) {
+      const std::ptrdiff_t place = row * row_stride + v * kN * piece_stride;
+      isyn[v] =
+          (isyn[v] + Gather(drive + place, piece_stride, std::make_integer_sequence<int, kN>())) *
+          decay;
+      if constexpr (kHasOutput) Scatter<kN>(isyn[v], output + place, piece_stride);
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) Scatter<kN>(isyn[v], state + v * kN * row_stride, row_stride);
+}
+
+template <bool kHasOutput, typename Real>
+void AdvanceAllPieces(const RecursionPieces<Real>& pieces, const Real* drive, Real* states,
+                      Real* output) {
+  for (std::int64_t synapse = 0; synapse < pieces.n_synapses; ++synapse) {
+    Real* output_here = kHasOutput ? output + synapse : nullptr;
+    if (pieces.n_pieces == 16) {
+      AdvancePieces<16, kHasOutput>(pieces, drive + synapse, pieces.decay[synapse],
+                                    states + synapse, output_here);
+    } else {
+      AdvancePieces<4, kHasOutput>(pieces, drive + synapse, pieces.decay[synapse], states + synapse,
+                                   output_here);
+    }
+  }
+}
+
+template <typename Real>
+void SumPieces(const RecursionPieces<Real>& pieces, const Real* drive, Real* states) {
+  AdvanceAllPieces<false>(pieces, drive, states, static_cast<Real*>(nullptr));
+}
+
+template <typename Real>
+void RunPieces(const RecursionPieces<Real>& pieces, const Real* drive, Real* states, Real* output) {
+  AdvanceAllPieces<true>(pieces, drive, states, output);
+}
+
+// Noise -------------------------------------------------------------------------------------------
+
+constexpr int kWords = EXPSYN_VECTOR_BYTES / 8;
+typedef std::uint64_t Words __attribute__((vector_size(kWords * 8)));
+
+// The product of the low halves of each element's 64 bits with `factor`, in 64 bits.
+EXPSYN_INLINE Words MultiplyLow(const Words& words, std::uint32_t factor) {
+#if defined(__x86_64__) && EXPSYN_VECTOR_BYTES == 64
+  // With a mask of all, because GCC warns of the undefined operand inside the form without.
+  return (Words)_mm512_maskz_mul_epu32(0xFF, (__m512i)words, _mm512_set1_epi64(factor));
+#elif defined(__x86_64__) && EXPSYN_VECTOR_BYTES == 32
+  return (Words)_mm256_mul_epu32((__m256i)words, _mm256_set1_epi64x(factor));
+#elif defined(__x86_64__)
+  return (Words)_mm_mul_epu32((__m128i)words, _mm_set1_epi64x(factor));
+#else
+  return (words & 0xFFFFFFFF) * factor;
+#endif
+}
+
+// Ten rounds of Philox4x32 on each element. Only the low halves count, before and after.
+EXPSYN_INLINE void PhiloxRounds(Words (&word)[4], std::uint64_t seed) {
+  constexpr std::uint32_t kMultiplier0 = 0xD2511F53;
+  constexpr std::uint32_t kMultiplier1 = 0xCD9E8D57;
+  constexpr std::uint32_t kWeyl0 = 0x9E3779B9;
+  constexpr std::uint32_t kWeyl1 = 0xBB67AE85;
+  constexpr int kRounds = 10;
+  auto key0 = static_cast<std::uint32_t>(seed);
+  auto key1 = static_cast<std::uint32_t>(seed >> 32);
+  for (int round = 0; round < kRounds; ++round) {
+    const Words product0 = MultiplyLow(word[0], kMultiplier0);
+    const Words product1 = MultiplyLow(word[2], kMultiplier1);
+    word[0] = (product1 >> 32) ^ word[1] ^ key0;
+    word[1] = product1;
+    word[2] = (product0 >> 32) ^ word[3] ^ key1;
+    word[3] = product0;
+    key0 += kWeyl0;
+    key1 += kWeyl1;
+  }
+}
+
+void Philox(const std::uint32_t counter[4], const std::uint32_t key[2], std::uint32_t block[4]) {
+  Words word[4];
+  for (int w = 0; w < 4; ++w) word[w] = Words{} + counter[w];
+  PhiloxRounds(word, std::uint64_t{key[1]} << 32 | key[0]);
+  for (int w = 0; w < 4; ++w) block[w] = static_cast<std::uint32_t>(word[w][0]);
+}
+
+// Blocks made at a time. The loops over them have no branches, so that they become vectors.
+constexpr int kBlocks = 32;
+
+// Counters before, random words after; in the low halves of the elements.
+struct Blocks {
+  alignas(64) std::uint64_t word[4][kBlocks];
+};
+
+EXPSYN_INLINE std::uint32_t WordOf(const Blocks& blocks, int word, int block) {
+  return static_cast<std::uint32_t>(blocks.word[word][block]);
+}
+
+template <typename To, typename From>
+EXPSYN_INLINE To BitCast(From from) {
+  To to;
+  static_assert(sizeof(to) == sizeof(from));
+  __builtin_memcpy(&to, &from, sizeof(to));
+  return to;
+}
+
+// A uniform number in (0, 1): the middle of one of 2^52 equal intervals.
+EXPSYN_INLINE double Uniform(std::uint32_t high, std::uint32_t low) {
+  constexpr std::uint64_t kExponentOfOne = 0x3FF0000000000000;
+  const std::uint64_t bits = (std::uint64_t{high} << 32 | low) >> 12;
+  return (BitCast<double>(bits | kExponentOfOne) - 1.0) + 0x1p-53;
+}
+
+// The natural logarithm of x in [2^-53, 1], to about 1e-13, by x = m 2^k with m near 1 and the
+// series log m = 2 (s + s^3 / 3 + s^5 / 5 + ...), s = (m - 1) / (m + 1). Our own, because the
+// system's gives other bits on other machines.
+EXPSYN_INLINE double Log(double x) {
+  constexpr std::uint64_t kSqrtHalfBits = 0x3FE6A09E667F3BCD;
+  // Taking the exponent with the bits of sqrt(1/2) as origin puts m into [sqrt(1/2), sqrt(2)).
+  const std::uint64_t offset_bits = BitCast<std::uint64_t>(x) - kSqrtHalfBits;
+  const std::uint64_t exponent_bits = offset_bits & 0xFFF0000000000000;
+  const double m = BitCast<double>((offset_bits - exponent_bits) + kSqrtHalfBits);
+  // The exponent lies in [-53, 0]; as the low bits of 2^52 + 1024 + k it converts by subtraction.
+  const std::uint64_t exponent = 1024 - ((0 - exponent_bits) >> 52 & 0xFFF);
+  const double k = BitCast<double>(0x4330000000000000 | exponent) - (0x1p52 + 1024);
+  const double s = (m - 1.0) / (m + 1.0);
+  const double s2 = s * s;
+  double series = 1.0 / 15;
+  series = series * s2 + 1.0 / 13;
+  series = series * s2 + 1.0 / 11;
+  series = series * s2 + 1.0 / 9;
+  series = series * s2 + 1.0 / 7;
+  series = series * s2 + 1.0 / 5;
+  series = series * s2 + 1.0 / 3;
+  series = series * s2;
+  return k * 0.6931471805599453 + (2.0 * s + 2.0 * s * series);
+}
+
+// The same in single precision, for x in [2^-33, 1].
+EXPSYN_INLINE float Log(float x) {
+  constexpr std::int32_t kSqrtHalfBits = 0x3F3504F3;
+  const std::int32_t offset_bits = BitCast<std::int32_t>(x) - kSqrtHalfBits;
+  const std::int32_t exponent = offset_bits >> 23;
+  const auto m = BitCast<float>((offset_bits & 0x007FFFFF) + kSqrtHalfBits);
+  const auto k = static_cast<float>(exponent);
+  const float s = (m - 1.0f) / (m + 1.0f);
+  const float s2 = s * s;
+  float series = 1.0f / 9;
+  series = series * s2 + 1.0f / 7;
+  series = series * s2 + 1.0f / 5;
+  series = series * s2 + 1.0f / 3;
+  series = series * s2;
+  return k * 0.6931472f + (2.0f * s + 2.0f * s * series);
+}
+
+template <typename Real>
+struct SineCosine {
+  Real sine, cosine;
+};
+
+// sin and cos of `angle` in [-pi / 4, pi / 4], turned by `quadrant` quarters.
+template <typename Real, typename Bits>
+EXPSYN_INLINE SineCosine<Real> Turn(Real sine, Real cosine, Bits quadrant) {
+  constexpr int kToSign = static_cast<int>(sizeof(Bits)) * 8 - 2;
+  // Odd quadrants swap sine and cosine; the second bit of the quadrant turns signs.
+  const Bits swap = Bits{0} - (quadrant & 1);
+  const Bits sine_bits = BitCast<Bits>(sine);
+  const Bits cosine_bits = BitCast<Bits>(cosine);
+  const Bits sine_sign = (quadrant & 2) << kToSign;
+  const Bits cosine_sign = ((quadrant + 1) & 2) << kToSign;
+  return {BitCast<Real>(((sine_bits & ~swap) | (cosine_bits & swap)) ^ sine_sign),
+          BitCast<Real>(((cosine_bits & ~swap) | (sine_bits & swap)) ^ cosine_sign)};
+}
+
+// sin and cos of 2 pi u for u in (0, 1), by the Taylor series on a quarter turn about 0.
+EXPSYN_INLINE SineCosine<double> SineCosineOfTurns(double u) {
+  // Adding 2^52 rounds 4u to the nearest integer, the quadrant, into the low bits.
+  const double rounder = 4.0 * u + 0x1p52;
+  const double angle = (4.0 * u - (rounder - 0x1p52)) * 1.5707963267948966;
+  const double a2 = angle * angle;
+  double sine = 1.0 / 6227020800.0;
+  sine = sine * a2 - 1.0 / 39916800.0;
+  sine = sine * a2 + 1.0 / 362880.0;
+  sine = sine * a2 - 1.0 / 5040.0;
+  sine = sine * a2 + 1.0 / 120.0;
+  sine = sine * a2 - 1.0 / 6.0;
+  sine = sine * a2 * angle + angle;
+  double cosine = -1.0 / 87178291200.0;
+  cosine = cosine * a2 + 1.0 / 479001600.0;
+  cosine = cosine * a2 - 1.0 / 3628800.0;
+  cosine = cosine * a2 + 1.0 / 40320.0;
+  cosine = cosine * a2 - 1.0 / 720.0;
+  cosine = cosine * a2 + 1.0 / 24.0;
+  cosine = cosine * a2 - 1.0 / 2.0;
+  cosine = cosine * a2 + 1.0;
+  return Turn(sine, cosine, BitCast<std::uint64_t>(rounder));
+}
+
+// sin and cos of 2 pi word / 2^32.
+EXPSYN_INLINE SineCosine<float> SineCosineOfTurns(std::uint32_t word) {
+  const std::uint32_t quadrant = (word + 0x20000000u) >> 30;
+  const auto rest = static_cast<std::int32_t>(word - (quadrant << 30));
+  const float angle = static_cast<float>(rest) * 1.4629180792671596e-09f;
+  const float a2 = angle * angle;
+  float sine = 1.0f / 362880.0f;
+  sine = sine * a2 - 1.0f / 5040.0f;
+  sine = sine * a2 + 1.0f / 120.0f;
+  sine = sine * a2 - 1.0f / 6.0f;
+  sine = sine * a2 * angle + angle;
+  float cosine = 1.0f / 40320.0f;
+  cosine = cosine * a2 - 1.0f / 720.0f;
+  cosine = cosine * a2 + 1.0f / 24.0f;
+  cosine = cosine * a2 - 1.0f / 2.0f;
+  cosine = cosine * a2 + 1.0f;
+  return Turn(sine, cosine, quadrant);
+}
+
+// Box and Muller: the normal numbers of each block, block after block.
+EXPSYN_INLINE void Normals(const Blocks& blocks, double* normals) {
+  for (int i = 0; i < kBlocks; ++i) {
+    const double u = Uniform(WordOf(blocks, 0, i), WordOf(blocks, 1, i));
+    const double v = Uniform(WordOf(blocks, 2, i), WordOf(blocks, 3, i));
+    const double radius = __builtin_sqrt(-2.0 * Log(u));
+    const SineCosine<double> direction = SineCosineOfTurns(v);
+    normals[2 * i] = radius * direction.cosine;
+    normals[2 * i + 1] = radius * direction.sine;
+  }
+}
+
+EXPSYN_INLINE void Normals(const Blocks& blocks, float* normals) {
+  alignas(64) float part[4][kBlocks];
+  for (int pair = 0; pair < 2; ++pair) {
+    for (int i = 0; i < kBlocks; ++i) {
+      // 31 bits, because vectors convert signed integers only.
+      const auto bits = static_cast<std::int32_t>(WordOf(blocks, 2 * pair, i) >> 1);
+      const float u = static_cast<float>(bits) * 0x1p-31f + 0x1p-33f;
+      const float radius = __builtin_sqrtf(-2.0f * Log(u));
+      const SineCosine<float> direction = SineCosineOfTurns(WordOf(blocks, 2 * pair + 1, i));
+      part[2 * pair][i] = radius * direction.cosine;
+      part[2 * pair + 1][i] = radius * direction.sine;
+    }
+  }
+  for (int i = 0; i < kBlocks; ++i) {
+    for (int j = 0; j < 4; ++j) normals[4 * i + j] = part[j][i];
+  }
+}
+
+template <typename Real>
+void AddNormals(const NormalPlaces& places, Real* target) {
+  constexpr int kPerBlock = 16 / static_cast<int>(sizeof(Real));
+  const auto scale = static_cast<Real>(places.scale);
+  const std::int64_t first_column = places.synapse;
+  const std::int64_t end_column = first_column + places.n_columns;
+  const std::int64_t first_block = first_column / kPerBlock;
+  const std::int64_t blocks_per_row = (end_column - 1) / kPerBlock - first_block + 1;
+
+  Blocks blocks;
+  alignas(64) Real normals[kPerBlock * kBlocks];
+  const std::int64_t n_blocks = places.n_rows * blocks_per_row;
+  std::int64_t row = 0;
+  std::int64_t block = 0;  // within its row
+  for (std::int64_t made = 0; made < n_blocks; made += kBlocks) {
+    if (blocks_per_row - block >= kBlocks) {
+      const std::uint64_t step = places.step + static_cast<std::uint64_t>(row);
+      const auto here = static_cast<std::uint64_t>(first_block + block);
+      for (int i = 0; i < kBlocks; ++i) {
+        blocks.word[0][i] = step;
+        blocks.word[1][i] = step >> 32;
+        blocks.word[2][i] = here + static_cast<std::uint64_t>(i);
+        blocks.word[3][i] = places.batch;
+      }
+    } else {
+      std::int64_t row_here = row;
+      std::int64_t block_here = block;
+      for (int i = 0; i < kBlocks; ++i) {
+        const std::uint64_t step = places.step + static_cast<std::uint64_t>(row_here);
+        blocks.word[0][i] = step;
+        blocks.word[1][i] = step >> 32;
+        blocks.word[2][i] = static_cast<std::uint64_t>(first_block + block_here);
+        blocks.word[3][i] = places.batch;
+        if (++block_here == blocks_per_row) {
+          block_here = 0;
+          ++row_here;
+        }
+      }
+    }
+    for (int i = 0; i < kBlocks; i += kWords) {
+      Words word[4];
+      for (int w = 0; w < 4; ++w) Load(blocks.word[w] + i, word[w]);
+      PhiloxRounds(word, places.seed);
+      for (int w = 0; w < 4; ++w) Store(word[w], blocks.word[w] + i);
+    }
+    Normals(blocks, normals);
+    // Row by row, to the columns that are asked for.
+    const std::int64_t n_left = n_blocks - made;
+    const std::int64_t n_here = n_left < kBlocks ? n_left : kBlocks;
+    for (std::int64_t i = 0; i < n_here;) {
+      const std::int64_t in_row = blocks_per_row - block;
+      const std::int64_t n_run = in_row < n_here - i ? in_row : n_here - i;
+      const std::int64_t run_column = (first_block + block) * kPerBlock;
+      const std::int64_t run_end = run_column + n_run * kPerBlock;
+      const std::int64_t from = run_column > first_column ? run_column : first_column;
+      const std::int64_t to = run_end < end_column ? run_end : end_column;
+      Real* target_run = target + row * places.stride + (from - first_column);
+      const Real* source = normals + i * kPerBlock + (from - run_column);
+      for (std::int64_t c = 0; c < to - from; ++c) target_run[c] += scale * source[c];
+      i += n_run;
+      block += n_run;
+      if (block == blocks_per_row) {
+        block = 0;
+        ++row;
+      }
+    }
+  }
+}
+
+// Transforms --------------------------------------------------------------------------------------
+
+template <typename Real>
+void MultiplySpectra(Real* __restrict spectrum, const Real* __restrict kernel, std::int64_t size) {
+  // Written out, because std::complex's product checks for infinities.
+  for (std::int64_t i = 0; i < size; ++i) {
+    const Real real = spectrum[2 * i] * kernel[2 * i] - spectrum[2 * i + 1] * kernel[2 * i + 1];
+    const Real imaginary =
+        spectrum[2 * i] * kernel[2 * i + 1] + spectrum[2 * i + 1] * kernel[2 * i];
+    spectrum[2 * i] = real;
+    spectrum[2 * i + 1] = imaginary;
+  }
+}
+
+template <typename Real>
+EXPSYN_INLINE void TransposeSquare(const Real* source, std::ptrdiff_t source_stride, Real* target,
+                                   std::ptrdiff_t target_stride) {
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define EXPSYN_HAS_SHUFFLE
+#endif
+#endif
+#if defined(EXPSYN_HAS_SHUFFLE)
+  using V = Vector<Real, 4>;
+  V row[4];
+  for (int i = 0; i < 4; ++i) Load(source + i * source_stride, row[i]);
+  const V even01 = __builtin_shufflevector(row[0], row[1], 0, 4, 2, 6);
+  const V odd01 = __builtin_shufflevector(row[0], row[1], 1, 5, 3, 7);
+  const V even23 = __builtin_shufflevector(row[2], row[3], 0, 4, 2, 6);
+  const V odd23 = __builtin_shufflevector(row[2], row[3], 1, 5, 3, 7);
+  const V column0 = __builtin_shufflevector(even01, even23, 0, 1, 4, 5);
+  const V column1 = __builtin_shufflevector(odd01, odd23, 0, 1, 4, 5);
+  const V column2 = __builtin_shufflevector(even01, even23, 2, 3, 6, 7);
+  const V column3 = __builtin_shufflevector(odd01, odd23, 2, 3, 6, 7);
+  Store(column0, target);
+  Store(column1, target + target_stride);
+  Store(column2, target + 2 * target_stride);
+  Store(column3, target + 3 * target_stride);
+#undef EXPSYN_HAS_SHUFFLE
+#else
+  for (int column = 0; column < 4; ++column) {
+    for (int i = 0; i < 4; ++i) {
+      target[column * target_stride + i] = source[i * source_stride + column];
+    }
+  }
+#endif
+}
+
+template <typename Real>
+void Transpose(const Real* source, std::ptrdiff_t source_stride, std::int64_t n_rows,
+               std::int64_t n_columns, Real* target, std::ptrdiff_t target_stride) {
+  constexpr std::int64_t kN = 4;
+  // A cache line's width of rows at a time: each line is used whole before it leaves the cache.
+  constexpr std::int64_t kBand = 64 / static_cast<int>(sizeof(Real));
+  const std::int64_t n_squares = n_columns / kN * kN;
+  for (std::int64_t band = 0; band < n_rows; band += kBand) {
+    const std::int64_t band_end = band + kBand < n_rows ? band + kBand : n_rows;
+    const std::int64_t squares_end = band + (band_end - band) / kN * kN;
+    for (std::int64_t column = 0; column < n_columns; column += kN) {
+      const Real* from = source + column;
+      Real* to = target + column * target_stride;
+      std::int64_t row = band;
+      if (column < n_squares) {
+        for (; row < squares_end; row += kN) {
+          TransposeSquare(from + row * source_stride, source_stride, to + row, target_stride);
+        }
+      }
+      const std::int64_t width = n_columns - column < kN ? n_columns - column : kN;
+      for (; row < band_end; ++row) {
+        for (std::int64_t c = 0; c < width; ++c) {
+          to[c * target_stride + row] = from[row * source_stride + c];
+        }
+      }
+    }
+  }
+}
+
+// Whether none of a vector's values is other than 0.
+template <typename Real>
+EXPSYN_INLINE bool IsZero(const Real* values) {
+  constexpr int kN = kFull<Real>;
+  Vector<Real, kN> vector;
+  Load(values, vector);
+  const auto differs = vector != Real{0};
+  bool is_zero = true;
+  for (int lane = 0; lane < kN; ++lane) is_zero &= differs[lane] == 0;
+  return is_zero;
+}
+
+template <typename Real>
+std::int64_t FindFirst(const Real* values, std::int64_t begin, std::int64_t end) {
+  constexpr int kN = kFull<Real>;
+  while (begin + kN <= end && IsZero(values + begin)) begin += kN;
+  for (; begin < end; ++begin) {
+    if (values[begin] != 0) return begin;
+  }
+  return -1;
+}
+
+template <typename Real>
+std::int64_t FindLast(const Real* values, std::int64_t begin, std::int64_t end) {
+  constexpr int kN = kFull<Real>;
+  while (begin + kN <= end && IsZero(values + end - kN)) end -= kN;
+  for (; begin < end; --end) {
+    if (values[end - 1] != 0) return end - 1;
+  }
+  return -1;
+}
+
+template <typename Real>
+Real Peak(const Real* values, std::int64_t size) {
+  constexpr int kN = kFull<Real>;
+  using V = Vector<Real, kN>;
+  V peak{};
+  V fault{};  // NaN where something was not finite
+  std::int64_t i = 0;
+  for (; i + kN <= size; i += kN) {
+    V value;
+    Load(values + i, value);
+    fault += value * Real{0};
+    value = value < Real{0} ? -value : value;
+    peak = value > peak ? value : peak;
+  }
+  Real result = 0;
+  Real result_fault = 0;
+  for (int lane = 0; lane < kN; ++lane) {
+    result = peak[lane] > result ? peak[lane] : result;
+    result_fault += fault[lane];
+  }
+  for (; i < size; ++i) {
+    result_fault += values[i] * Real{0};
+    const Real value = values[i] < 0 ? -values[i] : values[i];
+    result = value > result ? value : result;
+  }
+  return result + result_fault;
+}
+
+// Windows -----------------------------------------------------------------------------------------
+
+void FillWindow(const double* tau, std::int64_t size, double dt, double length, bool is_cut,
+                const WindowArrays& arrays) {
+  static_assert(kRestartInterval<float> == 16 && kRestartInterval<double> == 64);
+  const double far_weight = is_cut ? 1.0 : 0.0;
+  // Some synapses at a time, in places that the compiler knows to be apart.
+  constexpr int kPlaces = 16;
+  alignas(64) double taus[kPlaces];
+  alignas(64) double decay[2][kPlaces], far_end[2][kPlaces], restart32[kPlaces];
+  alignas(64) double restart64[2][kPlaces];
+  for (std::int64_t first = 0; first < size; first += kPlaces) {
+    const int count = size - first < kPlaces ? static_cast<int>(size - first) : kPlaces;
+    for (int i = 0; i < kPlaces; ++i) taus[i] = i < count ? tau[first + i] : 1.0;
+    for (int i = 0; i < kPlaces; ++i) {
+      const DoubleDouble rate = Quotient(dt, taus[i]);
+      const DoubleDouble a = ExpOfNegative(-rate);
+      decay[0][i] = a.high;
+      decay[1][i] = a.low;
+      DoubleDouble power = a;
+      for (int doubling = 0; doubling < 4; ++doubling) power = power * power;
+      restart32[i] = power.high;
+      for (int doubling = 0; doubling < 2; ++doubling) power = power * power;
+      restart64[0][i] = power.high;
+      restart64[1][i] = power.low;
+    }
+    for (int i = 0; i < kPlaces; ++i) {
+      const DoubleDouble rate = Quotient(dt, taus[i]);
+      const DoubleDouble far = ExpOfNegative(-(rate * length));
+      far_end[0][i] = far.high * far_weight;
+      far_end[1][i] = far.low * far_weight;
+    }
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t n = first + i;
+      arrays.decay[n] = decay[0][i];
+      arrays.decay_low[n] = decay[1][i];
+      arrays.far_end[n] = far_end[0][i];
+      arrays.far_end_low[n] = far_end[1][i];
+      arrays.decay32[n] = static_cast<float>(decay[0][i]);
+      arrays.far_end32[n] = static_cast<float>(far_end[0][i]);
+      arrays.restart_decay32[n] = restart32[i];
+      arrays.restart_decay64[n] = restart64[0][i];
+      arrays.restart_decay64_low[n] = restart64[1][i];
+    }
+  }
+}
+
+template <typename Real>
+constexpr VectorKernels::Of<Real> AllOf() {
+  return {ConvertElements<Real>, AdvanceRows<Real>, Drive<Real>,
+          SumPieces<Real>,       RunPieces<Real>,   AddNormals<Real>,
+          MultiplySpectra<Real>, Transpose<Real>,   FindFirst<Real>,
+          FindLast<Real>,        Peak<Real>};
+}
+
+const VectorKernels& Table() {
+  static const VectorKernels table{Philox, FillWindow, AllOf<float>(), AllOf<double>()};
+  return table;
+}
+
+#undef EXPSYN_INLINE
+
+}  // namespace EXPSYN_VECTOR_SET
+}  // namespace expsyn

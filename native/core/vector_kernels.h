@@ -1,0 +1,144 @@
+#ifndef EXPSYN_CORE_VECTOR_KERNELS_H_
+#define EXPSYN_CORE_VECTOR_KERNELS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "raster.h"
+
+namespace expsyn {
+
+// Steps over which the recursion runs in plain arithmetic before its state is renewed in arithmetic
+// of twice the precision; bounds the rounding error of any run at about this many ulps.
+template <typename Real>
+inline constexpr std::int64_t kRestartInterval = sizeof(Real) == sizeof(float) ? 16 : 64;
+
+// The most columns of RecursionRows.
+inline constexpr std::int64_t kMaxColumns = 1024;
+
+// Some rows of the recursion over neighbouring synapses:
+//
+//   drive = input - far_end * leaving;  isyn = (isyn + drive) * decay;  output = isyn
+//
+// and the same for `local`. Arrays without a stride hold one value a synapse.
+template <typename Real>
+struct RecursionRows {
+  std::int64_t n_rows;
+  std::int64_t n_columns;
+  ElementType type;             // of input and leaving
+  const void* input;            // may be unaligned, as all arrays here
+  const void* leaving;          // the input one window earlier, or null before that
+  bool is_repeated;             // whether a row has one column that all synapses receive
+  std::ptrdiff_t input_stride;  // elements from a row to the next, also of `leaving`
+  Real* output;
+  std::ptrdiff_t output_stride;
+  bool is_streamed;  // whether the output goes past the caches, being too large for them
+  const Real* decay;
+  const Real* far_end;
+  Real* isyn;   // before the rows, then after them
+  Real* local;  // likewise
+};
+
+// A stretch of steps of few synapses, row-major and without gaps, cut into n_pieces pieces of
+// piece_length rows that run side by side. n_pieces is 16 or 4.
+template <typename Real>
+struct RecursionPieces {
+  std::int64_t n_pieces;
+  std::int64_t piece_length;
+  std::int64_t n_synapses;
+  const Real* decay;  // one value a synapse
+};
+
+// Some places of a field of independent standard normal numbers zeta(batch, synapse, step) that are
+// all defined by `seed` alone: each is computed from its place, so they do not depend on the order
+// or the grouping in which they are asked for.
+//
+// The Philox4x32-10 block (Salmon, Moraes, Dror and Shaw, SC11, 2011) with key = seed and
+// counter = (step (64 bits), synapse / k, batch) gives the numbers of k neighbouring synapses by
+// Box and Muller (1958): in double precision k = 2, from two uniform numbers of 52 bits; in single
+// precision k = 4, from four of 32 bits.
+struct NormalPlaces {
+  std::uint64_t seed;
+  std::uint32_t batch;
+  std::uint64_t step;
+  std::int64_t n_rows;  // steps
+  std::uint32_t synapse;
+  std::int64_t n_columns;
+  double scale;
+  std::ptrdiff_t stride;  // elements of the target from a row to the next
+};
+
+// The arrays of a Window, one value a synapse, for fill_window.
+struct WindowArrays {
+  double* decay;
+  double* decay_low;
+  double* far_end;
+  double* far_end_low;
+  float* decay32;
+  float* far_end32;
+  double* restart_decay32;  // decay to the power of kRestartInterval<float>
+  double* restart_decay64;  // and of kRestartInterval<double>
+  double* restart_decay64_low;
+};
+
+// The loops in which the time is spent, compiled once for each instruction set. Element by element
+// they do the same operations in the same order, without fused multiply-adds, so that every set
+// gives the same bits.
+struct VectorKernels {
+  template <typename Real>
+  struct Of {
+    // target[i] = element first + i of an array of any type.
+    void (*convert)(ElementType type, const void* source, std::int64_t first, std::int64_t size,
+                    Real* target);
+    void (*advance_rows)(const RecursionRows<Real>& rows);
+    // drive[i] = input[i] - far_end[i mod n_columns] leaving[i], for at most 7 columns without gaps
+    // between the rows and a multiple of 64 rows; only input, leaving and far_end are used.
+    void (*drive)(const RecursionRows<Real>& rows, Real* drive);
+    // Runs the recursion over each piece's drive, from and to states[piece * n_synapses + n].
+    void (*sum_pieces)(const RecursionPieces<Real>& pieces, const Real* drive, Real* states);
+    // The same, and output[i] = the state after drive[i].
+    void (*run_pieces)(const RecursionPieces<Real>& pieces, const Real* drive, Real* states,
+                       Real* output);
+    // target[row * stride + column] += scale * zeta(batch, synapse + column, step + row).
+    void (*add_normals)(const NormalPlaces& places, Real* target);
+    // spectrum[i] *= kernel[i], both complex, interleaved.
+    void (*multiply_spectra)(Real* spectrum, const Real* kernel, std::int64_t size);
+    // target[c * target_stride + row] = source[row * source_stride + c].
+    void (*transpose)(const Real* source, std::ptrdiff_t source_stride, std::int64_t n_rows,
+                      std::int64_t n_columns, Real* target, std::ptrdiff_t target_stride);
+    // The first, or the last, place in [begin, end) of a value that is not 0; -1 where there is
+    // none.
+    std::int64_t (*find_first)(const Real* values, std::int64_t begin, std::int64_t end);
+    std::int64_t (*find_last)(const Real* values, std::int64_t begin, std::int64_t end);
+    // The largest magnitude of `size` values, or NaN or infinity when one of them is not finite.
+    Real (*peak)(const Real* values, std::int64_t size);
+  };
+
+  // One Philox4x32-10 block.
+  void (*philox)(const std::uint32_t counter[4], const std::uint32_t key[2],
+                 std::uint32_t block[4]);
+  // Fills the arrays for time constants tau[0 .. size - 1] in seconds, dt in seconds, and a window
+  // of `length` steps; the far end's are filled with 0 when `is_cut` is false.
+  void (*fill_window)(const double* tau, std::int64_t size, double dt, double length, bool is_cut,
+                      const WindowArrays& arrays);
+  Of<float> of_float;
+  Of<double> of_double;
+};
+
+// The kernels for the active instruction set.
+const VectorKernels& ActiveVectorKernels();
+
+template <typename Real>
+const VectorKernels::Of<Real>& KernelsOf();
+template <>
+inline const VectorKernels::Of<float>& KernelsOf<float>() {
+  return ActiveVectorKernels().of_float;
+}
+template <>
+inline const VectorKernels::Of<double>& KernelsOf<double>() {
+  return ActiveVectorKernels().of_double;
+}
+
+}  // namespace expsyn
+
+#endif  // EXPSYN_CORE_VECTOR_KERNELS_H_
