@@ -5,12 +5,13 @@
  */
 import { SetupError } from './setup/setup-error.mjs';
 
-const HELP = `Usage: node scripts/setup.mjs [--tests] [--lint]
+const HELP = `Usage: node scripts/setup.mjs [--tests] [--lint] [--bench]
 
 Installs and builds what is missing, and nothing else.
 
   --tests   also what the tests need: doctest, and the tests of the native core
   --lint    also clang-format and clang-tidy
+  --bench   also the native peers of the benchmark
   --help    this text
 
 Environment:
@@ -30,7 +31,7 @@ function requireNode() {
 }
 
 function readArguments(given) {
-  const known = ['--tests', '--lint', '--help'];
+  const known = ['--tests', '--lint', '--bench', '--help'];
   const unknown = given.find((argument) => !known.includes(argument));
   if (unknown !== undefined) {
     throw new SetupError(`Expected ${known.join(', ')} but received ${unknown}.`);
@@ -39,6 +40,7 @@ function readArguments(given) {
     help: given.includes('--help'),
     tests: given.includes('--tests'),
     lint: given.includes('--lint'),
+    bench: given.includes('--bench'),
   };
 }
 

@@ -41,6 +41,22 @@ export function buildCoreTests(stamps, toolchain) {
   });
 }
 
+export function buildBenchPeers(stamps, toolchain) {
+  const folder = 'build/bench';
+  const options = ['--out', folder, '--CDEXPSYN_ADDON=OFF', '--CDEXPSYN_BENCH=ON'];
+  return buildByCmake(stamps, toolchain, folder, {
+    name: 'the native peers of the benchmark',
+    result: `${folder}/Release/expsyn_bench.node`,
+    hash: hashOf(['native', 'bench/peers', 'CMakeLists.txt', 'package-lock.json'], platform),
+    commands: [
+      [
+        process.execPath,
+        ['node_modules/cmake-js/bin/cmake-js', 'build', ...options, '--parallel', jobs],
+      ],
+    ],
+  });
+}
+
 export function buildTypeScript(stamps) {
   return build(stamps, {
     name: 'the TypeScript',

@@ -1,0 +1,98 @@
+/** Contenders measured side by side: one run of each in turn, round after round. */
+
+export interface Contender {
+  name: string;
+  /** Nanoseconds of one run. */
+  time: () => number | Promise<number>;
+  /** Samples of one run; times are shown per sample. Default: those of the case. */
+  samples?: number;
+}
+
+/** What is expected of the first contender. */
+export type Goal =
+  /** Its time is at most so many times that of the peer. */
+  | { against: string; atMost: number }
+  /** The peer takes at least so many times its time. */
+  | { against: string; timesFaster: number }
+  /** No contender takes more than so many times the time of the fastest, per sample. */
+  | { spread: number };
+
+export interface Measured {
+  name: string;
+  /** Nanoseconds per sample: median, first and third quartile. */
+  median: number;
+  quartiles: [number, number];
+  /** Nanoseconds per sample of every round. */
+  rounds: number[];
+}
+
+export interface Verdict {
+  goal: Goal;
+  /** The ratio that the goal speaks of: the median over the rounds. */
+  ratio: number;
+  isMet: boolean;
+}
+
+/** Nanoseconds of one call, from as many as take a few milliseconds. */
+export function timeCalls(call: () => void): () => number {
+  let nCalls = 1;
+  const leastNanoseconds = 4e6;
+  return () => {
+    for (;;) {
+      const start = process.hrtime.bigint();
+      for (let i = 0; i < nCalls; i++) call();
+      const elapsed = Number(process.hrtime.bigint() - start);
+      if (elapsed >= leastNanoseconds || nCalls >= 1e7) return elapsed / nCalls;
+      nCalls *= elapsed < leastNanoseconds / 8 ? 8 : 2;
+    }
+  };
+}
+
+/** Runs every contender once as a warm-up, then in turn. */
+export async function measure(
+  contenders: readonly Contender[],
+  samples: number,
+  rounds: number,
+): Promise<Measured[]> {
+  const times = contenders.map(() => [] as number[]);
+  for (let round = -1; round < rounds; round++) {
+    for (const [i, contender] of contenders.entries()) {
+      const time = (await contender.time()) / (contender.samples ?? samples);
+      if (round >= 0) times[i]?.push(time);
+    }
+  }
+  return contenders.map(({ name }, i) => {
+    const all = times[i] ?? [];
+    return {
+      name,
+      median: quantile(all, 0.5),
+      quartiles: [quantile(all, 0.25), quantile(all, 0.75)],
+      rounds: all,
+    };
+  });
+}
+
+/** Holds the measurements against a goal; undefined when the peer is not there. */
+export function judge(goal: Goal, measured: readonly Measured[]): Verdict | undefined {
+  const [ours] = measured;
+  if (ours === undefined) return undefined;
+  if ('spread' in goal) {
+    const medians = measured.map(({ median }) => median);
+    const ratio = Math.max(...medians) / Math.min(...medians);
+    return { goal, ratio, isMet: ratio <= goal.spread };
+  }
+  const peer = measured.find(({ name }) => name === goal.against);
+  if (peer === undefined) return undefined;
+  const ratios = ours.rounds.map((time, round) => time / (peer.rounds[round] ?? NaN));
+  const ratio = quantile(ratios, 0.5);
+  if ('atMost' in goal) return { goal, ratio, isMet: ratio <= goal.atMost };
+  return { goal, ratio: 1 / ratio, isMet: 1 / ratio >= goal.timesFaster };
+}
+
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const place = (sorted.length - 1) * part;
+  const low = sorted[Math.floor(place)] ?? NaN;
+  const high = sorted[Math.ceil(place)] ?? NaN;
+  return low + (high - low) * (place - Math.floor(place));
+}

@@ -1,0 +1,88 @@
+/** NumPy and SciPy in a process of their own, which measures its own times. */
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+export type PythonPeer = 'reference' | 'fftconvolve' | 'oaconvolve' | 'lfilter' | 'randn';
+
+export interface PythonRun {
+  input: Float64Array | Float32Array;
+  shape: readonly number[];
+  tau: number;
+  dt: number;
+  windowLength: number;
+}
+
+export class Python {
+  #process: ChildProcessWithoutNullStreams | undefined;
+  #lines: AsyncIterator<string> | undefined;
+  #nRuns = 0;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'expsyn-bench-'));
+  /** Versions, or undefined when Python, NumPy or SciPy is missing. */
+  versions: Record<string, string> | undefined;
+
+  static async start(): Promise<Python> {
+    const python = new Python();
+    const child = spawn('python3', [join(__dirname, 'python_peers.py')], {
+      // One thread, as the package is measured.
+      env: { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' },
+    });
+    python.#process = child;
+    child.on('error', () => undefined);
+    child.stdin.on('error', () => undefined);
+    python.#lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    const first = await python.#lines.next();
+    if (first.done !== true) {
+      python.versions = JSON.parse(first.value) as Record<string, string>;
+    }
+    return python;
+  }
+
+  /** Makes the data of a run known; only the latest one is. */
+  async prepare(run: PythonRun): Promise<void> {
+    const file = join(this.#folder, 'input');
+    writeFileSync(
+      file,
+      new Uint8Array(run.input.buffer, run.input.byteOffset, run.input.byteLength),
+    );
+    this.#nRuns++;
+    await this.#ask({
+      id: this.#nRuns,
+      run: {
+        file,
+        dtype: run.input instanceof Float32Array ? 'float32' : 'float64',
+        shape: run.shape,
+        tau: run.tau,
+        dt: run.dt,
+        window_length: run.windowLength,
+      },
+    });
+  }
+
+  /** Nanoseconds of one run of the peer on the prepared data. */
+  async time(peer: PythonPeer): Promise<number> {
+    const answer = await this.#ask({ id: this.#nRuns, peer });
+    return answer['nanoseconds'] ?? NaN;
+  }
+
+  async output(peer: PythonPeer): Promise<Float64Array> {
+    const save = join(this.#folder, 'output');
+    await this.#ask({ id: this.#nRuns, peer, save });
+    const bytes = readFileSync(save);
+    return new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  }
+
+  stop(): void {
+    this.#process?.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #ask(request: object): Promise<Record<string, number>> {
+    this.#process?.stdin.write(`${JSON.stringify(request)}\n`);
+    const line = await this.#lines?.next();
+    if (line === undefined || line.done === true) throw new Error('The Python peers have ended.');
+    return JSON.parse(line.value) as Record<string, number>;
+  }
+}
