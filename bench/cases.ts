@@ -75,8 +75,6 @@ class Run {
     const { module, shape, out, input } = this;
     return () => {
       module.evolveSync({ data: input, shape }, { out });
-      // The state of a batch fits no other one, and growing noise would be another run.
-      module.resetState();
     };
   }
 

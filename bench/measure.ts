@@ -48,17 +48,27 @@ export function timeCalls(call: () => void): () => number {
   };
 }
 
-/** Runs every contender once as a warm-up, then in turn. */
+/** How long a contender runs before it is measured: JavaScript is compiled while it runs. */
+const WARM_UP_MILLISECONDS = 300;
+
+async function warmUp(contender: Contender): Promise<void> {
+  const start = performance.now();
+  do {
+    await contender.time();
+  } while (performance.now() - start < WARM_UP_MILLISECONDS);
+}
+
+/** Warms every contender up, then runs them in turn. */
 export async function measure(
   contenders: readonly Contender[],
   samples: number,
   rounds: number,
 ): Promise<Measured[]> {
   const times = contenders.map(() => [] as number[]);
-  for (let round = -1; round < rounds; round++) {
+  for (const contender of contenders) await warmUp(contender);
+  for (let round = 0; round < rounds; round++) {
     for (const [i, contender] of contenders.entries()) {
-      const time = (await contender.time()) / (contender.samples ?? samples);
-      if (round >= 0) times[i]?.push(time);
+      times[i]?.push((await contender.time()) / (contender.samples ?? samples));
     }
   }
   return contenders.map(({ name }, i) => {

@@ -51,10 +51,14 @@ export function outOfRange(
   return new RangeError(sentence(what, name, received, advice));
 }
 
+export function isPositive(value: number): boolean {
+  return value > 0 && value < Infinity;
+}
+
 /** A finite number above zero. */
 export function positive(value: unknown, name: string): number {
   if (typeof value !== 'number') throw wrongType('a positive number', name, value);
-  if (!(value > 0 && value < Infinity)) {
+  if (!isPositive(value)) {
     throw outOfRange('a positive finite number', name, describe(value));
   }
   return value;

@@ -18,6 +18,7 @@ import {
   formatShape,
   nonNegative,
   outOfRange,
+  isPositive,
   positive,
   positiveOrInfinite,
   readOptions,
@@ -139,7 +140,7 @@ export class ExpSyn extends Module {
     const isConstant = given.tau instanceof Constant;
     const tau: unknown = given.tau instanceof Constant ? given.tau.value : given.tau;
     const tauDefinition = {
-      ...floats([[size], []], initialTau(tau, size), positive),
+      ...floats([[size], []], initialTau(tau, size), isPositive, positive),
       family: 'taus',
     };
     this.#tau = isConstant ? new SimulationParameter(tauDefinition) : new Parameter(tauDefinition);
@@ -283,7 +284,8 @@ export class ExpSyn extends Module {
    */
   get windowLength(): number {
     if (this.windowTaus === Infinity) return Infinity;
-    const longest = this.#tau.current.data.reduce((a, b) => Math.max(a, b), 0);
+    let longest = 0;
+    for (const tau of this.#tau.current.data) longest = Math.max(longest, tau);
     const length = Math.min((this.windowTaus * longest) / this.dt, this.maxWindowLength);
     // L + 1 - 1 rounds L as the arange's end does.
     const steps = Math.max(1, Math.ceil(length + 1 - 1));

@@ -107,7 +107,8 @@ export class Constant<Value> {
 export function floats(
   shapes: readonly ShapePattern[],
   initial: () => unknown,
-  check: (element: number, name: string) => unknown,
+  isAllowed: (element: number) => boolean,
+  refuse: (element: number, name: string) => unknown,
 ): AttributeDefinition<NdArray<Float64Array>> {
   return {
     shapes,
@@ -115,7 +116,8 @@ export function floats(
     cast: (value, name) => {
       const { data, shape } = readFloats(value, name);
       for (let index = 0; index < data.length; index++) {
-        check(data[index] ?? NaN, shape.length === 0 ? name : `${name}[${index}]`);
+        const element = data[index] ?? NaN;
+        if (!isAllowed(element)) refuse(element, shape.length === 0 ? name : `${name}[${index}]`);
       }
       return { data, shape };
     },

@@ -1,6 +1,5 @@
 #include "arguments.h"
 
-#include <cmath>
 #include <string>
 
 namespace expsyn::binding {
@@ -24,10 +23,12 @@ bool Arguments::Boolean(std::size_t position) const {
 std::int64_t Arguments::Size(std::size_t position) const {
   constexpr double kMaxSafeInteger = 9007199254740991.0;
   const double value = Number(position);
-  if (!(value >= 0 && value <= kMaxSafeInteger && value == std::floor(value))) {
+  if (!(value >= 0 && value <= kMaxSafeInteger)) {
     Refuse(position, "a whole number from 0 to 2^53 - 1");
   }
-  return static_cast<std::int64_t>(value);
+  const auto whole = static_cast<std::int64_t>(value);
+  if (static_cast<double>(whole) != value) Refuse(position, "a whole number from 0 to 2^53 - 1");
+  return whole;
 }
 
 ArrayView Arguments::Array(std::size_t position) const {

@@ -136,6 +136,7 @@ class Recursion {
       }
       step += n_rows;
     }
+    if (stretch_.is_streamed) ActiveVectorKernels().finish_streams();
     for (std::int64_t c = 0; c < width_; ++c) {
       stretch_.last[c] = isyn_[c];
       stretch_.is_sound[c] = fault_[c] == 0;

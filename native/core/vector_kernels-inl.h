@@ -232,8 +232,12 @@ void AdvanceRowsBy(const RecursionRows<Real>& rows) {
   for (; row < rows.n_rows; ++row) {
     AdvanceGroup<kHasLeaving, kStreamPart, 1>(rows, row, rows_ahead, buffers);
   }
+}
+
+// Makes what was streamed visible to whoever is told that the run is over.
+void FinishStreams() {
 #if defined(__x86_64__)
-  if (kStreamPart > 0) _mm_sfence();
+  _mm_sfence();
 #endif
 }
 
@@ -843,7 +847,8 @@ constexpr VectorKernels::Of<Real> AllOf() {
 }
 
 const VectorKernels& Table() {
-  static const VectorKernels table{Philox, FillWindow, AllOf<float>(), AllOf<double>()};
+  static const VectorKernels table{Philox, FillWindow, FinishStreams, AllOf<float>(),
+                                   AllOf<double>()};
   return table;
 }
 

@@ -121,6 +121,8 @@ struct VectorKernels {
   // of `length` steps; the far end's are filled with 0 when `is_cut` is false.
   void (*fill_window)(const double* tau, std::int64_t size, double dt, double length, bool is_cut,
                       const WindowArrays& arrays);
+  // After the last advance_rows() of a run whose output is streamed, on the same thread.
+  void (*finish_streams)();
   Of<float> of_float;
   Of<double> of_double;
 };
