@@ -89,9 +89,11 @@ TEST_CASE("shared tasks are each done once, by the caller where no helper comes"
 }
 
 TEST_CASE("shared tasks do not wait for a pool that is busy") {
-  WorkerPool pool(1);
+  // Outlives the pool, whose thread may come to it at the very end.
   std::promise<void> release;
-  pool.Submit([&] { release.get_future().wait(); });
+  const std::shared_future<void> is_released = release.get_future().share();
+  WorkerPool pool(1);
+  pool.Submit([is_released] { is_released.wait(); });
   int n_done = 0;
   pool.ForEach(10, 1, [&](std::int64_t) { ++n_done; });
   CHECK(n_done == 10);
