@@ -75,7 +75,9 @@ class TaskList {
     guard.lock();
     if (error != nullptr) {
       next_ = n_tasks_;
-      if (error_ == nullptr) error_ = error;
+      // No helper keeps a share of what the caller will catch.
+      if (error_ == nullptr) error_ = std::move(error);
+      error = nullptr;
     }
     if (--n_running_ == 0) is_idle_.notify_all();
     return true;
@@ -84,7 +86,7 @@ class TaskList {
   void WaitForRunning() {
     std::unique_lock<std::mutex> guard(lock_);
     is_idle_.wait(guard, [this] { return n_running_ == 0; });
-    if (error_ != nullptr) std::rethrow_exception(error_);
+    if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
  private:
