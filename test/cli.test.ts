@@ -952,6 +952,13 @@ describe('command line', () => {
     assert.match(out, /^\d+\.\d+\.\d+\S*\n$/);
   });
 
+  it('counts one of a thing as one', async () => {
+    await writeNpyFile('one.npy', { data: Uint8Array.of(0, 1, 0), shape: [3, 1] });
+    const { out } = await expsyn('one.npy', '--window-taus', '0.1', '--no-plot');
+    assert.match(out, /, 1 spike, mean rate /);
+    assert.match(out, /, window of 1 step\n/);
+  });
+
   it('never writes over the raster, whatever links lead to it', async () => {
     await writeRaster();
     const raster = await readFile('raster.npy');

@@ -398,7 +398,9 @@ function summarize(plan: Plan, source: Source, run: Run, files: [string, string]
   const samples = output.data.length;
   const { method = 'auto', noiseStd = 0, noise = 'output' } = plan.options;
   const window =
-    record.windowLength === Infinity ? 'window not cut' : `window of ${record.windowLength} steps`;
+    record.windowLength === Infinity
+      ? 'window not cut'
+      : `window of ${counted(record.windowLength, 'step')}`;
   const width = Math.max(...files.map(([path]) => path.length));
   const lines: [string, string][] = [
     ['raster', `${describeArray(source.raster)}, ${describeSpikes(source.raster, plan.dt)}`],
@@ -425,7 +427,11 @@ function describeSpikes({ data, shape }: NpyArray, dt: number): string {
   const { isSpikes, nonZeros, total } = summarizeInput({ data, timesteps, columns });
   if (!isSpikes) return `${formatCount(nonZeros)} values other than 0`;
   const rate = meanRate(total, timesteps, columns, dt);
-  return `${total.toLocaleString('en')} spikes, mean rate ${rate} spikes/s`;
+  return `${counted(total, 'spike')}, mean rate ${rate} spikes/s`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** A large number in words: 39.1 million. */
