@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 import { ExpSyn, type ExpSynOptions } from 'expsyn';
+import { relativeError } from '../test/oracle';
 import { measure, timeCalls, type Contender, type Goal } from './measure';
 import { plainLoop } from './peers/javascript';
 import { nativePeers } from './peers/native';
@@ -132,16 +133,6 @@ class Run {
     }
     return peers.map((peer) => ({ name: peer, time: () => python.time(peer) }));
   }
-}
-
-function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let peak = 0;
-  let error = 0;
-  for (let i = 0; i < expected.length; i++) {
-    peak = Math.max(peak, Math.abs(expected[i] as number));
-    error = Math.max(error, Math.abs((actual[i] as number) - (expected[i] as number)));
-  }
-  return error / peak;
 }
 
 /** Holds the package's output against the plain loop's, which sums the same but cuts no kernel. */

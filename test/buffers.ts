@@ -55,3 +55,15 @@ export function newModule(): ExpSyn {
 
 /** What a new module makes of the raster. */
 export const EXPECTED = newModule().evolveSync({ data: raster(), shape: SHAPE }).output.data;
+
+/** A module whose calls are slow, by the dearest method and noise on one thread. */
+export function slowModule(size: number): ExpSyn {
+  return new ExpSyn(size, {
+    method: 'fft',
+    tau: 0.2,
+    noiseStd: 1,
+    noise: 'state',
+    seed: 5,
+    threads: 1,
+  });
+}

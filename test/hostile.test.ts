@@ -56,6 +56,22 @@ describe('hostile objects', () => {
   }
 
   type Call = (module: ExpSyn, input: RasterInput, options?: EvolveOptions) => unknown;
+  /** A call whose input and output are arrays that `dress` has got at. */
+  function attemptDressed(
+    call: Call,
+    dress: (array: Float64Array) => Float64Array,
+  ): Promise<'done' | 'refused'> {
+    return attempt(async (module) => {
+      const input = { data: dress(raster()), shape: SHAPE };
+      const out = dress(new Float64Array(LENGTH));
+      const { output } = (await call(module, input, { out })) as {
+        output: { data: Float64Array };
+      };
+      // The result holds the caller's array, lies included.
+      return { output: { data: new Float64Array(output.data) } };
+    });
+  }
+
   const CALLS: [string, Call][] = [
     ['evolveSync()', (module, input, options) => module.evolveSync(input, options)],
     ['evolve()', (module, input, options) => module.evolve(input, options)],
@@ -163,16 +179,7 @@ describe('hostile objects', () => {
       for (const lie of [...lies, takingAway]) {
         const dress = (array: Float64Array) =>
           Object.defineProperties(array, typeof lie === 'function' ? lie(array) : lie);
-        const done = await attempt(async (module) => {
-          const input = { data: dress(raster()), shape: SHAPE };
-          const out = dress(new Float64Array(LENGTH));
-          const { output } = (await call(module, input, { out })) as {
-            output: { data: Float64Array };
-          };
-          // The result holds the caller's array, lies included.
-          return { output: { data: new Float64Array(output.data) } };
-        });
-        assert.equal(done, 'done');
+        assert.equal(await attemptDressed(call, dress), 'done');
       }
     });
 
@@ -217,15 +224,7 @@ describe('hostile objects', () => {
         },
       ];
       for (const dress of dresses) {
-        const done = await attempt(async (module) => {
-          const input = { data: dress(raster()), shape: SHAPE };
-          const out = dress(new Float64Array(LENGTH));
-          const { output } = (await call(module, input, { out })) as {
-            output: { data: Float64Array };
-          };
-          return { output: { data: new Float64Array(output.data) } };
-        });
-        assert.equal(done, 'done');
+        assert.equal(await attemptDressed(call, dress), 'done');
       }
     });
 

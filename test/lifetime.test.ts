@@ -18,6 +18,7 @@ import {
   resizable,
   SHAPE,
   SIZE,
+  slowModule,
   STEPS,
   turn,
 } from './buffers';
@@ -27,16 +28,7 @@ import { randomNumbers, relativeError, spikes, TOLERANCE } from './oracle';
 /** A call of some 20 ms: still running, or waiting for another one, a few turns later. */
 const SLOW_SHAPE = [20000, 64];
 const SLOW_LENGTH = 20000 * 64;
-function newSlowModule(): ExpSyn {
-  return new ExpSyn(64, {
-    method: 'fft',
-    tau: 0.2,
-    noiseStd: 1,
-    noise: 'state',
-    seed: 5,
-    threads: 1,
-  });
-}
+const newSlowModule = () => slowModule(64);
 
 const allocated = () => process.memoryUsage().arrayBuffers;
 async function collectAll(): Promise<void> {

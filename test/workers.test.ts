@@ -5,6 +5,7 @@ import { once } from 'node:events';
 
 import { ExpSyn, type ExpSynOptions, type RasterInput } from '../lib/index';
 import { assertSameBits, bytesOf } from './bits';
+import { slowModule } from './buffers';
 import { spikes } from './oracle';
 import { messageOf, ROOT, runScript, startWorker, workerSource } from './processes';
 
@@ -74,16 +75,7 @@ function longCall(): { input: RasterInput; expected: Float64Array | Float32Array
   return { input, expected: longModule().evolveSync(input).output.data };
 }
 
-function longModule(): ExpSyn {
-  return new ExpSyn(20, {
-    method: 'fft',
-    tau: 0.2,
-    noiseStd: 1,
-    noise: 'state',
-    seed: 5,
-    threads: 1,
-  });
-}
+const longModule = () => slowModule(20);
 
 describe('worker threads', () => {
   it('eight at once compute what the main thread computes, to the bit', async () => {

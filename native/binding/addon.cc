@@ -24,8 +24,6 @@ namespace expsyn::binding {
 
 namespace {
 
-class KernelsHandle;
-
 // What belongs to one JavaScript environment.
 struct Environment {
   explicit Environment(Napi::Env env) : jobs(env) {}

@@ -52,9 +52,8 @@ class InputReader {
   // as they are, else null.
   template <typename Real>
   const Real* RowsInPlace(std::int64_t batch, std::int64_t step, std::int64_t synapse) const {
-    constexpr ElementType kType =
-        sizeof(Real) == sizeof(float) ? ElementType::kFloat32 : ElementType::kFloat64;
-    if (is_drive_noisy() || raster_.n_columns == 1 || raster_.type != kType) return nullptr;
+    const bool is_other_type = raster_.type != kElementTypeOf<Real>;
+    if (is_drive_noisy() || raster_.n_columns == 1 || is_other_type) return nullptr;
     return static_cast<const Real*>(raster_.data) + raster_.IndexOf(batch, step, synapse);
   }
 

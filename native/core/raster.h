@@ -24,6 +24,11 @@ enum class ElementType {
 
 std::size_t ElementSize(ElementType type);
 
+// The element type of an array of Real, float or double.
+template <typename Real>
+inline constexpr ElementType kElementTypeOf = sizeof(Real) == sizeof(float) ? ElementType::kFloat32
+                                                                            : ElementType::kFloat64;
+
 // A view of an input of shape (n_batches, n_timesteps, n_columns), row-major. n_columns is the
 // number of synapses, or 1 for a column that every synapse receives. Owns nothing; `data` needs no
 // alignment.

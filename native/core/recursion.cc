@@ -97,12 +97,10 @@ class Recursion {
     if (!is_short_) {
       for (std::int64_t c = 0; c < width_; ++c) carried_[c].Set(stretch.state[c]);
     }
-    const std::int64_t n_side_by_side = std::min(kMostPieces * kInterval, raster_.n_timesteps);
-    if (IsAcrossTime() && n_side_by_side >= kFewestPieces * kInterval) {
-      drive_ = AlignedBuffer<Real>(Size(n_side_by_side * width_));
-    }
     if (IsAcrossTime()) {
       noisy_rows_ = kMostPieces * kInterval;
+      const std::int64_t n_rows = std::min(noisy_rows_, raster_.n_timesteps);
+      if (n_rows >= kFewestPieces * kInterval) drive_ = AlignedBuffer<Real>(Size(n_rows * width_));
     } else {
       noisy_rows_ = std::max<std::int64_t>(1, kNoisyElements / width_);
     }
@@ -172,7 +170,7 @@ class Recursion {
       if (reader_.is_drive_noisy()) {
         reader_.Read(stretch_.batch, s, n_rows, stretch_.first_synapse, width_, drive.data(),
                      width_);
-        source = {TypeOfReal(), drive.data(), nullptr, width_, false};
+        source = {kElementTypeOf<Real>, drive.data(), nullptr, width_, false};
       }
       Begin();
       kernels_.advance_rows(RowsFrom(source, n_rows, ignored.data(), 0));
@@ -317,7 +315,7 @@ class Recursion {
                    leaving_.data(), width_);
       leaving = leaving_.data();
     }
-    return {TypeOfReal(), drive, leaving, width_, false};
+    return {kElementTypeOf<Real>, drive, leaving, width_, false};
   }
 
   // To rows that were just computed, while they are in the cache.
@@ -332,10 +330,6 @@ class Recursion {
         for (std::int64_t c = 0; c < width_; ++c) output[c] += noise[c];
       }
     }
-  }
-
-  static constexpr ElementType TypeOfReal() {
-    return sizeof(Real) == sizeof(float) ? ElementType::kFloat32 : ElementType::kFloat64;
   }
 
   const Stretch<Real>& stretch_;

@@ -84,7 +84,8 @@ void Convert(const void* source, std::int64_t first, std::int64_t size, Real* ta
   }
 }
 
-// Elements first .. first + size - 1 of an array of any type, as Real.
+// Elements first .. first + size - 1 of an array of any type, as Real. Not by WithElement(), which
+// would be a call out of the set's instructions and back for every row.
 template <typename Real>
 void ConvertElements(ElementType type, const void* source, std::int64_t first, std::int64_t size,
                      Real* target) {
@@ -111,10 +112,6 @@ void ConvertElements(ElementType type, const void* source, std::int64_t first, s
       return Convert<Real, double>(source, first, size, target);
   }
 }
-
-template <typename Real>
-constexpr ElementType kElementTypeOf = sizeof(Real) == sizeof(float) ? ElementType::kFloat32
-                                                                     : ElementType::kFloat64;
 
 // Rows that are advanced together, while the state is in registers. Memory is read and written
 // nearly in its order, which is most of the speed.
