@@ -22,51 +22,6 @@ constexpr std::int64_t kKeptBytes = 4 << 20;
 constexpr std::int64_t kMostPieces = 16;
 constexpr std::int64_t kFewestPieces = 4;
 
-// isyn of one synapse in twice the precision of Real, from restart to restart.
-template <typename Real>
-class CarriedSum;
-
-template <>
-class CarriedSum<double> {
- public:
-  void Set(double value) { Set(DoubleDouble{value, 0}); }
-  double Get() const { return high_; }
-  // An input of weight 1 leaves the window.
-  void Drop(double input, double far_end) {
-    Set(DoubleDouble{high_, low_} + -TwoProduct(input, far_end));
-  }
-  // One run of kRestartInterval steps ends, of which `local` is the sum from 0.
-  void Restart(const Window::Factors<double>& factors, std::int64_t synapse, double local) {
-    const auto n = static_cast<std::size_t>(synapse);
-    const DoubleDouble decay{factors.restart_decay[n], factors.restart_decay_low[n]};
-    Set(DoubleDouble{high_, low_} * decay + local);
-  }
-
- private:
-  void Set(DoubleDouble sum) {
-    high_ = sum.high;
-    low_ = sum.low;
-  }
-
-  // Left uninitialised: a short call has no time for all that a long one could need.
-  double high_, low_;
-};
-
-template <>
-class CarriedSum<float> {
- public:
-  void Set(float value) { sum_ = static_cast<double>(value); }
-  float Get() const { return static_cast<float>(sum_); }
-  void Drop(double input, double far_end) { sum_ -= input * far_end; }
-  void Restart(const Window::Factors<float>& factors, std::int64_t synapse, float local) {
-    sum_ = sum_ * factors.restart_decay[static_cast<std::size_t>(synapse)] +
-           static_cast<double>(local);
-  }
-
- private:
-  double sum_;
-};
-
 // The drive of some rows: where it stands, and where what leaves the window does.
 struct Source {
   ElementType type;
@@ -88,14 +43,18 @@ class Recursion {
         width_(stretch.n_synapses),
         is_short_(raster_.n_timesteps < kInterval && raster_.n_timesteps <= window_.length()),
         decay_(Factors().decay.data() + stretch.first_synapse),
-        far_end_(Factors().far_end.data() + stretch.first_synapse) {
+        far_end_(Factors().far_end.data() + stretch.first_synapse),
+        restart_decay_(Factors().restart_decay.data() + stretch.first_synapse),
+        restart_decay_low_(sizeof(Real) == sizeof(double)
+                               ? Factors().restart_decay_low.data() + stretch.first_synapse
+                               : nullptr) {
     for (std::int64_t c = 0; c < width_; ++c) {
       isyn_[c] = stretch.state[c];
       local_[c] = 0;
       fault_[c] = 0;
     }
     if (!is_short_) {
-      for (std::int64_t c = 0; c < width_; ++c) carried_[c].Set(stretch.state[c]);
+      for (std::int64_t c = 0; c < width_; ++c) SetCarried(c, {static_cast<double>(isyn_[c]), 0});
     }
     if (IsAcrossTime()) {
       noisy_rows_ = kMostPieces * kInterval;
@@ -134,6 +93,7 @@ class Recursion {
       }
       step += n_rows;
     }
+    CheckSums();
     if (stretch_.is_streamed) ActiveVectorKernels().finish_streams();
     for (std::int64_t c = 0; c < width_; ++c) {
       stretch_.last[c] = isyn_[c];
@@ -149,18 +109,27 @@ class Recursion {
   Real* RowsOf(std::int64_t step) const { return stretch_.output + step * stretch_.row_stride; }
   bool IsAcrossTime() const { return width_ < kFewSynapses && stretch_.row_stride == width_; }
 
+  // Sets the sum that is carried from restart to restart, in twice the precision of Real.
+  void SetCarried(std::int64_t c, DoubleDouble sum) {
+    carried_[c] = sum.high;
+    carried_low_[c] = sum.low;
+    isyn_[c] = static_cast<Real>(sum.high);
+    local_[c] = 0;
+  }
+
   // The state before the call leaves the window, like an input of step 0.
   void DropInitialState() {
     for (std::int64_t c = 0; c < width_; ++c) {
-      carried_[c].Drop(static_cast<double>(stretch_.state[c]),
-                       window_.far_end()[stretch_.first_synapse + c]);
+      const double far_end = window_.far_end()[stretch_.first_synapse + c];
+      SetCarried(c, DoubleDouble{carried_[c], carried_low_[c]} +
+                        -TwoProduct(static_cast<double>(stretch_.state[c]), far_end));
     }
   }
 
   // Sums the state anew from the inputs that the window holds before `step`.
   void Renew(std::int64_t step) {
     std::array<Real, kMaxColumns> ignored;
-    for (std::int64_t c = 0; c < width_; ++c) carried_[c].Set(0);
+    for (std::int64_t c = 0; c < width_; ++c) SetCarried(c, {});
     AlignedBuffer<Real> drive;
     if (reader_.is_drive_noisy()) drive = AlignedBuffer<Real>(Size(kInterval * width_));
     std::int64_t n_rows = (window_.length() - 1) % kInterval + 1;
@@ -172,41 +141,31 @@ class Recursion {
                      width_);
         source = {kElementTypeOf<Real>, drive.data(), nullptr, width_, false};
       }
-      Begin();
       kernels_.advance_rows(RowsFrom(source, n_rows, ignored.data(), 0));
-      CheckRows();
       CarryOver(n_rows);
     }
   }
 
-  // isyn from the carried sum, before at most kInterval rows.
-  void Begin() {
-    if (is_short_) return;
-    for (std::int64_t c = 0; c < width_; ++c) isyn_[c] = carried_[c].Get();
-    std::fill_n(local_.data(), width_, Real{0});
+  // After n_rows rows since the last restart, of at most kInterval.
+  void CarryOver(std::int64_t n_rows) {
+    if (n_rows == kInterval) {
+      kernels_.carry_over(Carry());
+      return;
+    }
+    CheckSums();
+    for (std::int64_t c = 0; c < width_; ++c) SetCarried(c, {static_cast<double>(isyn_[c]), 0});
   }
 
-  // The carried sum after n_rows rows.
-  void CarryOver(std::int64_t n_rows) {
-    for (std::int64_t c = 0; c < width_; ++c) {
-      if (n_rows == kInterval) {
-        CarryOver(c, local_[c]);
-      } else {
-        carried_[c].Set(isyn_[c]);
-      }
-    }
+  RecursionCarry<Real> Carry() {
+    return {width_,       restart_decay_, restart_decay_low_, carried_.data(), carried_low_.data(),
+            isyn_.data(), local_.data(),  fault_.data()};
   }
 
   // Notes the synapses whose sums are not finite.
-  void CheckRows() {
+  void CheckSums() {
     for (std::int64_t c = 0; c < width_; ++c) {
       fault_[c] += isyn_[c] * Real{0} + local_[c] * Real{0};
     }
-  }
-
-  void CarryOver(std::int64_t c, Real local) {
-    const std::int64_t n = stretch_.first_synapse + c;
-    carried_[c].Restart(Factors(), n, local);
   }
 
   Source InRaster(std::int64_t step, bool has_far_end) const {
@@ -234,7 +193,6 @@ class Recursion {
   }
 
   void AdvanceAcrossSynapses(std::int64_t step, std::int64_t n_rows, bool has_far_end) {
-    Begin();
     std::int64_t n_here = n_rows;
     for (std::int64_t s = step; s < step + n_rows; s += n_here) {
       if (reader_.is_drive_noisy() || reader_.is_output_noisy()) {
@@ -244,7 +202,6 @@ class Recursion {
           RowsFrom(SourceOf(s, n_here, has_far_end), n_here, RowsOf(s), stretch_.row_stride));
       AddOutputNoise(s, n_here);
     }
-    CheckRows();
   }
 
   // Runs the pieces' sums side by side, then carries from piece to piece, then runs them again.
@@ -255,16 +212,11 @@ class Recursion {
     kernels_.drive(RowsFrom(source, n_rows, nullptr, 0), drive_.data());
     std::array<Real, kMostPieces * kFewSynapses> states{};
     kernels_.sum_pieces(pieces, drive_.data(), states.data());
-    for (std::int64_t i = 0; i < n_pieces * width_; ++i) {
-      const std::int64_t c = i % width_;
-      const Real local = states[i];
-      states[i] = carried_[c].Get();
-      CarryOver(c, local);
-      fault_[c] += states[i] * Real{0} + local * Real{0};
-    }
+    kernels_.carry_over_pieces(Carry(), n_pieces, states.data());
     kernels_.run_pieces(pieces, drive_.data(), states.data(), RowsOf(step));
-    std::copy_n(states.data() + (n_pieces - 1) * width_, width_, isyn_.data());
-    for (std::int64_t c = 0; c < width_; ++c) fault_[c] += isyn_[c] * Real{0};
+    if (step + n_rows == raster_.n_timesteps) {
+      std::copy_n(states.data() + (n_pieces - 1) * width_, width_, isyn_.data());
+    }
     AddOutputNoise(step, n_rows);
   }
 
@@ -341,10 +293,12 @@ class Recursion {
   const bool is_short_;  // whether the run ends before anything is carried
   const Real* decay_;
   const Real* far_end_;
+  const double* restart_decay_;
+  const double* restart_decay_low_;
   // One element a synapse. Not initialised beyond width_, which is small in most calls.
   alignas(64) std::array<Real, kMaxColumns> isyn_;
   alignas(64) std::array<Real, kMaxColumns> local_;
-  std::array<CarriedSum<Real>, kMaxColumns> carried_;
+  std::array<double, kMaxColumns> carried_, carried_low_;
   std::array<Real, kMaxColumns> fault_;  // NaN once isyn was not finite
   AlignedBuffer<Real> drive_;
   // The noisy drive: n_kept_ rows are wanted, n_used_ are there.

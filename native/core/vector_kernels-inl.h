@@ -113,11 +113,14 @@ void ConvertElements(ElementType type, const void* source, std::int64_t first, s
   }
 }
 
-// Rows that are advanced together, while the state is in registers. Memory is read and written
-// nearly in its order, which is most of the speed.
-constexpr int kRowsTogether = 2;
-
 // The recursion -----------------------------------------------------------------------------------
+
+// Rows that are advanced together, while the state of some columns is in registers: what is
+// streamed wants to be written in the memory's order, which costs a load and a store of the state
+// for every element, and is worth it while the state of a whole row stays in the first-level cache.
+constexpr int kRowsTogether = 4;
+constexpr int kLongStreamedRowsTogether = 2;
+constexpr std::int64_t kLongRowBytes = 4096;
 
 // kRows rows of a run: a pointer to each one's input, and to what leaves with it.
 template <int kRows, typename Real>
@@ -127,34 +130,59 @@ struct RowGroup {
   Real* output[kRows];
 };
 
+// The state of n neighbouring synapses.
+template <int n, typename Real>
+struct StateVectors {
+  Vector<Real, n> decay, far_end, isyn, local;
+};
+
+template <bool kHasLeaving, int n, typename Real>
+EXPSYN_INLINE void LoadState(const RecursionRows<Real>& rows, std::int64_t column,
+                             StateVectors<n, Real>& state) {
+  Load(rows.decay + column, state.decay);
+  if constexpr (kHasLeaving) Load(rows.far_end + column, state.far_end);
+  Load(rows.isyn + column, state.isyn);
+  Load(rows.local + column, state.local);
+}
+
+template <int n, typename Real>
+EXPSYN_INLINE void StoreState(const StateVectors<n, Real>& state, const RecursionRows<Real>& rows,
+                              std::int64_t column) {
+  Store(state.isyn, rows.isyn + column);
+  Store(state.local, rows.local + column);
+}
+
+// One step of n neighbouring synapses.
+template <bool kHasLeaving, int kStreamPart, int n, typename Real>
+EXPSYN_INLINE void AdvanceStep(const Real* input, const Real* leaving, Real* output,
+                               StateVectors<n, Real>& state) {
+  Vector<Real, n> drive;
+  Load(input, drive);
+  if constexpr (kHasLeaving) {
+    Vector<Real, n> gone;
+    Load(leaving, gone);
+    drive -= state.far_end * gone;
+  }
+  state.isyn = (state.isyn + drive) * state.decay;
+  state.local = (state.local + drive) * state.decay;
+  if constexpr (kStreamPart > 0) {
+    Stream<kStreamPart>(state.isyn, output);
+  } else {
+    Store(state.isyn, output);
+  }
+}
+
 // The rows' n neighbouring synapses from `column` on.
 template <int n, bool kHasLeaving, int kStreamPart, int kRows, typename Real>
 EXPSYN_INLINE void AdvanceVector(const RecursionRows<Real>& rows, std::int64_t column,
                                  const RowGroup<kRows, Real>& group) {
-  using V = Vector<Real, n>;
-  V decay, far_end, isyn, local;
-  Load(rows.decay + column, decay);
-  if constexpr (kHasLeaving) Load(rows.far_end + column, far_end);
-  Load(rows.isyn + column, isyn);
-  Load(rows.local + column, local);
+  StateVectors<n, Real> state;
+  LoadState<kHasLeaving>(rows, column, state);
   for (int row = 0; row < kRows; ++row) {
-    V drive;
-    Load(group.input[row] + column, drive);
-    if constexpr (kHasLeaving) {
-      V gone;
-      Load(group.leaving[row] + column, gone);
-      drive -= far_end * gone;
-    }
-    isyn = (isyn + drive) * decay;
-    local = (local + drive) * decay;
-    if constexpr (kStreamPart > 0) {
-      Stream<kStreamPart>(isyn, group.output[row] + column);
-    } else {
-      Store(isyn, group.output[row] + column);
-    }
+    AdvanceStep<kHasLeaving, kStreamPart>(group.input[row] + column, group.leaving[row] + column,
+                                          group.output[row] + column, state);
   }
-  Store(isyn, rows.isyn + column);
-  Store(local, rows.local + column);
+  StoreState(state, rows, column);
 }
 
 // The columns from `column` on, which do not fill a vector of 2 * n.
@@ -183,17 +211,17 @@ EXPSYN_INLINE const Real* ConvertRow(const RecursionRows<Real>& rows, const void
   return buffer;
 }
 
-template <bool kHasLeaving, int kStreamPart, int kRows, typename Real>
-EXPSYN_INLINE void AdvanceGroup(const RecursionRows<Real>& rows, std::int64_t row,
-                                std::int64_t rows_ahead,
-                                Real (&buffers)[kRowsTogether][2][kMaxColumns]) {
-  constexpr int kN = kFull<Real>;
-  const bool is_direct = rows.type == kElementTypeOf<Real> && !rows.is_repeated;
+template <typename Real>
+using RowBuffers = Real[kRowsTogether][2][kMaxColumns];
+
+template <bool kHasLeaving, int kRows, typename Real>
+EXPSYN_INLINE RowGroup<kRows, Real> GroupOf(const RecursionRows<Real>& rows, std::int64_t row,
+                                            bool is_direct, RowBuffers<Real>& buffers) {
   RowGroup<kRows, Real> group;
   for (int i = 0; i < kRows; ++i) {
     const std::int64_t first = (row + i) * rows.input_stride;
     group.output[i] = rows.output + (row + i) * rows.output_stride;
-    group.leaving[i] = nullptr;
+    group.leaving[i] = group.input[i] = nullptr;
     if (is_direct) {
       group.input[i] = static_cast<const Real*>(rows.input) + first;
       if (kHasLeaving) group.leaving[i] = static_cast<const Real*>(rows.leaving) + first;
@@ -202,32 +230,123 @@ EXPSYN_INLINE void AdvanceGroup(const RecursionRows<Real>& rows, std::int64_t ro
       if (kHasLeaving) group.leaving[i] = ConvertRow(rows, rows.leaving, first, buffers[i][1]);
     }
   }
+  return group;
+}
+
+template <bool kHasLeaving, int kStreamPart, int kRows, typename Real>
+EXPSYN_INLINE void AdvanceGroup(const RecursionRows<Real>& rows, std::int64_t row, bool is_direct,
+                                std::int64_t elements_ahead, RowBuffers<Real>& buffers) {
+  constexpr int kN = kFull<Real>;
+  const auto group = GroupOf<kHasLeaving, kRows>(rows, row, is_direct, buffers);
   std::int64_t column = 0;
   for (; column + kN <= rows.n_columns; column += kN) {
     AdvanceVector<kN, kHasLeaving, kStreamPart>(rows, column, group);
     // The caches' own prefetching stops at every page.
-    if (is_direct) {
-      for (int i = 0; i < kRows; ++i) {
-        __builtin_prefetch(group.input[i] + rows_ahead * rows.input_stride + column);
-      }
+    for (int i = 0; i < kRows; ++i) {
+      __builtin_prefetch(group.input[i] + column + elements_ahead);
     }
   }
   AdvanceRest<kN / 2, kHasLeaving, kStreamPart>(rows, column, group);
 }
 
-template <bool kHasLeaving, int kStreamPart, typename Real>
-void AdvanceRowsBy(const RecursionRows<Real>& rows) {
-  constexpr std::int64_t kPrefetchedBytes = 4096;
-  const std::int64_t row_bytes = rows.input_stride * static_cast<int>(sizeof(Real));
-  const std::int64_t rows_ahead =
-      row_bytes * kRowsTogether < kPrefetchedBytes ? kPrefetchedBytes / row_bytes : kRowsTogether;
-  alignas(64) Real buffers[kRowsTogether][2][kMaxColumns];
+// The states of kVectors vectors side by side. Members instead of an array, because the compiler
+// keeps an array in memory.
+template <int kVectors, typename Real>
+struct NarrowState {
+  StateVectors<kFull<Real>, Real> first;
+  NarrowState<kVectors - 1, Real> rest;
+};
+template <typename Real>
+struct NarrowState<0, Real> {};
+
+template <bool kHasLeaving, int kVectors, typename Real>
+EXPSYN_INLINE void LoadStates(const RecursionRows<Real>& rows, NarrowState<kVectors, Real>& state) {
+  if constexpr (kVectors > 0) {
+    LoadState<kHasLeaving>(rows, rows.n_columns - kVectors * kFull<Real>, state.first);
+    LoadStates<kHasLeaving>(rows, state.rest);
+  }
+}
+
+template <int kVectors, typename Real>
+EXPSYN_INLINE void StoreStates(const NarrowState<kVectors, Real>& state,
+                               const RecursionRows<Real>& rows) {
+  if constexpr (kVectors > 0) {
+    StoreState(state.first, rows, rows.n_columns - kVectors * kFull<Real>);
+    StoreStates(state.rest, rows);
+  }
+}
+
+template <bool kHasLeaving, int kStreamPart, int kVectors, typename Real>
+EXPSYN_INLINE void AdvanceSteps(const Real* input, const Real* leaving, Real* output,
+                                NarrowState<kVectors, Real>& state) {
+  if constexpr (kVectors > 0) {
+    constexpr int kN = kFull<Real>;
+    AdvanceStep<kHasLeaving, kStreamPart>(input, leaving, output, state.first);
+    AdvanceSteps<kHasLeaving, kStreamPart>(input + kN, leaving + (kHasLeaving ? kN : 0),
+                                           output + kN, state.rest);
+  }
+}
+
+// All rows, whose columns fill kVectors vectors.
+template <int kVectors, bool kHasLeaving, int kStreamPart, typename Real>
+EXPSYN_INLINE void AdvanceNarrow(const RecursionRows<Real>& rows, bool is_direct,
+                                 std::int64_t elements_ahead, RowBuffers<Real>& buffers) {
+  NarrowState<kVectors, Real> state;
+  LoadStates<kHasLeaving>(rows, state);
+  for (std::int64_t row = 0; row < rows.n_rows; ++row) {
+    const auto group = GroupOf<kHasLeaving, 1>(rows, row, is_direct, buffers);
+    AdvanceSteps<kHasLeaving, kStreamPart>(group.input[0], group.leaving[0], group.output[0],
+                                           state);
+    // Longer rows are fetched by the caches themselves, and faster so.
+    for (int v = 0; v < kVectors && kVectors <= 2; ++v) {
+      __builtin_prefetch(group.input[0] + elements_ahead + v * kFull<Real>);
+    }
+  }
+  StoreStates(state, rows);
+}
+
+// All rows, kTogether at a time.
+template <int kTogether, bool kHasLeaving, int kStreamPart, typename Real>
+EXPSYN_INLINE void AdvanceWide(const RecursionRows<Real>& rows, bool is_direct,
+                               std::int64_t elements_ahead, RowBuffers<Real>& buffers) {
   std::int64_t row = 0;
-  for (; row + kRowsTogether <= rows.n_rows; row += kRowsTogether) {
-    AdvanceGroup<kHasLeaving, kStreamPart, kRowsTogether>(rows, row, rows_ahead, buffers);
+  for (; row + kTogether <= rows.n_rows; row += kTogether) {
+    AdvanceGroup<kHasLeaving, kStreamPart, kTogether>(rows, row, is_direct, elements_ahead,
+                                                      buffers);
   }
   for (; row < rows.n_rows; ++row) {
-    AdvanceGroup<kHasLeaving, kStreamPart, 1>(rows, row, rows_ahead, buffers);
+    AdvanceGroup<kHasLeaving, kStreamPart, 1>(rows, row, is_direct, elements_ahead, buffers);
+  }
+}
+
+template <bool kHasLeaving, int kStreamPart, typename Real>
+void AdvanceRowsBy(const RecursionRows<Real>& all) {
+  constexpr std::int64_t kPrefetchedBytes = 4096;
+  constexpr std::int64_t kN = kFull<Real>;
+  // A copy that no store can change, so that its members stay in registers.
+  const RecursionRows<Real> rows = all;
+  const std::int64_t row_bytes = rows.input_stride * static_cast<int>(sizeof(Real));
+  const bool is_long = row_bytes > kLongRowBytes;
+  const std::int64_t rows_ahead =
+      row_bytes < kPrefetchedBytes / 2 ? kPrefetchedBytes / row_bytes : 2;
+  const bool is_direct = rows.type == kElementTypeOf<Real> && !rows.is_repeated;
+  const std::int64_t elements_ahead = is_direct ? rows_ahead * rows.input_stride : 0;
+  alignas(64) RowBuffers<Real> buffers;
+  if (rows.n_columns == kN) {
+    AdvanceNarrow<1, kHasLeaving, kStreamPart>(rows, is_direct, elements_ahead, buffers);
+  } else if (rows.n_columns == 2 * kN) {
+    AdvanceNarrow<2, kHasLeaving, kStreamPart>(rows, is_direct, elements_ahead, buffers);
+  } else if (rows.n_columns == 4 * kN) {
+    AdvanceNarrow<4, kHasLeaving, kStreamPart>(rows, is_direct, elements_ahead, buffers);
+  } else if (rows.n_columns == 8 * kN) {
+    AdvanceNarrow<8, kHasLeaving, kStreamPart>(rows, is_direct, elements_ahead, buffers);
+  } else if (kStreamPart == 0) {
+    AdvanceWide<kRowsTogether, kHasLeaving, 0>(rows, is_direct, elements_ahead, buffers);
+  } else if (is_long) {
+    AdvanceWide<kLongStreamedRowsTogether, kHasLeaving, kStreamPart>(rows, is_direct,
+                                                                     elements_ahead, buffers);
+  } else {
+    AdvanceWide<1, kHasLeaving, kStreamPart>(rows, is_direct, elements_ahead, buffers);
   }
 }
 
@@ -254,6 +373,55 @@ void AdvanceRows(const RecursionRows<Real>& rows) {
   if (part == EXPSYN_VECTOR_BYTES) return AdvanceRowsBy<false, EXPSYN_VECTOR_BYTES>(rows);
   if (part == 16) return AdvanceRowsBy<false, 16>(rows);
   return AdvanceRowsBy<false, 0>(rows);
+}
+
+// The arrays as parameters of their own, so that the compiler takes them to be apart.
+EXPSYN_INLINE void CarryOverColumns(std::int64_t n_columns, const double* __restrict decay,
+                                    const double* __restrict decay_low, double* __restrict carried,
+                                    double* __restrict carried_low, double* __restrict isyn,
+                                    double* __restrict local, double* __restrict fault) {
+  for (std::int64_t c = 0; c < n_columns; ++c) {
+    fault[c] += isyn[c] * 0.0 + local[c] * 0.0;
+    const DoubleDouble sum =
+        DoubleDouble{carried[c], carried_low[c]} * DoubleDouble{decay[c], decay_low[c]} + local[c];
+    carried[c] = sum.high;
+    carried_low[c] = sum.low;
+    isyn[c] = sum.high;
+    local[c] = 0;
+  }
+}
+
+EXPSYN_INLINE void CarryOverColumns(std::int64_t n_columns, const double* __restrict decay,
+                                    const double* /*decay_low*/, double* __restrict carried,
+                                    double* /*carried_low*/, float* __restrict isyn,
+                                    float* __restrict local, float* __restrict fault) {
+  for (std::int64_t c = 0; c < n_columns; ++c) {
+    fault[c] += isyn[c] * 0.0f + local[c] * 0.0f;
+    const double sum = carried[c] * decay[c] + static_cast<double>(local[c]);
+    carried[c] = sum;
+    isyn[c] = static_cast<float>(sum);
+    local[c] = 0;
+  }
+}
+
+template <typename Real>
+void CarryOver(const RecursionCarry<Real>& carry) {
+  CarryOverColumns(carry.n_columns, carry.restart_decay, carry.restart_decay_low, carry.carried,
+                   carry.carried_low, carry.isyn, carry.local, carry.fault);
+}
+
+template <typename Real>
+void CarryOverPieces(const RecursionCarry<Real>& all, std::int64_t n_pieces, Real* states) {
+  const RecursionCarry<Real> carry = all;
+  for (std::int64_t piece = 0; piece < n_pieces; ++piece) {
+    Real* state = states + piece * carry.n_columns;
+    for (std::int64_t c = 0; c < carry.n_columns; ++c) {
+      carry.local[c] = state[c];
+      state[c] = carry.isyn[c];
+    }
+    CarryOverColumns(carry.n_columns, carry.restart_decay, carry.restart_decay_low, carry.carried,
+                     carry.carried_low, carry.isyn, carry.local, carry.fault);
+  }
 }
 
 // Elements first .. first + size - 1 of rows of `type`, repeated for each column where they have
@@ -837,10 +1005,19 @@ void FillWindow(const double* tau, std::int64_t size, double dt, double length, 
 
 template <typename Real>
 constexpr VectorKernels::Of<Real> AllOf() {
-  return {ConvertElements<Real>, AdvanceRows<Real>, Drive<Real>,
-          SumPieces<Real>,       RunPieces<Real>,   AddNormals<Real>,
-          MultiplySpectra<Real>, Transpose<Real>,   FindFirst<Real>,
-          FindLast<Real>,        Peak<Real>};
+  return {ConvertElements<Real>,
+          AdvanceRows<Real>,
+          CarryOver<Real>,
+          CarryOverPieces<Real>,
+          Drive<Real>,
+          SumPieces<Real>,
+          RunPieces<Real>,
+          AddNormals<Real>,
+          MultiplySpectra<Real>,
+          Transpose<Real>,
+          FindFirst<Real>,
+          FindLast<Real>,
+          Peak<Real>};
 }
 
 const VectorKernels& Table() {

@@ -39,6 +39,21 @@ struct RecursionRows {
   Real* local;  // likewise
 };
 
+// What the recursion knows of its sums after kRestartInterval<Real> rows, one value a synapse.
+template <typename Real>
+struct RecursionCarry {
+  std::int64_t n_columns;
+  // The decay to the power of kRestartInterval<Real>, and the sum up to the last restart, both in
+  // twice the precision of Real: as double, for double with a second one that holds the low part.
+  const double* restart_decay;
+  const double* restart_decay_low;
+  double* carried;
+  double* carried_low;
+  Real* isyn;
+  Real* local;
+  Real* fault;  // becomes NaN where a sum is not finite
+};
+
 // A stretch of steps of few synapses, row-major and without gaps, cut into n_pieces pieces of
 // piece_length rows that run side by side. n_pieces is 16 or 4.
 template <typename Real>
@@ -91,6 +106,12 @@ struct VectorKernels {
     void (*convert)(ElementType type, const void* source, std::int64_t first, std::int64_t size,
                     Real* target);
     void (*advance_rows)(const RecursionRows<Real>& rows);
+    // carried = carried * restart_decay + local; then isyn = carried, and local = 0.
+    void (*carry_over)(const RecursionCarry<Real>& carry);
+    // The same for one piece after the other: states[piece * n_columns + c] is the piece's local
+    // sum, and becomes isyn before the piece.
+    void (*carry_over_pieces)(const RecursionCarry<Real>& carry, std::int64_t n_pieces,
+                              Real* states);
     // drive[i] = input[i] - far_end[i mod n_columns] leaving[i], for at most 7 columns without gaps
     // between the rows and a multiple of 64 rows; only input, leaving and far_end are used.
     void (*drive)(const RecursionRows<Real>& rows, Real* drive);
