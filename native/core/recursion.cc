@@ -207,13 +207,14 @@ class Recursion {
   // Runs the pieces' sums side by side, then carries from piece to piece, then runs them again.
   void AdvanceAcrossTime(std::int64_t step, std::int64_t n_pieces, bool has_far_end) {
     const std::int64_t n_rows = n_pieces * kInterval;
-    const RecursionPieces<Real> pieces{n_pieces, kInterval, width_, decay_};
     const Source source = SourceOf(step, n_rows, has_far_end);
+    const RecursionPieces<Real> pieces{n_pieces, kInterval, width_, decay_,
+                                       InRaster(step + n_rows, false).input};
     kernels_.drive(RowsFrom(source, n_rows, nullptr, 0), drive_.data());
     std::array<Real, kMostPieces * kFewSynapses> states{};
     kernels_.sum_pieces(pieces, drive_.data(), states.data());
     kernels_.carry_over_pieces(Carry(), n_pieces, states.data());
-    kernels_.run_pieces(pieces, drive_.data(), states.data(), RowsOf(step));
+    kernels_.run_pieces(pieces, drive_.data(), states.data(), RowsOf(step), stretch_.is_streamed);
     if (step + n_rows == raster_.n_timesteps) {
       std::copy_n(states.data() + (n_pieces - 1) * width_, width_, isyn_.data());
     }

@@ -455,7 +455,6 @@ void Drive(const RecursionRows<Real>& rows, Real* drive) {
   alignas(64) Real buffers[2][kPeriods * kMostSynapses * kN];
   const std::int64_t size = rows.n_rows * n_synapses;
   const std::int64_t step = kPeriods * period;
-  const bool is_direct = rows.type == kElementTypeOf<Real> && !rows.is_repeated;
   for (std::int64_t first = 0; first < size; first += step) {
     const Real* input = ElementsOf(rows, rows.input, first, step, buffers[0]);
     const Real* leaving = nullptr;
@@ -466,9 +465,6 @@ void Drive(const RecursionRows<Real>& rows, Real* drive) {
       for (std::int64_t i = 0; i < period; i += kN) {
         V value;
         Load(input + part + i, value);
-        // The rows of the next call: what runs until then is too long for the caches' own
-        // prefetching.
-        if (is_direct) __builtin_prefetch(input + part + i + size);
         if (leaving != nullptr) {
           V weight, gone;
           Load(far_end + i, weight);
@@ -492,54 +488,83 @@ EXPSYN_INLINE void Scatter(const Vector<Real, n>& vector, Real* target, std::ptr
   for (int lane = 0; lane < n; ++lane) target[lane * stride] = vector[lane];
 }
 
-// kPieces pieces of one synapse side by side, as many in a vector as fit.
-template <int kPieces, bool kHasOutput, typename Real>
-EXPSYN_INLINE void AdvancePieces(const RecursionPieces<Real>& pieces, const Real* drive, Real decay,
-                                 Real* state, Real* output) {
+// kPieces pieces of one synapse side by side, as many in a vector as fit. With kKeepsStates, the
+// state after each step takes the drive's place.
+template <int kPieces, bool kKeepsStates, typename Real>
+EXPSYN_INLINE void AdvancePieces(const RecursionPieces<Real>& pieces, Real* drive, Real decay,
+                                 Real* state, const char* next) {
   constexpr int kN = kFull<Real> < kPieces ? kFull<Real> : kPieces;
   constexpr int kVectors = kPieces / kN;
+  constexpr auto kLanes = std::make_integer_sequence<int, kN>();
   const std::ptrdiff_t row_stride = pieces.n_synapses;
   const std::ptrdiff_t piece_stride = pieces.piece_length * pieces.n_synapses;
   Vector<Real, kN> isyn[kVectors];
   for (int v = 0; v < kVectors; ++v) {
-    isyn[v] =
-        Gather(state + v * kN * row_stride, row_stride, std::make_integer_sequence<int, kN>());
+    isyn[v] = Gather(state + v * kN * row_stride, row_stride, kLanes);
   }
   for (std::int64_t row = 0; row < pieces.piece_length; ++row) {
+    if constexpr (kKeepsStates) {
+      for (int byte = 0; byte < kPieces * static_cast<int>(sizeof(Real)); byte += 64) {
+        __builtin_prefetch(next + row * kPieces * static_cast<int>(sizeof(Real)) + byte);
+      }
+    }
     for (int v = 0; v < kVectors; ++v) {
-      const std::ptrdiff_t place = row * row_stride + v * kN * piece_stride;
-      isyn[v] =
-          (isyn[v] + Gather(drive + place, piece_stride, std::make_integer_sequence<int, kN>())) *
-          decay;
-      if constexpr (kHasOutput) Scatter<kN>(isyn[v], output + place, piece_stride);
+      Real* place = drive + row * row_stride + v * kN * piece_stride;
+      isyn[v] = (isyn[v] + Gather(place, piece_stride, kLanes)) * decay;
+      if constexpr (kKeepsStates) Scatter<kN>(isyn[v], place, piece_stride);
     }
   }
   for (int v = 0; v < kVectors; ++v) Scatter<kN>(isyn[v], state + v * kN * row_stride, row_stride);
 }
 
-template <bool kHasOutput, typename Real>
-void AdvanceAllPieces(const RecursionPieces<Real>& pieces, const Real* drive, Real* states,
-                      Real* output) {
+template <bool kKeepsStates, typename Real>
+void AdvanceAllPieces(const RecursionPieces<Real>& pieces, Real* drive, Real* states) {
+  // The memory works while the vectors do.
+  const auto* next = static_cast<const char*>(pieces.next_input);
+  const std::int64_t next_bytes =
+      pieces.n_pieces * pieces.piece_length * static_cast<int>(sizeof(Real));
   for (std::int64_t synapse = 0; synapse < pieces.n_synapses; ++synapse) {
-    Real* output_here = kHasOutput ? output + synapse : nullptr;
+    const Real decay = pieces.decay[synapse];
     if (pieces.n_pieces == 16) {
-      AdvancePieces<16, kHasOutput>(pieces, drive + synapse, pieces.decay[synapse],
-                                    states + synapse, output_here);
+      AdvancePieces<16, kKeepsStates>(pieces, drive + synapse, decay, states + synapse,
+                                      next + synapse * next_bytes);
     } else {
-      AdvancePieces<4, kHasOutput>(pieces, drive + synapse, pieces.decay[synapse], states + synapse,
-                                   output_here);
+      AdvancePieces<4, kKeepsStates>(pieces, drive + synapse, decay, states + synapse,
+                                     next + synapse * next_bytes);
     }
   }
 }
 
 template <typename Real>
 void SumPieces(const RecursionPieces<Real>& pieces, const Real* drive, Real* states) {
-  AdvanceAllPieces<false>(pieces, drive, states, static_cast<Real*>(nullptr));
+  // Only read, unless states are kept.
+  AdvanceAllPieces<false>(pieces, const_cast<Real*>(drive), states);
+}
+
+template <int kStreamPart, typename Real>
+void StreamAll(const Real* source, std::int64_t size, Real* target) {
+  constexpr int kN = kFull<Real>;
+  for (std::int64_t i = 0; i < size; i += kN) {
+    Vector<Real, kN> vector;
+    Load(source + i, vector);
+    Stream<kStreamPart>(vector, target + i);
+  }
 }
 
 template <typename Real>
-void RunPieces(const RecursionPieces<Real>& pieces, const Real* drive, Real* states, Real* output) {
-  AdvanceAllPieces<true>(pieces, drive, states, output);
+void RunPieces(const RecursionPieces<Real>& pieces, Real* drive, Real* states, Real* output,
+               bool is_streamed) {
+  AdvanceAllPieces<true>(pieces, drive, states);
+  // A multiple of 64 rows, so of every vector.
+  const std::int64_t size = pieces.n_pieces * pieces.piece_length * pieces.n_synapses;
+  const auto address = reinterpret_cast<std::uintptr_t>(output);
+  if (is_streamed && address % EXPSYN_VECTOR_BYTES == 0) {
+    StreamAll<EXPSYN_VECTOR_BYTES>(drive, size, output);
+  } else if (is_streamed && address % 16 == 0) {
+    StreamAll<16>(drive, size, output);
+  } else {
+    __builtin_memcpy(output, drive, static_cast<std::size_t>(size) * sizeof(Real));
+  }
 }
 
 // Noise -------------------------------------------------------------------------------------------

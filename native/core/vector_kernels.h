@@ -61,7 +61,8 @@ struct RecursionPieces {
   std::int64_t n_pieces;
   std::int64_t piece_length;
   std::int64_t n_synapses;
-  const Real* decay;  // one value a synapse
+  const Real* decay;       // one value a synapse
+  const void* next_input;  // what the next stretch reads is brought to the cache; may be anywhere
 };
 
 // Some places of a field of independent standard normal numbers zeta(batch, synapse, step) that are
@@ -117,9 +118,9 @@ struct VectorKernels {
     void (*drive)(const RecursionRows<Real>& rows, Real* drive);
     // Runs the recursion over each piece's drive, from and to states[piece * n_synapses + n].
     void (*sum_pieces)(const RecursionPieces<Real>& pieces, const Real* drive, Real* states);
-    // The same, and output[i] = the state after drive[i].
-    void (*run_pieces)(const RecursionPieces<Real>& pieces, const Real* drive, Real* states,
-                       Real* output);
+    // The same, and output[i] = the state after drive[i]; overwrites the drive.
+    void (*run_pieces)(const RecursionPieces<Real>& pieces, Real* drive, Real* states, Real* output,
+                       bool is_streamed);
     // target[row * stride + column] += scale * zeta(batch, synapse + column, step + row).
     void (*add_normals)(const NormalPlaces& places, Real* target);
     // spectrum[i] *= kernel[i], both complex, interleaved.
