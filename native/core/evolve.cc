@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <set>
+#include <vector>
 
 #include "aligned_buffer.h"
 #include "floating_point_mode.h"
@@ -25,6 +27,10 @@ constexpr std::int64_t kSamplesPerThread = 1 << 17;
 // better memory is used.
 constexpr std::int64_t kStretchesPerThread = 4;
 constexpr std::int64_t kWideShare = 128;
+// Long runs are cut in time, into parts of at least so many steps and windows: what a part sums
+// before it begins is little beside it.
+constexpr std::int64_t kLeastPart = 16384;
+constexpr std::int64_t kWindowsPerPart = 64;
 // Neighbouring synapses that are not given to different threads: they share cache lines.
 constexpr std::int64_t kNarrowestShare = 16;
 
@@ -40,9 +46,7 @@ class Evolution {
         n_synapses_(kernels.window().n_synapses()),
         n_timesteps_(call.input.n_timesteps) {
     const std::int64_t size = call.input.n_batches * n_synapses_;
-    // What noise is added to is read again at once.
-    is_streamed_ = !reader_.is_output_noisy() &&
-                   size * n_timesteps_ >= kStreamedBytes / static_cast<std::int64_t>(sizeof(Real));
+    is_streamed_ = size * n_timesteps_ >= kStreamedBytes / static_cast<std::int64_t>(sizeof(Real));
     if (size > kSmallState) {
       large_ = AlignedBuffer<Real>(static_cast<std::size_t>(size));
       last_ = large_.data();
@@ -52,24 +56,37 @@ class Evolution {
   EvolveResult Run() {
     const std::int64_t n_batches = call_.input.n_batches;
     PlanStretches();
-    const std::int64_t per_item = (n_synapses_ + stretch_width_ - 1) / stretch_width_;
-    const std::int64_t n_stretches = n_batches * per_item;
+    const std::int64_t n_groups = (n_synapses_ + stretch_width_ - 1) / stretch_width_;
+    const std::int64_t n_stretches = n_batches * n_groups * n_parts_;
+    const auto run = [&](std::int64_t i) {
+      const std::int64_t part = i % n_parts_;
+      const std::int64_t group = i / n_parts_ % n_groups;
+      return RunStretch(i / n_parts_ / n_groups, group * stretch_width_, part);
+    };
     EvolveResult result;
     if (n_helpers_ == 0 || n_stretches == 1) {
       for (std::int64_t i = 0; i < n_stretches; ++i) {
-        result = RunStretch(i / per_item, i % per_item * stretch_width_);
+        result = run(i);
         if (result.status != EvolveResult::Status::kDone) return result;
       }
     } else {
-      std::mutex lock;
       WorkerPool::Shared()->ForEach(n_stretches, n_helpers_, [&](std::int64_t i) {
         const FlushSubnormals flush_subnormals;
-        const EvolveResult one = RunStretch(i / per_item, i % per_item * stretch_width_);
-        const std::lock_guard<std::mutex> guard(lock);
+        const EvolveResult one = run(i);
+        const std::lock_guard<std::mutex> guard(lock_);
         // Every stretch that meets non-finite input names the same, first one.
         if (one.status != EvolveResult::Status::kDone) result = one;
       });
       if (result.status != EvolveResult::Status::kDone) return result;
+    }
+    if (!unsound_.empty()) Mend();
+    if (IsCancelled()) return {EvolveResult::Status::kCancelled, -1};
+    if (reader_.is_output_noisy() &&
+        (call_.is_state_noisy || call_.noise.placement == NoisePlacement::kState)) {
+      for (std::int64_t batch = 0; batch < n_batches; ++batch) {
+        std::copy_n(call_.output + ((batch + 1) * n_timesteps_ - 1) * n_synapses_, n_synapses_,
+                    last_ + batch * n_synapses_);
+      }
     }
     std::copy_n(last_, n_batches * n_synapses_, call_.next_state);
     return {};
@@ -84,11 +101,13 @@ class Evolution {
       widest = reader_.is_drive_noisy() ? kNoisyRecursionWidth : kRecursionWidth;
     }
     stretch_width_ = std::min(widest, n_synapses_);
+    PlanParts();
     const std::int64_t n_samples = call_.input.n_batches * n_timesteps_ * n_synapses_;
     const std::int64_t n_threads =
         std::min<std::int64_t>(call_.n_threads, n_samples / kSamplesPerThread);
     if (n_threads < 2) return;
     n_helpers_ = static_cast<unsigned>(n_threads - 1);
+    if (n_parts_ > 1) return;
     std::int64_t width = ShareOf(n_threads * kStretchesPerThread);
     if (width < kWideShare) width = ShareOf(n_threads);
     // The recursion alone takes hardly longer than its memory: narrow rows would cost more than a
@@ -99,6 +118,15 @@ class Evolution {
     stretch_width_ = std::clamp(width, std::min(narrowest, stretch_width_), stretch_width_);
   }
 
+  // Cuts long runs in time, where a window forgets: each part but the first sums one window before
+  // it begins. The parts do not depend on the number of threads, as no bit may.
+  void PlanParts() {
+    const std::int64_t length = kernels_.window().length();
+    if (call_.method != Method::kRecursive || length > n_timesteps_ / kWindowsPerPart) return;
+    part_length_ = std::max(kLeastPart, kWindowsPerPart * length);
+    n_parts_ = std::max<std::int64_t>(1, n_timesteps_ / part_length_);
+  }
+
   // The width of stretches of which there are n_wanted in all items together.
   std::int64_t ShareOf(std::int64_t n_wanted) const {
     const std::int64_t n_batches = call_.input.n_batches;
@@ -106,59 +134,71 @@ class Evolution {
     return n_synapses_ / per_item / kNarrowestShare * kNarrowestShare;
   }
 
-  EvolveResult RunStretch(std::int64_t batch, std::int64_t first) {
-    const std::int64_t width = std::min(stretch_width_, n_synapses_ - first);
-    std::array<bool, kMaxColumns> is_sound;
+  Stretch<Real> StretchOf(std::int64_t batch, std::int64_t first, std::int64_t width, Real* last,
+                          bool* is_sound) const {
     const Real* state = call_.state + (call_.is_state_shared ? 0 : batch * n_synapses_) + first;
-    const Stretch<Real> stretch{kernels_.window(),
-                                reader_,
-                                batch,
-                                first,
-                                width,
-                                state,
-                                call_.output + batch * n_timesteps_ * n_synapses_ + first,
-                                n_synapses_,
-                                is_streamed_ && width == n_synapses_,
-                                last_ + batch * n_synapses_ + first,
-                                is_sound.data(),
-                                cancelled_};
+    return {kernels_.window(),
+            reader_,
+            batch,
+            first,
+            width,
+            0,
+            n_timesteps_,
+            state,
+            call_.output + batch * n_timesteps_ * n_synapses_ + first,
+            n_synapses_,
+            is_streamed_ && width == n_synapses_,
+            last,
+            is_sound,
+            cancelled_};
+  }
+
+  EvolveResult RunStretch(std::int64_t batch, std::int64_t first, std::int64_t part) {
+    const std::int64_t width = std::min(stretch_width_, n_synapses_ - first);
+    const bool is_last_part = part == n_parts_ - 1;
+    std::array<bool, kMaxColumns> is_sound;
+    std::array<Real, kMaxColumns> ignored;
+    Stretch<Real> stretch = StretchOf(
+        batch, first, width, is_last_part ? last_ + batch * n_synapses_ + first : ignored.data(),
+        is_sound.data());
+    stretch.first_step = part * part_length_;
+    if (!is_last_part) stretch.end_step = stretch.first_step + part_length_;
     if (call_.method == Method::kFft) {
       kernels_.Convolve(stretch);
     } else {
       Recurse(stretch);
     }
-    if (!IsCancelled() &&
-        !std::all_of(is_sound.begin(), is_sound.begin() + width, [](bool s) { return s; })) {
-      const EvolveResult result = Mend(stretch);
-      if (result.status != EvolveResult::Status::kDone) return result;
-    }
     if (IsCancelled()) return {EvolveResult::Status::kCancelled, -1};
-    if (reader_.is_output_noisy() &&
-        (call_.is_state_noisy || call_.noise.placement == NoisePlacement::kState)) {
-      std::copy_n(stretch.output + (n_timesteps_ - 1) * stretch.row_stride, stretch.n_synapses,
-                  stretch.last);
+    if (std::all_of(is_sound.begin(), is_sound.begin() + width, [](bool s) { return s; })) {
+      return {};
+    }
+    if (call_.throw_non_finite) {
+      const std::int64_t index = FirstNonFinite(call_.input);
+      if (index >= 0) return {EvolveResult::Status::kNonFinite, index};
+    }
+    const std::lock_guard<std::mutex> guard(lock_);
+    for (std::int64_t c = 0; c < width; ++c) {
+      if (!is_sound[c]) unsound_.insert(batch * n_synapses_ + first + c);
     }
     return {};
   }
 
   // Computes anew the synapses that met a non-finite value or a sum that overflowed on the way.
-  EvolveResult Mend(const Stretch<Real>& stretch) {
-    if (call_.throw_non_finite) {
-      const std::int64_t index = FirstNonFinite(call_.input);
-      if (index >= 0) return {EvolveResult::Status::kNonFinite, index};
+  void Mend() {
+    const std::vector<std::int64_t> places(unsound_.begin(), unsound_.end());
+    const auto mend = [&](std::int64_t i) {
+      const FlushSubnormals flush_subnormals;
+      const std::int64_t place = places[static_cast<std::size_t>(i)];
+      bool is_sound;
+      RecurseCarefully(
+          StretchOf(place / n_synapses_, place % n_synapses_, 1, last_ + place, &is_sound));
+    };
+    const auto count = static_cast<std::int64_t>(places.size());
+    if (n_helpers_ > 0 && count > 1) {
+      WorkerPool::Shared()->ForEach(count, n_helpers_, mend);
+    } else {
+      for (std::int64_t i = 0; i < count; ++i) mend(i);
     }
-    for (std::int64_t c = 0; c < stretch.n_synapses; ++c) {
-      if (stretch.is_sound[c]) continue;
-      Stretch<Real> one = stretch;
-      one.first_synapse += c;
-      one.n_synapses = 1;
-      one.state += c;
-      one.output += c;
-      one.last += c;
-      one.is_sound += c;
-      RecurseCarefully(one);
-    }
-    return {};
   }
 
   bool IsCancelled() const { return cancelled_.load(std::memory_order_relaxed); }
@@ -170,7 +210,11 @@ class Evolution {
   std::int64_t n_synapses_;
   std::int64_t n_timesteps_;
   std::int64_t stretch_width_ = 0;
+  std::int64_t n_parts_ = 1;
+  std::int64_t part_length_ = 0;
   unsigned n_helpers_ = 0;
+  std::mutex lock_;
+  std::set<std::int64_t> unsound_;  // item * n_synapses_ + synapse; guarded by lock_
   bool is_streamed_;
   std::array<Real, kSmallState> small_;
   AlignedBuffer<Real> large_;

@@ -64,20 +64,28 @@ void InputReader::AddOutputNoise(std::int64_t batch, std::int64_t step, std::int
   if (is_output_noisy()) AddNoise(batch, step, n_rows, synapse, n_columns, target, stride);
 }
 
+NormalPlaces InputReader::PlacesOf(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
+                                   std::int64_t synapse, std::int64_t n_columns,
+                                   std::ptrdiff_t stride) const {
+  NormalPlaces places{};
+  places.seed = noise_.seed;
+  places.batch = static_cast<std::uint32_t>(batch);
+  places.step = noise_.step + static_cast<std::uint64_t>(step);
+  places.n_rows = n_rows;
+  places.synapse = static_cast<std::uint32_t>(synapse);
+  places.n_columns = n_columns;
+  places.scale = noise_.scale;
+  places.stride = stride;
+  return places;
+}
+
 template <typename Real>
 void InputReader::AddNoise(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
                            std::int64_t synapse, std::int64_t n_columns, Real* target,
                            std::ptrdiff_t stride) const {
   if (n_rows <= 0) return;
-  const NormalPlaces places{noise_.seed,
-                            static_cast<std::uint32_t>(batch),
-                            noise_.step + static_cast<std::uint64_t>(step),
-                            n_rows,
-                            static_cast<std::uint32_t>(synapse),
-                            n_columns,
-                            noise_.scale,
-                            stride};
-  KernelsOf<Real>().add_normals(places, target);
+  KernelsOf<Real>().add_normals(PlacesOf(batch, step, n_rows, synapse, n_columns, stride), target,
+                                target);
 }
 
 template void InputReader::ReadRaster(std::int64_t, std::int64_t, std::int64_t, std::int64_t,

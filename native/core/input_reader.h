@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "raster.h"
+#include "vector_kernels.h"
 
 namespace expsyn {
 
@@ -66,7 +67,11 @@ class InputReader {
   void ReadRaster(std::int64_t batch, std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
                   std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const;
 
-  // target[...] += the noise of the steps, likewise, of which the first is `step` in this call.
+  // The noise of n_rows steps, of which the first is `step` in this call.
+  NormalPlaces PlacesOf(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
+                        std::int64_t synapse, std::int64_t n_columns, std::ptrdiff_t stride) const;
+
+  // target[...] += the noise of the steps, likewise.
   template <typename Real>
   void AddNoise(std::int64_t batch, std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
                 std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const;

@@ -41,7 +41,9 @@ class Recursion {
         raster_(stretch.input.raster()),
         kernels_(KernelsOf<Real>()),
         width_(stretch.n_synapses),
-        is_short_(raster_.n_timesteps < kInterval && raster_.n_timesteps <= window_.length()),
+        origin_(stretch.first_step == 0 ? 0 : stretch.first_step - window_.length()),
+        n_steps_(stretch.end_step - origin_),
+        is_short_(n_steps_ < kInterval && n_steps_ <= window_.length()),
         decay_(Factors().decay.data() + stretch.first_synapse),
         far_end_(Factors().far_end.data() + stretch.first_synapse),
         restart_decay_(Factors().restart_decay.data() + stretch.first_synapse),
@@ -49,7 +51,7 @@ class Recursion {
                                ? Factors().restart_decay_low.data() + stretch.first_synapse
                                : nullptr) {
     for (std::int64_t c = 0; c < width_; ++c) {
-      isyn_[c] = stretch.state[c];
+      isyn_[c] = origin_ == 0 ? stretch.state[c] : Real{0};
       local_[c] = 0;
       fault_[c] = 0;
     }
@@ -58,25 +60,26 @@ class Recursion {
     }
     if (IsAcrossTime()) {
       noisy_rows_ = kMostPieces * kInterval;
-      const std::int64_t n_rows = std::min(noisy_rows_, raster_.n_timesteps);
+      const std::int64_t n_rows = std::min(noisy_rows_, n_steps_);
       if (n_rows >= kFewestPieces * kInterval) drive_ = AlignedBuffer<Real>(Size(n_rows * width_));
     } else {
       noisy_rows_ = std::max<std::int64_t>(1, kNoisyElements / width_);
     }
     if (reader_.is_drive_noisy()) PrepareNoisyDrive();
+    if (IsStaged()) staged_ = AlignedBuffer<Real>(Size(noisy_rows_ * width_));
   }
 
   void Run() {
     const std::int64_t length = window_.length();
-    const std::int64_t n_timesteps = raster_.n_timesteps;
-    std::int64_t renewed = 0;
-    std::int64_t step = 0;
-    while (step < n_timesteps) {
+    const std::int64_t end = stretch_.end_step;
+    std::int64_t renewed = origin_;
+    std::int64_t step = origin_;
+    while (step < end) {
       if (stretch_.cancelled.load(std::memory_order_relaxed)) return;
-      const bool has_far_end = step >= length;
+      const bool has_far_end = step - origin_ >= length;
       const std::int64_t n_left =
-          (has_far_end ? n_timesteps : std::min(n_timesteps, length)) - step;
-      if (step == length) DropInitialState();
+          has_far_end ? end - step : std::min(end - step, length - (step - origin_));
+      if (step == length && origin_ == 0) DropInitialState();
       if (has_far_end && step - renewed >= window_.renewal_interval()) {
         Renew(step);
         renewed = step;
@@ -89,7 +92,7 @@ class Recursion {
         AdvanceAcrossTime(step, n_pieces, has_far_end);
       } else {
         AdvanceAcrossSynapses(step, n_rows, has_far_end);
-        if (step + n_rows < n_timesteps) CarryOver(n_rows);
+        if (step + n_rows < end) CarryOver(n_rows);
       }
       step += n_rows;
     }
@@ -107,6 +110,10 @@ class Recursion {
   static std::size_t Size(std::int64_t size) { return static_cast<std::size_t>(size); }
   const Window::Factors<Real>& Factors() const { return window_.template factors<Real>(); }
   Real* RowsOf(std::int64_t step) const { return stretch_.output + step * stretch_.row_stride; }
+  // Whether a step comes before the stretch: it only fills the window.
+  bool IsRunIn(std::int64_t step) const { return step < stretch_.first_step; }
+  // Whether rows wait in staged_ for their noise: what has gone past the caches is not read again.
+  bool IsStaged() const { return stretch_.is_streamed && reader_.is_output_noisy(); }
   bool IsAcrossTime() const { return width_ < kFewSynapses && stretch_.row_stride == width_; }
 
   // Sets the sum that is carried from restart to restart, in twice the precision of Real.
@@ -128,7 +135,6 @@ class Recursion {
 
   // Sums the state anew from the inputs that the window holds before `step`.
   void Renew(std::int64_t step) {
-    std::array<Real, kMaxColumns> ignored;
     for (std::int64_t c = 0; c < width_; ++c) SetCarried(c, {});
     AlignedBuffer<Real> drive;
     if (reader_.is_drive_noisy()) drive = AlignedBuffer<Real>(Size(kInterval * width_));
@@ -141,7 +147,7 @@ class Recursion {
                      width_);
         source = {kElementTypeOf<Real>, drive.data(), nullptr, width_, false};
       }
-      kernels_.advance_rows(RowsFrom(source, n_rows, ignored.data(), 0));
+      kernels_.advance_rows(RowsFrom(source, n_rows, ignored_.data(), 0));
       CarryOver(n_rows);
     }
   }
@@ -183,13 +189,14 @@ class Recursion {
 
   RecursionRows<Real> RowsFrom(const Source& source, std::int64_t n_rows, Real* output,
                                std::ptrdiff_t output_stride) {
-    return {n_rows,         width_,
-            source.type,    source.input,
-            source.leaving, source.is_repeated,
-            source.stride,  output,
-            output_stride,  stretch_.is_streamed,
-            decay_,         far_end_,
-            isyn_.data(),   local_.data()};
+    return {
+        n_rows,         width_,
+        source.type,    source.input,
+        source.leaving, source.is_repeated,
+        source.stride,  output,
+        output_stride,  stretch_.is_streamed && output_stride == stretch_.row_stride && !IsStaged(),
+        decay_,         far_end_,
+        isyn_.data(),   local_.data()};
   }
 
   void AdvanceAcrossSynapses(std::int64_t step, std::int64_t n_rows, bool has_far_end) {
@@ -198,9 +205,15 @@ class Recursion {
       if (reader_.is_drive_noisy() || reader_.is_output_noisy()) {
         n_here = std::min(noisy_rows_, step + n_rows - s);
       }
-      kernels_.advance_rows(
-          RowsFrom(SourceOf(s, n_here, has_far_end), n_here, RowsOf(s), stretch_.row_stride));
-      AddOutputNoise(s, n_here);
+      if (IsRunIn(s)) {
+        kernels_.advance_rows(
+            RowsFrom(SourceOf(s, n_here, has_far_end), n_here, ignored_.data(), 0));
+        continue;
+      }
+      Real* rows = IsStaged() ? staged_.data() : RowsOf(s);
+      const std::ptrdiff_t stride = IsStaged() ? width_ : stretch_.row_stride;
+      kernels_.advance_rows(RowsFrom(SourceOf(s, n_here, has_far_end), n_here, rows, stride));
+      if (reader_.is_output_noisy()) PutNoisy(rows, stride, s, n_here);
     }
   }
 
@@ -214,11 +227,18 @@ class Recursion {
     std::array<Real, kMostPieces * kFewSynapses> states{};
     kernels_.sum_pieces(pieces, drive_.data(), states.data());
     kernels_.carry_over_pieces(Carry(), n_pieces, states.data());
-    kernels_.run_pieces(pieces, drive_.data(), states.data(), RowsOf(step), stretch_.is_streamed);
-    if (step + n_rows == raster_.n_timesteps) {
+    kernels_.run_pieces(pieces, drive_.data(), states.data());
+    if (IsRunIn(step)) return;
+    if (step + n_rows == stretch_.end_step) {
       std::copy_n(states.data() + (n_pieces - 1) * width_, width_, isyn_.data());
     }
-    AddOutputNoise(step, n_rows);
+    if (reader_.is_output_noisy()) {
+      PutNoisy(drive_.data(), width_, step, n_rows);
+    } else if (stretch_.is_streamed) {
+      kernels_.copy_past_caches(drive_.data(), n_rows * width_, RowsOf(step));
+    } else {
+      std::copy_n(drive_.data(), n_rows * width_, RowsOf(step));
+    }
   }
 
   Source SourceOf(std::int64_t step, std::int64_t n_rows, bool has_far_end) {
@@ -230,13 +250,17 @@ class Recursion {
   // the window; of a window that is too long for that it is made again.
   void PrepareNoisyDrive() {
     const std::int64_t row_bytes = width_ * static_cast<std::int64_t>(sizeof(Real));
-    const bool is_cut = window_.length() < raster_.n_timesteps;
+    const bool is_cut = window_.length() < n_steps_;
     if (is_cut && window_.length() <= kKeptBytes / 2 / row_bytes) n_kept_ = window_.length();
     // Twice what is kept, so that moving it to the front costs little.
     capacity_ = 2 * n_kept_ + noisy_rows_;
     kept_ = AlignedBuffer<Real>(Size(capacity_ * width_));
     if (is_cut && n_kept_ == 0) leaving_ = AlignedBuffer<Real>(Size(noisy_rows_ * width_));
     noise_ = AlignedBuffer<Real>(Size((noisy_rows_ + 1) * width_));
+    if (origin_ > 0 && reader_.noise().placement == NoisePlacement::kState) {
+      reader_.AddNoise(stretch_.batch, origin_ - 1, 1, stretch_.first_synapse, width_,
+                       noise_.data(), width_);
+    }
   }
 
   Source MakeNoisyDrive(std::int64_t step, std::int64_t n_rows, bool has_far_end) {
@@ -249,16 +273,16 @@ class Recursion {
     n_used_ += n_rows;
     reader_.ReadRaster(stretch_.batch, step, n_rows, stretch_.first_synapse, width_, drive, width_);
     if (reader_.noise().placement == NoisePlacement::kInput) {
-      reader_.AddNoise(stretch_.batch, step, n_rows, stretch_.first_synapse, width_, drive, width_);
+      kernels_.add_normals(NoiseOf(step, n_rows, width_), drive, drive);
     } else {
       // What is added to isyn after a step acts like input of the next one. The noise of the step
       // before the call is part of the state that the call starts from.
       std::copy_n(noise_.data() + n_noise_rows_ * width_, width_, noise_.data());
       std::fill_n(noise_.data() + width_, n_rows * width_, Real{0});
       n_noise_rows_ = n_rows;
-      reader_.AddNoise(stretch_.batch, step, n_rows, stretch_.first_synapse, width_,
-                       noise_.data() + width_, width_);
-      for (std::int64_t i = 0; i < n_rows * width_; ++i) drive[i] += noise_[i];
+      Real* noise = noise_.data() + width_;
+      kernels_.add_normals(NoiseOf(step, n_rows, width_), noise, noise);
+      kernels_.add(drive, noise_.data(), n_rows * width_, drive, false);
     }
     const void* leaving = nullptr;
     if (has_far_end && n_kept_ > 0) {
@@ -271,17 +295,32 @@ class Recursion {
     return {kElementTypeOf<Real>, drive, leaving, width_, false};
   }
 
-  // To rows that were just computed, while they are in the cache.
-  void AddOutputNoise(std::int64_t step, std::int64_t n_rows) {
+  // The noise of n_rows rows; the raster's next rows come to the cache while it is made.
+  NormalPlaces NoiseOf(std::int64_t step, std::int64_t n_rows, std::ptrdiff_t stride) const {
+    NormalPlaces places =
+        reader_.PlacesOf(stretch_.batch, step, n_rows, stretch_.first_synapse, width_, stride);
+    if (raster_.n_columns == width_) {
+      places.ahead = InRaster(step + n_rows, false).input;
+      places.ahead_bytes = n_rows * width_ * static_cast<std::int64_t>(ElementSize(raster_.type));
+    }
+    return places;
+  }
+
+  // Writes rows that were just computed, and are in the cache, to the output with their noise.
+  void PutNoisy(const Real* rows, std::ptrdiff_t stride, std::int64_t step, std::int64_t n_rows) {
     if (reader_.noise().placement == NoisePlacement::kOutput) {
-      reader_.AddNoise(stretch_.batch, step, n_rows, stretch_.first_synapse, width_, RowsOf(step),
-                       stretch_.row_stride);
-    } else if (reader_.noise().placement == NoisePlacement::kState) {
-      for (std::int64_t row = 0; row < n_rows; ++row) {
-        const Real* noise = noise_.data() + (row + 1) * width_;
-        Real* output = RowsOf(step + row);
-        for (std::int64_t c = 0; c < width_; ++c) output[c] += noise[c];
-      }
+      NormalPlaces places = NoiseOf(step, n_rows, stride);
+      places.is_streamed = stretch_.is_streamed;
+      kernels_.add_normals(places, rows, RowsOf(step));
+      return;
+    }
+    const Real* noise = noise_.data() + width_;
+    if (stride == width_) {
+      kernels_.add(rows, noise, n_rows * width_, RowsOf(step), stretch_.is_streamed);
+      return;
+    }
+    for (std::int64_t row = 0; row < n_rows; ++row) {
+      kernels_.add(rows + row * stride, noise + row * width_, width_, RowsOf(step + row), false);
     }
   }
 
@@ -291,6 +330,8 @@ class Recursion {
   const Raster& raster_;
   const typename VectorKernels::Of<Real>& kernels_;
   const std::int64_t width_;
+  const std::int64_t origin_;  // the first step that is looked at
+  const std::int64_t n_steps_;
   const bool is_short_;  // whether the run ends before anything is carried
   const Real* decay_;
   const Real* far_end_;
@@ -299,9 +340,11 @@ class Recursion {
   // One element a synapse. Not initialised beyond width_, which is small in most calls.
   alignas(64) std::array<Real, kMaxColumns> isyn_;
   alignas(64) std::array<Real, kMaxColumns> local_;
+  std::array<Real, kMaxColumns> ignored_;  // a row that nobody reads
   std::array<double, kMaxColumns> carried_, carried_low_;
   std::array<Real, kMaxColumns> fault_;  // NaN once isyn was not finite
   AlignedBuffer<Real> drive_;
+  AlignedBuffer<Real> staged_;
   // The noisy drive: n_kept_ rows are wanted, n_used_ are there.
   AlignedBuffer<Real> kept_, leaving_;
   std::int64_t noisy_rows_ = 0;  // rows to which noise is added at a time

@@ -28,7 +28,11 @@ struct Stretch {
   std::int64_t batch;
   std::int64_t first_synapse;
   std::int64_t n_synapses;
-  const Real* state;          // isyn before the first step, one value a synapse of the stretch
+  // Steps first_step .. end_step - 1. Recurse() can begin later than at step 0, but not before the
+  // window's length: the window then holds inputs only, and `state` is not looked at.
+  std::int64_t first_step;
+  std::int64_t end_step;
+  const Real* state;          // isyn before step 0, one value a synapse of the stretch
   Real* output;               // row of step 0, column of first_synapse
   std::ptrdiff_t row_stride;  // from a step to the next in `output`
   bool is_streamed;           // whether the output is too large for the caches

@@ -74,6 +74,15 @@ EXPSYN_INLINE void Stream(const V& vector, T* target) {
 #endif
 }
 
+// The part for Stream() that rows of `stride` elements from `target` on allow; 0 for none.
+template <typename Real>
+EXPSYN_INLINE int StreamPart(const Real* target, std::ptrdiff_t stride = 0) {
+  const auto places =
+      reinterpret_cast<std::uintptr_t>(target) | static_cast<std::uintptr_t>(stride) * sizeof(Real);
+  if (places % EXPSYN_VECTOR_BYTES == 0) return EXPSYN_VECTOR_BYTES;
+  return places % 16 == 0 ? 16 : 0;
+}
+
 template <typename Real, typename In>
 void Convert(const void* source, std::int64_t first, std::int64_t size, Real* target) {
   const auto* values = static_cast<const char*>(source) + first * static_cast<int>(sizeof(In));
@@ -350,6 +359,35 @@ void AdvanceRowsBy(const RecursionRows<Real>& all) {
   }
 }
 
+template <int kPart, typename Real>
+EXPSYN_INLINE void StreamVectors(const Real* source, std::int64_t size, Real* target) {
+  constexpr int kN = kFull<Real>;
+  for (std::int64_t i = 0; i < size; i += kN) {
+    Vector<Real, kN> vector;
+    Load(source + i, vector);
+    Stream<kPart>(vector, target + i);
+  }
+}
+
+template <typename Real>
+void CopyPastCaches(const Real* source, std::int64_t size, Real* target) {
+  const std::int64_t whole = size / kFull<Real> * kFull<Real>;
+  std::int64_t i = whole;
+  switch (StreamPart(target)) {
+    case EXPSYN_VECTOR_BYTES:
+      StreamVectors<EXPSYN_VECTOR_BYTES>(source, whole, target);
+      break;
+#if EXPSYN_VECTOR_BYTES > 16
+    case 16:
+      StreamVectors<16>(source, whole, target);
+      break;
+#endif
+    default:
+      i = 0;
+  }
+  for (; i < size; ++i) target[i] = source[i];
+}
+
 // Makes what was streamed visible to whoever is told that the run is over.
 void FinishStreams() {
 #if defined(__x86_64__)
@@ -359,12 +397,7 @@ void FinishStreams() {
 
 template <typename Real>
 void AdvanceRows(const RecursionRows<Real>& rows) {
-  const auto alignment = reinterpret_cast<std::uintptr_t>(rows.output) |
-                         static_cast<std::uintptr_t>(rows.output_stride) * sizeof(Real);
-  int part = rows.is_streamed && alignment % 16 == 0 ? 16 : 0;
-  if (EXPSYN_VECTOR_BYTES > 16 && part > 0 && alignment % EXPSYN_VECTOR_BYTES == 0) {
-    part = EXPSYN_VECTOR_BYTES;
-  }
+  const int part = rows.is_streamed ? StreamPart(rows.output, rows.output_stride) : 0;
   if (rows.leaving != nullptr) {
     if (part == EXPSYN_VECTOR_BYTES) return AdvanceRowsBy<true, EXPSYN_VECTOR_BYTES>(rows);
     if (part == 16) return AdvanceRowsBy<true, 16>(rows);
@@ -541,30 +574,9 @@ void SumPieces(const RecursionPieces<Real>& pieces, const Real* drive, Real* sta
   AdvanceAllPieces<false>(pieces, const_cast<Real*>(drive), states);
 }
 
-template <int kStreamPart, typename Real>
-void StreamAll(const Real* source, std::int64_t size, Real* target) {
-  constexpr int kN = kFull<Real>;
-  for (std::int64_t i = 0; i < size; i += kN) {
-    Vector<Real, kN> vector;
-    Load(source + i, vector);
-    Stream<kStreamPart>(vector, target + i);
-  }
-}
-
 template <typename Real>
-void RunPieces(const RecursionPieces<Real>& pieces, Real* drive, Real* states, Real* output,
-               bool is_streamed) {
+void RunPieces(const RecursionPieces<Real>& pieces, Real* drive, Real* states) {
   AdvanceAllPieces<true>(pieces, drive, states);
-  // A multiple of 64 rows, so of every vector.
-  const std::int64_t size = pieces.n_pieces * pieces.piece_length * pieces.n_synapses;
-  const auto address = reinterpret_cast<std::uintptr_t>(output);
-  if (is_streamed && address % EXPSYN_VECTOR_BYTES == 0) {
-    StreamAll<EXPSYN_VECTOR_BYTES>(drive, size, output);
-  } else if (is_streamed && address % 16 == 0) {
-    StreamAll<16>(drive, size, output);
-  } else {
-    __builtin_memcpy(output, drive, static_cast<std::size_t>(size) * sizeof(Real));
-  }
 }
 
 // Noise -------------------------------------------------------------------------------------------
@@ -634,14 +646,7 @@ EXPSYN_INLINE To BitCast(From from) {
   return to;
 }
 
-// A uniform number in (0, 1): the middle of one of 2^52 equal intervals.
-EXPSYN_INLINE double Uniform(std::uint32_t high, std::uint32_t low) {
-  constexpr std::uint64_t kExponentOfOne = 0x3FF0000000000000;
-  const std::uint64_t bits = (std::uint64_t{high} << 32 | low) >> 12;
-  return (BitCast<double>(bits | kExponentOfOne) - 1.0) + 0x1p-53;
-}
-
-// The natural logarithm of x in [2^-53, 1], to about 1e-13, by x = m 2^k with m near 1 and the
+// The natural logarithm of x in [2^-41, 1], to about 1e-13, by x = m 2^k with m near 1 and the
 // series log m = 2 (s + s^3 / 3 + s^5 / 5 + ...), s = (m - 1) / (m + 1). Our own, because the
 // system's gives other bits on other machines.
 EXPSYN_INLINE double Log(double x) {
@@ -650,7 +655,7 @@ EXPSYN_INLINE double Log(double x) {
   const std::uint64_t offset_bits = BitCast<std::uint64_t>(x) - kSqrtHalfBits;
   const std::uint64_t exponent_bits = offset_bits & 0xFFF0000000000000;
   const double m = BitCast<double>((offset_bits - exponent_bits) + kSqrtHalfBits);
-  // The exponent lies in [-53, 0]; as the low bits of 2^52 + 1024 + k it converts by subtraction.
+  // The exponent lies in [-41, 0]; as the low bits of 2^52 + 1024 + k it converts by subtraction.
   const std::uint64_t exponent = 1024 - ((0 - exponent_bits) >> 52 & 0xFFF);
   const double k = BitCast<double>(0x4330000000000000 | exponent) - (0x1p52 + 1024);
   const double s = (m - 1.0) / (m + 1.0);
@@ -702,7 +707,7 @@ EXPSYN_INLINE SineCosine<Real> Turn(Real sine, Real cosine, Bits quadrant) {
           BitCast<Real>(((cosine_bits & ~swap) | (sine_bits & swap)) ^ cosine_sign)};
 }
 
-// sin and cos of 2 pi u for u in (0, 1), by the Taylor series on a quarter turn about 0.
+// sin and cos of 2 pi u for u in [0, 1), by the Taylor series on a quarter turn about 0.
 EXPSYN_INLINE SineCosine<double> SineCosineOfTurns(double u) {
   // Adding 2^52 rounds 4u to the nearest integer, the quadrant, into the low bits.
   const double rounder = 4.0 * u + 0x1p52;
@@ -745,74 +750,131 @@ EXPSYN_INLINE SineCosine<float> SineCosineOfTurns(std::uint32_t word) {
   return Turn(sine, cosine, quadrant);
 }
 
-// Box and Muller: the normal numbers of each block, block after block.
-EXPSYN_INLINE void Normals(const Blocks& blocks, double* normals) {
-  for (int i = 0; i < kBlocks; ++i) {
-    const double u = Uniform(WordOf(blocks, 0, i), WordOf(blocks, 1, i));
-    const double v = Uniform(WordOf(blocks, 2, i), WordOf(blocks, 3, i));
-    const double radius = __builtin_sqrt(-2.0 * Log(u));
-    const SineCosine<double> direction = SineCosineOfTurns(v);
-    normals[2 * i] = radius * direction.cosine;
-    normals[2 * i + 1] = radius * direction.sine;
-  }
+// Box and Muller: two normal numbers from two random words.
+template <typename Real>
+struct NormalPair {
+  Real cosine, sine;
+};
+
+EXPSYN_INLINE NormalPair<double> MakePair(std::uint32_t word0, std::uint32_t word1, double) {
+  // The mantissas of numbers in [1, 2): 40 bits, and the other 24.
+  constexpr std::uint64_t kExponentOfOne = 0x3FF0000000000000;
+  const std::uint64_t bits = std::uint64_t{word0} << 20 | std::uint64_t{word1 & 0xFF000000} >> 12;
+  const std::uint64_t turn_bits = std::uint64_t{word1 & 0x00FFFFFF} << 28;
+  const double u = (BitCast<double>(bits | kExponentOfOne) - 1.0) + 0x1p-41;
+  const double turns = BitCast<double>(turn_bits | kExponentOfOne) - 1.0;
+  const double radius = __builtin_sqrt(-2.0 * Log(u));
+  const SineCosine<double> direction = SineCosineOfTurns(turns);
+  return {radius * direction.cosine, radius * direction.sine};
 }
 
-EXPSYN_INLINE void Normals(const Blocks& blocks, float* normals) {
-  alignas(64) float part[4][kBlocks];
-  for (int pair = 0; pair < 2; ++pair) {
+EXPSYN_INLINE NormalPair<float> MakePair(std::uint32_t word0, std::uint32_t word1, float) {
+  // 31 bits, because vectors convert signed integers only.
+  const auto bits = static_cast<std::int32_t>(word0 >> 1);
+  const float u = static_cast<float>(bits) * 0x1p-31f + 0x1p-33f;
+  const float radius = __builtin_sqrtf(-2.0f * Log(u));
+  const SineCosine<float> direction = SineCosineOfTurns(word1);
+  return {radius * direction.cosine, radius * direction.sine};
+}
+
+constexpr int kPerBlock = 4;
+
+// The normal numbers of each block, block after block.
+template <typename Real>
+EXPSYN_INLINE void Normals(const Blocks& blocks, Real* normals) {
+  alignas(64) Real part[kPerBlock][kBlocks];
+  for (int pair = 0; pair < kPerBlock / 2; ++pair) {
     for (int i = 0; i < kBlocks; ++i) {
-      // 31 bits, because vectors convert signed integers only.
-      const auto bits = static_cast<std::int32_t>(WordOf(blocks, 2 * pair, i) >> 1);
-      const float u = static_cast<float>(bits) * 0x1p-31f + 0x1p-33f;
-      const float radius = __builtin_sqrtf(-2.0f * Log(u));
-      const SineCosine<float> direction = SineCosineOfTurns(WordOf(blocks, 2 * pair + 1, i));
-      part[2 * pair][i] = radius * direction.cosine;
-      part[2 * pair + 1][i] = radius * direction.sine;
+      const NormalPair<Real> two =
+          MakePair(WordOf(blocks, 2 * pair, i), WordOf(blocks, 2 * pair + 1, i), Real{});
+      part[2 * pair][i] = two.cosine;
+      part[2 * pair + 1][i] = two.sine;
     }
   }
   for (int i = 0; i < kBlocks; ++i) {
-    for (int j = 0; j < 4; ++j) normals[4 * i + j] = part[j][i];
+    for (int j = 0; j < kPerBlock; ++j) normals[kPerBlock * i + j] = part[j][i];
+  }
+}
+
+// The places of kBlocks blocks that follow each other, row after row.
+struct BlockPlaces {
+  alignas(64) std::uint64_t row[kBlocks];
+  alignas(64) std::uint64_t block[kBlocks];
+
+  explicit BlockPlaces(std::uint64_t blocks_per_row) {
+    std::uint64_t row_here = 0;
+    std::uint64_t block_here = 0;
+    for (int i = 0; i < kBlocks; ++i) {
+      row[i] = row_here;
+      block[i] = block_here;
+      if (++block_here == blocks_per_row) {
+        block_here = 0;
+        ++row_here;
+      }
+    }
+  }
+
+  // kBlocks blocks on.
+  void Advance(std::uint64_t blocks_per_row, std::uint64_t more_rows, std::uint64_t more_blocks) {
+    for (int i = 0; i < kBlocks; ++i) {
+      const std::uint64_t here = block[i] + more_blocks;
+      const std::uint64_t is_over = here >= blocks_per_row ? 1 : 0;
+      block[i] = here - (is_over != 0 ? blocks_per_row : 0);
+      row[i] += more_rows + is_over;
+    }
+  }
+};
+
+template <typename Real>
+EXPSYN_INLINE void AddScaled(const Real* base, const Real* normals, Real scale, std::int64_t size,
+                             Real* target) {
+  for (std::int64_t i = 0; i < size; ++i) target[i] = base[i] + scale * normals[i];
+}
+
+// The same for whole vectors, past the caches.
+template <int kPart, typename Real>
+EXPSYN_INLINE void StreamScaled(const Real* base, const Real* normals, Real scale,
+                                std::int64_t size, Real* target) {
+  constexpr int kN = kFull<Real>;
+  for (std::int64_t i = 0; i < size; i += kN) {
+    Vector<Real, kN> sum, normal;
+    Load(base + i, sum);
+    Load(normals + i, normal);
+    sum += scale * normal;
+    Stream<kPart>(sum, target + i);
   }
 }
 
 template <typename Real>
-void AddNormals(const NormalPlaces& places, Real* target) {
-  constexpr int kPerBlock = 16 / static_cast<int>(sizeof(Real));
+void AddNormals(const NormalPlaces& places, const Real* base, Real* target) {
+  constexpr int kSize = kPerBlock * kBlocks;
   const auto scale = static_cast<Real>(places.scale);
   const std::int64_t first_column = places.synapse;
   const std::int64_t end_column = first_column + places.n_columns;
   const std::int64_t first_block = first_column / kPerBlock;
   const std::int64_t blocks_per_row = (end_column - 1) / kPerBlock - first_block + 1;
+  const bool is_contiguous = places.stride == places.n_columns && first_column % kPerBlock == 0 &&
+                             end_column % kPerBlock == 0;
+  const std::int64_t n_blocks = places.n_rows * blocks_per_row;
+  const auto per_row = static_cast<std::uint64_t>(blocks_per_row);
+  const std::uint64_t more_rows = kBlocks / per_row;
+  const std::uint64_t more_blocks = kBlocks % per_row;
+  const int stream_part = places.is_streamed && is_contiguous ? StreamPart(target) : 0;
+  const auto* ahead = static_cast<const char*>(places.ahead);
+  const std::int64_t ahead_step = places.ahead_bytes * kBlocks / n_blocks;
 
+  BlockPlaces block_places(per_row);
   Blocks blocks;
   alignas(64) Real normals[kPerBlock * kBlocks];
-  const std::int64_t n_blocks = places.n_rows * blocks_per_row;
   std::int64_t row = 0;
   std::int64_t block = 0;  // within its row
   for (std::int64_t made = 0; made < n_blocks; made += kBlocks) {
-    if (blocks_per_row - block >= kBlocks) {
-      const std::uint64_t step = places.step + static_cast<std::uint64_t>(row);
-      const auto here = static_cast<std::uint64_t>(first_block + block);
-      for (int i = 0; i < kBlocks; ++i) {
-        blocks.word[0][i] = step;
-        blocks.word[1][i] = step >> 32;
-        blocks.word[2][i] = here + static_cast<std::uint64_t>(i);
-        blocks.word[3][i] = places.batch;
-      }
-    } else {
-      std::int64_t row_here = row;
-      std::int64_t block_here = block;
-      for (int i = 0; i < kBlocks; ++i) {
-        const std::uint64_t step = places.step + static_cast<std::uint64_t>(row_here);
-        blocks.word[0][i] = step;
-        blocks.word[1][i] = step >> 32;
-        blocks.word[2][i] = static_cast<std::uint64_t>(first_block + block_here);
-        blocks.word[3][i] = places.batch;
-        if (++block_here == blocks_per_row) {
-          block_here = 0;
-          ++row_here;
-        }
-      }
+    for (int i = 0; i < kBlocks; ++i) {
+      const std::uint64_t step = places.step + block_places.row[i];
+      blocks.word[0][i] = step;
+      blocks.word[1][i] = step >> 32;
+      blocks.word[2][i] = static_cast<std::uint64_t>(first_block) + block_places.block[i];
+      blocks.word[3][i] = places.batch;
     }
     for (int i = 0; i < kBlocks; i += kWords) {
       Words word[4];
@@ -820,10 +882,26 @@ void AddNormals(const NormalPlaces& places, Real* target) {
       PhiloxRounds(word, places.seed);
       for (int w = 0; w < 4; ++w) Store(word[w], blocks.word[w] + i);
     }
+    // The memory works while the numbers are made.
+    for (std::int64_t byte = 0; byte < ahead_step; byte += 64) __builtin_prefetch(ahead + byte);
+    ahead += ahead_step;
     Normals(blocks, normals);
-    // Row by row, to the columns that are asked for.
     const std::int64_t n_left = n_blocks - made;
     const std::int64_t n_here = n_left < kBlocks ? n_left : kBlocks;
+    if (n_left > kBlocks) block_places.Advance(per_row, more_rows, more_blocks);
+    if (is_contiguous) {
+      const Real* from = base + made * kPerBlock;
+      Real* to = target + made * kPerBlock;
+      if (n_here == kBlocks && stream_part == EXPSYN_VECTOR_BYTES) {
+        StreamScaled<EXPSYN_VECTOR_BYTES>(from, normals, scale, kSize, to);
+      } else if (n_here == kBlocks && stream_part == 16) {
+        StreamScaled<16>(from, normals, scale, kSize, to);
+      } else {
+        AddScaled(from, normals, scale, n_here * kPerBlock, to);
+      }
+      continue;
+    }
+    // Row by row, to the columns that are asked for.
     for (std::int64_t i = 0; i < n_here;) {
       const std::int64_t in_row = blocks_per_row - block;
       const std::int64_t n_run = in_row < n_here - i ? in_row : n_here - i;
@@ -831,9 +909,9 @@ void AddNormals(const NormalPlaces& places, Real* target) {
       const std::int64_t run_end = run_column + n_run * kPerBlock;
       const std::int64_t from = run_column > first_column ? run_column : first_column;
       const std::int64_t to = run_end < end_column ? run_end : end_column;
-      Real* target_run = target + row * places.stride + (from - first_column);
-      const Real* source = normals + i * kPerBlock + (from - run_column);
-      for (std::int64_t c = 0; c < to - from; ++c) target_run[c] += scale * source[c];
+      const std::ptrdiff_t place = row * places.stride + (from - first_column);
+      AddScaled(base + place, normals + i * kPerBlock + (from - run_column), scale, to - from,
+                target + place);
       i += n_run;
       block += n_run;
       if (block == blocks_per_row) {
@@ -842,6 +920,22 @@ void AddNormals(const NormalPlaces& places, Real* target) {
       }
     }
   }
+}
+
+template <typename Real>
+void Add(const Real* base, const Real* source, std::int64_t size, Real* target, bool is_streamed) {
+  constexpr int kN = kFull<Real>;
+  const std::int64_t whole = size / kN * kN;
+  const int stream_part = is_streamed ? StreamPart(target) : 0;
+  std::int64_t i = whole;
+  if (stream_part == EXPSYN_VECTOR_BYTES) {
+    StreamScaled<EXPSYN_VECTOR_BYTES>(base, source, Real{1}, whole, target);
+  } else if (stream_part == 16) {
+    StreamScaled<16>(base, source, Real{1}, whole, target);
+  } else {
+    i = 0;
+  }
+  for (; i < size; ++i) target[i] = base[i] + source[i];
 }
 
 // Transforms --------------------------------------------------------------------------------------
@@ -1032,12 +1126,14 @@ template <typename Real>
 constexpr VectorKernels::Of<Real> AllOf() {
   return {ConvertElements<Real>,
           AdvanceRows<Real>,
+          CopyPastCaches<Real>,
           CarryOver<Real>,
           CarryOverPieces<Real>,
           Drive<Real>,
           SumPieces<Real>,
           RunPieces<Real>,
           AddNormals<Real>,
+          Add<Real>,
           MultiplySpectra<Real>,
           Transpose<Real>,
           FindFirst<Real>,

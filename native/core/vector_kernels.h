@@ -70,9 +70,11 @@ struct RecursionPieces {
 // or the grouping in which they are asked for.
 //
 // The Philox4x32-10 block (Salmon, Moraes, Dror and Shaw, SC11, 2011) with key = seed and
-// counter = (step (64 bits), synapse / k, batch) gives the numbers of k neighbouring synapses by
-// Box and Muller (1958): in double precision k = 2, from two uniform numbers of 52 bits; in single
-// precision k = 4, from four of 32 bits.
+// counter = (step (64 bits), synapse / 4, batch) gives the numbers of four neighbouring synapses, a
+// pair from two of its words each, by Box and Muller (1958): sqrt(-2 log u) times the cosine and
+// the sine of an angle. In double precision u has 40 bits, the first word and the high 8 of the
+// second, and the angle the other 24; in single precision u has the high 31 bits of the first word,
+// and the angle the 32 of the second.
 struct NormalPlaces {
   std::uint64_t seed;
   std::uint32_t batch;
@@ -82,6 +84,10 @@ struct NormalPlaces {
   std::int64_t n_columns;
   double scale;
   std::ptrdiff_t stride;  // elements of the target from a row to the next
+  bool is_streamed;       // whether the target goes past the caches, where its rows allow it
+  // What is brought to the cache meanwhile; may be anywhere.
+  const void* ahead;
+  std::int64_t ahead_bytes;
 };
 
 // The arrays of a Window, one value a synapse, for fill_window.
@@ -107,6 +113,8 @@ struct VectorKernels {
     void (*convert)(ElementType type, const void* source, std::int64_t first, std::int64_t size,
                     Real* target);
     void (*advance_rows)(const RecursionRows<Real>& rows);
+    // target[i] = source[i], past the caches where the target's alignment allows it.
+    void (*copy_past_caches)(const Real* source, std::int64_t size, Real* target);
     // carried = carried * restart_decay + local; then isyn = carried, and local = 0.
     void (*carry_over)(const RecursionCarry<Real>& carry);
     // The same for one piece after the other: states[piece * n_columns + c] is the piece's local
@@ -118,11 +126,15 @@ struct VectorKernels {
     void (*drive)(const RecursionRows<Real>& rows, Real* drive);
     // Runs the recursion over each piece's drive, from and to states[piece * n_synapses + n].
     void (*sum_pieces)(const RecursionPieces<Real>& pieces, const Real* drive, Real* states);
-    // The same, and output[i] = the state after drive[i]; overwrites the drive.
-    void (*run_pieces)(const RecursionPieces<Real>& pieces, Real* drive, Real* states, Real* output,
-                       bool is_streamed);
-    // target[row * stride + column] += scale * zeta(batch, synapse + column, step + row).
-    void (*add_normals)(const NormalPlaces& places, Real* target);
+    // The same; the state after drive[i] takes its place.
+    void (*run_pieces)(const RecursionPieces<Real>& pieces, Real* drive, Real* states);
+    // target[row * stride + column] = base[row * stride + column] +
+    //     scale * zeta(batch, synapse + column, step + row); the base may be the target.
+    void (*add_normals)(const NormalPlaces& places, const Real* base, Real* target);
+    // target[i] = base[i] + source[i], past the caches where that is wanted; the base may be the
+    // target.
+    void (*add)(const Real* base, const Real* source, std::int64_t size, Real* target,
+                bool is_streamed);
     // spectrum[i] *= kernel[i], both complex, interleaved.
     void (*multiply_spectra)(Real* spectrum, const Real* kernel, std::int64_t size);
     // target[c * target_stride + row] = source[row * source_stride + c].
@@ -143,7 +155,7 @@ struct VectorKernels {
   // of `length` steps; the far end's are filled with 0 when `is_cut` is false.
   void (*fill_window)(const double* tau, std::int64_t size, double dt, double length, bool is_cut,
                       const WindowArrays& arrays);
-  // After the last advance_rows() of a run whose output is streamed, on the same thread.
+  // After all that went past the caches in a run, on the same thread.
   void (*finish_streams)();
   Of<float> of_float;
   Of<double> of_double;

@@ -267,6 +267,40 @@ TEST_CASE("the thread's floating-point mode is as it was") {
   CHECK((FlushSubnormals::Read() & ~kStickyFlags) == (before & ~kStickyFlags));
 }
 
+TEST_CASE("long runs, which are cut in time, are the direct sum, on any number of threads") {
+  for (const std::int64_t n_synapses : {1, 3, 10, 20}) {
+    const Case c =
+        MakeCase(2, 50021, std::vector<double>(n_synapses, 0.013), 61, Drive::kSigned, 5);
+    const std::vector<long double> expected = DirectSum(c);
+    ForEachInstructionSet([&] {
+      const Answer one = Run<double>(c, Method::kRecursive);
+      CHECK(WorstError(c, one.output, expected) < 1e-13);
+      const Answer four = Run<double>(c, Method::kRecursive, {}, true, 4);
+      CHECK(four.output == one.output);
+      CHECK(four.next_state == one.next_state);
+      CHECK(WorstError(c, Run<float>(c, Method::kRecursive).output, expected) < 5e-6);
+    });
+  }
+}
+
+TEST_CASE("a non-finite value in a part of a long run stays in its channel and window") {
+  const Case clean = MakeCase(1, 40000, {0.02, 0.02, 0.02}, 30, Drive::kSpikes);
+  Case c = clean;
+  c.input[20000 * 3 + 1] = std::numeric_limits<double>::infinity();
+  const Answer expected = Run<double>(clean, Method::kRecursive);
+  for (const unsigned n_threads : {1, 3}) {
+    const Answer answer = Run<double>(c, Method::kRecursive, {}, false, n_threads);
+    for (std::size_t t = 0; t < 40000; ++t) {
+      CHECK(answer.output[t * 3] == expected.output[t * 3]);
+      CHECK(answer.output[t * 3 + 2] == expected.output[t * 3 + 2]);
+      CHECK(std::isfinite(answer.output[t * 3 + 1]) == (t < 20000 || t >= 20030));
+    }
+    const Answer refused = Run<double>(c, Method::kRecursive, {}, true, n_threads);
+    CHECK(refused.result.status == EvolveResult::Status::kNonFinite);
+    CHECK(refused.result.non_finite_index == 20000 * 3 + 1);
+  }
+}
+
 TEST_CASE("a cancelled call says so and leaves the state alone") {
   const Case c = MakeCase(1, 5000, SpreadTaus(4), 30, Drive::kSigned);
   const Kernels kernels(c.tau.data(), 4, c.dt, c.window_length);

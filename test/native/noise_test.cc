@@ -34,24 +34,22 @@ TEST_CASE("Philox4x32-10 gives its published known answers") {
 template <typename Real>
 double Expected(std::uint64_t seed, std::uint32_t batch, std::uint32_t synapse,
                 std::uint64_t step) {
-  constexpr std::uint32_t kPerBlock = 16 / sizeof(Real);
   const Block words =
-      Philox({static_cast<std::uint32_t>(step), static_cast<std::uint32_t>(step >> 32),
-              synapse / kPerBlock, batch},
+      Philox({static_cast<std::uint32_t>(step), static_cast<std::uint32_t>(step >> 32), synapse / 4,
+              batch},
              {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
-  const std::uint32_t place = synapse % kPerBlock;
+  const std::uint32_t place = synapse % 4;
+  const std::uint32_t first = words[place / 2 * 2];
+  const std::uint32_t second = words[place / 2 * 2 + 1];
   long double u;
   long double turns;
   if (sizeof(Real) == sizeof(double)) {
-    const auto uniform = [](std::uint32_t high, std::uint32_t low) {
-      const std::uint64_t bits = (std::uint64_t{high} << 32 | low) >> 12;
-      return (static_cast<long double>(bits) + 0.5L) / 4503599627370496.0L;
-    };
-    u = uniform(words[0], words[1]);
-    turns = uniform(words[2], words[3]);
+    const std::uint64_t bits = std::uint64_t{first} << 8 | second >> 24;
+    u = (static_cast<long double>(bits) + 0.5L) / 1099511627776.0L;
+    turns = static_cast<long double>(second & 0xFFFFFF) / 16777216.0L;
   } else {
-    u = (static_cast<long double>(words[place / 2 * 2] >> 1) + 0.25L) / 2147483648.0L;
-    turns = static_cast<long double>(words[place / 2 * 2 + 1]) / 4294967296.0L;
+    u = (static_cast<long double>(first >> 1) + 0.25L) / 2147483648.0L;
+    turns = static_cast<long double>(second) / 4294967296.0L;
   }
   const long double radius = std::sqrt(-2 * std::log(u));
   const long double angle = 2 * 3.14159265358979323846264338327950288L * turns;
@@ -67,8 +65,9 @@ void CheckEveryPlace(double tolerance) {
       for (const std::int64_t n_columns : {1, 2, 7, 64, 65, 200}) {
         const std::int64_t stride = n_columns + 3;
         std::vector<Real> target(static_cast<std::size_t>(n_rows * stride), 0);
-        KernelsOf<Real>().add_normals({seed, 5, step, n_rows, 11, n_columns, 1.0, stride},
-                                      target.data());
+        KernelsOf<Real>().add_normals(
+            {seed, 5, step, n_rows, 11, n_columns, 1.0, stride, false, nullptr, 0}, target.data(),
+            target.data());
         double worst = 0;
         for (std::int64_t row = 0; row < n_rows; ++row) {
           for (std::int64_t column = 0; column < stride; ++column) {
@@ -100,8 +99,9 @@ template <typename Real>
 std::vector<double> Field(std::uint64_t seed, std::uint32_t batch, std::uint64_t step,
                           std::int64_t n_rows, std::int64_t n_columns) {
   std::vector<Real> z(static_cast<std::size_t>(n_rows * n_columns));
-  KernelsOf<Real>().add_normals({seed, batch, step, n_rows, 0, n_columns, 1.0, n_columns},
-                                z.data());
+  KernelsOf<Real>().add_normals(
+      {seed, batch, step, n_rows, 0, n_columns, 1.0, n_columns, false, nullptr, 0}, z.data(),
+      z.data());
   return {z.begin(), z.end()};
 }
 
@@ -216,6 +216,25 @@ TEST_CASE_TEMPLATE("each placement adds its noise where it says, by either metho
           }
         }
       }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("a long run, which is cut in time, has the noise of its steps", Real, float,
+                   double) {
+  constexpr double kTolerance = sizeof(Real) == sizeof(float) ? 5e-6 : 1e-12;
+  for (const std::int64_t n_synapses : {2, 12, 40}) {
+    const Case c = MakeCase(1, 35000, std::vector<double>(n_synapses, 0.02), 40, Drive::kSpikes);
+    for (const NoisePlacement placement :
+         {NoisePlacement::kOutput, NoisePlacement::kState, NoisePlacement::kInput}) {
+      const Noise noise{placement, 0.3, 99, 7};
+      const std::vector<double> expected = DirectNoisySum<Real>(c, noise);
+      const std::vector<long double> exact(expected.begin(), expected.end());
+      const Answer one = Run<Real>(c, Method::kRecursive, noise);
+      CHECK(WorstError(c, one.output, exact) < kTolerance);
+      const Answer three = Run<Real>(c, Method::kRecursive, noise, true, 3);
+      CHECK(three.output == one.output);
+      CHECK(three.next_state == one.next_state);
     }
   }
 }
