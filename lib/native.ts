@@ -58,12 +58,12 @@ interface Native {
    * Computes on the calling thread. Returns -1, or the flat index of the first NaN or infinity of
    * the input; then `nextState` is untouched and `output` is void. `output` may overlap `input`.
    */
-  evolve(...call: EvolveArguments): number;
+  evolve: (...call: EvolveArguments) => number;
   /**
    * The same on the addon's own threads. The arrays must be out of everybody's reach, or shared
    * memory, until the promise settles.
    */
-  evolveAsync(...call: EvolveArguments): Promise<number>;
+  evolveAsync: (...call: EvolveArguments) => Promise<number>;
   /**
    * Frees kernels, which no later call may be given, as soon as no call uses them. The garbage
    * collector does so too, but only when the event loop turns.

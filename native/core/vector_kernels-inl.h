@@ -132,10 +132,10 @@ constexpr int kLongStreamedRowsTogether = 2;
 constexpr std::int64_t kLongRowBytes = 4096;
 
 // kRows rows of a run: a pointer to each one's input, and to what leaves with it.
-template <int kRows, typename Real>
+template <int kRows, typename In, typename Real>
 struct RowGroup {
-  const Real* input[kRows];
-  const Real* leaving[kRows];
+  const In* input[kRows];
+  const In* leaving[kRows];
   Real* output[kRows];
 };
 
@@ -161,15 +161,51 @@ EXPSYN_INLINE void StoreState(const StateVectors<n, Real>& state, const Recursio
   Store(state.local, rows.local + column);
 }
 
+// n neighbouring elements as Real.
+template <int n, typename Real>
+EXPSYN_INLINE void LoadAs(const Real* source, Vector<Real, n>& vector) {
+  Load(source, vector);
+}
+template <int n, typename Real>
+EXPSYN_INLINE void LoadAs(const std::uint8_t* source, Vector<Real, n>& vector) {
+#if defined(__x86_64__) && EXPSYN_VECTOR_BYTES == 64
+  // With masks of all, because GCC warns of the undefined operands inside the forms without.
+  if constexpr (n == kFull<Real> && sizeof(Real) == sizeof(float)) {
+    const auto bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
+    vector = (Vector<Real, n>)_mm512_maskz_cvtepi32_ps(0xFFFF,
+                                                       _mm512_maskz_cvtepu8_epi32(0xFFFF, bytes));
+    return;
+  } else if constexpr (n == kFull<Real>) {
+    const auto bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(source));
+    vector = (Vector<Real, n>)_mm512_maskz_cvtepi32_pd(0xFF, _mm256_cvtepu8_epi32(bytes));
+    return;
+  }
+#elif defined(__x86_64__) && EXPSYN_VECTOR_BYTES == 32
+  if constexpr (n == kFull<Real> && sizeof(Real) == sizeof(float)) {
+    const auto bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(source));
+    vector = (Vector<Real, n>)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+    return;
+  } else if constexpr (n == kFull<Real>) {
+    int bytes;
+    __builtin_memcpy(&bytes, source, sizeof(bytes));
+    vector = (Vector<Real, n>)_mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(bytes)));
+    return;
+  }
+#endif
+  Real elements[n];
+  for (int i = 0; i < n; ++i) elements[i] = static_cast<Real>(source[i]);
+  Load(elements, vector);
+}
+
 // One step of n neighbouring synapses.
-template <bool kHasLeaving, int kStreamPart, int n, typename Real>
-EXPSYN_INLINE void AdvanceStep(const Real* input, const Real* leaving, Real* output,
+template <bool kHasLeaving, int kStreamPart, int n, typename In, typename Real>
+EXPSYN_INLINE void AdvanceStep(const In* input, const In* leaving, Real* output,
                                StateVectors<n, Real>& state) {
   Vector<Real, n> drive;
-  Load(input, drive);
+  LoadAs<n, Real>(input, drive);
   if constexpr (kHasLeaving) {
     Vector<Real, n> gone;
-    Load(leaving, gone);
+    LoadAs<n, Real>(leaving, gone);
     drive -= state.far_end * gone;
   }
   state.isyn = (state.isyn + drive) * state.decay;
@@ -182,9 +218,9 @@ EXPSYN_INLINE void AdvanceStep(const Real* input, const Real* leaving, Real* out
 }
 
 // The rows' n neighbouring synapses from `column` on.
-template <int n, bool kHasLeaving, int kStreamPart, int kRows, typename Real>
+template <int n, bool kHasLeaving, int kStreamPart, int kRows, typename In, typename Real>
 EXPSYN_INLINE void AdvanceVector(const RecursionRows<Real>& rows, std::int64_t column,
-                                 const RowGroup<kRows, Real>& group) {
+                                 const RowGroup<kRows, In, Real>& group) {
   StateVectors<n, Real> state;
   LoadState<kHasLeaving>(rows, column, state);
   for (int row = 0; row < kRows; ++row) {
@@ -195,9 +231,9 @@ EXPSYN_INLINE void AdvanceVector(const RecursionRows<Real>& rows, std::int64_t c
 }
 
 // The columns from `column` on, which do not fill a vector of 2 * n.
-template <int n, bool kHasLeaving, int kStreamPart, int kRows, typename Real>
+template <int n, bool kHasLeaving, int kStreamPart, int kRows, typename In, typename Real>
 EXPSYN_INLINE void AdvanceRest(const RecursionRows<Real>& rows, std::int64_t column,
-                               const RowGroup<kRows, Real>& group) {
+                               const RowGroup<kRows, In, Real>& group) {
   if (column + n <= rows.n_columns) {
     AdvanceVector<n, kHasLeaving, kStreamPart>(rows, column, group);
     column += n;
@@ -223,18 +259,18 @@ EXPSYN_INLINE const Real* ConvertRow(const RecursionRows<Real>& rows, const void
 template <typename Real>
 using RowBuffers = Real[kRowsTogether][2][kMaxColumns];
 
-template <bool kHasLeaving, int kRows, typename Real>
-EXPSYN_INLINE RowGroup<kRows, Real> GroupOf(const RecursionRows<Real>& rows, std::int64_t row,
-                                            bool is_direct, RowBuffers<Real>& buffers) {
-  RowGroup<kRows, Real> group;
+// Rows from `row` on, whose input stands as In or is converted to it, which is Real then.
+template <bool kHasLeaving, int kRows, typename In, typename Real>
+EXPSYN_INLINE RowGroup<kRows, In, Real> GroupOf(const RecursionRows<Real>& rows, std::int64_t row,
+                                                bool is_direct, RowBuffers<Real>& buffers) {
+  RowGroup<kRows, In, Real> group;
   for (int i = 0; i < kRows; ++i) {
     const std::int64_t first = (row + i) * rows.input_stride;
     group.output[i] = rows.output + (row + i) * rows.output_stride;
-    group.leaving[i] = group.input[i] = nullptr;
-    if (is_direct) {
-      group.input[i] = static_cast<const Real*>(rows.input) + first;
-      if (kHasLeaving) group.leaving[i] = static_cast<const Real*>(rows.leaving) + first;
-    } else {
+    group.input[i] = static_cast<const In*>(rows.input) + first;
+    group.leaving[i] = kHasLeaving ? static_cast<const In*>(rows.leaving) + first : nullptr;
+    if constexpr (sizeof(In) == sizeof(Real)) {
+      if (is_direct) continue;
       group.input[i] = ConvertRow(rows, rows.input, first, buffers[i][0]);
       if (kHasLeaving) group.leaving[i] = ConvertRow(rows, rows.leaving, first, buffers[i][1]);
     }
@@ -242,11 +278,11 @@ EXPSYN_INLINE RowGroup<kRows, Real> GroupOf(const RecursionRows<Real>& rows, std
   return group;
 }
 
-template <bool kHasLeaving, int kStreamPart, int kRows, typename Real>
+template <bool kHasLeaving, int kStreamPart, int kRows, typename In, typename Real>
 EXPSYN_INLINE void AdvanceGroup(const RecursionRows<Real>& rows, std::int64_t row, bool is_direct,
                                 std::int64_t elements_ahead, RowBuffers<Real>& buffers) {
   constexpr int kN = kFull<Real>;
-  const auto group = GroupOf<kHasLeaving, kRows>(rows, row, is_direct, buffers);
+  const auto group = GroupOf<kHasLeaving, kRows, In>(rows, row, is_direct, buffers);
   std::int64_t column = 0;
   for (; column + kN <= rows.n_columns; column += kN) {
     AdvanceVector<kN, kHasLeaving, kStreamPart>(rows, column, group);
@@ -285,8 +321,8 @@ EXPSYN_INLINE void StoreStates(const NarrowState<kVectors, Real>& state,
   }
 }
 
-template <bool kHasLeaving, int kStreamPart, int kVectors, typename Real>
-EXPSYN_INLINE void AdvanceSteps(const Real* input, const Real* leaving, Real* output,
+template <bool kHasLeaving, int kStreamPart, int kVectors, typename In, typename Real>
+EXPSYN_INLINE void AdvanceSteps(const In* input, const In* leaving, Real* output,
                                 NarrowState<kVectors, Real>& state) {
   if constexpr (kVectors > 0) {
     constexpr int kN = kFull<Real>;
@@ -297,13 +333,13 @@ EXPSYN_INLINE void AdvanceSteps(const Real* input, const Real* leaving, Real* ou
 }
 
 // All rows, whose columns fill kVectors vectors.
-template <int kVectors, bool kHasLeaving, int kStreamPart, typename Real>
+template <int kVectors, bool kHasLeaving, int kStreamPart, typename In, typename Real>
 EXPSYN_INLINE void AdvanceNarrow(const RecursionRows<Real>& rows, bool is_direct,
                                  std::int64_t elements_ahead, RowBuffers<Real>& buffers) {
   NarrowState<kVectors, Real> state;
   LoadStates<kHasLeaving>(rows, state);
   for (std::int64_t row = 0; row < rows.n_rows; ++row) {
-    const auto group = GroupOf<kHasLeaving, 1>(rows, row, is_direct, buffers);
+    const auto group = GroupOf<kHasLeaving, 1, In>(rows, row, is_direct, buffers);
     AdvanceSteps<kHasLeaving, kStreamPart>(group.input[0], group.leaving[0], group.output[0],
                                            state);
     // Longer rows are fetched by the caches themselves, and faster so.
@@ -315,47 +351,48 @@ EXPSYN_INLINE void AdvanceNarrow(const RecursionRows<Real>& rows, bool is_direct
 }
 
 // All rows, kTogether at a time.
-template <int kTogether, bool kHasLeaving, int kStreamPart, typename Real>
+template <int kTogether, bool kHasLeaving, int kStreamPart, typename In, typename Real>
 EXPSYN_INLINE void AdvanceWide(const RecursionRows<Real>& rows, bool is_direct,
                                std::int64_t elements_ahead, RowBuffers<Real>& buffers) {
   std::int64_t row = 0;
   for (; row + kTogether <= rows.n_rows; row += kTogether) {
-    AdvanceGroup<kHasLeaving, kStreamPart, kTogether>(rows, row, is_direct, elements_ahead,
-                                                      buffers);
+    AdvanceGroup<kHasLeaving, kStreamPart, kTogether, In>(rows, row, is_direct, elements_ahead,
+                                                          buffers);
   }
   for (; row < rows.n_rows; ++row) {
-    AdvanceGroup<kHasLeaving, kStreamPart, 1>(rows, row, is_direct, elements_ahead, buffers);
+    AdvanceGroup<kHasLeaving, kStreamPart, 1, In>(rows, row, is_direct, elements_ahead, buffers);
   }
 }
 
-template <bool kHasLeaving, int kStreamPart, typename Real>
+template <bool kHasLeaving, int kStreamPart, typename In, typename Real>
 void AdvanceRowsBy(const RecursionRows<Real>& all) {
   constexpr std::int64_t kPrefetchedBytes = 4096;
   constexpr std::int64_t kN = kFull<Real>;
   // A copy that no store can change, so that its members stay in registers.
   const RecursionRows<Real> rows = all;
-  const std::int64_t row_bytes = rows.input_stride * static_cast<int>(sizeof(Real));
-  const bool is_long = row_bytes > kLongRowBytes;
+  const std::int64_t row_bytes = rows.input_stride * static_cast<int>(sizeof(In));
+  const bool is_long = rows.n_columns * static_cast<int>(sizeof(Real)) > kLongRowBytes;
   const std::int64_t rows_ahead =
       row_bytes < kPrefetchedBytes / 2 ? kPrefetchedBytes / row_bytes : 2;
-  const bool is_direct = rows.type == kElementTypeOf<Real> && !rows.is_repeated;
+  const bool is_direct =
+      sizeof(In) == 1 || (rows.type == kElementTypeOf<Real> && !rows.is_repeated);
   const std::int64_t elements_ahead = is_direct ? rows_ahead * rows.input_stride : 0;
   alignas(64) RowBuffers<Real> buffers;
   if (rows.n_columns == kN) {
-    AdvanceNarrow<1, kHasLeaving, kStreamPart>(rows, is_direct, elements_ahead, buffers);
+    AdvanceNarrow<1, kHasLeaving, kStreamPart, In>(rows, is_direct, elements_ahead, buffers);
   } else if (rows.n_columns == 2 * kN) {
-    AdvanceNarrow<2, kHasLeaving, kStreamPart>(rows, is_direct, elements_ahead, buffers);
+    AdvanceNarrow<2, kHasLeaving, kStreamPart, In>(rows, is_direct, elements_ahead, buffers);
   } else if (rows.n_columns == 4 * kN) {
-    AdvanceNarrow<4, kHasLeaving, kStreamPart>(rows, is_direct, elements_ahead, buffers);
+    AdvanceNarrow<4, kHasLeaving, kStreamPart, In>(rows, is_direct, elements_ahead, buffers);
   } else if (rows.n_columns == 8 * kN) {
-    AdvanceNarrow<8, kHasLeaving, kStreamPart>(rows, is_direct, elements_ahead, buffers);
+    AdvanceNarrow<8, kHasLeaving, kStreamPart, In>(rows, is_direct, elements_ahead, buffers);
   } else if (kStreamPart == 0) {
-    AdvanceWide<kRowsTogether, kHasLeaving, 0>(rows, is_direct, elements_ahead, buffers);
+    AdvanceWide<kRowsTogether, kHasLeaving, 0, In>(rows, is_direct, elements_ahead, buffers);
   } else if (is_long) {
-    AdvanceWide<kLongStreamedRowsTogether, kHasLeaving, kStreamPart>(rows, is_direct,
-                                                                     elements_ahead, buffers);
+    AdvanceWide<kLongStreamedRowsTogether, kHasLeaving, kStreamPart, In>(rows, is_direct,
+                                                                         elements_ahead, buffers);
   } else {
-    AdvanceWide<1, kHasLeaving, kStreamPart>(rows, is_direct, elements_ahead, buffers);
+    AdvanceWide<1, kHasLeaving, kStreamPart, In>(rows, is_direct, elements_ahead, buffers);
   }
 }
 
@@ -395,17 +432,22 @@ void FinishStreams() {
 #endif
 }
 
+template <bool kHasLeaving, typename In, typename Real>
+void AdvanceRowsAs(const RecursionRows<Real>& rows) {
+  const int part = rows.is_streamed ? StreamPart(rows.output, rows.output_stride) : 0;
+  if (part == EXPSYN_VECTOR_BYTES) return AdvanceRowsBy<kHasLeaving, EXPSYN_VECTOR_BYTES, In>(rows);
+  if (part == 16) return AdvanceRowsBy<kHasLeaving, 16, In>(rows);
+  return AdvanceRowsBy<kHasLeaving, 0, In>(rows);
+}
+
 template <typename Real>
 void AdvanceRows(const RecursionRows<Real>& rows) {
-  const int part = rows.is_streamed ? StreamPart(rows.output, rows.output_stride) : 0;
+  // The usual raster is converted on the way; other types row by row.
+  const bool is_bytes = rows.type == ElementType::kUint8 && !rows.is_repeated;
   if (rows.leaving != nullptr) {
-    if (part == EXPSYN_VECTOR_BYTES) return AdvanceRowsBy<true, EXPSYN_VECTOR_BYTES>(rows);
-    if (part == 16) return AdvanceRowsBy<true, 16>(rows);
-    return AdvanceRowsBy<true, 0>(rows);
+    return is_bytes ? AdvanceRowsAs<true, std::uint8_t>(rows) : AdvanceRowsAs<true, Real>(rows);
   }
-  if (part == EXPSYN_VECTOR_BYTES) return AdvanceRowsBy<false, EXPSYN_VECTOR_BYTES>(rows);
-  if (part == 16) return AdvanceRowsBy<false, 16>(rows);
-  return AdvanceRowsBy<false, 0>(rows);
+  return is_bytes ? AdvanceRowsAs<false, std::uint8_t>(rows) : AdvanceRowsAs<false, Real>(rows);
 }
 
 // The arrays as parameters of their own, so that the compiler takes them to be apart.
