@@ -408,21 +408,14 @@ EXPSYN_INLINE void StreamVectors(const Real* source, std::int64_t size, Real* ta
 
 template <typename Real>
 void CopyPastCaches(const Real* source, std::int64_t size, Real* target) {
-  const std::int64_t whole = size / kFull<Real> * kFull<Real>;
-  std::int64_t i = whole;
-  switch (StreamPart(target)) {
-    case EXPSYN_VECTOR_BYTES:
-      StreamVectors<EXPSYN_VECTOR_BYTES>(source, whole, target);
-      break;
+  std::int64_t whole = size / kFull<Real> * kFull<Real>;
+  const int part = StreamPart(target);
+  if (part == 0) whole = 0;
+  if (part == 16) StreamVectors<16>(source, whole, target);
 #if EXPSYN_VECTOR_BYTES > 16
-    case 16:
-      StreamVectors<16>(source, whole, target);
-      break;
+  if (part == EXPSYN_VECTOR_BYTES) StreamVectors<EXPSYN_VECTOR_BYTES>(source, whole, target);
 #endif
-    default:
-      i = 0;
-  }
-  for (; i < size; ++i) target[i] = source[i];
+  for (std::int64_t i = whole; i < size; ++i) target[i] = source[i];
 }
 
 // Makes what was streamed visible to whoever is told that the run is over.
@@ -873,10 +866,10 @@ EXPSYN_INLINE void AddScaled(const Real* base, const Real* normals, Real scale, 
   for (std::int64_t i = 0; i < size; ++i) target[i] = base[i] + scale * normals[i];
 }
 
-// The same for whole vectors, past the caches.
+// The same for whole vectors, past the caches in parts of `part` bytes.
 template <int kPart, typename Real>
-EXPSYN_INLINE void StreamScaled(const Real* base, const Real* normals, Real scale,
-                                std::int64_t size, Real* target) {
+EXPSYN_INLINE void StreamScaledBy(const Real* base, const Real* normals, Real scale,
+                                  std::int64_t size, Real* target) {
   constexpr int kN = kFull<Real>;
   for (std::int64_t i = 0; i < size; i += kN) {
     Vector<Real, kN> sum, normal;
@@ -885,6 +878,16 @@ EXPSYN_INLINE void StreamScaled(const Real* base, const Real* normals, Real scal
     sum += scale * normal;
     Stream<kPart>(sum, target + i);
   }
+}
+template <typename Real>
+EXPSYN_INLINE void StreamScaled(int part, const Real* base, const Real* normals, Real scale,
+                                std::int64_t size, Real* target) {
+  if (part == 16) StreamScaledBy<16>(base, normals, scale, size, target);
+#if EXPSYN_VECTOR_BYTES > 16
+  if (part == EXPSYN_VECTOR_BYTES) {
+    StreamScaledBy<EXPSYN_VECTOR_BYTES>(base, normals, scale, size, target);
+  }
+#endif
 }
 
 template <typename Real>
@@ -934,10 +937,8 @@ void AddNormals(const NormalPlaces& places, const Real* base, Real* target) {
     if (is_contiguous) {
       const Real* from = base + made * kPerBlock;
       Real* to = target + made * kPerBlock;
-      if (n_here == kBlocks && stream_part == EXPSYN_VECTOR_BYTES) {
-        StreamScaled<EXPSYN_VECTOR_BYTES>(from, normals, scale, kSize, to);
-      } else if (n_here == kBlocks && stream_part == 16) {
-        StreamScaled<16>(from, normals, scale, kSize, to);
+      if (n_here == kBlocks && stream_part > 0) {
+        StreamScaled(stream_part, from, normals, scale, kSize, to);
       } else {
         AddScaled(from, normals, scale, n_here * kPerBlock, to);
       }
@@ -966,18 +967,10 @@ void AddNormals(const NormalPlaces& places, const Real* base, Real* target) {
 
 template <typename Real>
 void Add(const Real* base, const Real* source, std::int64_t size, Real* target, bool is_streamed) {
-  constexpr int kN = kFull<Real>;
-  const std::int64_t whole = size / kN * kN;
-  const int stream_part = is_streamed ? StreamPart(target) : 0;
-  std::int64_t i = whole;
-  if (stream_part == EXPSYN_VECTOR_BYTES) {
-    StreamScaled<EXPSYN_VECTOR_BYTES>(base, source, Real{1}, whole, target);
-  } else if (stream_part == 16) {
-    StreamScaled<16>(base, source, Real{1}, whole, target);
-  } else {
-    i = 0;
-  }
-  for (; i < size; ++i) target[i] = base[i] + source[i];
+  const int part = is_streamed ? StreamPart(target) : 0;
+  const std::int64_t whole = part > 0 ? size / kFull<Real> * kFull<Real> : 0;
+  if (whole > 0) StreamScaled(part, base, source, Real{1}, whole, target);
+  for (std::int64_t i = whole; i < size; ++i) target[i] = base[i] + source[i];
 }
 
 // Transforms --------------------------------------------------------------------------------------
