@@ -74,8 +74,8 @@ EXPSYN_DOUBLE_DOUBLE DoubleDouble Quotient(double a, double b) {
   return QuickTwoSum(high, ((a - back.high) - back.low) / b);
 }
 
-// exp(x) for x <= 0 to about 23 digits, without a branch, by x = k ln 2 + 512 r, the Taylor series
-// of exp(r) and nine squarings. Results under the smallest normal double are 0.
+// exp(x) for x <= 0 to about 23 digits, without a branch, by x = k ln 2 + 128 r, the Taylor series
+// of exp(r) and seven squarings. Results under the smallest normal double are 0.
 EXPSYN_DOUBLE_DOUBLE DoubleDouble ExpOfNegative(DoubleDouble x) {
   constexpr DoubleDouble kLn2{0.6931471805599453, 2.3190468138462996e-17};
   constexpr double kSmallestExponent = -708.0;
@@ -87,14 +87,16 @@ EXPSYN_DOUBLE_DOUBLE DoubleDouble ExpOfNegative(DoubleDouble x) {
   const double rounded = x.high / kLn2.high + kRounder;
   const double k = rounded - kRounder;
   const DoubleDouble reduced = x + kLn2 * -k;
-  const DoubleDouble r{reduced.high / 512, reduced.low / 512};
-  // |r| < 7e-4. From r^3 on, plain arithmetic is enough.
+  const DoubleDouble r{reduced.high / 128, reduced.low / 128};
+  // |r| < 3e-3. From r^3 on, plain arithmetic is enough.
   const double h = r.high;
   const double tail =
-      h * h * h * (1.0 / 6 + h * (1.0 / 24 + h * (1.0 / 120 + h * (1.0 / 720 + h * (1.0 / 5040)))));
+      h * h * h *
+      (1.0 / 6 +
+       h * (1.0 / 24 + h * (1.0 / 120 + h * (1.0 / 720 + h * (1.0 / 5040 + h * (1.0 / 40320))))));
   const DoubleDouble square = r * r;
   DoubleDouble series = (r + DoubleDouble{square.high / 2, square.low / 2} + tail) + 1.0;
-  for (int squaring = 0; squaring < 9; ++squaring) series = series * series;
+  for (int squaring = 0; squaring < 7; ++squaring) series = series * series;
   std::uint64_t bits;
   std::memcpy(&bits, &rounded, sizeof(bits));
   // The low bits of `rounded` are k; shifted, they are added to the exponent of 1.
