@@ -324,7 +324,7 @@ function tickCase(): BenchCase {
           time: timeCalls(() =>
             nativePeers.nothing(
               ...([kernels, 1, input.data, 1, 1, true, out, state, true] as unknown[]),
-              ...([next, true, 0, 0, 1, 5, false, 1] as unknown[]),
+              ...([next, true, 0, 0, 1, 5, false, 1, 0] as unknown[]),
             ),
           ),
         },

@@ -25,7 +25,8 @@ import {
   wrongType,
 } from './checks';
 import type { Dtype, ExpSynEvolution } from './exp-syn-options';
-import { METHOD_CODES, native, type EvolveArguments, type Kernels } from './native';
+import { abortReason, isAborted, onAbort, readSignal } from './abort';
+import { CANCELLED, METHOD_CODES, native, type EvolveArguments, type Kernels } from './native';
 import {
   copyInto,
   copyOf,
@@ -54,6 +55,7 @@ export interface CallArguments {
   out: { data: TypedArray; shape: number[] | undefined } | undefined;
   start: Partial<CarriedState> | undefined;
   isTransferred: boolean;
+  signal: AbortSignal | undefined;
 }
 
 /** What the module has set when a call is made; never changed. */
@@ -83,6 +85,8 @@ export interface PreparedCall {
   given: Partial<CarriedState> | undefined;
   out: FloatArray | undefined;
   isTransferred: boolean;
+  /** Ends the call when it is aborted. */
+  signal: AbortSignal | undefined;
 }
 
 /** What a call returns, and the state that it leaves. */
@@ -103,6 +107,7 @@ export function readArguments(
   let out: unknown;
   let state: unknown;
   let transfer: unknown;
+  let signal: unknown;
   // Spelled out, because a server makes this call for every tick of every stream.
   if (options !== undefined) {
     requireObject(options, 'options');
@@ -111,7 +116,8 @@ export function readArguments(
       if (key === 'out') out = value;
       else if (key === 'state') state = value;
       else if (key === 'transfer') transfer = value;
-      else throw unknownOption(key, 'options', ['out', 'state', 'transfer']);
+      else if (key === 'signal') signal = value;
+      else throw unknownOption(key, 'options', ['out', 'state', 'transfer', 'signal']);
     }
   }
   const isTransferred = transfer === undefined ? false : flag(transfer, 'options.transfer');
@@ -120,6 +126,7 @@ export function readArguments(
     out: readOut(out),
     start: state === undefined ? undefined : readState(state, castIsyn),
     isTransferred,
+    signal: readSignal(signal, 'options.signal'),
   };
 }
 
@@ -144,7 +151,7 @@ export function prepareCall(
   chooseMethod: (timesteps: number) => 'fft' | 'recursive',
   isAsync: boolean,
 ): PreparedCall {
-  const { raster, isTransferred } = given;
+  const { raster, isTransferred, signal } = given;
   const { size } = settings;
   checkSize(raster, 'input');
   const { batches, timesteps, columns } = interpretShape(raster.shape, size);
@@ -152,6 +159,16 @@ export function prepareCall(
     given.out === undefined
       ? undefined
       : checkOut(given.out, settings.dtype, batches, timesteps, size);
+  if (signal !== undefined && !isAsync) {
+    throw outOfRange(
+      'none',
+      'options.signal',
+      'one',
+      'evolveSync() cannot be aborted; use evolve()',
+    );
+  }
+  // Before memory is taken over or copied.
+  if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
   if (isTransferred) checkTransfer(raster.data, out, isAsync);
   return {
     settings,
@@ -164,6 +181,7 @@ export function prepareCall(
     given: given.start,
     out: out && (isTransferred ? takeOver(out) : ofFixedLength(out)),
     isTransferred,
+    signal,
   };
 }
 
@@ -176,13 +194,15 @@ export function startOf(call: PreparedCall, carried: CarriedState): CarriedState
 export function runHere(call: PreparedCall, before: CarriedState): CallResult {
   const { output, nextState, isEmpty } = allocateFor(call, before, call.out);
   if (!isEmpty) {
-    refuseNonFinite(callNative(native.evolve, call, before, output, nextState), call);
+    refuseNonFinite(callNative(native.evolve, call, before, output, nextState, 0), call);
   }
   return finish(call, before, output, nextState);
 }
 
 /** Computes on the addon's own threads. */
 export async function runOffThread(call: PreparedCall, before: CarriedState): Promise<CallResult> {
+  // It may have waited for other calls.
+  if (call.signal !== undefined && isAborted(call.signal)) throw abortReason(call.signal);
   // The caller's own memory is filled at the end: until then it may be detached or shrink.
   const isOutSafe = call.out !== undefined && (call.isTransferred || isShared(call.out));
   const { output, nextState, isEmpty } = allocateFor(
@@ -190,9 +210,7 @@ export async function runOffThread(call: PreparedCall, before: CarriedState): Pr
     before,
     isOutSafe ? call.out : undefined,
   );
-  if (!isEmpty) {
-    refuseNonFinite(await callNative(native.evolveAsync, call, before, output, nextState), call);
-  }
+  if (!isEmpty) refuseNonFinite(await compute(call, before, output, nextState), call);
   if (call.out === undefined || isOutSafe) return finish(call, before, output, nextState);
   if (lengthOf(call.out) !== lengthOf(output)) {
     throw outOfRange(
@@ -204,6 +222,33 @@ export async function runOffThread(call: PreparedCall, before: CarriedState): Pr
   }
   copyInto(call.out, output);
   return finish(call, before, call.out, nextState);
+}
+
+/** Numbers of calls of evolveAsync(). */
+let nextId = 0;
+
+/** The native call on another thread; throws the signal's reason when that ended it. */
+async function compute(
+  call: PreparedCall,
+  before: CarriedState,
+  output: FloatArray,
+  nextState: FloatArray,
+): Promise<number> {
+  const { signal } = call;
+  const id = nextId++;
+  if (signal === undefined) {
+    return callNative(native.evolveAsync, call, before, output, nextState, id);
+  }
+  const stopListening = onAbort(signal, () => {
+    native.cancel(id);
+  });
+  try {
+    const index = await callNative(native.evolveAsync, call, before, output, nextState, id);
+    if (index === CANCELLED) throw abortReason(signal);
+    return index;
+  } finally {
+    stopListening();
+  }
 }
 
 /** Checks a call against the state it starts from, and makes the arrays that it fills. */
@@ -376,11 +421,12 @@ function dataForThread(data: TypedArray, isTransferred: boolean): TypedArray {
 
 /** Calls one of the addon's functions with a call. Not by spreading an array, which takes longer. */
 function callNative<Result>(
-  evolve: (...call: EvolveArguments) => Result,
+  evolve: (...call: [...EvolveArguments, id: number]) => Result,
   call: PreparedCall,
   before: CarriedState,
   output: FloatArray,
   nextState: FloatArray,
+  id: number,
 ): Result {
   const { settings } = call;
   return evolve(
@@ -401,6 +447,7 @@ function callNative<Result>(
     before.step,
     settings.isRockpool,
     settings.threads,
+    id,
   );
 }
 

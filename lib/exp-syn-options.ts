@@ -62,6 +62,14 @@ export interface ExpSynState {
   step: number;
 }
 
+/** An AbortSignal, for projects whose types know none. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 export interface EvolveOptions {
   /** Array that receives the output: B * T * N elements of the module's dtype. */
   out?: Float64Array | Float32Array | NdArray;
@@ -72,6 +80,11 @@ export interface EvolveOptions {
    * at once; the result's output holds out's memory.
    */
   transfer?: boolean;
+  /**
+   * Only evolve(): ends the call when it is aborted. The promise rejects with the signal's reason,
+   * the module is as if the call had not been made, and out's contents are undefined.
+   */
+  signal?: AbortSignalLike;
 }
 
 /** How a run was computed. */

@@ -1,6 +1,7 @@
 /** Exponential synapses: options and attributes, and how one call follows another. */
 import { inspect } from 'node:util';
 
+import { orAborted } from './abort';
 import { allocate, readFloats, type ArrayInput, type NdArray } from './arrays';
 import {
   prepareCall,
@@ -296,15 +297,19 @@ export class ExpSyn extends Module {
    * Computes off the main thread, on the addon's own threads. The input is copied when the call is
    * made, unless it is in shared memory (which must not change until the promise settles) or
    * handed over by `transfer`. `out` is filled at the end, shared memory or memory handed over as
-   * the run goes on; if the promise rejects, the contents of such an `out` are undefined.
+   * the run goes on; if the promise rejects, the contents of such an `out` are undefined. Aborted
+   * by `signal`, it ends within milliseconds, and the calls behind it go on as if it had not been
+   * made.
    */
   override async evolve(input: RasterInput, options: EvolveOptions = {}): Promise<ExpSynEvolution> {
     const call = this.#prepare(input, options, true);
     const assignments = { ...this.#assignments };
     const own = this.#carried();
     const previous = this.#lastCall;
+    let hasBegun = false;
     const run = (async () => {
       const left = await previous?.after;
+      hasBegun = true;
       const before = {
         isyn: left && previous?.assignments.isyn === assignments.isyn ? left.isyn : own.isyn,
         step: left && previous?.assignments.step === assignments.step ? left.step : own.step,
@@ -321,13 +326,16 @@ export class ExpSyn extends Module {
     };
     this.#lastCall = pending;
     this.#nPending++;
-    const { done, error } = await run;
-    this.#nPending--;
-    if (this.#lastCall === pending) this.#lastCall = undefined;
-    if (done === undefined) throw error;
-    this.#carry(done.after, assignments);
-    this.#lastMethod = call.method;
-    return done.evolution;
+    const settled = run.then(({ done, error }) => {
+      this.#nPending--;
+      if (this.#lastCall === pending) this.#lastCall = undefined;
+      if (done === undefined) throw error;
+      this.#carry(done.after, assignments);
+      this.#lastMethod = call.method;
+      return done.evolution;
+    });
+    // A call that waits for others is left at once; one that runs is waited for, since it writes.
+    return call.signal === undefined ? settled : orAborted(settled, call.signal, () => !hasBegun);
   }
 
   /**

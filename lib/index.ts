@@ -3,6 +3,7 @@ export type { ArrayInput, NdArray, NestedArray } from './arrays';
 export type { TypedArray } from './typed-arrays';
 export { ExpSyn } from './exp-syn';
 export type {
+  AbortSignalLike,
   Compatibility,
   Dtype,
   EvolveOptions,

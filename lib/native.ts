@@ -8,6 +8,9 @@ export const METHOD_CODES = { fft: 0, recursive: 1 } as const;
 /** Codes of the noise's placements, as the addon numbers them. */
 export const NOISE_CODES = { none: 0, output: 1, state: 2, input: 3 } as const;
 
+/** What evolveAsync() returns for a call that was cancelled. */
+export const CANCELLED = -2;
+
 /** The kernels of N synapses: immutable, shared by calls; freed by release() or the collector. */
 export interface Kernels {
   readonly [kernelsBrand]: never;
@@ -61,9 +64,12 @@ interface Native {
   evolve: (...call: EvolveArguments) => number;
   /**
    * The same on the addon's own threads. The arrays must be out of everybody's reach, or shared
-   * memory, until the promise settles.
+   * memory, until the promise settles. `id` is a number that no other call has; -2 is returned for
+   * a call that was cancelled.
    */
-  evolveAsync: (...call: EvolveArguments) => Promise<number>;
+  evolveAsync: (...call: [...EvolveArguments, id: number]) => Promise<number>;
+  /** Ends a call of evolveAsync() soon, or at once if it has not begun, if it is not over. */
+  cancel(id: number): void;
   /**
    * Frees kernels, which no later call may be given, as soon as no call uses them. The garbage
    * collector does so too, but only when the event loop turns.

@@ -491,6 +491,25 @@ describe('the addon itself', () => {
     new ExpSyn(1),
   ];
 
+  // Beyond those that the package itself counts.
+  let nextId = 2 ** 40;
+
+  it('refuses a number that a pending call has, and junk for one', async () => {
+    const id = nextId++;
+    const pending = native.evolveAsync(...good(), id);
+    assert.throws(() => native.evolveAsync(...good(), id), TypeError);
+    assert.equal(await pending, -1);
+    native.cancel(id);
+    native.cancel(nextId++);
+    for (const value of junk) {
+      if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) continue;
+      assert.throws(() => native.evolveAsync(...good(), value as never), TypeError);
+      assert.throws(() => {
+        native.cancel(value as never);
+      }, TypeError);
+    }
+  });
+
   it('refuses arguments of other types and lengths, whatever their place', async () => {
     const isRefusal = (error: unknown) => error instanceof TypeError || error instanceof RangeError;
     let nRefused = 0;
@@ -498,7 +517,7 @@ describe('the addon itself', () => {
       for (const value of junk) {
         const call = good();
         call[position] = value as never;
-        const results = [() => native.evolve(...call), () => native.evolveAsync(...call)];
+        const results = [() => native.evolve(...call), () => native.evolveAsync(...call, nextId++)];
         for (const result of results) {
           try {
             assert.equal(await result(), -1);
@@ -519,7 +538,7 @@ describe('the addon itself', () => {
     native.release(call[0]);
     native.release(call[0]);
     assert.throws(() => native.evolve(...call), TypeError);
-    assert.throws(() => native.evolveAsync(...call), TypeError);
+    assert.throws(() => native.evolveAsync(...call, nextId++), TypeError);
     assert.throws(() => native.chooseMethod(call[0], 10), TypeError);
     for (const value of [...junk, Object.create(good()[0]) as object]) {
       assert.throws(() => native.release(value as never), TypeError);

@@ -97,7 +97,7 @@ describe('while evolve() runs', () => {
   it('all that the addon was given may be collected', async () => {
     const [timesteps, size] = SLOW_SHAPE as [number, number];
     const values = (length: number) => new Float64Array(length).fill(1);
-    const evolve = (output: Float64Array) =>
+    const evolve = (output: Float64Array, index: number) =>
       native.evolveAsync(
         new native.Kernels(values(size).fill(0.2), 1e-3, 2000),
         METHOD_CODES.fft,
@@ -116,6 +116,8 @@ describe('while evolve() runs', () => {
         0,
         false,
         1,
+        // Beyond those that the package itself counts.
+        2 ** 40 + index,
       );
     const outputs = [0, 1, 2].map(() => new Float64Array(new SharedArrayBuffer(8 * SLOW_LENGTH)));
     const pending = outputs.map(evolve);

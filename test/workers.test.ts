@@ -151,14 +151,16 @@ describe('worker threads', () => {
       ${QUEUE}
       const { parentPort, workerData } = require('node:worker_threads');
       queue(40);
-      new ExpSyn(1).evolve([1], { out: workerData });
+      // Long: a short call would not wait for those before it.
+      const ones = { data: new Float64Array(workerData.length).fill(1), shape: [workerData.length] };
+      new ExpSyn(1).evolve(ones, { out: workerData });
       const module = new ExpSyn(N, { method: 'fft' });
       for (let i = 0; i < 5; i++) module.evolve(input);
       parentPort.postMessage('queued');
     `;
     const own: Promise<{ output: { data: Float64Array | Float32Array } }>[] = [];
     for (let round = 0; round < 40; round++) {
-      const last = new Float64Array(new SharedArrayBuffer(8));
+      const last = new Float64Array(new SharedArrayBuffer(8 * 2e5));
       const worker = startWorker(queueAndTell, last);
       await messageOf(worker);
       if (round % 4 === 0) own.push(longModule().evolve(input));

@@ -133,6 +133,7 @@ struct UnpackedCall {
     kStep,
     kIsStateNoisy,
     kThreads,
+    kId,  // of evolveAsync() only
   };
 
   std::shared_ptr<const Kernels> kernels;
@@ -187,11 +188,12 @@ struct UnpackedCall {
     return dtype == ElementType::kFloat32 ? call32.input : call64.input;
   }
 
-  // -1, or the flat index of the first non-finite element of the input.
+  // -1, the flat index of the first non-finite element of the input, or JobQueue::kCancelled.
   double Run(const std::atomic<bool>& cancelled) const {
     const EvolveResult result = dtype == ElementType::kFloat32
                                     ? Evolve(*kernels, call32, cancelled)
                                     : Evolve(*kernels, call64, cancelled);
+    if (result.status == EvolveResult::Status::kCancelled) return JobQueue::kCancelled;
     return static_cast<double>(result.non_finite_index);
   }
 
@@ -253,14 +255,24 @@ Napi::Value EvolveAsync(const Napi::CallbackInfo& info) {
          {Position::kInput, Position::kOutput, Position::kState, Position::kNextState}) {
       held.push_back(info[position].As<Napi::Object>());
     }
+    const auto id = static_cast<std::uint64_t>(Arguments(info).Size(Position::kId));
+    const bool is_short =
+        IsShort(unpacked->RasterOfInput(), unpacked->kernels->window().n_synapses());
     return info.Env().GetInstanceData<Environment>()->jobs.Start(
-        info.Env(),
-        [unpacked](const std::atomic<bool>& cancelled) { return unpacked->Run(cancelled); }, held);
+        info.Env(), id,
+        [unpacked](const std::atomic<bool>& cancelled) { return unpacked->Run(cancelled); },
+        is_short ? WorkerPool::Kind::kShort : WorkerPool::Kind::kLong, held);
   } catch (const Napi::Error&) {
     throw;
   } catch (const std::exception&) {
     throw ErrorFor(info.Env(), std::current_exception());
   }
+}
+
+// cancel(id): ends the call of evolveAsync() that has this number, if it is not over.
+void CancelCall(const Napi::CallbackInfo& info) {
+  const auto id = static_cast<std::uint64_t>(Arguments(info).Size(0));
+  info.Env().GetInstanceData<Environment>()->jobs.Cancel(info.Env(), id);
 }
 
 // instructionSet(): the vector instructions in use.
@@ -282,6 +294,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("Kernels", KernelsHandle::Define(env));
   exports.Set("evolve", Napi::Function::New(env, EvolveSync, "evolve"));
   exports.Set("evolveAsync", Napi::Function::New(env, EvolveAsync, "evolveAsync"));
+  exports.Set("cancel", Napi::Function::New(env, CancelCall, "cancel"));
   exports.Set("release", Napi::Function::New(env, KernelsHandle::Release, "release"));
   exports.Set("instructionSet", Napi::Function::New(env, InstructionSetInUse, "instructionSet"));
   exports.Set("chooseMethod", Napi::Function::New(env, ChooseMethodFor, "chooseMethod"));

@@ -11,21 +11,41 @@ JobQueue::JobQueue(Napi::Env env) : pool_(WorkerPool::Shared()) {
   env.AddCleanupHook(&JobQueue::Close, this);
 }
 
-Napi::Promise JobQueue::Start(Napi::Env env, Work work, const std::vector<Napi::Object>& held) {
+Napi::Promise JobQueue::Start(Napi::Env env, std::uint64_t id, Work work, WorkerPool::Kind kind,
+                              const std::vector<Napi::Object>& held) {
+  if (pending_.count(id) != 0) {
+    throw Napi::TypeError::New(env, "Expected a number that no other call has.");
+  }
   Wake(env);
-  const std::uint64_t id = next_id_++;
-  Pending pending{Napi::Promise::Deferred::New(env), {}};
+  const auto job = std::make_shared<Job>();
+  job->id = id;
+  job->work = std::move(work);
+  Pending pending{Napi::Promise::Deferred::New(env), {}, job};
   for (const Napi::Object& object : held) pending.held.push_back(Napi::Persistent(object));
   const Napi::Promise promise = pending.deferred.Promise();
   pending_.emplace(id, std::move(pending));
   try {
-    pool_->Submit([shared = shared_, id, work = std::move(work)] { RunOnPool(shared, id, work); });
+    pool_->Submit([shared = shared_, job] { RunOnPool(shared, *job); }, kind);
   } catch (const std::exception&) {
     Settle(env, {id, 0, std::current_exception()});
   }
   // The event loop stays up while a promise is pending, and only then.
   if (pending_.size() == 1) napi_ref_threadsafe_function(env, shared_->wake);
   return promise;
+}
+
+void JobQueue::Cancel(Napi::Env env, std::uint64_t id) {
+  const auto entry = pending_.find(id);
+  if (entry == pending_.end()) return;
+  Job& job = *entry->second.job;
+  {
+    const std::lock_guard<std::mutex> guard(shared_->lock);
+    job.cancelled.store(true);
+    if (job.has_begun) return;
+    // The pool keeps the job until its turn comes, but not what it holds on to.
+    job.work = nullptr;
+  }
+  Settle(env, {id, kCancelled, nullptr});
 }
 
 // Makes the function by which the pool's threads reach the event loop, at first use.
@@ -38,21 +58,22 @@ void JobQueue::Wake(Napi::Env env) {
   napi_unref_threadsafe_function(env, shared_->wake);
 }
 
-void JobQueue::RunOnPool(const std::shared_ptr<Shared>& shared, std::uint64_t id,
-                         const Work& work) {
+void JobQueue::RunOnPool(const std::shared_ptr<Shared>& shared, Job& job) {
   {
     const std::lock_guard<std::mutex> guard(shared->lock);
-    if (shared->is_closed) return;
-    ++shared->n_running;
+    if (shared->is_closed || job.cancelled.load()) return;
+    job.has_begun = true;
+    shared->running.insert(&job);
   }
   auto outcome = std::unique_ptr<Outcome>();
   try {
     outcome = std::make_unique<Outcome>();
-    outcome->id = id;
-    outcome->value = work(shared->cancelled);
+    outcome->id = job.id;
+    outcome->value = job.work(job.cancelled);
   } catch (...) {
     if (outcome != nullptr) outcome->error = std::current_exception();
   }
+  job.work = nullptr;
   const std::lock_guard<std::mutex> guard(shared->lock);
   // Under the lock, because Close() releases the function.
   if (!shared->is_closed && outcome != nullptr) {
@@ -61,7 +82,7 @@ void JobQueue::RunOnPool(const std::shared_ptr<Shared>& shared, std::uint64_t id
       static_cast<void>(outcome.release());
     }
   }
-  --shared->n_running;
+  shared->running.erase(&job);
   shared->is_idle.notify_all();
 }
 
@@ -94,9 +115,9 @@ void JobQueue::Close(JobQueue* queue) {
   Shared& shared = *queue->shared_;
   {
     std::unique_lock<std::mutex> guard(shared.lock);
-    shared.cancelled.store(true);
     shared.is_closed = true;
-    shared.is_idle.wait(guard, [&] { return shared.n_running == 0; });
+    for (Job* job : shared.running) job->cancelled.store(true);
+    shared.is_idle.wait(guard, [&] { return shared.running.empty(); });
     if (shared.wake != nullptr) napi_release_threadsafe_function(shared.wake, napi_tsfn_abort);
     shared.wake = nullptr;
   }

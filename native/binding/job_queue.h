@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "worker_pool.h"
@@ -28,20 +29,33 @@ class JobQueue {
   // Must return soon once `cancelled` is true.
   using Work = std::function<double(const std::atomic<bool>& cancelled)>;
 
+  // What the promise of work that was cancelled before it began resolves with.
+  static constexpr double kCancelled = -2;
+
   explicit JobQueue(Napi::Env env);
   JobQueue(const JobQueue&) = delete;
   JobQueue& operator=(const JobQueue&) = delete;
 
-  // Queues `work` and keeps `held` alive until it has run. The process stays up for it.
-  Napi::Promise Start(Napi::Env env, Work work, const std::vector<Napi::Object>& held);
+  // Queues `work` under a number that is given once only, and keeps `held` alive until it has run.
+  // The process stays up for it.
+  Napi::Promise Start(Napi::Env env, std::uint64_t id, Work work, WorkerPool::Kind kind,
+                      const std::vector<Napi::Object>& held);
+
+  // Tells work to stop; what has not begun is settled now. Does nothing for work that is over.
+  void Cancel(Napi::Env env, std::uint64_t id);
 
  private:
+  struct Job {
+    std::uint64_t id;
+    Work work;
+    std::atomic<bool> cancelled{false};
+    bool has_begun = false;  // guarded by Shared::lock
+  };
   // What the pool's threads see. It outlives the environment.
   struct Shared {
     std::mutex lock;
     std::condition_variable is_idle;
-    std::atomic<bool> cancelled{false};
-    int n_running = 0;
+    std::unordered_set<Job*> running;
     bool is_closed = false;
     napi_threadsafe_function wake = nullptr;
   };
@@ -49,6 +63,7 @@ class JobQueue {
   struct Pending {
     Napi::Promise::Deferred deferred;
     std::vector<Napi::ObjectReference> held;
+    std::shared_ptr<Job> job;
   };
   struct Outcome {
     std::uint64_t id = 0;
@@ -56,7 +71,7 @@ class JobQueue {
     std::exception_ptr error;
   };
 
-  static void RunOnPool(const std::shared_ptr<Shared>& shared, std::uint64_t id, const Work& work);
+  static void RunOnPool(const std::shared_ptr<Shared>& shared, Job& job);
   static void SettleOnLoop(napi_env env, napi_value, void* context, void* data);
   static void Close(JobQueue* queue);
   void Settle(Napi::Env env, const Outcome& outcome);
@@ -65,7 +80,6 @@ class JobQueue {
   std::shared_ptr<WorkerPool> pool_;
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   std::unordered_map<std::uint64_t, Pending> pending_;
-  std::uint64_t next_id_ = 0;
 };
 
 // The JavaScript error that stands for a C++ exception of the core.

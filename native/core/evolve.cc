@@ -223,6 +223,12 @@ class Evolution {
 
 }  // namespace
 
+bool IsShort(const Raster& input, std::int64_t n_synapses) {
+  constexpr std::int64_t kShortSamples = 1 << 17;
+  return input.n_batches == 0 || input.n_timesteps == 0 ||
+         n_synapses <= kShortSamples / input.n_batches / input.n_timesteps;
+}
+
 template <typename Real>
 EvolveResult Evolve(const Kernels& kernels, const EvolveCall<Real>& call,
                     const std::atomic<bool>& cancelled) {

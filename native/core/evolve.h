@@ -28,6 +28,9 @@ struct EvolveCall {
   bool is_state_noisy = false;
 };
 
+// Whether the call takes less than about a millisecond.
+bool IsShort(const Raster& input, std::int64_t n_synapses);
+
 struct EvolveResult {
   enum class Status { kDone, kNonFinite, kCancelled };
   Status status = Status::kDone;

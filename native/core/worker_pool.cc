@@ -13,15 +13,14 @@ std::shared_ptr<WorkerPool> WorkerPool::Shared() {
   const std::lock_guard<std::mutex> guard(lock);
   std::shared_ptr<WorkerPool> pool = shared.lock();
   if (pool == nullptr) {
-    // Even on one processor, a second thread keeps a short task from waiting for a long one.
-    pool = std::make_shared<WorkerPool>(std::max(2u, std::thread::hardware_concurrency()));
+    pool = std::make_shared<WorkerPool>(std::max(1u, std::thread::hardware_concurrency()));
     shared = pool;
   }
   return pool;
 }
 
 WorkerPool::WorkerPool(unsigned max_threads) : max_threads_(max_threads) {
-  threads_.reserve(max_threads);
+  threads_.reserve(max_threads + 1);
 }
 
 WorkerPool::~WorkerPool() {
@@ -30,25 +29,39 @@ WorkerPool::~WorkerPool() {
     is_closing_ = true;
   }
   wake_.notify_all();
+  wake_short_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
-void WorkerPool::Submit(std::function<void()> task) {
+void WorkerPool::Submit(std::function<void()> task, Kind kind) {
   const std::lock_guard<std::mutex> guard(lock_);
-  tasks_.push_back(std::move(task));
+  std::deque<Task>& queue = kind == Kind::kShort ? short_tasks_ : long_tasks_;
+  queue.push_back({next_number_++, std::move(task)});
   // While the pool closes, its threads are being joined, and do what is left.
-  if (tasks_.size() > n_idle_ && threads_.size() < max_threads_ && !is_closing_) {
-    try {
-      threads_.emplace_back(&WorkerPool::Work, this);
-    } catch (const std::system_error&) {
-      // With another thread running, the task only waits longer.
-      if (threads_.empty()) {
-        tasks_.pop_back();
-        throw;
-      }
+  const bool is_short_of_threads =
+      short_tasks_.size() + long_tasks_.size() > n_idle_ && !is_closing_;
+  if (is_short_of_threads && n_for_all_ < max_threads_) {
+    if (Start(&WorkerPool::Work)) {
+      ++n_for_all_;
+    } else if (threads_.empty()) {
+      queue.pop_back();
+      throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
     }
+  } else if (is_short_of_threads && kind == Kind::kShort && !has_short_thread_) {
+    // Without it, the task only waits longer.
+    has_short_thread_ = Start(&WorkerPool::WorkOnShortTasks);
   }
   wake_.notify_one();
+  if (kind == Kind::kShort) wake_short_.notify_one();
+}
+
+bool WorkerPool::Start(void (WorkerPool::*work)()) {
+  try {
+    threads_.emplace_back(work, this);
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
 }
 
 namespace {
@@ -126,19 +139,39 @@ void WorkerPool::ForEach(std::int64_t n_tasks, unsigned n_helpers,
   tasks->WaitForRunning();
 }
 
+std::deque<WorkerPool::Task>* WorkerPool::FirstQueue() {
+  if (short_tasks_.empty()) return long_tasks_.empty() ? nullptr : &long_tasks_;
+  if (long_tasks_.empty()) return &short_tasks_;
+  return short_tasks_.front().number < long_tasks_.front().number ? &short_tasks_ : &long_tasks_;
+}
+
+void WorkerPool::RunFirst(std::deque<Task>& queue, std::unique_lock<std::mutex>& guard) {
+  std::function<void()> run = std::move(queue.front().run);
+  queue.pop_front();
+  guard.unlock();
+  run();
+  run = nullptr;
+  guard.lock();
+}
+
 void WorkerPool::Work() {
   std::unique_lock<std::mutex> guard(lock_);
   for (;;) {
     ++n_idle_;
-    wake_.wait(guard, [this] { return is_closing_ || !tasks_.empty(); });
+    wake_.wait(guard, [this] { return is_closing_ || FirstQueue() != nullptr; });
     --n_idle_;
-    if (tasks_.empty()) return;
-    std::function<void()> task = std::move(tasks_.front());
-    tasks_.pop_front();
-    guard.unlock();
-    task();
-    task = nullptr;
-    guard.lock();
+    std::deque<Task>* queue = FirstQueue();
+    if (queue == nullptr) return;
+    RunFirst(*queue, guard);
+  }
+}
+
+void WorkerPool::WorkOnShortTasks() {
+  std::unique_lock<std::mutex> guard(lock_);
+  for (;;) {
+    wake_short_.wait(guard, [this] { return is_closing_ || !short_tasks_.empty(); });
+    if (short_tasks_.empty()) return;
+    RunFirst(short_tasks_, guard);
   }
 }
 

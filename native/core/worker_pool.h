@@ -12,13 +12,18 @@
 
 namespace expsyn {
 
-// Threads of the process that run tasks in the order in which they were given. Thread-safe.
+// Threads of the process that run tasks in the order in which they were given, except that a short
+// task does not wait for long ones: when all threads are busy, one more comes that does only short
+// tasks. Thread-safe.
 class WorkerPool {
  public:
+  enum class Kind { kShort, kLong };
+
   // The pool that everybody in the process shares: made for the first who asks, and gone, its
   // threads joined, when the last holder lets go of it.
   static std::shared_ptr<WorkerPool> Shared();
 
+  // max_threads does not count the thread for short tasks.
   explicit WorkerPool(unsigned max_threads);
   // Runs what is still queued, then joins.
   ~WorkerPool();
@@ -26,8 +31,8 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   // Queues a task, which must not throw, and starts a thread for it unless one is idle or the pool
-  // has max_threads. Throws std::bad_alloc or std::system_error, and then has queued nothing.
-  void Submit(std::function<void()> task);
+  // has all its threads. Throws std::bad_alloc or std::system_error, and then has queued nothing.
+  void Submit(std::function<void()> task, Kind kind = Kind::kLong);
 
   // Calls task(i) once for every i < n_tasks, on the calling thread and on at most n_helpers of the
   // pool's, and returns when all calls have. Helpers do one task at a time and then queue again
@@ -37,14 +42,30 @@ class WorkerPool {
                const std::function<void(std::int64_t)>& task);
 
  private:
+  struct Task {
+    std::uint64_t number;
+    std::function<void()> run;
+  };
+
   void Work();
+  void WorkOnShortTasks();
+  // Starts a thread that runs `work`; returns whether the system had one.
+  bool Start(void (WorkerPool::*work)());
+  // The queue whose first task came first, or null when both are empty.
+  std::deque<Task>* FirstQueue();
+  // Runs the first task of the queue, without the lock.
+  void RunFirst(std::deque<Task>& queue, std::unique_lock<std::mutex>& guard);
 
   const unsigned max_threads_;
   std::mutex lock_;
   std::condition_variable wake_;
-  std::deque<std::function<void()>> tasks_;
-  std::vector<std::thread> threads_;
-  unsigned n_idle_ = 0;
+  std::condition_variable wake_short_;
+  std::deque<Task> short_tasks_, long_tasks_;
+  std::uint64_t next_number_ = 0;
+  std::vector<std::thread> threads_;  // the one for short tasks among them
+  unsigned n_for_all_ = 0;            // threads that do any task
+  unsigned n_idle_ = 0;               // of these
+  bool has_short_thread_ = false;
   bool is_closing_ = false;
 };
 

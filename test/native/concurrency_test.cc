@@ -72,6 +72,28 @@ TEST_CASE("the pool runs tasks side by side") {
   CHECK(true);
 }
 
+TEST_CASE("a short task does not wait for long ones, nor behind other short ones for ever") {
+  std::promise<void> release;
+  const std::shared_future<void> is_released = release.get_future().share();
+  std::vector<int> order;
+  std::promise<void> done;
+  WorkerPool pool(2);
+  for (int i = 0; i < 4; ++i) pool.Submit([is_released] { is_released.wait(); });
+  for (int i = 0; i < 10; ++i) {
+    pool.Submit(
+        [&, i] {
+          order.push_back(i);
+          if (i == 9) done.set_value();
+        },
+        WorkerPool::Kind::kShort);
+  }
+  // All other threads wait for what comes only afterwards.
+  done.get_future().wait();
+  release.set_value();
+  REQUIRE(order.size() == 10);
+  for (int i = 0; i < 10; ++i) CHECK(order[static_cast<std::size_t>(i)] == i);
+}
+
 TEST_CASE("shared tasks are each done once, by the caller where no helper comes") {
   for (const unsigned n_threads : {1u, 3u}) {
     WorkerPool pool(n_threads);

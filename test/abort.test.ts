@@ -1,0 +1,197 @@
+/** Calls that are aborted, and short calls beside long ones. */
+import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+
+import { ExpSyn } from '../lib/index';
+import { assertSameBits } from './bits';
+import { spikes } from './oracle';
+
+/** Noise on two million steps of sixteen synapses: some 20 ms of both processors and more. */
+const LONG = { data: new Uint8Array(2e6), shape: [2e6] };
+const LONG_OPTIONS = { dtype: 'float32', noiseStd: 1, seed: 1, windowTaus: Infinity } as const;
+const longModule = () => new ExpSyn(16, LONG_OPTIONS);
+const SHORT = { data: spikes(30 * 16, 0.1, 1), shape: [30, 16] };
+
+/** Calls of as many modules. */
+function pendingLong(count: number): Record<string, Promise<unknown>> {
+  const names = Array.from({ length: count }, (_, i) => `long ${i}`);
+  return Object.fromEntries(names.map((name) => [name, longModule().evolve(LONG)]));
+}
+
+/** The names of promises in the order in which they settle, with what they reject with. */
+function settled(promises: Record<string, Promise<unknown>>): Promise<[string, unknown][]> {
+  const order: [string, unknown][] = [];
+  return Promise.all(
+    Object.entries(promises).map(([name, promise]) =>
+      promise.then(
+        () => order.push([name, undefined]),
+        (error: unknown) => order.push([name, error]),
+      ),
+    ),
+  ).then(() => order);
+}
+
+describe('a signal', () => {
+  it('that is aborted before the call takes nothing', async () => {
+    const module = new ExpSyn(16);
+    const data = Float64Array.from(SHORT.data);
+    const reason = new Error('no more');
+    const options = { signal: AbortSignal.abort(reason), transfer: true };
+    await assert.rejects(module.evolve({ data, shape: SHORT.shape }, options), reason);
+    assert.equal(data.length, 480);
+    assert.equal(module.step, 0);
+    // Even something that is no error, as the platform has it.
+    const odd = module.evolve(SHORT, { signal: AbortSignal.abort('odd') });
+    assert.deepEqual(await settled({ odd }), [['odd', 'odd']]);
+    await assert.rejects(module.evolve(SHORT, { signal: AbortSignal.abort() }), {
+      name: 'AbortError',
+    });
+  });
+
+  it('ends a call that runs, and the module is as if it had not been made', async () => {
+    const module = longModule();
+    const same = longModule();
+    await module.evolve(SHORT);
+    same.evolveSync(SHORT);
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const { signal } = controller;
+    const call = module.evolve(LONG, { signal });
+    const behind = module.evolve(SHORT);
+    await turn();
+    await turn();
+    controller.abort(reason);
+    const order = await settled({ call, behind });
+    assert.deepEqual(order, [
+      ['call', reason],
+      ['behind', undefined],
+    ]);
+    const expected = same.evolveSync(SHORT);
+    assertSameBits((await behind).output.data, expected.output.data);
+    assertSameBits(module.isyn.data, same.isyn.data);
+    assert.equal(module.step, 60);
+    assert.deepEqual(getEventListeners(signal, 'abort'), []);
+  }).timeout(20000);
+
+  it('ends a call that waits for another of its module, at once', async () => {
+    const module = longModule();
+    const first = module.evolve(LONG);
+    const controller = new AbortController();
+    const second = module.evolve(LONG, { signal: controller.signal });
+    const third = module.evolve(SHORT);
+    await turn();
+    controller.abort();
+    const order = await settled({ first, second, third });
+    assert.deepEqual(
+      order.map(([name]) => name),
+      ['second', 'first', 'third'],
+    );
+    assert.equal(module.step, 2e6 + 30);
+    assert.equal((await third).record.firstStep, 2e6);
+  }).timeout(20000);
+
+  it('ends a call that waits for a thread, at once', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const busy = pendingLong(6);
+    const module = longModule();
+    const waiting = module.evolve(LONG, { signal });
+    await turn();
+    controller.abort();
+    const order = await settled({ waiting, ...busy });
+    const [[name, error] = []] = order;
+    assert.equal(name, 'waiting');
+    assert.match(String(error), /AbortError/);
+    assert.equal(order.length, 7);
+    assert.equal(module.step, 0);
+  }).timeout(20000);
+
+  it('may be a deadline', async () => {
+    const modules = Array.from({ length: 8 }, longModule);
+    const signal = AbortSignal.timeout(1);
+    const outcomes = await Promise.allSettled(
+      modules.map((module) => module.evolve(LONG, { signal })),
+    );
+    for (const [i, outcome] of outcomes.entries()) {
+      assert.equal(outcome.status, 'rejected');
+      assert.equal((outcome.reason as Error).name, 'TimeoutError');
+      assert.equal(modules[i]?.step, 0);
+    }
+    assert.deepEqual(getEventListeners(signal, 'abort'), []);
+  }).timeout(20000);
+
+  it('that is aborted too late, or never, changes nothing', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const module = new ExpSyn(16);
+    const { output } = await module.evolve(SHORT, { signal });
+    controller.abort();
+    assertSameBits(output.data, new ExpSyn(16).evolveSync(SHORT).output.data);
+    assert.equal(module.step, 30);
+    const unused = new AbortController().signal;
+    for (let i = 0; i < 100; i++) await module.evolve(SHORT, { signal: unused });
+    assert.deepEqual(getEventListeners(unused, 'abort'), []);
+    const empty = module.evolve({ data: [], shape: [0, 16] } as never, { signal });
+    await assert.rejects(empty);
+  });
+
+  it('is a signal, and for evolve() only', async () => {
+    const module = new ExpSyn(16);
+    const poser = Object.setPrototypeOf(
+      { aborted: true, reason: 1 },
+      AbortSignal.prototype,
+    ) as AbortSignal;
+    for (const signal of [{ aborted: true }, poser, new Proxy(AbortSignal.abort(), {}), 1, null]) {
+      await assert.rejects(module.evolve(SHORT, { signal: signal as never }), {
+        name: 'TypeError',
+        message: /Expected an AbortSignal for options\.signal/,
+      });
+    }
+    const { signal } = new AbortController();
+    assert.throws(() => module.evolveSync(SHORT, { signal }), {
+      name: 'RangeError',
+      message: /options\.signal.*use evolve\(\)/,
+    });
+  });
+
+  it('may be shared by many calls, some of which are over', async () => {
+    for (let round = 0; round < 20; round++) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const modules = Array.from({ length: 10 }, longModule);
+      const calls = modules.map((module, i) =>
+        module.evolve(i % 2 === 0 ? SHORT : LONG, { signal }),
+      );
+      for (let i = 0; i < round; i++) await turn();
+      controller.abort();
+      const outcomes = await Promise.allSettled(calls);
+      for (const [i, outcome] of outcomes.entries()) {
+        const isDone = outcome.status === 'fulfilled';
+        assert.equal(modules[i]?.step, isDone ? (i % 2 === 0 ? 30 : 2e6) : 0);
+      }
+    }
+  }).timeout(60000);
+});
+
+describe('a short call', () => {
+  it('does not wait for long ones that run or are queued', async () => {
+    const long = pendingLong(5);
+    await turn();
+    const module = new ExpSyn(16);
+    const expected = new ExpSyn(16).evolveSync(SHORT).output.data;
+    let nShort = 0;
+    const short = (async () => {
+      // One after the other: each would wait for a long one.
+      for (; nShort < 3; nShort++) {
+        module.resetState();
+        assertSameBits((await module.evolve(SHORT)).output.data, expected);
+      }
+    })();
+    const order = await settled({ short, ...long });
+    const place = order.findIndex(([name]) => name === 'short');
+    // Two processors work on the long ones; the second of these has not even begun.
+    assert.ok(place <= 1, `short calls came back after ${place} long ones`);
+    assert.equal(nShort, 3);
+  }).timeout(20000);
+});
