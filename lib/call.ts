@@ -10,7 +10,6 @@ import {
   arrayOf,
   checkSize,
   readArray,
-  sizeOf,
   type GivenArray,
   type NdArray,
 } from './arrays';
@@ -374,15 +373,18 @@ function interpretShape(
   timesteps: number;
   columns: number;
 } {
-  const what = `shape (T,), (T, ${size}) or (B, T, ${size}), or a last axis of 1,`;
-  if (shape.length === 0) throw outOfRange(what, 'input', 'shape ()');
-  const columns = shape.length === 1 ? 1 : (shape.at(-1) ?? 1);
-  const timesteps = (shape.length === 1 ? shape[0] : shape.at(-2)) ?? 0;
-  const batches = shape.length === 3 ? (shape[0] ?? 0) : 1;
-  if (columns !== size && columns !== 1) {
-    throw outOfRange(what, 'input', `shape ${formatShape(shape)}`);
+  const nAxes = shape.length;
+  const columns = nAxes === 1 ? 1 : (shape[nAxes - 1] ?? 1);
+  if (nAxes === 0 || (columns !== size && columns !== 1)) {
+    throw outOfRange(
+      `shape (T,), (T, ${size}) or (B, T, ${size}), or a last axis of 1,`,
+      'input',
+      `shape ${formatShape(shape)}`,
+    );
   }
-  if (!Number.isSafeInteger(sizeOf([batches, timesteps, size]))) {
+  const timesteps = (nAxes === 1 ? shape[0] : shape[nAxes - 2]) ?? 0;
+  const batches = nAxes === 3 ? (shape[0] ?? 0) : 1;
+  if (!Number.isSafeInteger(batches * timesteps * size)) {
     throw outOfRange(
       'fewer than 2^53 elements',
       'output',

@@ -136,13 +136,16 @@ class BlockConvolution {
     const std::int64_t n_next = std::min(blocks_.hop, n_timesteps_ - step);
     // And of the rows that this tile will write.
     const std::int64_t row_end = n_rows * (column + 1) / width;
-    const Real* output = stretch_.output + this_step * stretch_.row_stride + this_first;
+    const Real* output = stretch_.output + this_step * stretch_.row_stride + this_first + width - 1;
     for (std::int64_t row = n_rows * column / width; row < row_end; ++row) {
       __builtin_prefetch(output + row * stretch_.row_stride, 1);
     }
+    // The line of a row's last element: where tiles straddle two lines, the tile before has read
+    // the other.
+    const std::int64_t last = std::min(first + tile_width_, stretch_.n_synapses) - 1;
     stretch_.input.Prefetch(stretch_.batch, step + n_next * column / width,
                             n_next * (column + 1) / width - n_next * column / width,
-                            stretch_.first_synapse + first);
+                            stretch_.first_synapse + last);
   }
 
   // Turns the signal of one channel into its currents.
