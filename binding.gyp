@@ -13,6 +13,7 @@
         "native/core/instruction_set.cc",
         "native/core/raster.cc",
         "native/core/recursion.cc",
+        "native/core/sessions.cc",
         "native/core/vector_kernels.cc",
         "native/core/vector_kernels_avx2.cc",
         "native/core/vector_kernels_avx512.cc",
@@ -21,6 +22,8 @@
         "native/core/worker_pool.cc",
         "native/binding/addon.cc",
         "native/binding/arguments.cc",
+        "native/binding/calls.cc",
+        "native/binding/handles.cc",
         "native/binding/job_queue.cc",
       ],
       "include_dirs": [

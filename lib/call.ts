@@ -1,18 +1,9 @@
 /**
- * One call of evolve(): its arguments read, checked and copied, the native call made, its result put
- * together. Knows nothing of the module that makes it but the settings it is given.
+ * The arguments of one call: read, checked, and copied where another thread needs them. Knows
+ * nothing of the module that makes it but the settings it is given.
  */
-import { inspect } from 'node:util';
-
-import {
-  allocate,
-  allocateState,
-  arrayOf,
-  checkSize,
-  readArray,
-  type GivenArray,
-  type NdArray,
-} from './arrays';
+import { abortReason, isAborted, readSignal } from './abort';
+import { checkSize, readArray, type GivenArray, type NdArray } from './arrays';
 import {
   flag,
   formatShape,
@@ -23,24 +14,22 @@ import {
   wholeNumber,
   wrongType,
 } from './checks';
-import type { Dtype, ExpSynEvolution } from './exp-syn-options';
-import { abortReason, isAborted, onAbort, readSignal } from './abort';
-import { CANCELLED, METHOD_CODES, native, type EvolveArguments, type Kernels } from './native';
+import type { Dtype } from './exp-syn-options';
+import type { Kernels } from './native';
 import {
-  copyInto,
   copyOf,
   haveSameBuffer,
   isShared,
   isTransferable,
   isTypedArray,
-  lengthOf,
   ofFixedLength,
   takeOver,
   typeOfArray,
   type TypedArray,
 } from './typed-arrays';
 
-type FloatArray = Float64Array | Float32Array;
+/** An array of a module's dtype. */
+export type FloatArray = Float64Array | Float32Array;
 
 /** The state that a call starts from, or leaves; nobody changes its arrays. */
 export interface CarriedState {
@@ -88,20 +77,14 @@ export interface PreparedCall {
   signal: AbortSignal | undefined;
 }
 
-/** What a call returns, and the state that it leaves. */
-export interface CallResult {
-  evolution: ExpSynEvolution;
-  after: CarriedState;
-}
-
 /**
  * Reads the arguments of a call. All of the caller's code that there may be (getters, proxies) runs
- * here; `castIsyn` checks a state.
+ * here; `castIsyn` checks a state, and without it there is no such option.
  */
 export function readArguments(
   input: unknown,
   options: unknown,
-  castIsyn: (value: unknown, name: string) => NdArray,
+  castIsyn?: (value: unknown, name: string) => NdArray,
 ): CallArguments {
   let out: unknown;
   let state: unknown;
@@ -113,17 +96,20 @@ export function readArguments(
     for (const key of Object.keys(options)) {
       const value: unknown = Reflect.get(options, key);
       if (key === 'out') out = value;
-      else if (key === 'state') state = value;
+      else if (key === 'state' && castIsyn !== undefined) state = value;
       else if (key === 'transfer') transfer = value;
       else if (key === 'signal') signal = value;
-      else throw unknownOption(key, 'options', ['out', 'state', 'transfer', 'signal']);
+      else {
+        const known = ['out', ...(castIsyn === undefined ? [] : ['state']), 'transfer', 'signal'];
+        throw unknownOption(key, 'options', known);
+      }
     }
   }
   const isTransferred = transfer === undefined ? false : flag(transfer, 'options.transfer');
   return {
     raster: readArray(input, 'input'),
     out: readOut(out),
-    start: state === undefined ? undefined : readState(state, castIsyn),
+    start: state === undefined || castIsyn === undefined ? undefined : readState(state, castIsyn),
     isTransferred,
     signal: readSignal(signal, 'options.signal'),
   };
@@ -182,157 +168,6 @@ export function prepareCall(
     isTransferred,
     signal,
   };
-}
-
-/** The state that a call starts from, given the one that the module carries. */
-export function startOf(call: PreparedCall, carried: CarriedState): CarriedState {
-  return call.given === undefined ? carried : { ...carried, ...call.given };
-}
-
-/** Computes on the calling thread. */
-export function runHere(call: PreparedCall, before: CarriedState): CallResult {
-  const { output, nextState, isEmpty } = allocateFor(call, before, call.out);
-  if (!isEmpty) {
-    refuseNonFinite(callNative(native.evolve, call, before, output, nextState, 0), call);
-  }
-  return finish(call, before, output, nextState);
-}
-
-/** Computes on the addon's own threads. */
-export async function runOffThread(call: PreparedCall, before: CarriedState): Promise<CallResult> {
-  // It may have waited for other calls.
-  if (call.signal !== undefined && isAborted(call.signal)) throw abortReason(call.signal);
-  // The caller's own memory is filled at the end: until then it may be detached or shrink.
-  const isOutSafe = call.out !== undefined && (call.isTransferred || isShared(call.out));
-  const { output, nextState, isEmpty } = allocateFor(
-    call,
-    before,
-    isOutSafe ? call.out : undefined,
-  );
-  if (!isEmpty) refuseNonFinite(await compute(call, before, output, nextState), call);
-  if (call.out === undefined || isOutSafe) return finish(call, before, output, nextState);
-  if (lengthOf(call.out) !== lengthOf(output)) {
-    throw outOfRange(
-      `${lengthOf(output)} elements`,
-      'options.out',
-      `${lengthOf(call.out)}`,
-      'it was detached or resized while the call ran',
-    );
-  }
-  copyInto(call.out, output);
-  return finish(call, before, call.out, nextState);
-}
-
-/** Numbers of calls of evolveAsync(). */
-let nextId = 0;
-
-/** The native call on another thread; throws the signal's reason when that ended it. */
-async function compute(
-  call: PreparedCall,
-  before: CarriedState,
-  output: FloatArray,
-  nextState: FloatArray,
-): Promise<number> {
-  const { signal } = call;
-  const id = nextId++;
-  if (signal === undefined) {
-    return callNative(native.evolveAsync, call, before, output, nextState, id);
-  }
-  const stopListening = onAbort(signal, () => {
-    native.cancel(id);
-  });
-  try {
-    const index = await callNative(native.evolveAsync, call, before, output, nextState, id);
-    if (index === CANCELLED) throw abortReason(signal);
-    return index;
-  } finally {
-    stopListening();
-  }
-}
-
-/** Checks a call against the state it starts from, and makes the arrays that it fills. */
-function allocateFor(
-  call: PreparedCall,
-  before: CarriedState,
-  output: FloatArray | undefined,
-): { output: FloatArray; nextState: FloatArray; isEmpty: boolean } {
-  const { batches, timesteps } = call;
-  const { size, dtype } = call.settings;
-  const isEmpty = batches === 0 || timesteps === 0;
-  const held = before.isyn.shape.length === 2 ? before.isyn.shape[0] : undefined;
-  if (!isEmpty && held !== undefined && held !== batches) {
-    throw outOfRange(
-      `${held} batch items, as isyn of shape ${formatShape(before.isyn.shape)} holds,`,
-      'input',
-      `${batches}`,
-      'reset the state, or pass one in with the call',
-    );
-  }
-  if (!isEmpty && !Number.isSafeInteger(before.step + timesteps)) {
-    throw outOfRange(
-      'an absolute step below 2^53 after the call',
-      'step',
-      `${before.step} + ${timesteps}`,
-      'reset the state',
-    );
-  }
-  return {
-    output: output ?? allocate(arrayOf(dtype), [batches, timesteps, size], 'output'),
-    nextState: allocateState(dtype, isEmpty ? 0 : batches * size),
-    isEmpty,
-  };
-}
-
-/** Puts the result together, and the state after it. */
-function finish(
-  call: PreparedCall,
-  before: CarriedState,
-  output: FloatArray,
-  nextState: FloatArray,
-): CallResult {
-  const { batches, timesteps } = call;
-  const { size, isRockpool, windowLength } = call.settings;
-  let after = before;
-  if (batches > 0 && timesteps > 0) {
-    const isSingle = batches === 1 || isRockpool;
-    const isyn = {
-      data: isSingle && batches > 1 ? nextState.subarray(0, size) : nextState,
-      shape: isSingle ? [size] : [batches, size],
-    };
-    after = { isyn, step: before.step + timesteps };
-  }
-  return {
-    after,
-    evolution: new FinishedRun({ data: output, shape: [batches, timesteps, size] }, after, {
-      method: call.method,
-      windowLength,
-      firstStep: before.step,
-    }),
-  };
-}
-
-/** What evolve() returns. Its state is copied out when it is first read. */
-class FinishedRun implements ExpSynEvolution {
-  #state: ExpSynEvolution['state'] | undefined;
-  readonly #after: CarriedState;
-
-  constructor(
-    readonly output: NdArray,
-    after: CarriedState,
-    readonly record: ExpSynEvolution['record'],
-  ) {
-    this.#after = after;
-  }
-
-  get state(): ExpSynEvolution['state'] {
-    const { isyn, step } = this.#after;
-    this.#state ??= { isyn: { data: isyn.data.slice(), shape: [...isyn.shape] }, step };
-    return this.#state;
-  }
-
-  [inspect.custom](_depth: number, options: object): string {
-    return inspect({ output: this.output, state: this.state, record: this.record }, options);
-  }
 }
 
 /** The output's array as the caller gave it, with a shape where there is one. */
@@ -419,53 +254,4 @@ function checkTransfer(data: TypedArray, out: FloatArray | undefined, isAsync: b
 function dataForThread(data: TypedArray, isTransferred: boolean): TypedArray {
   if (isTransferred) return takeOver(data);
   return isShared(data) ? ofFixedLength(data) : copyOf(data);
-}
-
-/** Calls one of the addon's functions with a call. Not by spreading an array, which takes longer. */
-function callNative<Result>(
-  evolve: (...call: [...EvolveArguments, id: number]) => Result,
-  call: PreparedCall,
-  before: CarriedState,
-  output: FloatArray,
-  nextState: FloatArray,
-  id: number,
-): Result {
-  const { settings } = call;
-  return evolve(
-    settings.kernels,
-    METHOD_CODES[call.method],
-    call.data,
-    call.batches,
-    call.timesteps,
-    call.isInputPerSynapse,
-    output,
-    before.isyn.data,
-    before.isyn.shape.length === 1,
-    nextState,
-    settings.throwNonFinite,
-    settings.noise,
-    settings.noiseScale,
-    settings.seed,
-    before.step,
-    settings.isRockpool,
-    settings.threads,
-    id,
-  );
-}
-
-/** Throws when the addon found a NaN or infinity at flat index `index` >= 0. */
-function refuseNonFinite(index: number, call: PreparedCall): void {
-  if (index < 0) return;
-  const place: number[] = [];
-  let rest = index;
-  for (const size of [...call.inputShape].reverse()) {
-    place.unshift(rest % size);
-    rest = Math.floor(rest / size);
-  }
-  throw outOfRange(
-    'finite numbers',
-    'input',
-    `${call.data[index]} at [${place.join(', ')}]`,
-    "set nonFinite to 'propagate' to let it through",
-  );
 }

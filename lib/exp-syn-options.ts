@@ -126,6 +126,17 @@ export interface ExpSynJson {
   step: number;
 }
 
+/** What toJSON() of a session returns. */
+export interface ExpSynSessionJson {
+  class: 'ExpSynSession';
+  version: 1;
+  size: number;
+  dtype: Dtype;
+  seed: number;
+  isyn: EncodedNumbers;
+  step: number;
+}
+
 /** The names of the options. */
 export const OPTIONS = [
   'tau',

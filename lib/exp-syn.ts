@@ -6,9 +6,6 @@ import { allocate, readFloats, type ArrayInput, type NdArray } from './arrays';
 import {
   prepareCall,
   readArguments,
-  runHere,
-  runOffThread,
-  startOf,
   type CallSettings,
   type CarriedState,
   type PreparedCall,
@@ -48,10 +45,18 @@ import {
   type NoisePlacement,
   type NonFinitePolicy,
 } from './exp-syn-options';
-import { decodeNumbers, encodeNumbers } from './json-numbers';
+import { decodeNumbers, encodeNumbers, parseJson } from './json-numbers';
 import { fix, Module, type RasterInput } from './module';
 import { METHOD_CODES, native, NOISE_CODES, type Kernels } from './native';
 import { Constant, floats, Parameter, SimulationParameter, single, State } from './parameters';
+import { runHere, runOffThread, startOf } from './run';
+import {
+  Sessions,
+  type ExpSynSession,
+  type GatheredEvolution,
+  type SessionEvolveOptions,
+  type SessionOptions,
+} from './session';
 
 /** Steps beyond which a window counts as not cut: no run is that long. */
 const LONGEST_WINDOW = 2 ** 52;
@@ -109,6 +114,9 @@ export class ExpSyn extends Module {
   #assignments: Assignments = { isyn: 0, step: 0 };
   #lastCall: PendingCall | undefined;
   #nPending = 0;
+  /** Calls that hold kernels which they may not have handed to the addon yet. */
+  #nHolding = 0;
+  #sessions: Sessions | undefined;
   /** What calls take of the attributes, until one of them is assigned. */
   #settings: CallSettings | undefined;
 
@@ -326,6 +334,7 @@ export class ExpSyn extends Module {
     };
     this.#lastCall = pending;
     this.#nPending++;
+    this.#keepWhile(pending.after);
     const settled = run.then(({ done, error }) => {
       this.#nPending--;
       if (this.#lastCall === pending) this.#lastCall = undefined;
@@ -355,6 +364,45 @@ export class ExpSyn extends Module {
     this.#carry(done.after, this.#assignments);
     this.#lastMethod = call.method;
     return done.evolution;
+  }
+
+  /**
+   * An independent state with the parameters, kernels and plans of this module, which any number of
+   * sessions share.
+   */
+  session(options: SessionOptions = {}): ExpSynSession {
+    return this.#sessionsOf().open(options);
+  }
+
+  /**
+   * The session that its toJSON() described, given the result or the text of it. It goes on exactly
+   * when this module has the parameters that the session's had.
+   */
+  restoreSession(json: unknown): ExpSynSession {
+    return this.#sessionsOf().restore(json);
+  }
+
+  /**
+   * Computes the next steps of K different sessions of this module in one call, off the main thread:
+   * item k of the input (K, T, N) is for sessions[k]. Waits for what is pending on any of them.
+   * A session whose input is refused is named in `failures` and stays as it was; the others go on.
+   * Otherwise as evolve().
+   */
+  async evolveSessions(
+    sessions: readonly ExpSynSession[],
+    input: RasterInput,
+    options: SessionEvolveOptions = {},
+  ): Promise<GatheredEvolution> {
+    return this.#sessionsOf().evolve(sessions, input, options);
+  }
+
+  /** The same on the calling thread. No call of the sessions may be pending. */
+  evolveSessionsSync(
+    sessions: readonly ExpSynSession[],
+    input: RasterInput,
+    options: SessionEvolveOptions = {},
+  ): GatheredEvolution {
+    return this.#sessionsOf().evolveSync(sessions, input, options);
   }
 
   /** Everything that another process needs to continue exactly, as JSON. */
@@ -389,8 +437,7 @@ export class ExpSyn extends Module {
    * the new module returns to the tau of that moment.
    */
   static fromJSON(json: unknown): ExpSyn {
-    const parsed = typeof json === 'string' ? parseJson(json) : json;
-    const saved = readOptions(parsed, 'json', JSON_KEYS);
+    const saved = readOptions(parseJson(json), 'json', JSON_KEYS);
     if (saved.class !== 'ExpSyn') throw wrongType("'ExpSyn'", 'json.class', saved.class);
     if (saved.version !== 1) throw wrongType('version 1', 'json.version', saved.version);
     for (const key of JSON_KEYS) {
@@ -458,7 +505,7 @@ export class ExpSyn extends Module {
       case 'maxWindowLength':
       case 'windowTaus':
         // A pending call may not have been given them yet.
-        if (this.#kernels !== undefined && this.#nPending === 0) {
+        if (this.#kernels !== undefined && this.#nHolding === 0) {
           native.release(this.#kernels.handle);
         }
         this.#kernels = undefined;
@@ -486,6 +533,30 @@ export class ExpSyn extends Module {
       data: this.dtype === 'float32' ? new Float32Array(data) : data,
       shape: shape.length === 2 && shape[0] === 1 ? shape.slice(1) : shape,
     };
+  }
+
+  #sessionsOf(): Sessions {
+    this.#sessions ??= new Sessions({
+      module: this,
+      prepare: (input, options, isAsync) => {
+        const given = readArguments(input, options);
+        this.#settings ??= this.#readSettings();
+        return prepareCall(given, this.#settings, this.#chooseMethod, isAsync);
+      },
+      castIsyn: this.#prepareIsyn,
+      keepWhile: (pending) => {
+        this.#keepWhile(pending);
+      },
+    });
+    return this.#sessions;
+  }
+
+  /** Keeps the kernels until the promise settles, which must not reject. */
+  #keepWhile(pending: Promise<unknown>): void {
+    this.#nHolding++;
+    void pending.then(() => {
+      this.#nHolding--;
+    });
   }
 
   #carried(): CarriedState {
@@ -535,13 +606,5 @@ export class ExpSyn extends Module {
       this.#kernels = { handle: new native.Kernels(tau, this.dt, steps), windowLength };
     }
     return this.#kernels;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw wrongType('the text of a JSON object', 'json', text);
   }
 }

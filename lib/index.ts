@@ -11,12 +11,22 @@ export type {
   ExpSynJson,
   ExpSynOptions,
   ExpSynRecord,
+  ExpSynSessionJson,
   ExpSynState,
   Initial,
   Method,
   NoisePlacement,
   NonFinitePolicy,
 } from './exp-syn-options';
+export { ExpSynSession } from './session';
+export type {
+  GatheredEvolution,
+  SessionEvolution,
+  SessionEvolveOptions,
+  SessionFailure,
+  SessionOptions,
+  SessionRecord,
+} from './session';
 export {
   Module,
   type AttributeValues,

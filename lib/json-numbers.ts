@@ -47,3 +47,13 @@ function decodeNumber(value: unknown, name: string): number {
   }
   throw wrongType('a number', name, value);
 }
+
+/** A JSON object, given as it is or as its text. */
+export function parseJson(json: unknown): unknown {
+  if (typeof json !== 'string') return json;
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw wrongType('the text of a JSON object', 'json', json);
+  }
+}

@@ -17,11 +17,18 @@ export interface Kernels {
 }
 declare const kernelsBrand: unique symbol;
 
+/** The sessions of one module; freed by the collector. */
+export interface SessionTable {
+  readonly [sessionTableBrand]: never;
+}
+declare const sessionTableBrand: unique symbol;
+
 /**
- * The arguments of one call, by position. Sizes are B batch items, T time steps, N synapses; arrays
- * are row-major. The addon checks types and lengths again, so that memory is safe, but not meaning.
+ * The arguments that every call has, by position. Sizes are B batch items, T time steps, N synapses;
+ * arrays are row-major. The addon checks types and lengths again, so that memory is safe, but not
+ * meaning.
  */
-export type EvolveArguments = [
+export type CallArguments = [
   kernels: Kernels,
   method: number,
   /** (B, T, N), or (B, T, 1) for one column that every synapse receives. */
@@ -32,23 +39,39 @@ export type EvolveArguments = [
   isInputPerSynapse: boolean,
   /** (B, T, N), of the module's dtype. */
   output: Float64Array | Float32Array,
-  /** (B, N), or (N) for every item; of the output's type. */
-  state: Float64Array | Float32Array,
-  isStateShared: boolean,
-  /** (B, N), filled with the state after the call; of the output's type. */
-  nextState: Float64Array | Float32Array,
   /** Whether a NaN or infinity in the input ends the call. */
   throwNonFinite: boolean,
   noisePlacement: number,
   /** noiseStd * sqrt(dt) */
   noiseScale: number,
-  seed: number,
-  /** Absolute number of the first step. */
-  step: number,
   /** Whether the next state holds the noise that was added to the output. */
   isStateNoisy: boolean,
   /** The most threads that compute; more than the processor has count as those. */
   threads: number,
+];
+
+/** What evolve() takes. */
+export type EvolveArguments = [
+  ...CallArguments,
+  /** (B, N), or (N) for every item; of the output's type. */
+  state: Float64Array | Float32Array,
+  isStateShared: boolean,
+  /** (B, N), filled with the state after the call; of the output's type. */
+  nextState: Float64Array | Float32Array,
+  seed: number,
+  /** Absolute number of the first step. */
+  step: number,
+];
+
+/** Numbers of sessions; one may be given as it is. */
+export type SessionNumbers = number | Int32Array;
+
+/** What evolveSessions() takes: item b of the input is for the session of numbers[b]. */
+export type EvolveSessionsArguments = [
+  ...CallArguments,
+  table: SessionTable,
+  /** All different. */
+  numbers: SessionNumbers,
 ];
 
 interface Native {
@@ -68,8 +91,50 @@ interface Native {
    * a call that was cancelled.
    */
   evolveAsync: (...call: [...EvolveArguments, id: number]) => Promise<number>;
-  /** Ends a call of evolveAsync() soon, or at once if it has not begun, if it is not over. */
-  cancel(id: number): void;
+  /** `size` synapses; states of the output's type. */
+  readonly SessionTable: new (size: number, isSinglePrecision: boolean) => SessionTable;
+  /** The number of a new session at step 0 whose isyn is 0. */
+  openSession: (table: SessionTable, seed: number) => number;
+  /** Its number may be given to another session; no call of it may be pending. */
+  closeSession: (table: SessionTable, session: number) => void;
+  /** Fills isyn (N), if it is given, and returns the step. */
+  readSession: (
+    table: SessionTable,
+    session: number,
+    isyn: Float64Array | Float32Array | undefined,
+  ) => number;
+  /** Without isyn (N), that is left as it is. */
+  writeSession: (
+    table: SessionTable,
+    session: number,
+    isyn: Float64Array | Float32Array | undefined,
+    step: number,
+    seed: number,
+  ) => void;
+  /**
+   * Computes on the calling thread and moves the sessions on. Returns -1, or [item, index, item,
+   * index, ...] with the flat index of the first NaN or infinity of each item that has one; these
+   * sessions stay as they are, and their part of `output` is void.
+   */
+  evolveSessions: (...call: EvolveSessionsArguments) => number | number[];
+  /**
+   * The same on the addon's own threads, as evolveAsync(). The sessions stay as they are until
+   * commitSessions(); `nextStates` (B, N) is of the output's type.
+   */
+  evolveSessionsAsync: (
+    ...call: [...EvolveSessionsArguments, nextStates: Float64Array | Float32Array, id: number]
+  ) => Promise<number | number[]>;
+  /** Moves sessions on by `timesteps`; numbers that are no session's are passed over. */
+  commitSessions: (
+    table: SessionTable,
+    numbers: SessionNumbers,
+    nextStates: Float64Array | Float32Array,
+    timesteps: number,
+  ) => void;
+  /**
+   * Ends a call on another thread, if it is not over: soon, or at once if it has not begun.
+   */
+  cancel: (id: number) => void;
   /**
    * Frees kernels, which no later call may be given, as soon as no call uses them. The garbage
    * collector does so too, but only when the event loop turns.

@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
 
 import { ExpSyn, type EvolveOptions, type RasterInput, type TypedArray } from '../lib/index';
-import { METHOD_CODES, native, NOISE_CODES, type EvolveArguments } from '../lib/native';
+import {
+  METHOD_CODES,
+  native,
+  NOISE_CODES,
+  type CallArguments,
+  type EvolveArguments,
+  type EvolveSessionsArguments,
+} from '../lib/native';
 import { assertSameBits } from './bits';
 import {
   BYTES,
@@ -452,16 +459,16 @@ describe('the addon itself', () => {
     STEPS,
     true,
     new Float64Array(LENGTH),
-    new Float64Array(SIZE),
-    true,
-    new Float64Array(SIZE),
     true,
     NOISE_CODES.none,
     0,
-    0,
-    0,
     false,
     1,
+    new Float64Array(SIZE),
+    true,
+    new Float64Array(SIZE),
+    0,
+    0,
   ];
   const detached = new Float64Array(LENGTH);
   detach(detached.buffer);
@@ -553,5 +560,63 @@ describe('the addon itself', () => {
       assert.throws(() => Reflect.construct(native.Kernels, values) as unknown, TypeError);
     }
     assert.throws(() => (native.Kernels as unknown as () => void)(), TypeError);
+  });
+
+  it('refuses sessions that are none', async () => {
+    const table = new native.SessionTable(SIZE, false);
+    const session = native.openSession(table, 1);
+    const shared = good().slice(0, 12) as CallArguments;
+    const sessionsCall = (): EvolveSessionsArguments => [...shared, table, session];
+    const states = () => new Float64Array(SIZE);
+    assert.equal(native.evolveSessions(...sessionsCall()), -1);
+    assert.equal(await native.evolveSessionsAsync(...sessionsCall(), states(), nextId++), -1);
+    const refuses = (call: () => unknown) => {
+      assert.throws(call, (error) => error instanceof TypeError || error instanceof RangeError);
+    };
+    for (const value of [...junk, new native.Kernels(new Float64Array(SIZE).fill(1), 1, 1)]) {
+      const isNumber = typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+      for (const position of [12, 13]) {
+        const call = sessionsCall();
+        call[position] = value as never;
+        refuses(() => native.evolveSessions(...call));
+        refuses(() => native.evolveSessionsAsync(...call, states(), nextId++));
+      }
+      refuses(() => native.evolveSessionsAsync(...sessionsCall(), value as never, nextId++));
+      refuses(() => native.openSession(value as never, 1));
+      refuses(() => native.readSession(table, value as never, undefined));
+      refuses(() => {
+        native.writeSession(table, value as never, undefined, 0, 0);
+      });
+      if (value !== undefined) refuses(() => native.readSession(table, session, value as never));
+      if (!isNumber) {
+        refuses(() => native.openSession(table, value as never));
+        refuses(() => {
+          native.closeSession(table, value as never);
+        });
+        refuses(() => {
+          native.writeSession(table, session, undefined, value as never, 0);
+        });
+      }
+      refuses(() => {
+        native.commitSessions(table, session, value as never, 1);
+      });
+      refuses(() => Reflect.construct(native.SessionTable, [value, false]) as unknown);
+    }
+    // Numbers that are no session's are passed over, and others' kernels and types refused.
+    native.closeSession(table, 2 ** 40);
+    native.commitSessions(table, Int32Array.of(-1, 7), new Float64Array(2 * SIZE), 1);
+    const other = new native.SessionTable(SIZE + 1, false);
+    const single = new native.SessionTable(SIZE, true);
+    for (const wrong of [other, single]) {
+      const number = native.openSession(wrong, 1);
+      refuses(() => native.evolveSessions(...shared, wrong, number));
+    }
+    refuses(() => native.evolveSessions(...shared, table, Int32Array.of(session, session)));
+    assert.equal(native.readSession(table, session, undefined), STEPS);
+    native.closeSession(table, session);
+    native.closeSession(table, session);
+    refuses(() => native.evolveSessions(...sessionsCall()));
+    assert.equal(native.openSession(table, 1), session);
+    assert.notEqual(native.openSession(table, 1), session);
   });
 });

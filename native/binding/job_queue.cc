@@ -11,21 +11,21 @@ JobQueue::JobQueue(Napi::Env env) : pool_(WorkerPool::Shared()) {
   env.AddCleanupHook(&JobQueue::Close, this);
 }
 
-Napi::Promise JobQueue::Start(Napi::Env env, std::uint64_t id, Work work, WorkerPool::Kind kind,
-                              const std::vector<Napi::Object>& held) {
+Napi::Promise JobQueue::Start(Napi::Env env, Job job) {
+  const std::uint64_t id = job.id;
   if (pending_.count(id) != 0) {
     throw Napi::TypeError::New(env, "Expected a number that no other call has.");
   }
   Wake(env);
-  const auto job = std::make_shared<Job>();
-  job->id = id;
-  job->work = std::move(work);
-  Pending pending{Napi::Promise::Deferred::New(env), {}, job};
-  for (const Napi::Object& object : held) pending.held.push_back(Napi::Persistent(object));
+  const auto task = std::make_shared<Task>();
+  task->id = id;
+  task->work = std::move(job.work);
+  Pending pending{Napi::Promise::Deferred::New(env), std::move(job.held), std::move(job.result),
+                  task};
   const Napi::Promise promise = pending.deferred.Promise();
   pending_.emplace(id, std::move(pending));
   try {
-    pool_->Submit([shared = shared_, job] { RunOnPool(shared, *job); }, kind);
+    pool_->Submit([shared = shared_, task] { RunOnPool(shared, *task); }, job.kind);
   } catch (const std::exception&) {
     Settle(env, {id, 0, std::current_exception()});
   }
@@ -37,13 +37,13 @@ Napi::Promise JobQueue::Start(Napi::Env env, std::uint64_t id, Work work, Worker
 void JobQueue::Cancel(Napi::Env env, std::uint64_t id) {
   const auto entry = pending_.find(id);
   if (entry == pending_.end()) return;
-  Job& job = *entry->second.job;
+  Task& task = *entry->second.task;
   {
     const std::lock_guard<std::mutex> guard(shared_->lock);
-    job.cancelled.store(true);
-    if (job.has_begun) return;
-    // The pool keeps the job until its turn comes, but not what it holds on to.
-    job.work = nullptr;
+    task.cancelled.store(true);
+    if (task.has_begun) return;
+    // The pool keeps the task until its turn comes, but not what it holds on to.
+    task.work = nullptr;
   }
   Settle(env, {id, kCancelled, nullptr});
 }
@@ -58,22 +58,22 @@ void JobQueue::Wake(Napi::Env env) {
   napi_unref_threadsafe_function(env, shared_->wake);
 }
 
-void JobQueue::RunOnPool(const std::shared_ptr<Shared>& shared, Job& job) {
+void JobQueue::RunOnPool(const std::shared_ptr<Shared>& shared, Task& task) {
   {
     const std::lock_guard<std::mutex> guard(shared->lock);
-    if (shared->is_closed || job.cancelled.load()) return;
-    job.has_begun = true;
-    shared->running.insert(&job);
+    if (shared->is_closed || task.cancelled.load()) return;
+    task.has_begun = true;
+    shared->running.insert(&task);
   }
   auto outcome = std::unique_ptr<Outcome>();
   try {
     outcome = std::make_unique<Outcome>();
-    outcome->id = job.id;
-    outcome->value = job.work(job.cancelled);
+    outcome->id = task.id;
+    outcome->value = task.work(task.cancelled);
   } catch (...) {
     if (outcome != nullptr) outcome->error = std::current_exception();
   }
-  job.work = nullptr;
+  task.work = nullptr;
   const std::lock_guard<std::mutex> guard(shared->lock);
   // Under the lock, because Close() releases the function.
   if (!shared->is_closed && outcome != nullptr) {
@@ -82,7 +82,7 @@ void JobQueue::RunOnPool(const std::shared_ptr<Shared>& shared, Job& job) {
       static_cast<void>(outcome.release());
     }
   }
-  shared->running.erase(&job);
+  shared->running.erase(&task);
   shared->is_idle.notify_all();
 }
 
@@ -107,7 +107,7 @@ void JobQueue::Settle(Napi::Env env, const Outcome& outcome) {
   if (outcome.error != nullptr) {
     pending.deferred.Reject(ErrorFor(env, outcome.error).Value());
   } else {
-    pending.deferred.Resolve(Napi::Number::New(env, outcome.value));
+    pending.deferred.Resolve(pending.result(env, outcome.value));
   }
 }
 
@@ -116,7 +116,7 @@ void JobQueue::Close(JobQueue* queue) {
   {
     std::unique_lock<std::mutex> guard(shared.lock);
     shared.is_closed = true;
-    for (Job* job : shared.running) job->cancelled.store(true);
+    for (Task* task : shared.running) task->cancelled.store(true);
     shared.is_idle.wait(guard, [&] { return shared.running.empty(); });
     if (shared.wake != nullptr) napi_release_threadsafe_function(shared.wake, napi_tsfn_abort);
     shared.wake = nullptr;

@@ -25,29 +25,36 @@ namespace expsyn::binding {
 // owns; queued work never starts. All methods are for the environment's own thread.
 class JobQueue {
  public:
-  // Runs on the pool. Returns the number that the promise resolves with; an exception rejects it.
-  // Must return soon once `cancelled` is true.
-  using Work = std::function<double(const std::atomic<bool>& cancelled)>;
-
-  // What the promise of work that was cancelled before it began resolves with.
+  // What the promise of a job that was cancelled before it began resolves with.
   static constexpr double kCancelled = -2;
+
+  struct Job {
+    std::uint64_t id = 0;  // no other job has it
+    WorkerPool::Kind kind = WorkerPool::Kind::kLong;
+    // Runs on the pool; an exception rejects the promise. Must return soon once `cancelled` is
+    // true.
+    std::function<double(const std::atomic<bool>& cancelled)> work;
+    // Makes what the promise resolves with of what `work` returned, on the environment's thread.
+    std::function<Napi::Value(Napi::Env env, double value)> result;
+    // Kept alive until the promise settles.
+    std::vector<Napi::ObjectReference> held;
+  };
 
   explicit JobQueue(Napi::Env env);
   JobQueue(const JobQueue&) = delete;
   JobQueue& operator=(const JobQueue&) = delete;
 
-  // Queues `work` under a number that is given once only, and keeps `held` alive until it has run.
-  // The process stays up for it.
-  Napi::Promise Start(Napi::Env env, std::uint64_t id, Work work, WorkerPool::Kind kind,
-                      const std::vector<Napi::Object>& held);
+  // Queues a job. The process stays up for it.
+  Napi::Promise Start(Napi::Env env, Job job);
 
-  // Tells work to stop; what has not begun is settled now. Does nothing for work that is over.
+  // Tells a job to stop; one that has not begun is settled now. Does nothing for one that is over.
   void Cancel(Napi::Env env, std::uint64_t id);
 
  private:
-  struct Job {
-    std::uint64_t id;
-    Work work;
+  // What a thread of the pool needs of a job.
+  struct Task {
+    std::uint64_t id = 0;
+    std::function<double(const std::atomic<bool>& cancelled)> work;
     std::atomic<bool> cancelled{false};
     bool has_begun = false;  // guarded by Shared::lock
   };
@@ -55,7 +62,7 @@ class JobQueue {
   struct Shared {
     std::mutex lock;
     std::condition_variable is_idle;
-    std::unordered_set<Job*> running;
+    std::unordered_set<Task*> running;
     bool is_closed = false;
     napi_threadsafe_function wake = nullptr;
   };
@@ -63,7 +70,8 @@ class JobQueue {
   struct Pending {
     Napi::Promise::Deferred deferred;
     std::vector<Napi::ObjectReference> held;
-    std::shared_ptr<Job> job;
+    std::function<Napi::Value(Napi::Env env, double value)> result;
+    std::shared_ptr<Task> task;
   };
   struct Outcome {
     std::uint64_t id = 0;
@@ -71,7 +79,7 @@ class JobQueue {
     std::exception_ptr error;
   };
 
-  static void RunOnPool(const std::shared_ptr<Shared>& shared, Job& job);
+  static void RunOnPool(const std::shared_ptr<Shared>& shared, Task& task);
   static void SettleOnLoop(napi_env env, napi_value, void* context, void* data);
   static void Close(JobQueue* queue);
   void Settle(Napi::Env env, const Outcome& outcome);

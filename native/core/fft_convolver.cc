@@ -302,6 +302,7 @@ std::shared_ptr<const Spectra<Real>> FftConvolver<Real>::SpectraFor(
     }
   }
   entry = std::move(spectra);
+  size_in_bytes_ += entry->values.size() * sizeof(std::complex<Real>);
   return entry;
 }
 

@@ -47,6 +47,9 @@ class FftConvolver {
   // or 0. Scratch memory does not depend on the number of steps beyond one window.
   void Convolve(const Stretch<Real>& stretch) const;
 
+  // Memory of the spectra that have been prepared so far.
+  std::size_t size_in_bytes() const { return size_in_bytes_.load(std::memory_order_relaxed); }
+
  private:
   // Null once `cancelled` is true.
   std::shared_ptr<const Spectra<Real>> SpectraFor(const BlockPlan& blocks,
@@ -62,6 +65,7 @@ class FftConvolver {
   mutable std::vector<std::int64_t> first_with_;
   mutable std::vector<std::int32_t> kernel_of_;
   mutable std::map<std::int64_t, std::shared_ptr<const Spectra<Real>>> spectra_;
+  mutable std::atomic<std::size_t> size_in_bytes_{0};
 };
 
 }  // namespace expsyn

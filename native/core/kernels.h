@@ -1,6 +1,7 @@
 #ifndef EXPSYN_CORE_KERNELS_H_
 #define EXPSYN_CORE_KERNELS_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "fft_convolver.h"
@@ -18,6 +19,10 @@ class Kernels {
   Kernels& operator=(const Kernels&) = delete;
 
   const Window& window() const { return window_; }
+  // Memory that is held now; it grows with the transform lengths that calls need.
+  std::size_t size_in_bytes() const {
+    return window_.size_in_bytes() + convolver32_.size_in_bytes() + convolver64_.size_in_bytes();
+  }
   void Convolve(const Stretch<float>& stretch) const { convolver32_.Convolve(stretch); }
   void Convolve(const Stretch<double>& stretch) const { convolver64_.Convolve(stretch); }
 

@@ -1,6 +1,7 @@
 #ifndef EXPSYN_CORE_WINDOW_H_
 #define EXPSYN_CORE_WINDOW_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 
@@ -22,6 +23,9 @@ class Window {
 
   std::int64_t n_synapses() const { return n_synapses_; }
   std::int64_t length() const { return length_; }
+  std::size_t size_in_bytes() const {
+    return static_cast<std::size_t>(n_synapses_) * (8 * sizeof(double) + 2 * sizeof(float));
+  }
 
   // a_n = exp(-dt / tau_n) to twice double precision: decay + decay_low.
   const double* decay() const { return factors64_.decay.data(); }

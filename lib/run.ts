@@ -1,0 +1,237 @@
+/**
+ * Runs a call that lib/call.ts has prepared: makes the arrays that it fills, calls the addon, puts
+ * the result together.
+ */
+import { inspect } from 'node:util';
+
+import { abortReason, isAborted, onAbort } from './abort';
+import { allocate, allocateState, arrayOf, type NdArray } from './arrays';
+import type { CarriedState, FloatArray, PreparedCall } from './call';
+import { formatShape, outOfRange } from './checks';
+import type { ExpSynEvolution } from './exp-syn-options';
+import { CANCELLED, METHOD_CODES, native, type EvolveArguments } from './native';
+import { copyInto, isShared, lengthOf } from './typed-arrays';
+
+/** What a call returns, and the state that it leaves. */
+export interface CallResult {
+  evolution: ExpSynEvolution;
+  after: CarriedState;
+}
+
+/** The state that a call starts from, given the one that the module carries. */
+export function startOf(call: PreparedCall, carried: CarriedState): CarriedState {
+  return call.given === undefined ? carried : { ...carried, ...call.given };
+}
+
+/** Computes on the calling thread. */
+export function runHere(call: PreparedCall, before: CarriedState): CallResult {
+  checkStart(call, before);
+  const output = call.out ?? allocateOutput(call);
+  const nextState = allocateNextState(call);
+  if (!isEmpty(call)) {
+    refuseNonFinite(callNative(native.evolve, call, before, output, nextState, 0), call);
+  }
+  return finish(call, before, output, nextState);
+}
+
+/** Computes on the addon's own threads. */
+export async function runOffThread(call: PreparedCall, before: CarriedState): Promise<CallResult> {
+  const nextState = allocateNextState(call);
+  const output = await fillOffThread(call, async (array, id) => {
+    checkStart(call, before);
+    if (isEmpty(call)) return;
+    const index = await callNative(native.evolveAsync, call, before, array, nextState, id);
+    if (index === CANCELLED) throw new Cancelled();
+    refuseNonFinite(index, call);
+  });
+  return finish(call, before, output, nextState);
+}
+
+/** Thrown by what fillOffThread() calls when the addon says that the call was cancelled. */
+export class Cancelled extends Error {}
+
+/** Numbers of the addon's calls on other threads. */
+let nextId = 0;
+
+/**
+ * The output of a call, filled by `fill`, which hands the array and the call's number to the addon.
+ * Throws the signal's reason when that ends it.
+ */
+export async function fillOffThread(
+  call: PreparedCall,
+  fill: (output: FloatArray, id: number) => Promise<void>,
+): Promise<FloatArray> {
+  const { signal, out } = call;
+  // It may have waited for other calls.
+  if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
+  // The caller's own memory is filled at the end: until then it may be detached or shrink.
+  const isOutSafe = out !== undefined && (call.isTransferred || isShared(out));
+  const output = isOutSafe ? out : allocateOutput(call);
+  const id = nextId++;
+  const stopListening =
+    signal &&
+    onAbort(signal, () => {
+      native.cancel(id);
+    });
+  try {
+    await fill(output, id);
+  } catch (error) {
+    throw error instanceof Cancelled && signal !== undefined ? abortReason(signal) : error;
+  } finally {
+    stopListening?.();
+  }
+  if (out === undefined || isOutSafe) return output;
+  if (lengthOf(out) !== lengthOf(output)) {
+    throw outOfRange(
+      `${lengthOf(output)} elements`,
+      'options.out',
+      `${lengthOf(out)}`,
+      'it was detached or resized while the call ran',
+    );
+  }
+  copyInto(out, output);
+  return out;
+}
+
+/** Whether there is nothing to compute. */
+export function isEmpty(call: PreparedCall): boolean {
+  return call.batches === 0 || call.timesteps === 0;
+}
+
+export function allocateOutput(call: PreparedCall): FloatArray {
+  const { size, dtype } = call.settings;
+  return allocate(arrayOf(dtype), [call.batches, call.timesteps, size], 'output');
+}
+
+/** Room for the state of each batch item after the call. */
+export function allocateNextState(call: PreparedCall): FloatArray {
+  return allocateState(call.settings.dtype, isEmpty(call) ? 0 : call.batches * call.settings.size);
+}
+
+/** Checks a call against the state that it starts from. */
+function checkStart(call: PreparedCall, before: CarriedState): void {
+  const { batches, timesteps } = call;
+  if (isEmpty(call)) return;
+  const held = before.isyn.shape.length === 2 ? before.isyn.shape[0] : undefined;
+  if (held !== undefined && held !== batches) {
+    throw outOfRange(
+      `${held} batch items, as isyn of shape ${formatShape(before.isyn.shape)} holds,`,
+      'input',
+      `${batches}`,
+      'reset the state, or pass one in with the call',
+    );
+  }
+  if (!Number.isSafeInteger(before.step + timesteps)) {
+    throw outOfRange(
+      'an absolute step below 2^53 after the call',
+      'step',
+      `${before.step} + ${timesteps}`,
+      'reset the state',
+    );
+  }
+}
+
+/** Puts the result together, and the state after it. */
+function finish(
+  call: PreparedCall,
+  before: CarriedState,
+  output: FloatArray,
+  nextState: FloatArray,
+): CallResult {
+  const { batches, timesteps } = call;
+  const { size, isRockpool, windowLength } = call.settings;
+  let after = before;
+  if (batches > 0 && timesteps > 0) {
+    const isSingle = batches === 1 || isRockpool;
+    const isyn = {
+      data: isSingle && batches > 1 ? nextState.subarray(0, size) : nextState,
+      shape: isSingle ? [size] : [batches, size],
+    };
+    after = { isyn, step: before.step + timesteps };
+  }
+  return {
+    after,
+    evolution: new FinishedRun({ data: output, shape: [batches, timesteps, size] }, after, {
+      method: call.method,
+      windowLength,
+      firstStep: before.step,
+    }),
+  };
+}
+
+/** What evolve() returns. Its state is copied out when it is first read. */
+class FinishedRun implements ExpSynEvolution {
+  #state: ExpSynEvolution['state'] | undefined;
+  readonly #after: CarriedState;
+
+  constructor(
+    readonly output: NdArray,
+    after: CarriedState,
+    readonly record: ExpSynEvolution['record'],
+  ) {
+    this.#after = after;
+  }
+
+  get state(): ExpSynEvolution['state'] {
+    const { isyn, step } = this.#after;
+    this.#state ??= { isyn: { data: isyn.data.slice(), shape: [...isyn.shape] }, step };
+    return this.#state;
+  }
+
+  [inspect.custom](_depth: number, options: object): string {
+    return inspect({ output: this.output, state: this.state, record: this.record }, options);
+  }
+}
+
+/** Calls one of the addon's functions with a call. Not by spreading an array, which takes longer. */
+function callNative<Result>(
+  evolve: (...call: [...EvolveArguments, id: number]) => Result,
+  call: PreparedCall,
+  before: CarriedState,
+  output: FloatArray,
+  nextState: FloatArray,
+  id: number,
+): Result {
+  const { settings } = call;
+  return evolve(
+    settings.kernels,
+    METHOD_CODES[call.method],
+    call.data,
+    call.batches,
+    call.timesteps,
+    call.isInputPerSynapse,
+    output,
+    settings.throwNonFinite,
+    settings.noise,
+    settings.noiseScale,
+    settings.isRockpool,
+    settings.threads,
+    before.isyn.data,
+    before.isyn.shape.length === 1,
+    nextState,
+    settings.seed,
+    before.step,
+    id,
+  );
+}
+
+/** Throws when the addon found a NaN or infinity at flat index `index` >= 0. */
+function refuseNonFinite(index: number, call: PreparedCall): void {
+  if (index >= 0) throw nonFinite(index, call);
+}
+
+/** The error for a NaN or infinity at flat index `index` of a call's input. */
+export function nonFinite(index: number, call: PreparedCall): RangeError {
+  const place: number[] = [];
+  let rest = index;
+  for (const size of [...call.inputShape].reverse()) {
+    place.unshift(rest % size);
+    rest = Math.floor(rest / size);
+  }
+  return outOfRange(
+    'finite numbers',
+    'input',
+    `${call.data[index]} at [${place.join(', ')}]`,
+    "set nonFinite to 'propagate' to let it through",
+  );
+}

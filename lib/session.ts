@@ -1,0 +1,569 @@
+/**
+ * Sessions: independent states that share one module's parameters, kernels and plans. The states
+ * themselves lie with the addon.
+ */
+import { inspect } from 'node:util';
+
+import { orAborted } from './abort';
+import { allocate, arrayOf, type ArrayInput, type NdArray } from './arrays';
+import type { FloatArray, PreparedCall } from './call';
+import { formatShape, outOfRange, readOptions, wholeNumber, wrongType } from './checks';
+import type { ExpSyn } from './exp-syn';
+import {
+  drawSeed,
+  type EvolveOptions,
+  type ExpSynRecord,
+  type ExpSynSessionJson,
+} from './exp-syn-options';
+import { decodeNumbers, encodeNumbers, parseJson } from './json-numbers';
+import type { RasterInput } from './module';
+import {
+  CANCELLED,
+  METHOD_CODES,
+  native,
+  type EvolveSessionsArguments,
+  type SessionNumbers,
+  type SessionTable,
+} from './native';
+import {
+  allocateNextState,
+  allocateOutput,
+  Cancelled,
+  fillOffThread,
+  isEmpty,
+  nonFinite,
+} from './run';
+
+/** How a session begins. */
+export interface SessionOptions {
+  /** Seed of the session's noise, 0 to 2^53 - 1. By default drawn from the operating system. */
+  seed?: number;
+  /** The synaptic current to start from, (N,). Default 0. */
+  isyn?: ArrayInput;
+  /** Absolute number of the first step. Default 0. */
+  step?: number;
+}
+
+/** What evolve() of a session takes. */
+export type SessionEvolveOptions = Omit<EvolveOptions, 'state'>;
+
+/** How a call was computed. */
+export type SessionRecord = Omit<ExpSynRecord, 'firstStep'>;
+
+/** What a session's call returns. */
+export interface SessionEvolution {
+  /** (1, T, N), of the module's dtype. */
+  output: NdArray;
+  record: SessionRecord;
+}
+
+/** A session whose input was refused in a gathered call. */
+export interface SessionFailure {
+  session: ExpSynSession;
+  /** Its place among the sessions of the call. */
+  item: number;
+  error: RangeError;
+}
+
+/** What a gathered call returns. */
+export interface GatheredEvolution {
+  /** (K, T, N), of the module's dtype; what belongs to a session that failed is undefined. */
+  output: NdArray;
+  /** The sessions whose input held a NaN or infinity, in their order; they are as they were. */
+  failures: SessionFailure[];
+  record: SessionRecord;
+}
+
+/**
+ * What sessions need of their module.
+ *
+ * @internal
+ */
+export interface SessionParent {
+  readonly module: ExpSyn;
+  /** Takes everything that a call depends on, as it is now. */
+  prepare(input: RasterInput, options: SessionEvolveOptions, isAsync: boolean): PreparedCall;
+  /** Checks a state, and gives it the module's dtype. */
+  castIsyn(value: unknown, name: string): NdArray;
+  /** Keeps the kernels of prepared calls while `pending` is not settled. */
+  keepWhile(pending: Promise<unknown>): void;
+}
+
+/** Calls that wait or run, per session: the last one, which never rejects. */
+type Pending = Promise<void>;
+
+let numberOf: (session: ExpSynSession) => number;
+let pendingOf: (session: ExpSynSession) => Pending | undefined;
+let setPending: (session: ExpSynSession, pending: Pending | undefined) => void;
+let markChecked: (session: ExpSynSession, check: number) => boolean;
+let belongs: (session: unknown, sessions: Sessions) => session is ExpSynSession;
+
+/** The number of a session that has been closed. */
+const CLOSED = -1;
+
+/**
+ * One of many independent runs over the synapses of a module: a state isyn (N,), an absolute step
+ * and a seed of its own. Attributes that are assigned to the module count for the calls of its
+ * sessions that are made from then on.
+ *
+ * Calls on one session run in the order in which they were made; calls on different sessions do not
+ * wait for each other. A call that fails leaves its session as it was.
+ */
+export class ExpSynSession {
+  readonly #sessions: Sessions;
+  #number: number;
+  #seed: number;
+  #pending: Pending | undefined;
+  #lastCheck = 0;
+
+  static {
+    numberOf = (session) => session.#number;
+    pendingOf = (session) => session.#pending;
+    setPending = (session, pending) => {
+      session.#pending = pending;
+    };
+    // Whether it had not been marked in this check before.
+    markChecked = (session, check) => {
+      if (session.#lastCheck === check) return false;
+      session.#lastCheck = check;
+      return true;
+    };
+    belongs = (session, sessions): session is ExpSynSession =>
+      typeof session === 'object' &&
+      session !== null &&
+      #sessions in session &&
+      session.#sessions === sessions;
+  }
+
+  /** @internal Made by ExpSyn's session(). */
+  constructor(sessions: Sessions, number: number, seed: number) {
+    this.#sessions = sessions;
+    this.#number = number;
+    this.#seed = seed;
+  }
+
+  /** The module whose parameters it has. */
+  get module(): ExpSyn {
+    return this.#sessions.module;
+  }
+
+  /** Number of inputs. */
+  get sizeIn(): number {
+    return this.module.sizeIn;
+  }
+
+  /** Number of synapses. */
+  get sizeOut(): number {
+    return this.module.sizeOut;
+  }
+
+  /** Whether close() has been called. */
+  get isClosed(): boolean {
+    return this.#number === CLOSED;
+  }
+
+  /** The synaptic current after the last settled call, (N,), as a copy. */
+  get isyn(): NdArray {
+    const { dtype } = this.module;
+    const data = allocate(arrayOf(dtype), [this.sizeOut], 'isyn');
+    native.readSession(this.#sessions.table, this.#requireOpen('isyn'), data);
+    return { data, shape: [this.sizeOut] };
+  }
+  set isyn(value: ArrayInput) {
+    const isyn = this.#sessions.castIsyn(value, 'isyn');
+    this.#write('isyn', isyn, this.step, this.#seed);
+  }
+
+  /** Absolute number of the next step. */
+  get step(): number {
+    return native.readSession(this.#sessions.table, this.#requireOpen('step'), undefined);
+  }
+  set step(value: number) {
+    this.#write('step', undefined, wholeNumber(value, 'step'), this.#seed);
+  }
+
+  /** Seed of the noise. A number drawn depends on (seed, n, absolute step) alone. */
+  get seed(): number {
+    return this.#seed;
+  }
+  set seed(value: number) {
+    this.#write('seed', undefined, this.step, wholeNumber(value, 'seed'));
+  }
+
+  /** As evolve() of the module, for an input of shape (T,), (T, N) or (1, T, N). */
+  async evolve(input: RasterInput, options: SessionEvolveOptions = {}): Promise<SessionEvolution> {
+    return single(await this.#sessions.evolve([this], input, options));
+  }
+
+  /** As evolveSync() of the module, for an input of shape (T,), (T, N) or (1, T, N). */
+  evolveSync(input: RasterInput, options: SessionEvolveOptions = {}): SessionEvolution {
+    return single(this.#sessions.evolveSync([this], input, options));
+  }
+
+  /** Returns isyn and step to 0. Returns the session. */
+  resetState(): this {
+    const zeros = allocate(arrayOf(this.module.dtype), [this.sizeOut], 'isyn');
+    this.#write('resetState()', { data: zeros, shape: [this.sizeOut] }, 0, this.#seed);
+    return this;
+  }
+
+  /**
+   * Gives the session's memory back, after its pending calls; it cannot be used again. A session
+   * that nobody holds any more is closed by the garbage collector, which takes its time.
+   */
+  close(): void {
+    if (this.isClosed) return;
+    this.#sessions.close(this, this.#number);
+    this.#number = CLOSED;
+  }
+
+  /** Where the session has got to, for restoreSession() of a module with the same parameters. */
+  toJSON(): ExpSynSessionJson {
+    const { isyn } = this;
+    return {
+      class: 'ExpSynSession',
+      version: 1,
+      size: this.sizeOut,
+      dtype: this.module.dtype,
+      seed: this.#seed,
+      isyn: encodeNumbers(isyn),
+      step: this.step,
+    };
+  }
+
+  /**
+   * What console.log() shows.
+   *
+   * @internal Not in the published types, which need none of Node's.
+   */
+  [inspect.custom](_depth: number, options: object): string {
+    const name = `ExpSynSession (${this.sizeOut},)`;
+    if (this.isClosed) return `${name} closed`;
+    return `${name} ${inspect({ isyn: this.isyn, step: this.step, seed: this.#seed }, options)}`;
+  }
+
+  #requireOpen(name: string): number {
+    if (this.#number === CLOSED) throw closedError(name);
+    return this.#number;
+  }
+
+  #write(name: string, isyn: NdArray | undefined, step: number, seed: number): void {
+    const number = this.#requireOpen(name);
+    if (this.#pending !== undefined) throw pendingError(name);
+    native.writeSession(this.#sessions.table, number, isyn?.data, step, seed);
+    this.#seed = seed;
+  }
+}
+
+/**
+ * The sessions of one module.
+ *
+ * @internal
+ */
+export class Sessions {
+  readonly table: SessionTable;
+  readonly #parent: SessionParent;
+  readonly #forgotten: FinalizationRegistry<number>;
+
+  constructor(parent: SessionParent) {
+    this.#parent = parent;
+    const { sizeOut, dtype } = parent.module;
+    const table = new native.SessionTable(sizeOut, dtype === 'float32');
+    this.table = table;
+    this.#forgotten = new FinalizationRegistry((number) => {
+      native.closeSession(table, number);
+    });
+  }
+
+  get module(): ExpSyn {
+    return this.#parent.module;
+  }
+
+  open(options: SessionOptions | undefined): ExpSynSession {
+    const given = readOptions(options, 'options', ['seed', 'isyn', 'step']);
+    const seed = given.seed === undefined ? drawSeed() : wholeNumber(given.seed, 'options.seed');
+    const step = given.step === undefined ? 0 : wholeNumber(given.step, 'options.step');
+    const isyn = given.isyn === undefined ? undefined : this.castIsyn(given.isyn, 'options.isyn');
+    return this.#open(seed, isyn, step);
+  }
+
+  /** The session that toJSON() described, given its result or the text of it. */
+  restore(json: unknown): ExpSynSession {
+    const { sizeOut, dtype } = this.module;
+    const saved = readOptions(parseJson(json), 'json', [
+      'class',
+      'version',
+      'size',
+      'dtype',
+      'seed',
+      'isyn',
+      'step',
+    ]);
+    if (saved.class !== 'ExpSynSession') {
+      throw wrongType("'ExpSynSession'", 'json.class', saved.class);
+    }
+    if (saved.version !== 1) throw wrongType('version 1', 'json.version', saved.version);
+    if (saved.size !== sizeOut) {
+      throw wrongType(`${sizeOut}, as the module has,`, 'json.size', saved.size);
+    }
+    if (saved.dtype !== dtype) {
+      throw wrongType(`'${dtype}', as the module has,`, 'json.dtype', saved.dtype);
+    }
+    const seed = wholeNumber(saved.seed, 'json.seed');
+    const step = wholeNumber(saved.step, 'json.step');
+    const isyn = this.castIsyn(decodeNumbers(saved.isyn, 'json.isyn'), 'json.isyn');
+    return this.#open(seed, isyn, step);
+  }
+
+  castIsyn(value: unknown, name: string): NdArray {
+    const isyn = this.#parent.castIsyn(value, name);
+    if (isyn.shape.length === 1) return isyn;
+    throw outOfRange(`shape (${this.module.sizeOut},)`, name, `shape ${formatShape(isyn.shape)}`);
+  }
+
+  /** Computes on the addon's own threads, after what is pending on any of the sessions. */
+  async evolve(
+    given: readonly unknown[],
+    input: RasterInput,
+    options: SessionEvolveOptions,
+  ): Promise<GatheredEvolution> {
+    const sessions = this.#readSessions(given);
+    const call = this.#parent.prepare(input, options, true);
+    // From here on, none of the caller's code runs.
+    const numbers = numbersOf(sessions, call);
+    const before = new Set<Pending>();
+    for (const session of sessions) {
+      const pending = pendingOf(session);
+      if (pending !== undefined) before.add(pending);
+    }
+    let hasBegun = before.size === 0;
+    const run = async (): Promise<GatheredEvolution> => {
+      if (!hasBegun) await Promise.all(before);
+      hasBegun = true;
+      return this.#runOffThread(call, sessions, numbers);
+    };
+    const running = run();
+    const pending: Pending = running.then(ignore, ignore);
+    for (const session of sessions) setPending(session, pending);
+    this.#parent.keepWhile(pending);
+    const settled = running.finally(() => {
+      for (const session of sessions) {
+        if (pendingOf(session) === pending) setPending(session, undefined);
+      }
+    });
+    // A call that waits for others is left at once; one that runs is waited for, since it writes.
+    return call.signal === undefined ? settled : orAborted(settled, call.signal, () => !hasBegun);
+  }
+
+  /** Computes on the calling thread. No call of the sessions may be pending. */
+  evolveSync(
+    given: readonly unknown[],
+    input: RasterInput,
+    options: SessionEvolveOptions,
+  ): GatheredEvolution {
+    const sessions = this.#readSessions(given);
+    const call = this.#parent.prepare(input, options, false);
+    const numbers = numbersOf(sessions, call);
+    for (const session of sessions) {
+      if (pendingOf(session) !== undefined) throw pendingError('evolveSync()');
+    }
+    const output = call.out ?? allocateOutput(call);
+    const found = isEmpty(call)
+      ? NOTHING_FOUND
+      : callNative(native.evolveSessions, call, output, this.table, numbers, NO_STATES, 0);
+    return gather(call, sessions, output, found);
+  }
+
+  /** Closes a session, after its pending calls. */
+  close(session: ExpSynSession, number: number): void {
+    this.#forgotten.unregister(session);
+    const pending = pendingOf(session);
+    if (pending === undefined) {
+      native.closeSession(this.table, number);
+      return;
+    }
+    void pending.then(() => {
+      native.closeSession(this.table, number);
+    });
+  }
+
+  #open(seed: number, isyn: NdArray | undefined, step: number): ExpSynSession {
+    const number = native.openSession(this.table, seed);
+    if (isyn !== undefined || step > 0) {
+      native.writeSession(this.table, number, isyn?.data, step, seed);
+    }
+    const session = new ExpSynSession(this, number, seed);
+    this.#forgotten.register(session, number, session);
+    return session;
+  }
+
+  /** The sessions of a call, in an array of our own. */
+  #readSessions(given: unknown): ExpSynSession[] {
+    if (!Array.isArray(given)) throw wrongType('an array of sessions', 'sessions', given);
+    const count = given.length;
+    const sessions: ExpSynSession[] = [];
+    for (let item = 0; item < count; item++) {
+      const session: unknown = given[item];
+      if (!belongs(session, this)) {
+        throw wrongType('a session of this module', `sessions[${item}]`, session);
+      }
+      sessions.push(session);
+    }
+    return sessions;
+  }
+
+  async #runOffThread(
+    call: PreparedCall,
+    sessions: readonly ExpSynSession[],
+    numbers: SessionNumbers,
+  ): Promise<GatheredEvolution> {
+    const nextStates = allocateNextState(call);
+    let found: number | number[] = NOTHING_FOUND;
+    const output = await fillOffThread(call, async (array, id) => {
+      if (isEmpty(call)) return;
+      const { table } = this;
+      found = await callNative(
+        native.evolveSessionsAsync,
+        call,
+        array,
+        table,
+        numbers,
+        nextStates,
+        id,
+      );
+      if (found === CANCELLED) throw new Cancelled();
+    });
+    if (!isEmpty(call)) {
+      const moved = without(numbers, found);
+      if (moved !== CLOSED) native.commitSessions(this.table, moved, nextStates, call.timesteps);
+    }
+    return gather(call, sessions, output, found);
+  }
+}
+
+/** What the addon returns when every item was finite. */
+const NOTHING_FOUND = -1;
+
+/** For calls on this thread, which need none. */
+const NO_STATES = new Float64Array(0);
+
+/** The result of a call for one session. */
+function single({ output, failures, record }: GatheredEvolution): SessionEvolution {
+  if (failures[0] !== undefined) throw failures[0].error;
+  return { output, record };
+}
+
+function ignore(): void {
+  // Whoever made the call is told.
+}
+
+/** Number of the last gathered call whose sessions were looked at. */
+let lastCheck = 0;
+
+/** The addon's numbers of the sessions of a call, which must be open, different and one an item. */
+function numbersOf(sessions: readonly ExpSynSession[], call: PreparedCall): SessionNumbers {
+  const count = sessions.length;
+  if (call.batches !== count) {
+    throw outOfRange(
+      `${count} batch items, one a session,`,
+      'input',
+      `${call.batches}`,
+      'give each session its own item',
+    );
+  }
+  const [first] = sessions;
+  if (count === 1 && first !== undefined) return openNumberOf(first, 'evolve()');
+  const numbers = new Int32Array(count);
+  const check = ++lastCheck;
+  sessions.forEach((session, item) => {
+    numbers[item] = openNumberOf(session, `sessions[${item}]`);
+    if (!markChecked(session, check)) {
+      throw outOfRange(
+        'different sessions',
+        'sessions',
+        `the same one again at [${item}]`,
+        'put its steps into one item',
+      );
+    }
+  });
+  return numbers;
+}
+
+function openNumberOf(session: ExpSynSession, name: string): number {
+  const number = numberOf(session);
+  if (number === CLOSED) throw closedError(name);
+  return number;
+}
+
+/** The numbers without those of the items that the addon has found something in. */
+function without(numbers: SessionNumbers, found: number | number[]): SessionNumbers {
+  if (typeof found === 'number') return numbers;
+  if (typeof numbers === 'number') return CLOSED;
+  const rest = numbers.slice();
+  for (let i = 0; i < found.length; i += 2) rest[found[i] ?? 0] = CLOSED;
+  return rest;
+}
+
+function gather(
+  call: PreparedCall,
+  sessions: readonly ExpSynSession[],
+  output: FloatArray,
+  found: number | number[],
+): GatheredEvolution {
+  const { batches, timesteps, settings, method } = call;
+  const failures: SessionFailure[] = [];
+  if (typeof found !== 'number') {
+    for (let i = 0; i < found.length; i += 2) {
+      const item = found[i] ?? 0;
+      const session = sessions[item];
+      if (session === undefined) continue;
+      failures.push({ session, item, error: nonFinite(found[i + 1] ?? 0, call) });
+    }
+  }
+  return {
+    output: { data: output, shape: [batches, timesteps, settings.size] },
+    failures,
+    record: { method, windowLength: settings.windowLength },
+  };
+}
+
+/** Calls one of the addon's functions with a call. Not by spreading an array, which takes longer. */
+function callNative<Result>(
+  evolve: (...call: [...EvolveSessionsArguments, nextStates: FloatArray, id: number]) => Result,
+  call: PreparedCall,
+  output: FloatArray,
+  table: SessionTable,
+  numbers: SessionNumbers,
+  nextStates: FloatArray,
+  id: number,
+): Result {
+  const { settings } = call;
+  return evolve(
+    settings.kernels,
+    METHOD_CODES[call.method],
+    call.data,
+    call.batches,
+    call.timesteps,
+    call.isInputPerSynapse,
+    output,
+    settings.throwNonFinite,
+    settings.noise,
+    settings.noiseScale,
+    settings.isRockpool,
+    settings.threads,
+    table,
+    numbers,
+    nextStates,
+    id,
+  );
+}
+
+function closedError(name: string): Error {
+  return new Error(`Expected an open session for ${name} but it has been closed; open another.`);
+}
+
+function pendingError(name: string): Error {
+  return new Error(
+    `Expected no pending evolve() on this session for ${name} but found one; await it first.`,
+  );
+}

@@ -1,0 +1,257 @@
+#include "calls.h"
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+#include <type_traits>
+
+namespace expsyn::binding {
+
+namespace {
+
+const std::atomic<bool> kNeverCancelled{false};
+
+std::size_t Product(std::int64_t a, std::int64_t b) {
+  return CheckedProduct(static_cast<std::size_t>(a), static_cast<std::size_t>(b));
+}
+
+bool Overlap(const ArrayView& a, const ArrayView& b) {
+  const auto* a_begin = static_cast<const char*>(a.data);
+  const auto* b_begin = static_cast<const char*>(b.data);
+  return a_begin < b_begin + b.size_in_bytes() && b_begin < a_begin + a.size_in_bytes();
+}
+
+// Numbers of sessions: one as a number, any as an Int32Array.
+class Numbers {
+ public:
+  Numbers(const Napi::CallbackInfo& info, std::size_t position) {
+    const Arguments arguments(info);
+    if (info[position].IsNumber()) {
+      single_ = arguments.Size(position);
+      return;
+    }
+    view_ = arguments.Array(position);
+    arguments.Require(view_, position, ElementType::kInt32, view_.length);
+    count_ = static_cast<std::int64_t>(view_.length);
+  }
+
+  std::int64_t count() const { return count_; }
+  std::int64_t operator[](std::int64_t i) const {
+    return view_.data == nullptr ? single_ : static_cast<const std::int32_t*>(view_.data)[i];
+  }
+
+ private:
+  std::int64_t count_ = 1;
+  std::int64_t single_ = 0;
+  ArrayView view_{};
+};
+
+}  // namespace
+
+Call::Call(const Napi::CallbackInfo& info)
+    : handle_(KernelsHandle::From(info, kKernels)), kernels_(handle_.kernels(info.Env())) {
+  const Arguments arguments(info);
+  method_ = arguments.Size(kMethod) == 0 ? Method::kFft : Method::kRecursive;
+  raster_.n_batches = arguments.Size(kBatches);
+  raster_.n_timesteps = arguments.Size(kTimesteps);
+  raster_.n_columns = arguments.Boolean(kIsInputPerSynapse) ? n_synapses() : 1;
+  const std::size_t n_rows = Product(raster_.n_batches, raster_.n_timesteps);
+  input_ = arguments.Array(kInput);
+  arguments.Require(input_, kInput, input_.type,
+                    CheckedProduct(n_rows, static_cast<std::size_t>(raster_.n_columns)));
+  raster_.data = input_.data;
+  raster_.type = input_.type;
+  output_ = arguments.Array(kOutput);
+  dtype_ = output_.type == ElementType::kFloat32 ? ElementType::kFloat32 : ElementType::kFloat64;
+  arguments.Require(output_, kOutput, dtype_,
+                    CheckedProduct(n_rows, static_cast<std::size_t>(n_synapses())));
+  output_data_ = output_.data;
+  throw_non_finite_ = arguments.Boolean(kThrowNonFinite);
+  noise_placement_ =
+      static_cast<NoisePlacement>(std::min<std::int64_t>(arguments.Size(kNoisePlacement), 3));
+  noise_scale_ = arguments.Number(kNoiseScale);
+  is_state_noisy_ = arguments.Boolean(kIsStateNoisy);
+  // Asking the system takes longer than a short call.
+  static const unsigned n_processors = std::max(1u, std::thread::hardware_concurrency());
+  n_threads_ =
+      static_cast<unsigned>(std::min<std::int64_t>(arguments.Size(kThreads), n_processors));
+}
+
+bool Call::IsInputWrittenOver() const { return Overlap(input_, output_); }
+
+void Call::CopyInput() {
+  input_copy_ = AlignedBuffer<char>(input_.size_in_bytes());
+  if (input_copy_.size() > 0) std::memcpy(input_copy_.data(), input_.data, input_copy_.size());
+  raster_.data = input_copy_.data();
+}
+
+BatchCall::BatchCall(const Napi::CallbackInfo& info) : Call(info) {
+  const Arguments arguments(info);
+  const std::size_t state_size = Product(raster_.n_batches, n_synapses());
+  is_state_shared_ = arguments.Boolean(kIsStateShared);
+  state_ = arguments
+               .Array(kState, dtype_,
+                      is_state_shared_ ? static_cast<std::size_t>(n_synapses()) : state_size)
+               .data;
+  next_state_ = arguments.Array(kNextState, dtype_, state_size).data;
+  seed_ = static_cast<std::uint64_t>(arguments.Size(kSeed));
+  step_ = static_cast<std::uint64_t>(arguments.Size(kStep));
+}
+
+template <typename Real>
+double BatchCall::RunAs(const std::atomic<bool>& cancelled) const {
+  EvolveCall<Real> call;
+  call.method = method_;
+  call.input = raster_;
+  call.noise = {noise_placement_, noise_scale_, seed_, step_};
+  call.throw_non_finite = throw_non_finite_;
+  call.state = static_cast<const Real*>(state_);
+  call.is_state_shared = is_state_shared_;
+  call.output = static_cast<Real*>(output_data_);
+  call.next_state = static_cast<Real*>(next_state_);
+  call.n_threads = n_threads_;
+  call.is_state_noisy = is_state_noisy_;
+  const EvolveResult result = Evolve(*kernels_, call, cancelled);
+  if (result.status == EvolveResult::Status::kCancelled) return JobQueue::kCancelled;
+  return static_cast<double>(result.non_finite_index);
+}
+
+double BatchCall::Run(const std::atomic<bool>& cancelled) const {
+  return dtype_ == ElementType::kFloat32 ? RunAs<float>(cancelled) : RunAs<double>(cancelled);
+}
+
+Napi::Value BatchCall::RunHere(Napi::Env env) {
+  if (IsInputWrittenOver()) {
+    if (throw_non_finite_) {
+      const std::int64_t index = FirstNonFinite(raster_);
+      if (index >= 0) return Result(env, static_cast<double>(index));
+    }
+    CopyInput();
+  }
+  return Result(env, Run(kNeverCancelled));
+}
+
+Napi::Value BatchCall::Result(Napi::Env env, double value) const {
+  return Napi::Number::New(env, value);
+}
+
+GatheredCall::GatheredCall(const Napi::CallbackInfo& info, bool is_async) : Call(info) {
+  if (dtype_ == ElementType::kFloat32) {
+    Unpack(info, is_async, side32_);
+  } else {
+    Unpack(info, is_async, side64_);
+  }
+}
+
+template <typename Real>
+void GatheredCall::Unpack(const Napi::CallbackInfo& info, bool is_async, Side<Real>& side) {
+  const auto* table = std::get_if<std::shared_ptr<SessionTable<Real>>>(
+      &SessionTableHandle::From(info, kTable).table());
+  if (table == nullptr || (*table)->n_synapses() != n_synapses()) {
+    throw Napi::TypeError::New(info.Env(), "Expected a session table of the kernels' size.");
+  }
+  side.table = *table;
+  const Numbers numbers(info, kNumbers);
+  if (numbers.count() != raster_.n_batches) {
+    throw Napi::TypeError::New(info.Env(), "Expected a session for each item of the input.");
+  }
+  side.sessions.reserve(static_cast<std::size_t>(numbers.count()));
+  for (std::int64_t i = 0; i < numbers.count(); ++i) {
+    Session<Real>* session = side.table->Find(numbers[i]);
+    if (session == nullptr) throw Napi::TypeError::New(info.Env(), "Expected an open session.");
+    constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
+    if (raster_.n_timesteps > kMaxSafeInteger - static_cast<std::int64_t>(session->step)) {
+      throw Napi::RangeError::New(
+          info.Env(),
+          "Expected an absolute step below 2^53 after the call for session.step but received a "
+          "later one; reset the session.");
+    }
+    side.sessions.push_back(session);
+  }
+  const std::size_t size = Product(raster_.n_batches, n_synapses());
+  if (is_async) {
+    side.next_states =
+        static_cast<Real*>(Arguments(info).Array(kNextStates, kElementTypeOf<Real>, size).data);
+  } else {
+    side.scratch = AlignedBuffer<Real>(size);
+    side.next_states = side.scratch.data();
+  }
+}
+
+template <typename Real>
+double GatheredCall::RunAs(Side<Real>& side, const std::atomic<bool>& cancelled) {
+  SessionsCall<Real> call;
+  call.method = method_;
+  call.input = raster_;
+  call.sessions = side.sessions.data();
+  call.noise_placement = noise_placement_;
+  call.noise_scale = noise_scale_;
+  call.throw_non_finite = throw_non_finite_;
+  call.is_state_noisy = is_state_noisy_;
+  call.output = static_cast<Real*>(output_data_);
+  call.next_states = side.next_states;
+  call.n_threads = n_threads_;
+  if (!EvolveSessions(*kernels_, call, cancelled, &failures_)) return JobQueue::kCancelled;
+  return failures_.empty() ? -1 : static_cast<double>(failures_.size());
+}
+
+template <typename Real>
+void GatheredCall::Advance(Side<Real>& side) const {
+  auto failure = failures_.begin();
+  for (std::int64_t item = 0; item < raster_.n_batches; ++item) {
+    if (failure != failures_.end() && failure->item == item) {
+      ++failure;
+      continue;
+    }
+    side.table->Advance(*side.sessions[static_cast<std::size_t>(item)],
+                        side.next_states + item * n_synapses(), raster_.n_timesteps);
+  }
+}
+
+double GatheredCall::Run(const std::atomic<bool>& cancelled) {
+  return dtype_ == ElementType::kFloat32 ? RunAs(side32_, cancelled) : RunAs(side64_, cancelled);
+}
+
+Napi::Value GatheredCall::RunHere(Napi::Env env) {
+  if (IsInputWrittenOver()) CopyInput();
+  const double value = Run(kNeverCancelled);
+  if (dtype_ == ElementType::kFloat32) {
+    Advance(side32_);
+  } else {
+    Advance(side64_);
+  }
+  return Result(env, value);
+}
+
+Napi::Value GatheredCall::Result(Napi::Env env, double value) const {
+  if (value < 0) return Napi::Number::New(env, value);
+  Napi::Array found = Napi::Array::New(env, failures_.size() * 2);
+  std::uint32_t next = 0;
+  for (const SessionFailure& failure : failures_) {
+    found[next++] = Napi::Number::New(env, static_cast<double>(failure.item));
+    found[next++] = Napi::Number::New(env, static_cast<double>(failure.index));
+  }
+  return found;
+}
+
+void CommitSessions(const Napi::CallbackInfo& info) {
+  const Arguments arguments(info);
+  const Numbers numbers(info, 1);
+  const std::int64_t n_timesteps = arguments.Size(3);
+  std::visit(
+      [&](const auto& table) {
+        using Real = typename std::decay_t<decltype(*table)>::Element;
+        const std::int64_t n_synapses = table->n_synapses();
+        const ArrayView next_states =
+            arguments.Array(2, kElementTypeOf<Real>, Product(numbers.count(), n_synapses));
+        for (std::int64_t i = 0; i < numbers.count(); ++i) {
+          Session<Real>* session = table->Find(numbers[i]);
+          if (session == nullptr) continue;
+          table->Advance(*session, static_cast<const Real*>(next_states.data) + i * n_synapses,
+                         n_timesteps);
+        }
+      },
+      SessionTableHandle::From(info, 0).table());
+}
+
+}  // namespace expsyn::binding

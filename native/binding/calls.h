@@ -1,0 +1,156 @@
+#ifndef EXPSYN_BINDING_CALLS_H_
+#define EXPSYN_BINDING_CALLS_H_
+
+#include <napi.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "aligned_buffer.h"
+#include "arguments.h"
+#include "evolve.h"
+#include "handles.h"
+#include "kernels.h"
+#include "sessions.h"
+
+namespace expsyn::binding {
+
+// The arguments that every call of the core takes, unpacked. Positions are those in lib/native.ts.
+//
+// Pointers are taken in the constructors: no JavaScript runs between them and a call on the same
+// thread, and the arrays of one on another thread are out of JavaScript's reach.
+class Call {
+ public:
+  enum Position : std::size_t {
+    kKernels,
+    kMethod,
+    kInput,
+    kBatches,
+    kTimesteps,
+    kIsInputPerSynapse,
+    kOutput,
+    kThrowNonFinite,
+    kNoisePlacement,
+    kNoiseScale,
+    kIsStateNoisy,
+    kThreads,
+    kOwn,  // the first one that is a kind's own
+  };
+
+  // Each input is read again one window later, so it must outlast an output that is put over it.
+  bool IsInputWrittenOver() const;
+  void CopyInput();
+  bool IsShort() const { return expsyn::IsShort(raster_, n_synapses()); }
+  // To be called on JavaScript's thread when the call is over.
+  void ReportMemory(Napi::Env env) const { handle_.ReportMemory(env); }
+
+ protected:
+  explicit Call(const Napi::CallbackInfo& info);
+
+  std::int64_t n_synapses() const { return kernels_->window().n_synapses(); }
+
+  KernelsHandle& handle_;
+  std::shared_ptr<const Kernels> kernels_;
+  ElementType dtype_ = ElementType::kFloat64;
+  Method method_ = Method::kRecursive;
+  Raster raster_;
+  void* output_data_ = nullptr;
+  bool throw_non_finite_ = true;
+  NoisePlacement noise_placement_ = NoisePlacement::kNone;
+  double noise_scale_ = 0;
+  bool is_state_noisy_ = false;
+  unsigned n_threads_ = 1;
+
+ private:
+  ArrayView input_{};
+  ArrayView output_{};
+  AlignedBuffer<char> input_copy_;
+};
+
+// A call of evolve(): B batch items with one step and seed.
+class BatchCall : public Call {
+ public:
+  enum Position : std::size_t {
+    kState = kOwn,
+    kIsStateShared,
+    kNextState,
+    kSeed,
+    kStep,
+    kId,  // of evolveAsync() only
+  };
+  // What must stay alive while the call runs on another thread.
+  static constexpr std::size_t kHeld[] = {kKernels, kInput, kOutput, kState, kNextState};
+
+  explicit BatchCall(const Napi::CallbackInfo& info);
+
+  // -1, the flat index of the first non-finite element of the input, or JobQueue::kCancelled.
+  double Run(const std::atomic<bool>& cancelled) const;
+  // The same on JavaScript's thread. Whatever is refused is found before an output that overlaps
+  // the input is written.
+  Napi::Value RunHere(Napi::Env env);
+  Napi::Value Result(Napi::Env env, double value) const;
+
+ private:
+  template <typename Real>
+  double RunAs(const std::atomic<bool>& cancelled) const;
+
+  bool is_state_shared_ = true;
+  const void* state_ = nullptr;
+  void* next_state_ = nullptr;
+  std::uint64_t seed_ = 0;
+  std::uint64_t step_ = 0;
+};
+
+// A call of evolveSessions(): K sessions, each with a state, step and seed of its own.
+class GatheredCall : public Call {
+ public:
+  enum Position : std::size_t {
+    kTable = kOwn,
+    kNumbers,
+    kNextStates,  // of evolveSessionsAsync() only
+    kId,          // likewise
+  };
+  static constexpr std::size_t kHeld[] = {kKernels, kInput, kOutput, kTable, kNextStates};
+
+  // With `is_async`, the next states go to an array and the sessions stay where they are.
+  GatheredCall(const Napi::CallbackInfo& info, bool is_async);
+  explicit GatheredCall(const Napi::CallbackInfo& info) : GatheredCall(info, true) {}
+
+  // -1, the number of sessions that met a non-finite value, or JobQueue::kCancelled.
+  double Run(const std::atomic<bool>& cancelled);
+  // The same on JavaScript's thread; moves the sessions on that met none.
+  Napi::Value RunHere(Napi::Env env);
+  // -1, JobQueue::kCancelled, or an array [item, index, item, index, ...] of what was met.
+  Napi::Value Result(Napi::Env env, double value) const;
+
+ private:
+  template <typename Real>
+  struct Side {
+    std::shared_ptr<SessionTable<Real>> table;
+    std::vector<Session<Real>*> sessions;
+    Real* next_states = nullptr;
+    AlignedBuffer<Real> scratch;
+  };
+
+  template <typename Real>
+  void Unpack(const Napi::CallbackInfo& info, bool is_async, Side<Real>& side);
+  template <typename Real>
+  double RunAs(Side<Real>& side, const std::atomic<bool>& cancelled);
+  template <typename Real>
+  void Advance(Side<Real>& side) const;
+
+  Side<float> side32_;
+  Side<double> side64_;
+  std::vector<SessionFailure> failures_;
+};
+
+// commitSessions(table, numbers, nextStates, timesteps): moves sessions on after
+// evolveSessionsAsync(); numbers that are no session's are passed over.
+void CommitSessions(const Napi::CallbackInfo& info);
+
+}  // namespace expsyn::binding
+
+#endif  // EXPSYN_BINDING_CALLS_H_

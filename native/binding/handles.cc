@@ -1,0 +1,100 @@
+#include "handles.h"
+
+#include "arguments.h"
+
+namespace expsyn::binding {
+
+namespace {
+
+// The wrapped object at `position`, which must be among `known`.
+template <typename Handle>
+Handle& HandleAt(const Napi::CallbackInfo& info, std::size_t position,
+                 const std::unordered_set<const void*>& known, const char* expected) {
+  void* handle = nullptr;
+  if (napi_unwrap(info.Env(), info[position], &handle) != napi_ok || known.count(handle) == 0) {
+    throw Napi::TypeError::New(info.Env(), expected);
+  }
+  return *static_cast<Handle*>(handle);
+}
+
+}  // namespace
+
+KernelsHandle::KernelsHandle(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<KernelsHandle>(info) {
+  const Arguments arguments(info);
+  const double dt = arguments.Number(1);
+  const std::int64_t length = arguments.Size(2);
+  const ArrayView tau = arguments.Array(0);
+  if (tau.type != ElementType::kFloat64) {
+    throw Napi::TypeError::New(info.Env(), "Expected a Float64Array as native argument 0.");
+  }
+  try {
+    kernels_ = std::make_shared<const Kernels>(static_cast<const double*>(tau.data),
+                                               static_cast<std::int64_t>(tau.length), dt,
+                                               length == 0 ? Window::kUnlimited : length);
+  } catch (const std::exception&) {
+    throw ErrorFor(info.Env(), std::current_exception());
+  }
+  environment_ = info.Env().GetInstanceData<Environment>();
+  environment_->kernels.insert(this);
+  ReportMemory(info.Env());
+}
+
+KernelsHandle::~KernelsHandle() {
+  // The environment's data may be gone before its last objects.
+  if (environment_ != nullptr) environment_->kernels.erase(this);
+}
+
+KernelsHandle& KernelsHandle::From(const Napi::CallbackInfo& info, std::size_t position) {
+  return HandleAt<KernelsHandle>(info, position, info.Env().GetInstanceData<Environment>()->kernels,
+                                 "Expected kernels as a native argument.");
+}
+
+const std::shared_ptr<const Kernels>& KernelsHandle::kernels(Napi::Env env) const {
+  if (kernels_ == nullptr) {
+    throw Napi::TypeError::New(env, "Expected kernels that have not been released.");
+  }
+  return kernels_;
+}
+
+void KernelsHandle::Release(Napi::Env env) {
+  kernels_.reset();
+  ReportMemory(env);
+}
+
+void KernelsHandle::ReportMemory(Napi::Env env) {
+  memory_.Report(env, kernels_ == nullptr ? 0 : kernels_->size_in_bytes());
+}
+
+SessionTableHandle::SessionTableHandle(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<SessionTableHandle>(info) {
+  const Arguments arguments(info);
+  const std::int64_t size = arguments.Size(0);
+  constexpr std::int64_t kLargest = std::int64_t{1} << 32;
+  if (size < 1 || size > kLargest) {
+    throw Napi::TypeError::New(info.Env(), "Expected a number of synapses as native argument 0.");
+  }
+  if (arguments.Boolean(1)) {
+    table_ = std::make_shared<SessionTable<float>>(size);
+  } else {
+    table_ = std::make_shared<SessionTable<double>>(size);
+  }
+  environment_ = info.Env().GetInstanceData<Environment>();
+  environment_->session_tables.insert(this);
+}
+
+SessionTableHandle::~SessionTableHandle() {
+  if (environment_ != nullptr) environment_->session_tables.erase(this);
+}
+
+SessionTableHandle& SessionTableHandle::From(const Napi::CallbackInfo& info, std::size_t position) {
+  return HandleAt<SessionTableHandle>(info, position,
+                                      info.Env().GetInstanceData<Environment>()->session_tables,
+                                      "Expected a session table as a native argument.");
+}
+
+void SessionTableHandle::ReportMemory(Napi::Env env) {
+  memory_.Report(env, std::visit([](const auto& table) { return table->size_in_bytes(); }, table_));
+}
+
+}  // namespace expsyn::binding

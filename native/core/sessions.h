@@ -1,0 +1,84 @@
+#ifndef EXPSYN_CORE_SESSIONS_H_
+#define EXPSYN_CORE_SESSIONS_H_
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "aligned_buffer.h"
+#include "evolve.h"
+#include "kernels.h"
+
+namespace expsyn {
+
+// Where one of many independent runs over the same synapses has got to.
+template <typename Real>
+struct Session {
+  Real* isyn = nullptr;    // (N), owned by the table
+  std::uint64_t step = 0;  // absolute number of the next step
+  std::uint64_t seed = 0;  // of its noise
+  bool is_open = false;
+};
+
+// The sessions of one module, by number. A closed session's number and memory are given to the next
+// that is opened; otherwise memory is kept until the table goes. Not thread-safe, but sessions stay
+// where they are: a thread may read one while others are opened and closed.
+template <typename Real>
+class SessionTable {
+ public:
+  using Element = Real;
+
+  explicit SessionTable(std::int64_t n_synapses);
+
+  // A session at step 0 whose isyn is 0. Throws std::bad_alloc.
+  std::int64_t Open(std::uint64_t seed);
+  void Close(std::int64_t number);
+  // The open session of that number, or null.
+  Session<Real>* Find(std::int64_t number);
+  // Moves a session on by n_timesteps, to the state `isyn` (N).
+  void Advance(Session<Real>& session, const Real* isyn, std::int64_t n_timesteps) const;
+
+  std::int64_t n_synapses() const { return n_synapses_; }
+  std::size_t size_in_bytes() const;
+
+ private:
+  std::int64_t n_synapses_;
+  std::int64_t sessions_per_block_;
+  std::vector<AlignedBuffer<Real>> blocks_;
+  std::deque<Session<Real>> sessions_;
+  std::vector<std::int64_t> closed_;
+};
+
+// One call for K sessions: item k of the input is the next n_timesteps of session k. Owns nothing.
+template <typename Real>
+struct SessionsCall {
+  Method method = Method::kRecursive;
+  Raster input;                                    // (K, T, N), or (K, T, 1)
+  const Session<Real>* const* sessions = nullptr;  // K different ones
+  NoisePlacement noise_placement = NoisePlacement::kNone;
+  double noise_scale = 0;
+  bool throw_non_finite = true;
+  bool is_state_noisy = false;
+  Real* output = nullptr;       // (K, T, N); must not overlap the input
+  Real* next_states = nullptr;  // (K, N)
+  unsigned n_threads = 1;       // as in EvolveCall
+};
+
+// A session whose item held a NaN or infinity.
+struct SessionFailure {
+  std::int64_t item;
+  std::int64_t index;  // flat index of the first one in the whole input
+};
+
+// Computes each item as Evolve() would from its session's state, step and seed. A non-finite value
+// fails its own session only: its part of output and next_states is void. The sessions themselves
+// are left as they are, for SessionTable::Advance() to move on. Returns false when the call was
+// cancelled. Throws what Evolve() throws.
+template <typename Real>
+bool EvolveSessions(const Kernels& kernels, const SessionsCall<Real>& call,
+                    const std::atomic<bool>& cancelled, std::vector<SessionFailure>* failures);
+
+}  // namespace expsyn
+
+#endif  // EXPSYN_CORE_SESSIONS_H_
