@@ -25,6 +25,7 @@
         "native/binding/calls.cc",
         "native/binding/handles.cc",
         "native/binding/job_queue.cc",
+        "native/binding/load.cc",
       ],
       "include_dirs": [
         "native/core",

@@ -3,7 +3,7 @@
  * nothing of the module that makes it but the settings it is given.
  */
 import { abortReason, isAborted, readSignal } from './abort';
-import { checkSize, readArray, type GivenArray, type NdArray } from './arrays';
+import { checkSize, readArray, sizeOf, type GivenArray, type NdArray } from './arrays';
 import {
   flag,
   formatShape,
@@ -15,8 +15,10 @@ import {
   wrongType,
 } from './checks';
 import type { Dtype } from './exp-syn-options';
+import { Admission } from './load';
 import type { Kernels } from './native';
 import {
+  bytesOf,
   copyOf,
   haveSameBuffer,
   isShared,
@@ -75,6 +77,8 @@ export interface PreparedCall {
   isTransferred: boolean;
   /** Ends the call when it is aborted. */
   signal: AbortSignal | undefined;
+  /** What a call on another thread is counted by, until leave() is called. */
+  admission: Admission | undefined;
 }
 
 /**
@@ -155,19 +159,46 @@ export function prepareCall(
   // Before memory is taken over or copied.
   if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
   if (isTransferred) checkTransfer(raster.data, out, isAsync);
-  return {
+  const method = chooseMethod(timesteps);
+  const call: PreparedCall = {
     settings,
-    method: chooseMethod(timesteps),
-    data: isAsync ? dataForThread(raster.data, isTransferred) : raster.data,
+    method,
+    data: raster.data,
     inputShape: raster.shape,
     batches,
     timesteps,
     isInputPerSynapse: columns === size,
     given: given.start,
-    out: out && (isTransferred ? takeOver(out) : ofFixedLength(out)),
+    out: out && ofFixedLength(out),
     isTransferred,
     signal,
+    admission: undefined,
   };
+  return isAsync ? admit(call) : call;
+}
+
+/** Counts a call as pending, then copies or takes over its arrays. */
+function admit(call: PreparedCall): PreparedCall {
+  const { method, batches, timesteps, data, out, isTransferred } = call;
+  const { size, dtype } = call.settings;
+  const shape = [batches, timesteps, size];
+  const admission = new Admission({
+    shape,
+    dtype,
+    method,
+    bytes: bytesOf(data) + sizeOf(shape) * (dtype === 'float32' ? 4 : 8),
+  });
+  try {
+    return {
+      ...call,
+      data: dataForThread(data, isTransferred),
+      out: out && (isTransferred ? takeOver(out) : out),
+      admission,
+    };
+  } catch (error) {
+    admission.leave('failed', error);
+    throw error;
+  }
 }
 
 /** The output's array as the caller gave it, with a shape where there is one. */

@@ -49,7 +49,7 @@ import { decodeNumbers, encodeNumbers, parseJson } from './json-numbers';
 import { fix, Module, type RasterInput } from './module';
 import { METHOD_CODES, native, NOISE_CODES, type Kernels } from './native';
 import { Constant, floats, Parameter, SimulationParameter, single, State } from './parameters';
-import { runHere, runOffThread, startOf } from './run';
+import { leave, runHere, runOffThread, startOf } from './run';
 import {
   Sessions,
   type ExpSynSession,
@@ -338,6 +338,7 @@ export class ExpSyn extends Module {
     const settled = run.then(({ done, error }) => {
       this.#nPending--;
       if (this.#lastCall === pending) this.#lastCall = undefined;
+      leave(call, done === undefined ? { error } : undefined);
       if (done === undefined) throw error;
       this.#carry(done.after, assignments);
       this.#lastMethod = call.method;

@@ -18,6 +18,7 @@ export type {
   NoisePlacement,
   NonFinitePolicy,
 } from './exp-syn-options';
+export { OverloadError, setLimits, stats, type CallEvent, type Limits, type Stats } from './load';
 export { ExpSynSession } from './session';
 export type {
   GatheredEvolution,

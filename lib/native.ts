@@ -8,6 +8,25 @@ export const METHOD_CODES = { fft: 0, recursive: 1 } as const;
 /** Codes of the noise's placements, as the addon numbers them. */
 export const NOISE_CODES = { none: 0, output: 1, state: 2, input: 3 } as const;
 
+/** Codes of how a pending call ended. */
+export const OUTCOME_CODES = { done: 0, failed: 1, aborted: 2 } as const;
+
+/** What readLoad() returns. */
+export type LoadNumbers = [
+  calls: number,
+  bytes: number,
+  running: number,
+  done: number,
+  failed: number,
+  aborted: number,
+  rejected: number,
+  pendingSeconds: number,
+  runningSeconds: number,
+  maxCalls: number,
+  maxBytes: number,
+  memory: number,
+];
+
 /** What evolveAsync() returns for a call that was cancelled. */
 export const CANCELLED = -2;
 
@@ -135,6 +154,18 @@ interface Native {
    * Ends a call on another thread, if it is not over: soon, or at once if it has not begun.
    */
   cancel: (id: number) => void;
+  /** Counts a call of so many bytes as pending, or as rejected when the limits leave no room. */
+  admit: (bytes: number) => boolean;
+  /** The end of a call that was admitted; `outcome` is one of OUTCOME_CODES. */
+  leave: (bytes: number, outcome: number, seconds: number) => void;
+  /** The process's limits; a default one counts only if none have been set. */
+  setLimits: (calls: number, bytes: number, isDefault: boolean) => void;
+  /**
+   * Of the whole process: pending calls, their bytes, those that compute; calls done, failed,
+   * aborted, rejected; seconds pending, computing; the most calls and bytes; bytes of kernels,
+   * spectra and sessions.
+   */
+  readLoad: () => LoadNumbers;
   /**
    * Frees kernels, which no later call may be given, as soon as no call uses them. The garbage
    * collector does so too, but only when the event loop turns.

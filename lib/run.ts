@@ -47,6 +47,18 @@ export async function runOffThread(call: PreparedCall, before: CarriedState): Pr
   return finish(call, before, output, nextState);
 }
 
+/** The end of a call that was counted as pending; `failure` is what it rejects with. */
+export function leave(call: PreparedCall, failure?: { error: unknown }): void {
+  const { admission, signal } = call;
+  if (failure === undefined) {
+    admission?.leave('done');
+    return;
+  }
+  const { error } = failure;
+  const isEnded = signal !== undefined && isAborted(signal) && error === abortReason(signal);
+  admission?.leave(isEnded ? 'aborted' : 'failed', error);
+}
+
 /** Thrown by what fillOffThread() calls when the addon says that the call was cancelled. */
 export class Cancelled extends Error {}
 

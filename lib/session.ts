@@ -31,6 +31,7 @@ import {
   Cancelled,
   fillOffThread,
   isEmpty,
+  leave,
   nonFinite,
 } from './run';
 
@@ -330,7 +331,7 @@ export class Sessions {
     const sessions = this.#readSessions(given);
     const call = this.#parent.prepare(input, options, true);
     // From here on, none of the caller's code runs.
-    const numbers = numbersOf(sessions, call);
+    const numbers = this.#numbersOf(sessions, call);
     const before = new Set<Pending>();
     for (const session of sessions) {
       const pending = pendingOf(session);
@@ -343,7 +344,14 @@ export class Sessions {
       return this.#runOffThread(call, sessions, numbers);
     };
     const running = run();
-    const pending: Pending = running.then(ignore, ignore);
+    const pending: Pending = running.then(
+      () => {
+        leave(call);
+      },
+      (error: unknown) => {
+        leave(call, { error });
+      },
+    );
     for (const session of sessions) setPending(session, pending);
     this.#parent.keepWhile(pending);
     const settled = running.finally(() => {
@@ -412,6 +420,16 @@ export class Sessions {
     return sessions;
   }
 
+  /** As numbersOf(), for a call that has been counted as pending. */
+  #numbersOf(sessions: readonly ExpSynSession[], call: PreparedCall): SessionNumbers {
+    try {
+      return numbersOf(sessions, call);
+    } catch (error) {
+      leave(call, { error });
+      throw error;
+    }
+  }
+
   async #runOffThread(
     call: PreparedCall,
     sessions: readonly ExpSynSession[],
@@ -451,10 +469,6 @@ const NO_STATES = new Float64Array(0);
 function single({ output, failures, record }: GatheredEvolution): SessionEvolution {
   if (failures[0] !== undefined) throw failures[0].error;
   return { output, record };
-}
-
-function ignore(): void {
-  // Whoever made the call is told.
 }
 
 /** Number of the last gathered call whose sessions were looked at. */

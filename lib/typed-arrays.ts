@@ -45,6 +45,7 @@ function getterOf(holder: object, key: string | symbol): (value: unknown) => unk
 const tagOf = getterOf(prototype, Symbol.toStringTag) as (array: unknown) => string | undefined;
 const elementsOf = getterOf(prototype, 'length') as (array: unknown) => number;
 const bufferOf = getterOf(prototype, 'buffer') as (array: unknown) => ArrayBufferLike;
+const sizeInBytesOf = getterOf(prototype, 'byteLength') as (array: unknown) => number;
 const offsetOf = getterOf(prototype, 'byteOffset') as (array: unknown) => number;
 const isResizable = getterOf(ArrayBuffer.prototype, 'resizable');
 const isGrowable = getterOf(SharedArrayBuffer.prototype, 'growable');
@@ -73,6 +74,11 @@ function constructorOf(array: TypedArray): (typeof CONSTRUCTORS)[keyof typeof CO
 /** The number of elements at this moment; 0 when the buffer is detached or shrank. */
 export function lengthOf(array: TypedArray): number {
   return elementsOf(array);
+}
+
+/** The number of bytes at this moment. */
+export function bytesOf(array: TypedArray): number {
+  return sizeInBytesOf(array);
 }
 
 /** Whether the elements are in memory that other threads may share. */

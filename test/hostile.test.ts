@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
 
-import { ExpSyn, type EvolveOptions, type RasterInput, type TypedArray } from '../lib/index';
+import { ExpSyn, stats, type EvolveOptions, type RasterInput, type TypedArray } from '../lib/index';
 import {
   METHOD_CODES,
   native,
@@ -560,6 +560,33 @@ describe('the addon itself', () => {
       assert.throws(() => Reflect.construct(native.Kernels, values) as unknown, TypeError);
     }
     assert.throws(() => (native.Kernels as unknown as () => void)(), TypeError);
+  });
+
+  it('refuses junk for the size of a call, and for limits', () => {
+    native.leave(2 ** 50, 0, 1);
+    assert.deepEqual([stats().queued, stats().running, stats().bytes], [0, 0, 0]);
+    const before = stats().limits;
+    for (const value of junk) {
+      if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) continue;
+      assert.throws(() => native.admit(value as never), TypeError);
+      for (const call of [
+        () => {
+          native.leave(value as never, 0, 0);
+        },
+        () => {
+          native.leave(0, value as never, 0);
+        },
+        () => {
+          native.setLimits(value as never, 1, false);
+        },
+        () => {
+          native.setLimits(1, value as never, false);
+        },
+      ]) {
+        assert.throws(call, TypeError);
+      }
+    }
+    assert.deepEqual(stats().limits, before);
   });
 
   it('refuses sessions that are none', async () => {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <type_traits>
 #include <variant>
@@ -16,6 +17,7 @@
 #include "handles.h"
 #include "instruction_set.h"
 #include "job_queue.h"
+#include "load.h"
 
 namespace expsyn::binding {
 
@@ -69,6 +71,56 @@ Napi::Value RunOnPool(const Napi::CallbackInfo& info) {
     };
     return info.Env().GetInstanceData<Environment>()->jobs.Start(info.Env(), std::move(job));
   });
+}
+
+// admit(bytes): whether the process's limits leave room for a call.
+Napi::Value AdmitCall(const Napi::CallbackInfo& info) {
+  const std::int64_t bytes = Arguments(info).Size(0);
+  return Napi::Boolean::New(info.Env(),
+                            info.Env().GetInstanceData<Environment>()->load.Admit(bytes));
+}
+
+// leave(bytes, outcome, seconds): the end of a call that was admitted.
+void LeaveCall(const Napi::CallbackInfo& info) {
+  const Arguments arguments(info);
+  const auto outcome =
+      static_cast<ProcessLoad::Outcome>(std::min<std::int64_t>(arguments.Size(1), 2));
+  info.Env().GetInstanceData<Environment>()->load.Leave(arguments.Size(0), outcome,
+                                                        arguments.Number(2));
+}
+
+// setLimits(calls, bytes, isDefault)
+void SetLimits(const Napi::CallbackInfo& info) {
+  const Arguments arguments(info);
+  const std::int64_t calls = arguments.Size(0);
+  const std::int64_t bytes = arguments.Size(1);
+  if (arguments.Boolean(2)) {
+    ProcessLoad::Shared().SetDefaultLimits(calls, bytes);
+  } else {
+    ProcessLoad::Shared().SetLimits(calls, bytes);
+  }
+}
+
+// readLoad(): the numbers of ProcessLoad::Snapshot, in its order.
+Napi::Value ReadLoad(const Napi::CallbackInfo& info) {
+  const ProcessLoad::Snapshot now = ProcessLoad::Shared().Read();
+  const double values[] = {static_cast<double>(now.calls),
+                           static_cast<double>(now.bytes),
+                           static_cast<double>(now.running),
+                           static_cast<double>(now.done),
+                           static_cast<double>(now.failed),
+                           static_cast<double>(now.aborted),
+                           static_cast<double>(now.rejected),
+                           now.pending_seconds,
+                           now.running_seconds,
+                           static_cast<double>(now.max_calls),
+                           static_cast<double>(now.max_bytes),
+                           static_cast<double>(now.memory)};
+  Napi::Array array = Napi::Array::New(info.Env(), std::size(values));
+  for (std::uint32_t i = 0; i < std::size(values); ++i) {
+    array[i] = Napi::Number::New(info.Env(), values[i]);
+  }
+  return array;
 }
 
 // cancel(id): ends the call that has this number, if it is not over.
@@ -166,6 +218,10 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   define("evolveSessionsAsync", RunOnPool<GatheredCall>);
   define("commitSessions", CommitSessions);
   define("cancel", CancelCall);
+  define("admit", AdmitCall);
+  define("leave", LeaveCall);
+  define("setLimits", SetLimits);
+  define("readLoad", ReadLoad);
   define("release", ReleaseKernels);
   define("openSession", OpenSession);
   define("closeSession", CloseSession);

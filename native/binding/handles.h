@@ -11,6 +11,7 @@
 
 #include "job_queue.h"
 #include "kernels.h"
+#include "load.h"
 #include "sessions.h"
 
 namespace expsyn::binding {
@@ -18,6 +19,7 @@ namespace expsyn::binding {
 // What belongs to one JavaScript environment.
 struct Environment {
   explicit Environment(Napi::Env env) : jobs(env) {}
+  EnvironmentLoad load;
   JobQueue jobs;
   // The handles that exist, by kind: a foreign object that wraps something is told by its absence,
   // which takes less time than a type tag.
@@ -32,6 +34,7 @@ class ReportedMemory {
     const auto now = static_cast<std::int64_t>(size_in_bytes);
     if (now == reported_) return;
     Napi::MemoryManagement::AdjustExternalMemory(env, now - reported_);
+    ProcessLoad::Shared().AddMemory(now - reported_);
     reported_ = now;
   }
 

@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "load.h"
+
 namespace expsyn::binding {
 
 JobQueue::JobQueue(Napi::Env env) : pool_(WorkerPool::Shared()) {
@@ -68,6 +70,7 @@ void JobQueue::RunOnPool(const std::shared_ptr<Shared>& shared, Task& task) {
   auto outcome = std::unique_ptr<Outcome>();
   try {
     outcome = std::make_unique<Outcome>();
+    const ProcessLoad::Running running;
     outcome->id = task.id;
     outcome->value = task.work(task.cancelled);
   } catch (...) {

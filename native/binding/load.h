@@ -1,0 +1,78 @@
+#ifndef EXPSYN_BINDING_LOAD_H_
+#define EXPSYN_BINDING_LOAD_H_
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+
+namespace expsyn::binding {
+
+// What the process has pending, has done, and may have pending: of all environments together.
+// Thread-safe.
+class ProcessLoad {
+ public:
+  enum class Outcome { kDone, kFailed, kAborted };
+
+  struct Snapshot {
+    // Pending calls and the bytes of their inputs and outputs; of them, those that compute now.
+    std::int64_t calls = 0, bytes = 0, running = 0;
+    // Since the process began.
+    std::int64_t done = 0, failed = 0, aborted = 0, rejected = 0;
+    // From when calls were made until they settled, and computing alone.
+    double pending_seconds = 0, running_seconds = 0;
+    std::int64_t max_calls = 0, max_bytes = 0;
+    // Kernels, spectra and sessions.
+    std::int64_t memory = 0;
+  };
+
+  static ProcessLoad& Shared();
+
+  // Counts a call as pending, or as rejected when it would exceed a limit. One that nothing else
+  // is pending beside is never rejected.
+  bool Admit(std::int64_t bytes);
+  // The end of an admitted call.
+  void Leave(std::int64_t bytes, Outcome outcome, double seconds);
+  // Takes back what an environment has left pending at its end.
+  void Forget(std::int64_t calls, std::int64_t bytes);
+
+  // Counts memory that handles hold, or, below 0, have given back.
+  void AddMemory(std::int64_t bytes);
+
+  void SetLimits(std::int64_t max_calls, std::int64_t max_bytes);
+  // The same unless limits have been set.
+  void SetDefaultLimits(std::int64_t max_calls, std::int64_t max_bytes);
+  Snapshot Read();
+
+  // Counts a call as running for as long as it lives.
+  class Running {
+   public:
+    Running();
+    ~Running();
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+   private:
+    const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  };
+
+ private:
+  std::mutex lock_;
+  Snapshot now_;
+  bool has_limits_ = false;
+};
+
+// One environment's share of what is pending, which goes with it.
+class EnvironmentLoad {
+ public:
+  ~EnvironmentLoad() { ProcessLoad::Shared().Forget(calls_, bytes_); }
+
+  bool Admit(std::int64_t bytes);
+  void Leave(std::int64_t bytes, ProcessLoad::Outcome outcome, double seconds);
+
+ private:
+  std::int64_t calls_ = 0, bytes_ = 0;
+};
+
+}  // namespace expsyn::binding
+
+#endif  // EXPSYN_BINDING_LOAD_H_

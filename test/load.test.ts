@@ -1,0 +1,237 @@
+/** What is pending in the process: limits, counters, and events. */
+import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+
+import { ExpSyn, OverloadError, setLimits, stats, type CallEvent } from '../lib/index';
+import { collectGarbage } from './buffers';
+
+const SIZE = 16;
+const SHORT = { data: new Uint8Array(10 * SIZE), shape: [10, SIZE] };
+const SHORT_BYTES = 10 * SIZE * 9;
+/** Some 20 ms of computing and more. */
+const LONG = { data: new Uint8Array(2e6), shape: [2e6] };
+const LONG_BYTES = 2e6 + 2e6 * SIZE * 4;
+const longModule = () =>
+  new ExpSyn(SIZE, { dtype: 'float32', noiseStd: 1, windowTaus: Infinity, threads: 1 });
+
+/** What `counted` has counted since `before`. */
+function difference(before: ReturnType<typeof stats>): Record<string, number> {
+  const now = stats();
+  return Object.fromEntries(
+    (['done', 'failed', 'aborted', 'rejected'] as const).map((key) => [
+      key,
+      now[key] - before[key],
+    ]),
+  );
+}
+
+describe('the load of the process', () => {
+  const limits = stats().limits;
+  afterEach(() => {
+    setLimits(limits);
+    const { queued, running, bytes } = stats();
+    assert.deepEqual({ queued, running, bytes }, { queued: 0, running: 0, bytes: 0 });
+  });
+
+  it('has limits from the start', () => {
+    assert.equal(limits.calls, 65_536);
+    assert.ok(limits.bytes > 2 ** 27 && limits.bytes < 2 ** 50, `${limits.bytes}`);
+  });
+
+  it('is counted from when a call is made until it settles', async () => {
+    const before = stats();
+    const module = longModule();
+    const other = new ExpSyn(SIZE);
+    const calls = [module.evolve(LONG), module.evolve(LONG), other.evolve(SHORT)];
+    calls.push(other.session().evolve(SHORT) as never);
+    const during = stats();
+    assert.equal(during.queued + during.running, 4);
+    assert.equal(during.bytes, 2 * LONG_BYTES + 2 * SHORT_BYTES);
+    await Promise.all(calls);
+    const after = stats();
+    assert.deepEqual(difference(before), { done: 4, failed: 0, aborted: 0, rejected: 0 });
+    assert.ok(after.seconds.running > before.seconds.running);
+    const pending = after.seconds.pending - before.seconds.pending;
+    assert.ok(pending >= after.seconds.running - before.seconds.running, `${pending}`);
+    // On the calling thread, nothing is pending.
+    other.evolveSync(SHORT);
+    assert.equal(difference(before)['done'], 4);
+  });
+
+  it('tells how calls end', async () => {
+    const before = stats();
+    const module = longModule();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const session = module.session();
+    const bad = { data: new Float64Array(SIZE).fill(NaN), shape: [1, SIZE] };
+    const running = module.evolve(LONG, { signal });
+    const waiting = module.evolve(LONG, { signal });
+    const gathered = module.evolveSessions([session], LONG, { signal });
+    const refused = [new ExpSyn(SIZE).evolve(bad), module.session().evolve(bad)];
+    // Refused before anything is pending.
+    await assert.rejects(module.evolve({ data: new Uint8Array(3), shape: [2] }));
+    await assert.rejects(module.evolveSessions([session, session], SHORT), /batch items/);
+    controller.abort();
+    const ends = await Promise.allSettled([running, waiting, gathered, ...refused]);
+    assert.deepEqual(
+      ends.map((end) => (end.status === 'rejected' ? (end.reason as Error).name : end.status)),
+      ['AbortError', 'AbortError', 'AbortError', 'RangeError', 'RangeError'],
+    );
+    await module.evolve(SHORT);
+    assert.deepEqual(difference(before), { done: 2, failed: 2, aborted: 3, rejected: 0 });
+  });
+
+  it('beyond its limits rejects at once, and changes nothing', async () => {
+    const before = stats();
+    const module = longModule();
+    const twin = longModule();
+    twin.seed = module.seed;
+    setLimits({ calls: 2 });
+    assert.deepEqual(stats().limits, { calls: 2, bytes: limits.bytes });
+    const calls = [module.evolve(LONG), module.evolve(LONG)];
+    const data = Float64Array.from(SHORT.data);
+    await assert.rejects(
+      module.evolve({ data, shape: SHORT.shape }, { transfer: true }),
+      (error) => {
+        assert.ok(error instanceof OverloadError);
+        assert.equal(error.code, 'ERR_EXPSYN_OVERLOAD');
+        assert.equal(error.name, 'OverloadError');
+        assert.match(error.message, /^Expected at most 2 calls and \d+ bytes .* setLimits\(\)\.$/);
+        return true;
+      },
+    );
+    assert.equal(data.length, 160);
+    await assert.rejects(module.session().evolve(SHORT), OverloadError);
+    // Not refused: it waits for nobody.
+    module.session().evolveSync(SHORT);
+    await Promise.all(calls);
+    setLimits({ calls: Infinity, bytes: LONG_BYTES + SHORT_BYTES });
+    const large = module.evolve(LONG);
+    const small = module.evolve(SHORT);
+    await assert.rejects(module.evolve(SHORT), OverloadError);
+    await Promise.all([large, small]);
+    // One alone is never refused, or it could never run.
+    setLimits({ calls: 1, bytes: 1 });
+    await module.evolve(SHORT);
+    for (let i = 0; i < 3; i++) twin.evolveSync(LONG);
+    for (let i = 0; i < 2; i++) twin.evolveSync(SHORT);
+    assert.deepEqual(module.toJSON(), twin.toJSON());
+    assert.deepEqual(difference(before), { done: 5, failed: 0, aborted: 0, rejected: 3 });
+  });
+
+  it('takes limits that make sense, and no others', () => {
+    for (const bad of [
+      { calls: 0 },
+      { bytes: -1 },
+      { calls: 1.5 },
+      { bytes: NaN },
+      { call: 1 },
+      7,
+    ]) {
+      assert.throws(() => {
+        setLimits(bad as object);
+      }, /^(TypeError|RangeError): Expected .*\.$/);
+    }
+    assert.deepEqual(stats().limits, limits);
+    setLimits({});
+    assert.deepEqual(stats().limits, limits);
+  });
+
+  it('is told to subscribers', async () => {
+    const events: [string, CallEvent][] = [];
+    const names = ['queued', 'done', 'failed', 'aborted', 'rejected'].map((key) => `expsyn:${key}`);
+    const listener = (event: unknown, name: string | symbol) => {
+      events.push([String(name).slice(7), event as CallEvent]);
+    };
+    names.forEach((name) => {
+      subscribe(name, listener);
+    });
+    try {
+      const module = longModule();
+      await module.evolve(SHORT);
+      const controller = new AbortController();
+      const call = module.evolve(LONG, { signal: controller.signal });
+      setLimits({ calls: 1 });
+      await assert.rejects(module.evolve(SHORT), OverloadError);
+      controller.abort();
+      await assert.rejects(call);
+      const bad = { data: new Float64Array(SIZE).fill(NaN), shape: [1, SIZE] };
+      await assert.rejects(module.evolve(bad));
+    } finally {
+      names.forEach((name) => {
+        unsubscribe(name, listener);
+      });
+    }
+    assert.deepEqual(
+      events.map(([name, { shape, bytes, dtype, method, error }]) => [
+        name,
+        shape.join(),
+        bytes,
+        dtype,
+        method,
+        (error as Error | undefined)?.name,
+      ]),
+      [
+        ['queued', '1,10,16', 800, 'float32', 'recursive', undefined],
+        ['done', '1,10,16', 800, 'float32', 'recursive', undefined],
+        ['queued', '1,2000000,16', LONG_BYTES, 'float32', 'recursive', undefined],
+        ['rejected', '1,10,16', 800, 'float32', 'recursive', 'OverloadError'],
+        ['aborted', '1,2000000,16', LONG_BYTES, 'float32', 'recursive', 'AbortError'],
+        ['queued', '1,1,16', 192, 'float32', 'recursive', undefined],
+        ['failed', '1,1,16', 192, 'float32', 'recursive', 'RangeError'],
+      ],
+    );
+    assert.ok(events.every(([name, { seconds }]) => seconds > 0 === !/queued|rejected/.test(name)));
+  });
+
+  it('counts the memory of kernels, spectra and sessions', async () => {
+    // What other tests have left would otherwise go in between.
+    for (let i = 0; i < 3; i++) {
+      collectGarbage();
+      await turn();
+    }
+    const before = stats().memory;
+    const since = () => stats().memory - before;
+    // Different for each synapse, so that none share a spectrum.
+    const tau = Float64Array.from({ length: 200 }, (_, n) => 0.1 + n * 1e-4);
+    const module = new ExpSyn(200, { tau, method: 'fft' });
+    assert.equal(since(), 0);
+    await module.evolve({ data: new Uint8Array(5000), shape: [5000] });
+    const held = since();
+    assert.ok(held > 200 * 2000 * 8, `${held}`);
+    module.tau = tau.map((value) => value / 2);
+    assert.equal(since(), 0, 'they go with their kernels');
+    const sessions = Array.from({ length: 1000 }, () => module.session());
+    assert.ok(since() > 1000 * 200 * 8 && since() < 1100 * 200 * 8 + 1e5, `${since()}`);
+    sessions.forEach((session) => {
+      session.close();
+    });
+  });
+
+  it('is that of all threads, and goes with the worker that made it', async () => {
+    const before = stats();
+    setLimits({ calls: 50_000 });
+    const script = `
+      const { ExpSyn, stats } = require(${JSON.stringify(join(__dirname, '..', 'dist'))});
+      const { parentPort } = require('node:worker_threads');
+      const module = new ExpSyn(16, { noiseStd: 1, windowTaus: Infinity });
+      for (let i = 0; i < 10; i++) void module.evolve({ data: new Uint8Array(4e6), shape: [4e6] });
+      parentPort.postMessage(stats());`;
+    const worker = new Worker(script, { eval: true });
+    const [inside] = (await once(worker, 'message')) as [ReturnType<typeof stats>];
+    // Its loading the package has not set the limits anew.
+    assert.equal(inside.limits.calls, 50_000);
+    assert.equal(inside.queued + inside.running, 10);
+    assert.ok(stats().bytes > 10 * 4e6 * SIZE * 8 - 1e9);
+    await worker.terminate();
+    await turn();
+    assert.equal(stats().bytes, 0);
+    const { aborted } = difference(before);
+    assert.ok(aborted !== undefined && aborted >= 9 && aborted <= 10, `${aborted}`);
+  });
+});
