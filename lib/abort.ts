@@ -52,6 +52,10 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   if (entry === undefined) {
     const listeners = new Set<() => void>();
     const callAll = () => {
+      // Anybody can dispatch an event of that name.
+      if (!isAborted(signal)) return;
+      waiting.delete(signal);
+      Reflect.apply(removeListener, signal, ['abort', callAll]);
       for (const each of listeners) each();
     };
     entry = { listeners, callAll };

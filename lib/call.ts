@@ -182,19 +182,22 @@ function admit(call: PreparedCall): PreparedCall {
   const { method, batches, timesteps, data, out, isTransferred } = call;
   const { size, dtype } = call.settings;
   const shape = [batches, timesteps, size];
-  const admission = new Admission({
-    shape,
-    dtype,
-    method,
-    bytes: bytesOf(data) + sizeOf(shape) * (dtype === 'float32' ? 4 : 8),
-  });
+  const inputBytes = isShared(data) ? 0 : bytesOf(data);
+  const outputBytes = sizeOf(shape) * (dtype === 'float32' ? 4 : 8);
+  const bytes = inputBytes + (out !== undefined && isShared(out) ? 0 : outputBytes);
+  const admission = new Admission({ shape, dtype, method, bytes });
   try {
-    return {
-      ...call,
-      data: dataForThread(data, isTransferred),
-      out: out && (isTransferred ? takeOver(out) : out),
-      admission,
-    };
+    // The output first: of an input that cannot be taken over, a copy does.
+    const ownOut = out && isTransferred ? takeOver(out) : out;
+    if (out !== undefined && ownOut === undefined) {
+      throw outOfRange(
+        'memory that can be handed over',
+        'options.out',
+        "a pooled Buffer's, or WebAssembly's",
+        'leave out options.transfer',
+      );
+    }
+    return { ...call, data: dataForThread(data, isTransferred), out: ownOut, admission };
   } catch (error) {
     admission.leave('failed', error);
     throw error;
@@ -283,6 +286,6 @@ function checkTransfer(data: TypedArray, out: FloatArray | undefined, isAsync: b
 
 /** The input's elements where nobody can take them away while another thread reads. */
 function dataForThread(data: TypedArray, isTransferred: boolean): TypedArray {
-  if (isTransferred) return takeOver(data);
-  return isShared(data) ? ofFixedLength(data) : copyOf(data);
+  const ownData = isTransferred ? takeOver(data) : undefined;
+  return ownData ?? (isShared(data) ? ofFixedLength(data) : copyOf(data));
 }

@@ -84,7 +84,8 @@ interface PendingCall {
  *
  * evaluated as output[b,t,n] = sum_{k<W} w_n[k] input[b,t-k,n] + isyn0[b,n] w_n[t] with
  * w_n[k] = exp(-(k+1) dt / tau_n), the second term while t < W. tau and dt are in seconds; the
- * output has the unit of the input. The new state is the output's last step.
+ * output has the unit of the input. The new state is the output's last step, without the noise that is
+ * added to the output alone.
  *
  * Calls on one module run in the order in which they were made, each with the attributes as they
  * were when it was made. A call that fails leaves the state as it was.
@@ -306,8 +307,8 @@ export class ExpSyn extends Module {
    * made, unless it is in shared memory (which must not change until the promise settles) or
    * handed over by `transfer`. `out` is filled at the end, shared memory or memory handed over as
    * the run goes on; if the promise rejects, the contents of such an `out` are undefined. Aborted
-   * by `signal`, it ends within milliseconds, and the calls behind it go on as if it had not been
-   * made.
+   * by `signal`, it ends at once, or, with such an `out`, when nothing more is written there, and the
+   * calls behind it go on as if it had not been made.
    */
   override async evolve(input: RasterInput, options: EvolveOptions = {}): Promise<ExpSynEvolution> {
     const call = this.#prepare(input, options, true);
@@ -335,23 +336,34 @@ export class ExpSyn extends Module {
     this.#lastCall = pending;
     this.#nPending++;
     this.#keepWhile(pending.after);
-    const settled = run.then(({ done, error }) => {
+    let isPending = true;
+    const settle = () => {
+      if (!isPending) return;
+      isPending = false;
       this.#nPending--;
-      if (this.#lastCall === pending) this.#lastCall = undefined;
+      // What is left of the chain, if anything, has been aborted and will change nothing.
+      if (this.#nPending === 0) this.#lastCall = undefined;
+    };
+    const settled = run.then(({ done, error }) => {
+      settle();
       leave(call, done === undefined ? { error } : undefined);
       if (done === undefined) throw error;
       this.#carry(done.after, assignments);
       this.#lastMethod = call.method;
       return done.evolution;
     });
-    // A call that waits for others is left at once; one that runs is waited for, since it writes.
-    return call.signal === undefined ? settled : orAborted(settled, call.signal, () => !hasBegun);
+    if (call.signal === undefined) return settled;
+    // A call that waits for others is left at once; one that runs ends by itself.
+    return orAborted(settled, call.signal, () => {
+      if (!hasBegun) settle();
+      return !hasBegun;
+    });
   }
 
   /**
    * Computes in place on the calling thread. Not while a promise of evolve() on this module is
-   * pending. `out` may be the input's own memory; its contents are undefined when the call throws
-   * for a value of the input, unless it overlaps the input.
+   * pending. `out` may be the input's own memory. When the call throws for a value of the input, such
+   * an `out` is as it was; the contents of any other are undefined.
    */
   evolveSync(input: RasterInput, options: EvolveOptions = {}): ExpSynEvolution {
     const call = this.#prepare(input, options, false);

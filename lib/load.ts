@@ -22,7 +22,7 @@ native.setLimits(DEFAULT_MAX_CALLS, defaultMaxBytes(), true);
 export interface Limits {
   /** Calls that have not settled. */
   calls: number;
-  /** Bytes of their inputs and outputs together. */
+  /** Bytes of their inputs and outputs together, without shared memory. */
   bytes: number;
 }
 
@@ -32,7 +32,7 @@ export interface Stats {
   queued: number;
   /** Calls that compute now. */
   running: number;
-  /** Bytes of the inputs and outputs of both. */
+  /** Bytes of the inputs and outputs of both, without shared memory. */
   bytes: number;
   /** Calls that have resolved, since the process began. */
   done: number;
@@ -55,7 +55,7 @@ export interface CallEvent {
   shape: readonly number[];
   dtype: 'float64' | 'float32';
   method: 'fft' | 'recursive';
-  /** Bytes of input and output. */
+  /** Bytes of input and output, without shared memory. */
   bytes: number;
   /** From when the call was made until it settled; 0 on the first and the last channel. */
   seconds: number;

@@ -4,7 +4,7 @@
  */
 import { inspect } from 'node:util';
 
-import { abortReason, isAborted, onAbort } from './abort';
+import { abortReason, isAborted, onAbort, orAborted } from './abort';
 import { allocate, allocateState, arrayOf, type NdArray } from './arrays';
 import type { CarriedState, FloatArray, PreparedCall } from './call';
 import { formatShape, outOfRange } from './checks';
@@ -86,7 +86,10 @@ export async function fillOffThread(
       native.cancel(id);
     });
   try {
-    await fill(output, id);
+    const filling = fill(output, id);
+    // What nobody else can see may still be written to after the call has ended: a transform of
+    // millions of points, say, cannot be stopped on the way.
+    await (signal === undefined || isOutSafe ? filling : orAborted(filling, signal, () => true));
   } catch (error) {
     throw error instanceof Cancelled && signal !== undefined ? abortReason(signal) : error;
   } finally {

@@ -95,7 +95,9 @@ type Pending = Promise<void>;
 
 let numberOf: (session: ExpSynSession) => number;
 let pendingOf: (session: ExpSynSession) => Pending | undefined;
-let setPending: (session: ExpSynSession, pending: Pending | undefined) => void;
+/** Another call of the session is pending, or one of them no more. */
+let addPending: (session: ExpSynSession, pending: Pending) => void;
+let dropPending: (session: ExpSynSession) => void;
 let markChecked: (session: ExpSynSession, check: number) => boolean;
 let belongs: (session: unknown, sessions: Sessions) => session is ExpSynSession;
 
@@ -115,13 +117,19 @@ export class ExpSynSession {
   #number: number;
   #seed: number;
   #pending: Pending | undefined;
+  #nPending = 0;
   #lastCheck = 0;
 
   static {
     numberOf = (session) => session.#number;
     pendingOf = (session) => session.#pending;
-    setPending = (session, pending) => {
+    addPending = (session, pending) => {
+      session.#nPending++;
       session.#pending = pending;
+    };
+    dropPending = (session) => {
+      // What is left of the chain, if anything, has been aborted and will change nothing.
+      if (--session.#nPending === 0) session.#pending = undefined;
     };
     // Whether it had not been marked in this check before.
     markChecked = (session, check) => {
@@ -352,15 +360,20 @@ export class Sessions {
         leave(call, { error });
       },
     );
-    for (const session of sessions) setPending(session, pending);
+    for (const session of sessions) addPending(session, pending);
     this.#parent.keepWhile(pending);
-    const settled = running.finally(() => {
-      for (const session of sessions) {
-        if (pendingOf(session) === pending) setPending(session, undefined);
-      }
+    let isPending = true;
+    const settle = () => {
+      if (isPending) sessions.forEach(dropPending);
+      isPending = false;
+    };
+    const settled = running.finally(settle);
+    if (call.signal === undefined) return settled;
+    // A call that waits for others is left at once; one that runs ends by itself.
+    return orAborted(settled, call.signal, () => {
+      if (!hasBegun) settle();
+      return !hasBegun;
     });
-    // A call that waits for others is left at once; one that runs is waited for, since it writes.
-    return call.signal === undefined ? settled : orAborted(settled, call.signal, () => !hasBegun);
   }
 
   /** Computes on the calling thread. No call of the sessions may be pending. */

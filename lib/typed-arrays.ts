@@ -108,12 +108,23 @@ export function copyInto<Data extends TypedArray>(target: Data, source: Data): v
   Reflect.apply(setElements, target, [source]);
 }
 
-/** The same elements without a copy, out of the reach of whoever held the array: it is detached. */
-export function takeOver<Data extends TypedArray>(array: Data): Data {
+/**
+ * The same elements without a copy, out of the reach of whoever held the array: it is detached.
+ * Undefined for memory that the platform does not hand over, such as that of a pooled Buffer or of
+ * WebAssembly; it is as it was then.
+ */
+export function takeOver<Data extends TypedArray>(array: Data): Data | undefined {
   const buffer = bufferOf(array);
   const offset = offsetOf(array);
   const length = elementsOf(array);
-  const moved = structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+  let moved: ArrayBufferLike;
+  try {
+    moved = structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+  } catch {
+    return undefined;
+  }
+  // Some versions copy what they cannot hand over.
+  if (length > 0 && elementsOf(array) === length) return undefined;
   return viewOf(array, moved, offset, length);
 }
 

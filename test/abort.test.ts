@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 
-import { ExpSyn } from '../lib/index';
+import { ExpSyn, stats } from '../lib/index';
 import { assertSameBits } from './bits';
 import { spikes } from './oracle';
 
@@ -106,6 +106,52 @@ describe('a signal', () => {
     assert.equal(order.length, 7);
     assert.equal(module.step, 0);
   }).timeout(20000);
+
+  it('ends a call in the middle of a long transform', async () => {
+    // One transform of 2^21 points after another, none of which can be stopped.
+    const options = { method: 'fft', tau: 1000, maxWindowLength: 1e9, threads: 1 } as const;
+    const module = new ExpSyn(1, options);
+    const input = { data: new Float64Array(2 ** 20).fill(1), shape: [2 ** 20] };
+    const signal = AbortSignal.timeout(20);
+    const call = module.evolve(input, { signal });
+    // Started when the call is aborted, and free to go on beside what is left of it.
+    const behind = module.evolve({ data: new Float64Array(1), shape: [1] });
+    await assert.rejects(call, { name: 'TimeoutError' });
+    assert.equal(module.step, 0);
+    assert.equal(stats().running, 1, 'the transform that cannot be stopped');
+    await behind;
+    assert.equal(module.step, 1);
+  }).timeout(20000);
+
+  it('of which an event is dispatched without its being aborted, ends nothing', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const module = longModule();
+    const first = module.evolve(LONG, { signal });
+    const second = module.evolve(SHORT, { signal });
+    await turn();
+    signal.dispatchEvent(new Event('abort'));
+    await Promise.all([first, second]);
+    assert.equal(module.step, 2e6 + 30);
+  }).timeout(20000);
+
+  it('leaves the module free as soon as every promise has settled', async () => {
+    const module = longModule();
+    const session = module.session();
+    for (const target of [module, session]) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const running = target.evolve(SHORT);
+      const aborted = Array.from({ length: 5 }, () => target.evolve(SHORT, { signal }));
+      controller.abort();
+      await Promise.allSettled(aborted);
+      assert.throws(() => target.evolveSync(SHORT), /no pending evolve/);
+      await running;
+      target.evolveSync(SHORT);
+      await target.evolve(SHORT);
+      assert.equal(target.step, 90);
+    }
+  });
 
   it('may be a deadline', async () => {
     const modules = Array.from({ length: 8 }, longModule);

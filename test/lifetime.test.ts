@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
 import { MessageChannel } from 'node:worker_threads';
 
-import { ExpSyn, type EvolveOptions } from '../lib/index';
+import { ExpSyn, stats, type EvolveOptions } from '../lib/index';
 import { assertSameBits } from './bits';
 import {
   BYTES,
@@ -402,6 +402,29 @@ describe('shared memory', () => {
 });
 
 describe('options.transfer', () => {
+  it('copies an input that cannot be handed over, and refuses such an output', async () => {
+    const module = new ExpSyn(1, { dtype: 'float64' });
+    const pooled = Buffer.from('abcdefgh');
+    const run = await module.evolve({ data: pooled, shape: [8] }, { transfer: true });
+    assert.equal(pooled.toString(), 'abcdefgh');
+    const expected = new ExpSyn(1).evolveSync({ data: pooled, shape: [8] });
+    assertSameBits(run.output.data, expected.output.data);
+    const { WebAssembly } = globalThis as unknown as {
+      WebAssembly: { Memory: new (options: object) => { buffer: ArrayBuffer } };
+    };
+    const out = new Float64Array(new WebAssembly.Memory({ initial: 1 }).buffer, 0, 8);
+    const data = Float64Array.from(pooled);
+    await assert.rejects(module.evolve({ data, shape: [8] }, { out, transfer: true }), {
+      name: 'RangeError',
+      message:
+        'Expected memory that can be handed over for options.out but received a pooled ' +
+        "Buffer's, or WebAssembly's; leave out options.transfer.",
+    });
+    assert.equal(data.length, 8);
+    assert.equal(module.step, 8);
+    assert.equal(stats().bytes, 0);
+  });
+
   it('takes over the memory of input and output', async () => {
     const input = new Float64Array(LENGTH + 1);
     const data = rasterIn(input.buffer, 8);

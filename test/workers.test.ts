@@ -58,6 +58,7 @@ const RUN_CASES = `
  * thousand of them take little room.
  */
 const QUEUE = `
+  // All in the same shared memory.
   const N = 64;
   const T = 20000;
   const input = { data: new Uint8Array(new SharedArrayBuffer(N * T)).fill(1), shape: [T, N] };

@@ -172,11 +172,13 @@ class Evolution {
     if (std::all_of(is_sound.begin(), is_sound.begin() + width, [](bool s) { return s; })) {
       return {};
     }
-    if (call_.throw_non_finite) {
-      const std::int64_t index = FirstNonFinite(call_.input);
-      if (index >= 0) return {EvolveResult::Status::kNonFinite, index};
-    }
     const std::lock_guard<std::mutex> guard(lock_);
+    if (call_.throw_non_finite) {
+      // Finite inputs whose sum overflowed make many stretches unsound: searched once for all.
+      if (!is_searched_) non_finite_index_ = FirstNonFinite(call_.input);
+      is_searched_ = true;
+      if (non_finite_index_ >= 0) return {EvolveResult::Status::kNonFinite, non_finite_index_};
+    }
     for (std::int64_t c = 0; c < width; ++c) {
       if (!is_sound[c]) unsound_.insert(batch * n_synapses_ + first + c);
     }
@@ -214,7 +216,10 @@ class Evolution {
   std::int64_t part_length_ = 0;
   unsigned n_helpers_ = 0;
   std::mutex lock_;
-  std::set<std::int64_t> unsound_;  // item * n_synapses_ + synapse; guarded by lock_
+  // Guarded by lock_.
+  std::set<std::int64_t> unsound_;  // item * n_synapses_ + synapse
+  bool is_searched_ = false;
+  std::int64_t non_finite_index_ = -1;  // the first in the input, once it has been searched
   bool is_streamed_;
   std::array<Real, kSmallState> small_;
   AlignedBuffer<Real> large_;

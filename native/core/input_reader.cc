@@ -23,8 +23,9 @@ template <typename Real>
 void InputReader::ReadRaster(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
                              std::int64_t synapse, std::int64_t n_columns, Real* target,
                              std::ptrdiff_t stride) const {
-  if (n_columns == raster_.n_columns && stride == n_columns) {
-    KernelsOf<Real>().convert(raster_.type, raster_.data, raster_.IndexOf(batch, step, synapse),
+  // Whole rows, one behind the other. A single column is that of synapse 0 only.
+  if (synapse == 0 && n_columns == raster_.n_columns && stride == n_columns) {
+    KernelsOf<Real>().convert(raster_.type, raster_.data, raster_.IndexOf(batch, step, 0),
                               n_rows * n_columns, target);
     return;
   }

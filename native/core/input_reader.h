@@ -24,7 +24,7 @@ struct Noise {
   std::uint64_t step = 0;  // absolute number of the call's first step
 };
 
-// Reads what the synapses are driven with: the input converted to double, a single column repeated
+// Reads what the synapses are driven with: the input converted to Real, a single column repeated
 // for every synapse, and the noise that acts like input (all of kInput, and of kState the part
 // that is remembered: noise added to isyn after step t decays like an input of step t + 1).
 class InputReader {

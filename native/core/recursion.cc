@@ -85,8 +85,11 @@ class Recursion {
         renewed = step;
       }
       std::int64_t n_rows = std::min(kInterval, n_left);
-      if (IsAcrossTime() && n_left >= kFewestPieces * kInterval) {
-        const bool is_long = n_left >= kMostPieces * kInterval;
+      // Pieces do not go past a renewal: it comes after the same interval as for many synapses.
+      const std::int64_t n_together =
+          has_far_end ? std::min(n_left, RowsToRenewal(step - renewed)) : n_left;
+      if (IsAcrossTime() && n_together >= kFewestPieces * kInterval) {
+        const bool is_long = n_together >= kMostPieces * kInterval;
         const std::int64_t n_pieces = is_long ? kMostPieces : kFewestPieces;
         n_rows = n_pieces * kInterval;
         AdvanceAcrossTime(step, n_pieces, has_far_end);
@@ -131,6 +134,12 @@ class Recursion {
       SetCarried(c, DoubleDouble{carried_[c], carried_low_[c]} +
                         -TwoProduct(static_cast<double>(stretch_.state[c]), far_end));
     }
+  }
+
+  // Rows, in whole intervals, until the state is renewed again, n_rows after the last time.
+  std::int64_t RowsToRenewal(std::int64_t n_rows) const {
+    if (window_.renewal_interval() == Window::kUnlimited) return Window::kUnlimited;
+    return (window_.renewal_interval() - n_rows + kInterval - 1) / kInterval * kInterval;
   }
 
   // Sums the state anew from the inputs that the window holds before `step`.
@@ -228,6 +237,11 @@ class Recursion {
     kernels_.sum_pieces(pieces, drive_.data(), states.data());
     kernels_.carry_over_pieces(Carry(), n_pieces, states.data());
     kernels_.run_pieces(pieces, drive_.data(), states.data());
+    for (std::int64_t piece = 0; piece < n_pieces; ++piece) {
+      for (std::int64_t c = 0; c < width_; ++c) {
+        fault_[c] += states[Size(piece * width_ + c)] * Real{0};
+      }
+    }
     if (IsRunIn(step)) return;
     if (step + n_rows == stretch_.end_step) {
       std::copy_n(states.data() + (n_pieces - 1) * width_, width_, isyn_.data());
@@ -405,12 +419,13 @@ void Recurse(const Stretch<Real>& stretch) {
   Recursion<Real>(stretch).Run();
 }
 
+namespace {
+
+// RecurseCarefully() with sums scaled by `down`, a power of two. Returns whether none overflowed.
 template <typename Real>
-void RecurseCarefully(const Stretch<Real>& stretch) {
-  // Scaled down by an exact power of two, no sum of 2^100 finite inputs overflows.
-  constexpr double kDown = 0x1p-100;
-  constexpr double kUp = 0x1p+100;
+bool RecurseScaled(const Stretch<Real>& stretch, double down) {
   constexpr std::int64_t kChunk = 256;
+  const double up = 1 / down;
   const Window& window = stretch.window;
   const std::int64_t n = stretch.first_synapse;
   const std::int64_t length = window.length();
@@ -422,10 +437,10 @@ void RecurseCarefully(const Stretch<Real>& stretch) {
   HeldNonFinite forgotten(length);
   Real drive[kChunk];
   Real leaving[kChunk];
-  DoubleDouble isyn{held.Take(static_cast<double>(stretch.state[0]), 0) * kDown, 0};
+  DoubleDouble isyn{held.Take(static_cast<double>(stretch.state[0]), 0) * down, 0};
   const double initial = isyn.high;
   for (std::int64_t step = 0; step < n_timesteps; step += kChunk) {
-    if (stretch.cancelled.load(std::memory_order_relaxed)) return;
+    if (stretch.cancelled.load(std::memory_order_relaxed)) return true;
     const std::int64_t n_rows = std::min(kChunk, n_timesteps - step);
     stretch.input.Read(stretch.batch, step, n_rows, n, 1, drive, 1);
     // Rows of this chunk before the window's end have nothing that leaves.
@@ -436,21 +451,31 @@ void RecurseCarefully(const Stretch<Real>& stretch) {
     }
     for (std::int64_t row = 0; row < n_rows; ++row) {
       const std::int64_t t = step + row;
-      isyn = isyn + held.Take(static_cast<double>(drive[row]), t) * kDown;
+      isyn = isyn + held.Take(static_cast<double>(drive[row]), t) * down;
       if (row >= first_leaving) {
-        const double gone = forgotten.Take(static_cast<double>(leaving[row]), t) * kDown;
+        const double gone = forgotten.Take(static_cast<double>(leaving[row]), t) * down;
         isyn = isyn + -(far_end * gone);
         if (t == length) isyn = isyn + -(far_end * initial);
       }
       isyn = isyn * decay;
-      const auto value = static_cast<Real>(held.Overlay(isyn.high * kUp, t));
+      const auto value = static_cast<Real>(held.Overlay(isyn.high * up, t));
       stretch.output[t * stretch.row_stride] = value;
       stretch.last[0] = value;
     }
+    if (!std::isfinite(isyn.high) || !std::isfinite(isyn.low)) return false;
   }
   stretch.is_sound[0] = true;
   stretch.input.AddOutputNoise(stretch.batch, 0, n_timesteps, n, 1, stretch.output,
                                stretch.row_stride);
+  return true;
+}
+
+}  // namespace
+
+template <typename Real>
+void RecurseCarefully(const Stretch<Real>& stretch) {
+  // Scaled down, no sum of 2^100 finite inputs overflows, but the smallest numbers are lost.
+  if (!RecurseScaled(stretch, 1)) RecurseScaled(stretch, 0x1p-100);
 }
 
 template void Recurse<float>(const Stretch<float>&);

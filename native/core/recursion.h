@@ -49,10 +49,10 @@ struct Stretch {
 // which is sum_{k < W} a^(k + 1) x[t - k]: a sample enters with weight a, and leaves when its
 // weight would be a^(W + 1). The state before the call enters like an input of the first step.
 //
-// in plain arithmetic of type Real. Its rounding errors must not grow with tau, so the same sum is
-// also run from 0 over every kRestartInterval<Real> steps, and carried from one such run to the
-// next in arithmetic of twice the precision, from which isyn starts anew. The result depends
-// neither on the grouping of synapses nor on the processor.
+// The recursion runs in plain arithmetic of type Real. Its rounding errors must not grow with tau,
+// so the same sum is also run from 0 over every kRestartInterval<Real> steps, and carried from one
+// such run to the next in arithmetic of twice the precision, from which isyn starts anew. The
+// result depends neither on the grouping of synapses nor on the processor.
 template <typename Real>
 void Recurse(const Stretch<Real>& stretch);
 

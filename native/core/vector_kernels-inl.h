@@ -1118,14 +1118,20 @@ void FillWindow(const double* tau, std::int64_t size, double dt, double length, 
   const double far_weight = is_cut ? 1.0 : 0.0;
   // Some synapses at a time, in places that the compiler knows to be apart.
   constexpr int kPlaces = 16;
-  alignas(64) double taus[kPlaces];
+  alignas(64) double taus[kPlaces], dts[kPlaces];
   alignas(64) double decay[2][kPlaces], far_end[2][kPlaces], restart32[kPlaces];
   alignas(64) double restart64[2][kPlaces];
   for (std::int64_t first = 0; first < size; first += kPlaces) {
     const int count = size - first < kPlaces ? static_cast<int>(size - first) : kPlaces;
-    for (int i = 0; i < kPlaces; ++i) taus[i] = i < count ? tau[first + i] : 1.0;
     for (int i = 0; i < kPlaces; ++i) {
-      const DoubleDouble rate = Quotient(dt, taus[i]);
+      const double given = i < count ? tau[first + i] : 1.0;
+      // Only the quotient counts, and close to the largest numbers products would overflow.
+      const double scale = given > 0x1p900 || dt > 0x1p900 ? 0x1p-200 : 1.0;
+      taus[i] = given * scale;
+      dts[i] = dt * scale;
+    }
+    for (int i = 0; i < kPlaces; ++i) {
+      const DoubleDouble rate = Quotient(dts[i], taus[i]);
       const DoubleDouble a = ExpOfNegative(-rate);
       decay[0][i] = a.high;
       decay[1][i] = a.low;
@@ -1137,7 +1143,7 @@ void FillWindow(const double* tau, std::int64_t size, double dt, double length, 
       restart64[1][i] = power.low;
     }
     for (int i = 0; i < kPlaces; ++i) {
-      const DoubleDouble rate = Quotient(dt, taus[i]);
+      const DoubleDouble rate = Quotient(dts[i], taus[i]);
       const DoubleDouble far = ExpOfNegative(-(rate * length));
       far_end[0][i] = far.high * far_weight;
       far_end[1][i] = far.low * far_weight;

@@ -9,7 +9,8 @@
 namespace expsyn {
 
 // Steps over which the recursion runs in plain arithmetic before its state is renewed in arithmetic
-// of twice the precision; bounds the rounding error of any run at about this many ulps.
+// of twice the precision; bounds the rounding error of any run at about this many ulps of what the
+// absolute values of the input would give.
 template <typename Real>
 inline constexpr std::int64_t kRestartInterval = sizeof(Real) == sizeof(float) ? 16 : 64;
 

@@ -2,6 +2,7 @@
 
 #include <cfenv>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
 
@@ -265,6 +266,104 @@ TEST_CASE("the thread's floating-point mode is as it was") {
   // Sticky exception flags in the low six bits of x86's control word may have been raised.
   constexpr std::uint64_t kStickyFlags = 0x3F;
   CHECK((FlushSubnormals::Read() & ~kStickyFlags) == (before & ~kStickyFlags));
+}
+
+TEST_CASE_TEMPLATE("one column for all is that column repeated, whatever the width", Real, float,
+                   double) {
+  const std::int64_t n_timesteps = 200;
+  for (const std::int64_t n_synapses : {1, 2, 7, 9, 17, 33, 129}) {
+    const Case one = MakeCase(1, n_timesteps, {0.02}, 60, Drive::kSigned, 3);
+    Case c = MakeCase(1, n_timesteps, std::vector<double>(n_synapses, 0.02), 60, Drive::kSigned);
+    for (std::size_t i = 0; i < c.input.size(); ++i) c.input[i] = one.input[i / n_synapses];
+    const Kernels kernels(c.tau.data(), n_synapses, c.dt, c.window_length);
+    for (const double huge : {0.0, 1.7e308}) {
+      // The last memory of the column ends where it ends.
+      std::vector<double> column(one.input);
+      column[5] = column[6] = huge;
+      for (std::int64_t n = 0; n < n_synapses; ++n) {
+        c.input[static_cast<std::size_t>(5 * n_synapses + n)] = huge;
+        c.input[static_cast<std::size_t>(6 * n_synapses + n)] = huge;
+      }
+      for (const Method method : {Method::kFft, Method::kRecursive}) {
+        for (const NoisePlacement placement : {NoisePlacement::kNone, NoisePlacement::kInput,
+                                               NoisePlacement::kState, NoisePlacement::kOutput}) {
+          const auto run = [&](const double* input, std::int64_t n_columns) {
+            std::vector<Real> output(c.input.size());
+            std::vector<Real> next(static_cast<std::size_t>(n_synapses));
+            const std::vector<Real> state(next.size());
+            EvolveCall<Real> call;
+            call.method = method;
+            call.input = {input, ElementType::kFloat64, 1, n_timesteps, n_columns};
+            call.noise = {placement, 0.1, 3, 4};
+            call.state = state.data();
+            call.output = output.data();
+            call.next_state = next.data();
+            const std::atomic<bool> cancelled{false};
+            CHECK(Evolve(kernels, call, cancelled).status == EvolveResult::Status::kDone);
+            return output;
+          };
+          CAPTURE(n_synapses);
+          CAPTURE(huge);
+          CAPTURE(static_cast<int>(placement));
+          const std::vector<Real> actual = run(column.data(), 1);
+          const std::vector<Real> expected = run(c.input.data(), n_synapses);
+          CHECK(std::memcmp(actual.data(), expected.data(), actual.size() * sizeof(Real)) == 0);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("a sum that overflows inside a run is mended, whatever the number of synapses",
+                   Real, float, double) {
+  constexpr double kMost = std::numeric_limits<Real>::max();
+  for (const std::int64_t n_synapses : {9, 7, 1}) {
+    Case c = MakeCase(1, 300, std::vector<double>(n_synapses, 1e6), Window::kUnlimited,
+                      Drive::kConstant);
+    std::fill(c.input.begin(), c.input.end(), 0);
+    for (std::int64_t n = 0; n < n_synapses; ++n) {
+      c.input[static_cast<std::size_t>(3 * n_synapses + n)] = 0.9 * kMost;
+      c.input[static_cast<std::size_t>(70 * n_synapses + n)] = 0.6 * kMost;
+      c.input[static_cast<std::size_t>(71 * n_synapses + n)] = -0.6 * kMost;
+    }
+    const Answer answer = Run<Real>(c, Method::kRecursive);
+    CHECK(std::isfinite(answer.output[69 * n_synapses]));
+    CHECK(std::isinf(answer.output[70 * n_synapses]));
+    for (std::size_t t = 71; t < 300; ++t) {
+      CHECK(answer.output[t * n_synapses] == doctest::Approx(0.9 * kMost).epsilon(1e-3));
+    }
+  }
+}
+
+TEST_CASE("a window is renewed at the same steps for few synapses as for many") {
+  for (const std::int64_t length : {1, 3, 40}) {
+    const Case one = MakeCase(1, 9000, {0.2 * static_cast<double>(length)}, length, Drive::kSigned);
+    const std::vector<double> expected = Run<double>(one, Method::kRecursive).output;
+    Case many = MakeCase(1, 9000, std::vector<double>(16, one.tau[0]), length, Drive::kSigned);
+    for (std::size_t i = 0; i < many.input.size(); ++i) many.input[i] = one.input[i / 16];
+    for (std::size_t n = 0; n < 16; ++n) many.state[n] = one.state[0];
+    const std::vector<double> actual = Run<double>(many, Method::kRecursive).output;
+    std::size_t n_different = 0;
+    for (std::size_t t = 0; t < 9000; ++t) n_different += actual[16 * t + 3] != expected[t];
+    CHECK(n_different == 0);
+  }
+}
+
+TEST_CASE("time constants as large as numbers can be never forget") {
+  for (const Method method : {Method::kFft, Method::kRecursive}) {
+    for (const double tau : {1e290, 1e300, std::numeric_limits<double>::max()}) {
+      Case c = MakeCase(1, 200, {tau, tau}, 1000, Drive::kConstant);
+      for (double& x : c.input) x = 1;
+      c.state = {0, 0};
+      const std::vector<double> output = Run<double>(c, method).output;
+      for (std::size_t t = 0; t < 200; ++t) {
+        CHECK(output[2 * t] == doctest::Approx(static_cast<double>(t + 1)).epsilon(1e-12));
+      }
+    }
+    Case fast = MakeCase(1, 20, {1e100, 1e-300}, 1000, Drive::kSigned);
+    fast.dt = std::numeric_limits<double>::max();
+    for (const double y : Run<double>(fast, method).output) CHECK(y == 0);
+  }
 }
 
 TEST_CASE("long runs, which are cut in time, are the direct sum, on any number of threads") {
