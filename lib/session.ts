@@ -422,13 +422,13 @@ export class Sessions {
   #readSessions(given: unknown): ExpSynSession[] {
     if (!Array.isArray(given)) throw wrongType('an array of sessions', 'sessions', given);
     const count = given.length;
-    const sessions: ExpSynSession[] = [];
+    const sessions = new Array<ExpSynSession>(count);
     for (let item = 0; item < count; item++) {
       const session: unknown = given[item];
       if (!belongs(session, this)) {
         throw wrongType('a session of this module', `sessions[${item}]`, session);
       }
-      sessions.push(session);
+      sessions[item] = session;
     }
     return sessions;
   }
@@ -499,11 +499,17 @@ function numbersOf(sessions: readonly ExpSynSession[], call: PreparedCall): Sess
     );
   }
   const [first] = sessions;
-  if (count === 1 && first !== undefined) return openNumberOf(first, 'evolve()');
+  if (count === 1 && first !== undefined) {
+    const number = numberOf(first);
+    if (number === CLOSED) throw closedError('evolve()');
+    return number;
+  }
   const numbers = new Int32Array(count);
   const check = ++lastCheck;
   sessions.forEach((session, item) => {
-    numbers[item] = openNumberOf(session, `sessions[${item}]`);
+    const number = numberOf(session);
+    if (number === CLOSED) throw closedError(`sessions[${item}]`);
+    numbers[item] = number;
     if (!markChecked(session, check)) {
       throw outOfRange(
         'different sessions',
@@ -514,12 +520,6 @@ function numbersOf(sessions: readonly ExpSynSession[], call: PreparedCall): Sess
     }
   });
   return numbers;
-}
-
-function openNumberOf(session: ExpSynSession, name: string): number {
-  const number = numberOf(session);
-  if (number === CLOSED) throw closedError(name);
-  return number;
 }
 
 /** The numbers without those of the items that the addon has found something in. */

@@ -173,8 +173,7 @@ void GatheredCall::Unpack(const Napi::CallbackInfo& info, bool is_async, Side<Re
     side.next_states =
         static_cast<Real*>(Arguments(info).Array(kNextStates, kElementTypeOf<Real>, size).data);
   } else {
-    side.scratch = AlignedBuffer<Real>(size);
-    side.next_states = side.scratch.data();
+    side.next_states = side.table->Scratch(size);
   }
 }
 

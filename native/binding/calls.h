@@ -132,7 +132,6 @@ class GatheredCall : public Call {
     std::shared_ptr<SessionTable<Real>> table;
     std::vector<Session<Real>*> sessions;
     Real* next_states = nullptr;
-    AlignedBuffer<Real> scratch;
   };
 
   template <typename Real>

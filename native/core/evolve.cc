@@ -226,6 +226,44 @@ class Evolution {
   Real* last_ = small_.data();
 };
 
+// Does a call that ends before a sum has to be carried over, or anything leaves the window: a
+// server's steps, where everything else would take longer than the arithmetic. Returns false, with
+// the state untouched, for other calls and for sums that are not finite.
+template <typename Real>
+bool EvolveFewSteps(const Window& window, const EvolveCall<Real>& call) {
+  const Raster& input = call.input;
+  const std::int64_t n_synapses = window.n_synapses();
+  const InputReader reader(input, call.noise);
+  if (call.method != Method::kRecursive || input.n_batches != 1 || n_synapses > kMaxColumns ||
+      input.n_timesteps >= kRestartInterval<Real> || input.n_timesteps > window.length() ||
+      reader.is_drive_noisy()) {
+    return false;
+  }
+  alignas(64) Real isyn[kMaxColumns];
+  std::copy_n(call.state, n_synapses, isyn);
+  const bool is_repeated = input.n_columns == 1 && n_synapses > 1;
+  const RecursionRows<Real> rows{input.n_timesteps,
+                                 n_synapses,
+                                 input.type,
+                                 input.data,
+                                 nullptr,
+                                 is_repeated,
+                                 input.n_columns,
+                                 call.output,
+                                 n_synapses,
+                                 false,
+                                 window.factors<Real>().decay.data(),
+                                 nullptr,
+                                 isyn,
+                                 nullptr};
+  if (!KernelsOf<Real>().advance_few(rows)) return false;
+  reader.AddOutputNoise(0, 0, input.n_timesteps, 0, n_synapses, call.output, n_synapses);
+  const bool is_noisy = call.is_state_noisy && reader.is_output_noisy();
+  const Real* last = call.output + (input.n_timesteps - 1) * n_synapses;
+  std::copy_n(is_noisy ? last : isyn, n_synapses, call.next_state);
+  return true;
+}
+
 }  // namespace
 
 bool IsShort(const Raster& input, std::int64_t n_synapses) {
@@ -242,6 +280,7 @@ EvolveResult Evolve(const Kernels& kernels, const EvolveCall<Real>& call,
     return {};
   }
   const FlushSubnormals flush_subnormals;
+  if (EvolveFewSteps(kernels.window(), call)) return {};
   return Evolution<Real>(kernels, call, cancelled).Run();
 }
 

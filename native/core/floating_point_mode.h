@@ -14,8 +14,13 @@ namespace expsyn {
 // its last steps in subnormal arithmetic, which is many times slower. For stack use only.
 class FlushSubnormals {
  public:
-  FlushSubnormals() : saved_(Read()) { Write(Flushing(saved_)); }
-  ~FlushSubnormals() { Write(saved_); }
+  // Writing it takes longer than reading it.
+  FlushSubnormals() : saved_(Read()) {
+    if (Flushing(saved_) != saved_) Write(Flushing(saved_));
+  }
+  ~FlushSubnormals() {
+    if (Flushing(saved_) != saved_) Write(saved_);
+  }
   FlushSubnormals(const FlushSubnormals&) = delete;
   FlushSubnormals& operator=(const FlushSubnormals&) = delete;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "floating_point_mode.h"
 #include "worker_pool.h"
 
 namespace expsyn {
@@ -70,10 +71,17 @@ void SessionTable<Real>::Advance(Session<Real>& session, const Real* isyn,
 }
 
 template <typename Real>
+Real* SessionTable<Real>::Scratch(std::size_t size) {
+  if (scratch_.size() < size) scratch_ = AlignedBuffer<Real>(size);
+  return scratch_.data();
+}
+
+template <typename Real>
 std::size_t SessionTable<Real>::size_in_bytes() const {
   return blocks_.size() * static_cast<std::size_t>(sessions_per_block_ * n_synapses_) *
              sizeof(Real) +
-         sessions_.size() * (sizeof(Session<Real>) + sizeof(std::int64_t));
+         sessions_.size() * (sizeof(Session<Real>) + sizeof(std::int64_t)) +
+         scratch_.size() * sizeof(Real);
 }
 
 template <typename Real>
@@ -85,6 +93,7 @@ bool EvolveSessions(const Kernels& kernels, const SessionsCall<Real>& call,
   const std::int64_t n_samples = call.input.n_timesteps * n_synapses;
   const std::size_t item_bytes = static_cast<std::size_t>(item_size) * ElementSize(call.input.type);
   std::mutex lock;
+  const FlushSubnormals flush_subnormals;
 
   EvolveCall<Real> common;
   common.method = call.method;

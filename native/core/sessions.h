@@ -39,6 +39,9 @@ class SessionTable {
   // Moves a session on by n_timesteps, to the state `isyn` (N).
   void Advance(Session<Real>& session, const Real* isyn, std::int64_t n_timesteps) const;
 
+  // Memory for the next states of a call on the table's own thread, good until the next one.
+  Real* Scratch(std::size_t size);
+
   std::int64_t n_synapses() const { return n_synapses_; }
   std::size_t size_in_bytes() const;
 
@@ -48,6 +51,7 @@ class SessionTable {
   std::vector<AlignedBuffer<Real>> blocks_;
   std::deque<Session<Real>> sessions_;
   std::vector<std::int64_t> closed_;
+  AlignedBuffer<Real> scratch_;
 };
 
 // One call for K sessions: item k of the input is the next n_timesteps of session k. Owns nothing.

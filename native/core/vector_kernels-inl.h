@@ -418,6 +418,61 @@ void CopyPastCaches(const Real* source, std::int64_t size, Real* target) {
   for (std::int64_t i = whole; i < size; ++i) target[i] = source[i];
 }
 
+// One row, from the state in isyn.
+template <int n, typename In, typename Real>
+EXPSYN_INLINE void AdvanceFewColumns(const In* input, const Real* decay, Real* isyn, Real* output) {
+  Vector<Real, n> drive, factor, state;
+  LoadAs<n, Real>(input, drive);
+  Load(decay, factor);
+  Load(isyn, state);
+  state = (state + drive) * factor;
+  Store(state, isyn);
+  Store(state, output);
+}
+
+template <typename In, typename Real>
+EXPSYN_INLINE void AdvanceFewRow(const RecursionRows<Real>& rows, const In* input, Real* output) {
+  constexpr int kN = kFull<Real>;
+  std::int64_t column = 0;
+  for (; column + kN <= rows.n_columns; column += kN) {
+    AdvanceFewColumns<kN>(input + column, rows.decay + column, rows.isyn + column, output + column);
+  }
+  for (; column < rows.n_columns; ++column) {
+    AdvanceFewColumns<1>(input + column, rows.decay + column, rows.isyn + column, output + column);
+  }
+}
+
+template <typename Real>
+bool AdvanceFew(const RecursionRows<Real>& rows) {
+  constexpr int kN = kFull<Real>;
+  const bool is_bytes = rows.type == ElementType::kUint8 && !rows.is_repeated;
+  const bool is_direct = rows.type == kElementTypeOf<Real> && !rows.is_repeated;
+  Real buffer[kMaxColumns];
+  for (std::int64_t row = 0; row < rows.n_rows; ++row) {
+    const std::int64_t first = row * rows.input_stride;
+    Real* output = rows.output + row * rows.output_stride;
+    if (is_bytes) {
+      AdvanceFewRow(rows, static_cast<const std::uint8_t*>(rows.input) + first, output);
+    } else if (is_direct) {
+      AdvanceFewRow(rows, static_cast<const Real*>(rows.input) + first, output);
+    } else {
+      AdvanceFewRow(rows, ConvertRow(rows, rows.input, first, buffer), output);
+    }
+  }
+  // 0 while all are finite, else NaN.
+  Vector<Real, kN> faults{};
+  std::int64_t column = 0;
+  for (; column + kN <= rows.n_columns; column += kN) {
+    Vector<Real, kN> state;
+    Load(rows.isyn + column, state);
+    faults += state * Real{0};
+  }
+  Real fault = 0;
+  for (int i = 0; i < kN; ++i) fault += faults[i];
+  for (; column < rows.n_columns; ++column) fault += rows.isyn[column] * Real{0};
+  return fault == 0;
+}
+
 // Makes what was streamed visible to whoever is told that the run is over.
 void FinishStreams() {
 #if defined(__x86_64__)
@@ -1165,21 +1220,10 @@ void FillWindow(const double* tau, std::int64_t size, double dt, double length, 
 
 template <typename Real>
 constexpr VectorKernels::Of<Real> AllOf() {
-  return {ConvertElements<Real>,
-          AdvanceRows<Real>,
-          CopyPastCaches<Real>,
-          CarryOver<Real>,
-          CarryOverPieces<Real>,
-          Drive<Real>,
-          SumPieces<Real>,
-          RunPieces<Real>,
-          AddNormals<Real>,
-          Add<Real>,
-          MultiplySpectra<Real>,
-          Transpose<Real>,
-          FindFirst<Real>,
-          FindLast<Real>,
-          Peak<Real>};
+  return {ConvertElements<Real>, AdvanceRows<Real>,     AdvanceFew<Real>, CopyPastCaches<Real>,
+          CarryOver<Real>,       CarryOverPieces<Real>, Drive<Real>,      SumPieces<Real>,
+          RunPieces<Real>,       AddNormals<Real>,      Add<Real>,        MultiplySpectra<Real>,
+          Transpose<Real>,       FindFirst<Real>,       FindLast<Real>,   Peak<Real>};
 }
 
 const VectorKernels& Table() {

@@ -114,6 +114,9 @@ struct VectorKernels {
     void (*convert)(ElementType type, const void* source, std::int64_t first, std::int64_t size,
                     Real* target);
     void (*advance_rows)(const RecursionRows<Real>& rows);
+    // The same for rows of which nothing leaves, and without `local`. Returns whether isyn is
+    // finite afterwards.
+    bool (*advance_few)(const RecursionRows<Real>& rows);
     // target[i] = source[i], past the caches where the target's alignment allows it.
     void (*copy_past_caches)(const Real* source, std::int64_t size, Real* target);
     // carried = carried * restart_decay + local; then isyn = carried, and local = 0.
