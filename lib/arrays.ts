@@ -19,7 +19,7 @@ export type ArrayInput = number | NestedArray | Float64Array | Float32Array | Nd
 const MAX_AXES = 3;
 
 /** An array filled with zeros. Throws a RangeError where there is no memory for it. */
-export function allocate<Data extends Float64Array | Float32Array>(
+export function allocate<Data extends TypedArray>(
   Type: new (length: number) => Data,
   shape: readonly number[],
   name: string,

@@ -143,6 +143,20 @@ function viewOf<Data extends TypedArray>(
   return new Constructor(buffer, offset, length);
 }
 
+/** An array's bytes, in its own memory. */
+export function bytesIn(array: TypedArray): Uint8Array {
+  return new Uint8Array(bufferOf(array), offsetOf(array), bytesOf(array));
+}
+
+/** The same memory as elements of another type; its place must be a multiple of their size. */
+export function viewOfBytes(
+  bytes: Uint8Array,
+  Type: new (buffer: ArrayBufferLike, offset: number, length: number) => TypedArray,
+  elementBytes: number,
+): TypedArray {
+  return new Type(bufferOf(bytes), offsetOf(bytes), elementsOf(bytes) / elementBytes);
+}
+
 /** Whether the array's memory can be handed over: neither shared nor resizable. */
 export function isTransferable(array: TypedArray): boolean {
   return !isShared(array) && isResizable(bufferOf(array)) !== true;

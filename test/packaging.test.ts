@@ -187,6 +187,24 @@ describe('the package', () => {
     `;
     const files = ['types.mts', 'types.cts'];
     for (const file of files) writeFileSync(join(folder, file), source);
+    // Streams are those of Node, and need its types.
+    writeFileSync(
+      join(folder, 'streams.mts'),
+      `
+      import type { Duplex } from 'node:stream';
+      import { ExpSyn } from 'expsyn';
+      import { iterate, nodeTransform, webTransform, type StreamOptions } from 'expsyn/streams';
+      const options: StreamOptions = { type: 'float32', steps: 10 };
+      const synapses = new ExpSyn(2);
+      export const duplex: Duplex = nodeTransform(synapses, { ...options, highWaterMark: 10 });
+      export const piped = new Blob(['text']).stream().pipeThrough(webTransform(synapses.session()));
+      export async function sum(): Promise<number> {
+        let total = 0;
+        for await (const currents of iterate(synapses, [new Uint8Array(2)])) total += currents.length;
+        return total;
+      }
+      `,
+    );
     symlinkSync(join(ROOT, 'node_modules', '@types'), join(folder, 'types'));
     const base = [
       '--noEmit',
@@ -201,7 +219,10 @@ describe('the package', () => {
     for (const types of [[], ['--types', 'node', '--typeRoots', 'types']]) {
       const { code, output } = await runProgram(
         process.execPath,
-        [compiler, ...base, '--module', 'node16', ...types, ...files],
+        [
+          ...[compiler, ...base, '--module', 'node16', ...types, ...files],
+          ...(types.length > 0 ? ['streams.mts'] : []),
+        ],
         { cwd: folder },
       );
       assert.equal(code, 0, output);
