@@ -1,6 +1,8 @@
 /** The table of cases. To add one, add an entry to what cases() returns. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as wait } from 'node:timers/promises';
 
 import { ExpSyn, type ExpSynOptions, type Method } from 'expsyn';
 import { relativeError } from '../test/oracle';
@@ -433,6 +435,36 @@ function memoryCases(): BenchCase[] {
   );
 }
 
+/** The 99th percentile of the event loop's delay, in milliseconds, until `work` is done. */
+async function loopDelayDuring(work: () => Promise<unknown>): Promise<number> {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  await work();
+  delay.disable();
+  return delay.percentile(99) / 1e6;
+}
+
+function loopCase(): BenchCase {
+  return {
+    group: "the event loop's delay while evolve() computes 10^8 samples",
+    name: 'p99, noise, N = 64, two threads',
+    samples: 1,
+    goals: [],
+    contenders: () => [],
+    figure: async () => {
+      const module = new ExpSyn(64, { dtype: 'float32', noiseStd: 1, windowTaus: Infinity });
+      const input = { data: new Uint8Array(new SharedArrayBuffer(1e8)), shape: [1562500, 64] };
+      const out = new Float32Array(new SharedArrayBuffer(4e8));
+      const idle = await loopDelayDuring(() => wait(500));
+      const busy = await loopDelayDuring(() => module.evolve(input, { out }));
+      return {
+        text: `${idle.toFixed(1)} ms idle, ${busy.toFixed(1)} ms meanwhile (goal: 5 more)`,
+        isMet: busy - idle <= 5,
+      };
+    },
+  };
+}
+
 function silenceCase(method: 'recursive' | 'fft'): BenchCase {
   return {
     group: 'silence after a burst against spikes',
@@ -533,6 +565,7 @@ export function cases(python: Python): BenchCase[] {
     sessionCase(),
     ...growthCases(),
     ...memoryCases(),
+    loopCase(),
     silenceCase('recursive'),
     silenceCase('fft'),
     tauCase(),

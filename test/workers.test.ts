@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 
-import { ExpSyn, type ExpSynOptions, type RasterInput } from '../lib/index';
+import { ExpSyn, stats, type ExpSynOptions, type RasterInput } from '../lib/index';
 import { assertSameBits, bytesOf } from './bits';
 import { slowModule } from './buffers';
 import { spikes } from './oracle';
@@ -146,7 +146,7 @@ describe('worker threads', () => {
     assert.deepEqual(output.trim().split('\n'), Array(8).fill(digest));
   });
 
-  it('may be terminated in the middle of calls, forty times in a row', async () => {
+  it('may be terminated in the middle of calls, two hundred times in a row', async () => {
     const { input, expected } = longCall();
     const queueAndTell = `
       ${QUEUE}
@@ -157,20 +157,29 @@ describe('worker threads', () => {
       new ExpSyn(1).evolve(ones, { out: workerData });
       const module = new ExpSyn(N, { method: 'fft' });
       for (let i = 0; i < 5; i++) module.evolve(input);
+      const sessions = Array.from({ length: 100 }, () => module.session());
+      const frames = { data: new Uint8Array(100 * N * 300), shape: [100, 300, N] };
+      for (let i = 0; i < 5; i++) module.evolveSessions(sessions, frames);
       parentPort.postMessage('queued');
     `;
     const own: Promise<{ output: { data: Float64Array | Float32Array } }>[] = [];
-    for (let round = 0; round < 40; round++) {
+    const memory: number[] = [];
+    for (let round = 0; round < 200; round++) {
       const last = new Float64Array(new SharedArrayBuffer(8 * 2e5));
       const worker = startWorker(queueAndTell, last);
       await messageOf(worker);
-      if (round % 4 === 0) own.push(longModule().evolve(input));
-      if (round % 2 === 0) await new Promise((resolve) => setTimeout(resolve, round / 2));
+      if (round % 10 === 0) own.push(longModule().evolve(input));
+      if (round % 2 === 0) await new Promise((resolve) => setTimeout(resolve, (round % 40) / 2));
       await worker.terminate();
       assert.equal(last[0], 0, 'queued work has started');
+      memory.push(process.memoryUsage().rss / 2 ** 20);
     }
     for (const { output } of await Promise.all(own)) assertSameBits(output.data, expected);
-  });
+    const { queued, running, bytes } = stats();
+    assert.deepEqual([queued, running, bytes], [0, 0, 0]);
+    const [after100 = 0, after200 = 0] = [memory[99], memory[199]];
+    assert.ok(after200 - after100 < 150, `${after100} MiB, then ${after200} MiB`);
+  }).timeout(300000);
 
   it('may be terminated in the middle of synchronous calls, again and again', async () => {
     const script = `

@@ -63,6 +63,12 @@ const NEEDS = [
     onlyFor: 'tests',
   },
   {
+    name: 'Chromium, for the page of the example server',
+    find: findChromium,
+    packages: { 'apt-get': 'chromium', dnf: 'chromium', apk: 'chromium', brew: 'chromium' },
+    onlyFor: 'tests',
+  },
+  {
     name: 'clang-format',
     find: () => outputOf('clang-format', ['--version']),
     packages: {
@@ -92,6 +98,15 @@ const INSTALL_COMMANDS = {
   apk: ['apk', 'add', '--no-cache'],
   brew: ['brew', 'install'],
 };
+
+/** The version of the first browser of the family that is there. */
+function findChromium() {
+  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
+    const version = outputOf(name, ['--version']);
+    if (version !== undefined) return version;
+  }
+  return undefined;
+}
 
 const APT_LISTS = '/var/lib/apt/lists';
 

@@ -1,0 +1,244 @@
+/** One client's WebSocket and its session: messages in their order, limits, time-outs, the end. */
+import type { FastifyBaseLogger } from 'fastify';
+import type { WebSocket } from 'ws';
+
+import type { Source } from './engine';
+import { readFrame, writeCurrents, type Frame } from './frames';
+import type { Gatherer } from './gatherer';
+import type { Metrics } from './metrics';
+import { readParameters } from './parameters';
+import type { Settings } from './settings';
+import type { Store } from './store';
+
+/** Reasons for which the server closes a connection; those from 4000 on are its own. */
+export const CLOSE_CODES = {
+  shutdown: 1001,
+  badMessage: 1008,
+  failure: 1011,
+  idle: 4000,
+  replaced: 4001,
+  notRead: 4002,
+} as const;
+
+type Work = { frame: Frame; receivedAt: number } | { change: Record<string, unknown> };
+
+export interface ConnectionParts {
+  id: string;
+  socket: WebSocket;
+  source: Source;
+  settings: Settings;
+  gatherer: Gatherer;
+  store: Store;
+  metrics: Metrics;
+  log: FastifyBaseLogger;
+}
+
+export class Connection {
+  readonly #parts: ConnectionParts;
+  readonly #queue: Work[] = [];
+  #queuedBytes = 0;
+  #isBusy = false;
+  #isRefusing = false;
+  #isPaused = false;
+  #savedStep = -1;
+  #lastFrameAt = Date.now();
+  #isAlive = true;
+  #whenIdle: (() => void)[] = [];
+  readonly #timer: NodeJS.Timeout;
+  /** When the connection is over and its session saved. */
+  readonly ended: Promise<void>;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+    const { socket, settings } = parts;
+    this.ended = new Promise((resolve) => {
+      socket.once('close', (code) => {
+        void this.#end(code).then(resolve);
+      });
+    });
+    socket.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary));
+    socket.on('pong', () => (this.#isAlive = true));
+    // Told by the close that follows.
+    socket.on('error', (error) => parts.log.info({ reason: error.message }, 'socket failed'));
+    this.#timer = setInterval(() => this.#look(), Math.max(10, (settings.idleSeconds * 1000) / 4));
+  }
+
+  get id(): string {
+    return this.#parts.id;
+  }
+
+  /** Tells the client where its session is. */
+  welcome(): void {
+    const { id, source, settings } = this.#parts;
+    const { maxFrameBytes } = settings;
+    const { parameters, step } = source;
+    this.#tell({ type: 'welcome', session: id, step, ...parameters, maxFrameBytes });
+  }
+
+  /** Saves where the session has got to, if it has moved. */
+  async save(): Promise<void> {
+    const { id, source, store, log } = this.#parts;
+    const { step, parameters } = source;
+    if (step === this.#savedStep || this.#isBusy) return;
+    try {
+      await store.save(id, { parameters, source: source.save() });
+      this.#savedStep = step;
+    } catch (error) {
+      log.error(error, 'session not saved');
+    }
+  }
+
+  /** Answers every frame that has been accepted, then closes. */
+  async close(code: number, reason: string): Promise<void> {
+    const { socket, source, settings } = this.#parts;
+    this.#isRefusing = true;
+    if (this.#isBusy || this.#queue.length > 0) {
+      await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    }
+    this.#tell({ type: 'goodbye', reason, step: source.step });
+    socket.close(code, reason);
+    // A client that does not read any more is not waited for.
+    setTimeout(() => socket.terminate(), settings.drainSeconds * 1000).unref();
+    await this.ended;
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    if (this.#isRefusing) return;
+    const { source, metrics } = this.#parts;
+    this.#lastFrameAt = Date.now();
+    try {
+      if (isBinary) {
+        const frame = readFrame(data, source.parameters.channels);
+        this.#queue.push({ frame, receivedAt: performance.now() });
+        this.#queuedBytes += frame.spikes.length;
+      } else {
+        this.#queue.push({ change: readChange(data) });
+      }
+    } catch (error) {
+      metrics.refusals.inc();
+      this.#refuse(error as Error);
+      return;
+    }
+    this.#holdBack();
+    this.#next();
+  }
+
+  /** Does the next piece of work, unless one is being done. */
+  #next(): void {
+    while (!this.#isBusy) {
+      const work = this.#queue.shift();
+      if (work === undefined) {
+        for (const resolve of this.#whenIdle.splice(0)) resolve();
+        return;
+      }
+      if ('change' in work) this.#change(work.change);
+      else this.#compute(work.frame, work.receivedAt);
+    }
+  }
+
+  #change(change: Record<string, unknown>): void {
+    const { source, settings, metrics } = this.#parts;
+    try {
+      const { channels } = source.parameters;
+      const { tau, dt, noiseStd } = change;
+      const given = { tau, dt, noiseStd };
+      source.change(readParameters(given, source.parameters, settings.maxChannels));
+      this.#tell({ type: 'changed', step: source.step, ...source.parameters, channels });
+    } catch (error) {
+      // The session is as it was, and goes on.
+      metrics.refusals.inc();
+      this.#tell({ type: 'error', message: (error as Error).message });
+    }
+  }
+
+  #compute(frame: Frame, receivedAt: number): void {
+    const { socket, source, gatherer, metrics, log } = this.#parts;
+    const { sequence, steps, spikes } = frame;
+    this.#isBusy = true;
+    const settle = (error: Error | undefined, currents: Float32Array) => {
+      this.#isBusy = false;
+      this.#queuedBytes -= spikes.length;
+      if (error === undefined) {
+        socket.send(writeCurrents(sequence, steps, currents), () => this.#holdBack());
+        metrics.frames.inc();
+        metrics.samples.inc(currents.length);
+        metrics.frameSeconds.observe((performance.now() - receivedAt) / 1000);
+      } else {
+        log.error(error, 'frame not computed');
+        this.#tell({ type: 'error', sequence, message: 'The frame could not be computed.' });
+        void this.close(CLOSE_CODES.failure, 'failure');
+      }
+      this.#holdBack();
+      this.#next();
+    };
+    gatherer.add({ source, steps, spikes, settle });
+  }
+
+  /** Reads no more from a client that sends faster than it is served, or does not read itself. */
+  #holdBack(): void {
+    const { socket, settings } = this.#parts;
+    const isFull =
+      this.#queuedBytes > settings.maxQueuedBytes ||
+      socket.bufferedAmount > settings.maxQueuedBytes;
+    if (isFull === this.#isPaused) return;
+    this.#isPaused = isFull;
+    if (isFull) socket.pause();
+    else socket.resume();
+  }
+
+  /** Looks whether the client is still there, every quarter of idleSeconds. */
+  #look(): void {
+    const { socket, settings } = this.#parts;
+    const silentFor = (Date.now() - this.#lastFrameAt) / 1000;
+    if (silentFor > settings.idleSeconds) {
+      const isStuck = socket.bufferedAmount > settings.maxQueuedBytes;
+      if (isStuck) socket.terminate();
+      else void this.close(CLOSE_CODES.idle, 'idle');
+      return;
+    }
+    // A paused socket reads no pongs either.
+    if (!this.#isAlive && !this.#isPaused) {
+      socket.terminate();
+      return;
+    }
+    this.#isAlive = false;
+    socket.ping();
+  }
+
+  #refuse(error: Error): void {
+    this.#tell({ type: 'error', message: error.message });
+    void this.close(CLOSE_CODES.badMessage, 'bad message');
+  }
+
+  #tell(message: object): void {
+    const { socket } = this.#parts;
+    if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
+  }
+
+  async #end(code: number): Promise<void> {
+    const { source, log } = this.#parts;
+    clearInterval(this.#timer);
+    this.#isRefusing = true;
+    // What was accepted moves the session on, even if nobody reads the answers any more.
+    if (this.#isBusy || this.#queue.length > 0) {
+      await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    }
+    await this.save();
+    log.info({ code, step: source.step }, 'connection closed');
+    source.close();
+  }
+}
+
+/** Reads a text message: {"type": "set", "tau": ..., "dt": ..., "noiseStd": ...}. */
+function readChange(data: Buffer): Record<string, unknown> {
+  let message: unknown;
+  try {
+    message = JSON.parse(data.toString());
+  } catch {
+    // Said below.
+  }
+  if (typeof message === 'object' && message !== null && 'type' in message) {
+    if (message.type === 'set') return message;
+  }
+  throw new RangeError(`Expected a JSON object with "type": "set", or a binary frame.`);
+}

@@ -1,0 +1,191 @@
+/** What computes: the package, or, to compare with, a plain loop of JavaScript in its place. */
+import { ExpSyn, type ExpSynSession } from 'expsyn';
+
+/** What a client may choose. */
+export interface Parameters {
+  channels: number;
+  /** Time constant in seconds, of all channels. */
+  tau: number;
+  /** Length of a step in seconds. */
+  dt: number;
+  /** Standard deviation of the noise after 1 s. */
+  noiseStd: number;
+}
+
+/** One source's state under its parameters. */
+export interface Source {
+  readonly parameters: Parameters;
+  /** Absolute number of the next step. */
+  readonly step: number;
+  /** Goes on from here with other parameters; the number of channels stays. */
+  change(parameters: Parameters): void;
+  /** What restore() takes, also in another process. */
+  save(): unknown;
+  close(): void;
+}
+
+export interface Engine {
+  open(parameters: Parameters): Source;
+  /** Throws when `saved` is not what a source of these parameters has saved. */
+  restore(parameters: Parameters, saved: unknown): Source;
+  /** Sources with the same key can be computed in one call. */
+  keyOf(source: Source): unknown;
+  /** (K, T, N) spikes to (K, T, N) currents, item k for sources[k]; all have the same key. */
+  evolve(sources: readonly Source[], spikes: Uint8Array, steps: number): Promise<Float32Array>;
+}
+
+/** Samples that take less than the thread that waits for them costs: a fraction of a millisecond. */
+const MOST_SAMPLES_HERE = 1 << 17;
+
+/** Sessions of modules, of which there is one for each choice of parameters. */
+export class ExpSynEngine implements Engine {
+  readonly #modules = new Map<string, { module: ExpSyn; nSources: number }>();
+
+  open(parameters: Parameters): Source {
+    return new SessionSource(this, parameters, (module) => module.session());
+  }
+
+  restore(parameters: Parameters, saved: unknown): Source {
+    return new SessionSource(this, parameters, (module) => module.restoreSession(saved));
+  }
+
+  keyOf(source: SessionSource): unknown {
+    return source.session.module;
+  }
+
+  async evolve(
+    sources: readonly SessionSource[],
+    spikes: Uint8Array,
+    steps: number,
+  ): Promise<Float32Array> {
+    const sessions = sources.map(({ session }) => session);
+    const [first] = sessions;
+    if (first === undefined) return new Float32Array();
+    const { module } = first;
+    const input = { data: spikes, shape: [sources.length, steps, module.sizeIn] };
+    const { output } =
+      spikes.length <= MOST_SAMPLES_HERE
+        ? module.evolveSessionsSync(sessions, input)
+        : await module.evolveSessions(sessions, input);
+    return output.data as Float32Array;
+  }
+
+  /** The module of these parameters, until as many release() it as have asked for it. */
+  module(parameters: Parameters): ExpSyn {
+    const key = JSON.stringify(parameters);
+    let entry = this.#modules.get(key);
+    if (entry === undefined) {
+      const { channels, tau, dt, noiseStd } = parameters;
+      // Not cut, so that it does not matter how a client cuts its steps into frames.
+      const options = { tau: () => tau, dt, noiseStd, windowTaus: Infinity } as const;
+      entry = { module: new ExpSyn(channels, { ...options, dtype: 'float32' }), nSources: 0 };
+      this.#modules.set(key, entry);
+    }
+    entry.nSources++;
+    return entry.module;
+  }
+
+  release(parameters: Parameters): void {
+    const key = JSON.stringify(parameters);
+    const entry = this.#modules.get(key);
+    if (entry !== undefined && --entry.nSources === 0) this.#modules.delete(key);
+  }
+}
+
+class SessionSource implements Source {
+  readonly #engine: ExpSynEngine;
+  parameters: Parameters;
+  session: ExpSynSession;
+
+  constructor(
+    engine: ExpSynEngine,
+    parameters: Parameters,
+    open: (module: ExpSyn) => ExpSynSession,
+  ) {
+    this.#engine = engine;
+    this.parameters = parameters;
+    try {
+      this.session = open(engine.module(parameters));
+    } catch (error) {
+      engine.release(parameters);
+      throw error;
+    }
+  }
+
+  get step(): number {
+    return this.session.step;
+  }
+
+  change(parameters: Parameters): void {
+    const next = new SessionSource(this.#engine, parameters, (module) =>
+      module.restoreSession(this.session.toJSON()),
+    );
+    this.close();
+    this.session = next.session;
+    this.parameters = parameters;
+  }
+
+  save(): unknown {
+    return this.session.toJSON();
+  }
+
+  close(): void {
+    this.session.close();
+    this.#engine.release(this.parameters);
+  }
+}
+
+/** isyn <- (isyn + input) exp(-dt / tau), one sample after the other; knows no noise. */
+export class LoopEngine implements Engine {
+  open(parameters: Parameters): Source {
+    return new LoopSource(parameters, new Float64Array(parameters.channels), 0);
+  }
+
+  restore(parameters: Parameters, saved: unknown): Source {
+    const { isyn, step } = saved as { isyn: number[]; step: number };
+    return new LoopSource(parameters, Float64Array.from(isyn), step);
+  }
+
+  keyOf(source: Source): unknown {
+    return JSON.stringify(source.parameters);
+  }
+
+  evolve(sources: readonly LoopSource[], spikes: Uint8Array, steps: number): Promise<Float32Array> {
+    const currents = new Float32Array(spikes.length);
+    let i = 0;
+    for (const source of sources) {
+      const { isyn, parameters } = source;
+      const decay = Math.exp(-parameters.dt / parameters.tau);
+      const size = isyn.length;
+      for (let t = 0; t < steps; t++) {
+        for (let n = 0; n < size; n++, i++) {
+          const current = ((isyn[n] ?? 0) + (spikes[i] ?? 0)) * decay;
+          isyn[n] = current;
+          currents[i] = current;
+        }
+      }
+      source.step += steps;
+    }
+    return Promise.resolve(currents);
+  }
+}
+
+class LoopSource implements Source {
+  constructor(
+    public parameters: Parameters,
+    readonly isyn: Float64Array,
+    public step: number,
+  ) {}
+
+  change(parameters: Parameters): void {
+    this.parameters = parameters;
+  }
+
+  save(): unknown {
+    return { isyn: [...this.isyn], step: this.step };
+  }
+
+  close(): void {
+    // Nothing is held.
+  }
+}

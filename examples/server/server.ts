@@ -1,0 +1,228 @@
+/** The server: routes, authentication, limits, and the end without loss. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import websocket from '@fastify/websocket';
+import { OverloadError } from 'expsyn';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+
+import { CLOSE_CODES, Connection } from './connection';
+import { ExpSynEngine, LoopEngine, type Source } from './engine';
+import { Gatherer } from './gatherer';
+import { Metrics } from './metrics';
+import { DEFAULT_PARAMETERS, readParameters } from './parameters';
+import type { Settings } from './settings';
+import { Store } from './store';
+
+const PUBLIC = join(__dirname, 'public');
+const PAGES = {
+  '/': ['index.html', 'text/html; charset=utf-8'],
+  '/page.js': ['page.js', 'text/javascript; charset=utf-8'],
+} as const;
+
+export interface Server {
+  app: FastifyInstance;
+  /** Answers what has been accepted, saves every session, and ends. */
+  shutDown: () => Promise<void>;
+}
+
+type Query = Record<string, string | undefined>;
+
+export async function createServer(settings: Settings): Promise<Server> {
+  const app = fastify({
+    bodyLimit: settings.maxFrameBytes,
+    forceCloseConnections: true,
+    logger: {
+      level: settings.logLevel,
+      serializers: {
+        // Without the query, which may hold the token.
+        req: ({ method, url, id }) => ({ method, url: url.split('?')[0] ?? '', id }),
+      },
+    },
+  });
+  const engine = settings.engine === 'loop' ? new LoopEngine() : new ExpSynEngine();
+  const metrics = new Metrics();
+  const gatherer = new Gatherer(engine, (nFrames) => metrics.gathered.observe(nFrames));
+  const store = new Store(settings.folder, settings.keepSeconds);
+  const connections = new Map<string, Connection>();
+  /** Connections that are being opened, or are open, or are being saved. */
+  let nConnections = 0;
+  let isDraining = false;
+
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  const expected = digest(settings.token);
+  const authenticate = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const { authorization } = request.headers;
+    const shown = authorization?.startsWith('Bearer ')
+      ? authorization.slice('Bearer '.length)
+      : (request.query as Query)['token'];
+    if (shown !== undefined && timingSafeEqual(digest(shown), expected)) return;
+    metrics.refusals.inc();
+    await reply.code(401).send({ error: 'Expected the token, as a bearer or in the query.' });
+  };
+
+  await app.register(websocket, {
+    options: { maxPayload: settings.maxFrameBytes, perMessageDeflate: false },
+    errorHandler: (error, socket, request) => {
+      request.log.error(error);
+      socket.close(CLOSE_CODES.failure);
+    },
+  });
+  app.addContentTypeParser(
+    'application/octet-stream',
+    { parseAs: 'buffer' },
+    (_request, body, done) => done(null, body),
+  );
+  app.setErrorHandler(async (error, request, reply) => {
+    const { statusCode, message } = error as { statusCode?: number; message: string };
+    metrics.refusals.inc();
+    if (error instanceof OverloadError) {
+      return reply.code(503).header('retry-after', '1').send({ error: message });
+    }
+    // Ours for what a client has sent have no status, fastify's have.
+    const status = statusCode ?? (error instanceof RangeError ? 400 : 500);
+    if (status >= 500) request.log.error(error);
+    return reply.code(status).send({ error: status < 500 ? message : 'Failed.' });
+  });
+
+  for (const [path, [file, type]] of Object.entries(PAGES)) {
+    const content = readFileSync(join(PUBLIC, file));
+    app.get(path, async (_request, reply) =>
+      reply
+        .header(
+          'content-security-policy',
+          "default-src 'self'; style-src 'unsafe-inline'; img-src data:; connect-src 'self' ws: wss:",
+        )
+        .type(type)
+        .send(content),
+    );
+  }
+  app.get('/healthz', async (_request, reply) =>
+    reply.code(isDraining ? 503 : 200).send({ status: isDraining ? 'draining' : 'ok' }),
+  );
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  );
+
+  /** One run from silence: T * N bytes in the body, T * N float32 in the answer. */
+  app.post('/evolve', { preValidation: authenticate }, async (request, reply) => {
+    const { body } = request;
+    if (!(body instanceof Buffer)) throw new RangeError('Expected spikes as octet-stream.');
+    const parameters = readParameters(
+      request.query as Query,
+      DEFAULT_PARAMETERS,
+      settings.maxChannels,
+    );
+    const steps = body.length / parameters.channels;
+    if (!Number.isInteger(steps) || steps === 0) {
+      throw new RangeError(
+        `Expected at least one step of ${parameters.channels} bytes but received ${body.length} bytes.`,
+      );
+    }
+    const source = engine.open(parameters);
+    try {
+      const currents = await new Promise<Float32Array>((resolve, reject) => {
+        const settle = (error: Error | undefined, result: Float32Array) =>
+          error === undefined ? resolve(result) : reject(error);
+        gatherer.add({ source, steps, spikes: body, settle });
+      });
+      metrics.frames.inc();
+      metrics.samples.inc(currents.length);
+      const bytes = new Uint8Array(currents.buffer, currents.byteOffset, currents.byteLength);
+      return await reply.type('application/octet-stream').send(Buffer.from(bytes));
+    } finally {
+      source.close();
+    }
+  });
+
+  const openSource = async (query: Query): Promise<{ id: string; source: Source }> => {
+    const { session } = query;
+    if (session === undefined) {
+      const parameters = readParameters(query, DEFAULT_PARAMETERS, settings.maxChannels);
+      return { id: Store.newId(), source: engine.open(parameters) };
+    }
+    if (!Store.isId(session)) throw new RangeError('Expected the id of a session.');
+    // A client that comes back before it was missed.
+    await connections.get(session)?.close(CLOSE_CODES.replaced, 'replaced');
+    const saved = await store.load(session);
+    if (saved === undefined) throw new RangeError('Expected the id of a session that was saved.');
+    return { id: session, source: engine.restore(saved.parameters, saved.source) };
+  };
+
+  interface Opened {
+    id: string;
+    source: Source;
+  }
+  const opened = new WeakMap<FastifyRequest, Opened>();
+  app.get(
+    '/stream',
+    {
+      websocket: true,
+      preValidation: [
+        authenticate,
+        async (request, reply) => {
+          if (!request.ws) {
+            await reply.code(426).send({ error: 'Expected a WebSocket.' });
+            return;
+          }
+          if (isDraining || nConnections >= settings.maxConnections) {
+            metrics.refusals.inc();
+            await reply
+              .code(503)
+              .header('retry-after', '1')
+              .send({ error: 'Expected room for a connection; try again later.' });
+            return;
+          }
+          nConnections++;
+          try {
+            opened.set(request, await openSource(request.query as Query));
+          } catch (error) {
+            nConnections--;
+            throw error;
+          }
+        },
+      ],
+    },
+    (socket, request) => {
+      const found = opened.get(request);
+      if (found === undefined) throw new Error('Expected an opened session.');
+      const { id, source } = found;
+      const log = request.log.child({ session: id });
+      const connection = new Connection({
+        ...{ id, socket, source, settings, gatherer, store, metrics, log },
+      });
+      connections.set(id, connection);
+      metrics.connections.inc();
+      void connection.ended.then(() => {
+        nConnections--;
+        metrics.connections.dec();
+        if (connections.get(id) === connection) connections.delete(id);
+      });
+      connection.welcome();
+      if (isDraining) void connection.close(CLOSE_CODES.shutdown, 'shutdown');
+    },
+  );
+
+  const saving = setInterval(() => {
+    void (async () => {
+      // One after the other: saving is no hurry, and frames are.
+      for (const connection of connections.values()) await connection.save();
+    })();
+  }, settings.saveSeconds * 1000).unref();
+  const removing = setInterval(() => void store.removeOld(), 3600_000).unref();
+  await store.removeOld();
+
+  return {
+    app,
+    shutDown: async () => {
+      isDraining = true;
+      clearInterval(saving);
+      clearInterval(removing);
+      await Promise.all(
+        [...connections.values()].map((open) => open.close(CLOSE_CODES.shutdown, 'shutdown')),
+      );
+      await app.close();
+    },
+  };
+}

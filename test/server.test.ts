@@ -1,0 +1,462 @@
+/** The example server: its protocol, what it refuses, and what survives. */
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+
+import { WebSocket } from 'ws';
+
+import { HEADER_BYTES } from '../examples/server/frames';
+import { createServer, type Server } from '../examples/server/server';
+import { DEFAULTS, readSettings, type Settings } from '../examples/server/settings';
+import { ExpSyn } from '../lib/index';
+import { assertSameBits } from './bits';
+import { spikes } from './oracle';
+
+const CHANNELS = 5;
+const TOKEN = 'a token of the tests';
+
+const folder = mkdtempSync(join(tmpdir(), 'expsyn-server-'));
+const running: Server[] = [];
+
+async function start(settings: Partial<Settings> = {}): Promise<{ server: Server; port: number }> {
+  const server = await createServer({
+    ...DEFAULTS,
+    ...{ token: TOKEN, folder, port: 0, logLevel: 'silent', drainSeconds: 1 },
+    ...settings,
+  });
+  await server.app.listen({ host: '127.0.0.1', port: 0 });
+  running.push(server);
+  return { server, port: (server.app.server.address() as AddressInfo).port };
+}
+
+interface Told {
+  type: string;
+  session: string;
+  step: number;
+  message: string;
+  [key: string]: unknown;
+}
+
+/** A client that keeps what it is told. */
+class Client {
+  readonly socket: WebSocket;
+  readonly answers: { sequence: number; currents: Float32Array }[] = [];
+  readonly told: Told[] = [];
+  readonly closed: Promise<[code: number, reason: Buffer]>;
+  readonly #events = new EventEmitter();
+
+  constructor(port: number, query: Record<string, string> = {}, token = TOKEN) {
+    const search = new URLSearchParams({ token, channels: `${CHANNELS}`, ...query });
+    this.socket = new WebSocket(`ws://127.0.0.1:${port}/stream?${search.toString()}`);
+    this.closed = once(this.socket, 'close') as typeof this.closed;
+    this.closed.catch(() => undefined);
+    this.socket.on('error', () => undefined);
+    this.socket.on('close', () => this.#tell());
+    this.socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (isBinary) {
+        const bytes = Uint8Array.from(data.subarray(HEADER_BYTES));
+        assert.equal(bytes.length, data.readUInt32LE(4) * CHANNELS * 4);
+        const currents = new Float32Array(bytes.buffer);
+        this.answers.push({ sequence: data.readUInt32LE(0), currents });
+      } else {
+        this.told.push(JSON.parse(data.toString()) as Told);
+      }
+      this.#tell();
+    });
+  }
+
+  #tell(): void {
+    this.#events.emit('changed');
+  }
+
+  /** Waits until `isThere` says so. */
+  async until(isThere: () => boolean): Promise<void> {
+    while (!isThere()) {
+      if (this.socket.readyState === WebSocket.CLOSED) assert.fail(JSON.stringify(this.told));
+      await once(this.#events, 'changed');
+    }
+  }
+
+  /** The first message of a type. */
+  async hear(type: string): Promise<Told> {
+    for (;;) {
+      const found = this.told.find((message) => message.type === type);
+      if (found !== undefined) return found;
+      const nTold = this.told.length;
+      await this.until(() => this.told.length > nTold);
+    }
+  }
+
+  send(sequence: number, raster: Uint8Array): void {
+    const message = Buffer.alloc(HEADER_BYTES + raster.length);
+    message.writeUInt32LE(sequence, 0);
+    message.writeUInt32LE(raster.length / CHANNELS, 4);
+    message.set(raster, HEADER_BYTES);
+    this.socket.send(message);
+  }
+
+  /** All currents so far, in the order in which they came. */
+  get currents(): Float32Array {
+    return Float32Array.from(this.answers.flatMap(({ currents }) => [...currents]));
+  }
+}
+
+const raster = (steps: number, seed: number) =>
+  Uint8Array.from(spikes(steps * CHANNELS, 0.2, seed));
+
+/** What a module makes of rasters, one call each. */
+function expected(rasters: readonly Uint8Array[], tau = 0.02): Float32Array {
+  const module = new ExpSyn(CHANNELS, { tau: () => tau, dtype: 'float32', windowTaus: Infinity });
+  return Float32Array.from(
+    rasters.flatMap((data) => [
+      ...module.evolveSync({ data, shape: [data.length / CHANNELS, CHANNELS] }).output.data,
+    ]),
+  );
+}
+
+describe('the example server', () => {
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((server) => server.shutDown()));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  for (const engine of ['expsyn', 'loop'] as const) {
+    it(`answers each frame with its currents, in order: ${engine}`, async () => {
+      const { port } = await start({ engine });
+      const clients = Array.from({ length: 20 }, () => new Client(port));
+      await Promise.all(clients.map((client) => client.hear('welcome')));
+      const rasters = clients.map((_, i) =>
+        Array.from({ length: 30 }, (__, k) => raster(1 + ((i + k) % 4), 7 * i + k)),
+      );
+      clients.forEach((client, i) => rasters[i]?.forEach((data, k) => client.send(k, data)));
+      await Promise.all(clients.map((client) => client.until(() => client.answers.length === 30)));
+      clients.forEach((client, i) => {
+        assert.deepEqual(
+          client.answers.map(({ sequence }) => sequence),
+          Array.from({ length: 30 }, (_, k) => k),
+        );
+        const wanted = expected(rasters[i] ?? []);
+        if (engine === 'expsyn') {
+          assertSameBits(client.currents, wanted);
+        } else {
+          client.currents.forEach((current, j) =>
+            assert.ok(Math.abs(current - (wanted[j] ?? NaN)) < 1e-5),
+          );
+        }
+      });
+    });
+  }
+
+  it('changes parameters between frames, and refuses bad ones without harm', async () => {
+    const { port } = await start();
+    const client = new Client(port, { tau: '0.05' });
+    const welcome = await client.hear('welcome');
+    assert.equal(welcome['tau'], 0.05);
+    client.send(0, raster(10, 1));
+    client.socket.send('{"type":"set","tau":0.1,"dt":0.002}');
+    client.send(1, raster(10, 2));
+    client.socket.send('{"type":"set","tau":"long"}');
+    client.send(2, raster(10, 3));
+    await client.until(() => client.answers.length === 3);
+    const module = new ExpSyn(CHANNELS, {
+      ...{ tau: () => 0.05, dtype: 'float32', windowTaus: Infinity },
+    });
+    const first = module.evolveSync({ data: raster(10, 1), shape: [10, CHANNELS] }).output.data;
+    module.setAttributes({ tau: 0.1, dt: 0.002 });
+    const rest = [2, 3].map(
+      (seed) => module.evolveSync({ data: raster(10, seed), shape: [10, CHANNELS] }).output.data,
+    );
+    assertSameBits(client.currents, Float32Array.from([first, ...rest].flatMap((a) => [...a])));
+    const changed = await client.hear('changed');
+    assert.deepEqual([changed['tau'], changed['dt'], changed.step], [0.1, 0.002, 10]);
+    assert.match((await client.hear('error')).message, /0.00001 to 1000 seconds for tau .*"long"/);
+  });
+
+  it('lets nobody in without the token, and no more than there is room for', async () => {
+    const { port } = await start({ maxConnections: 2 });
+    const url = `http://127.0.0.1:${port}`;
+    for (const token of ['', 'wrong', `${TOKEN}x`]) {
+      const [refused] = (await once(new Client(port, {}, token).socket, 'error')) as [Error];
+      assert.match(refused.message, /401/);
+      const options = { method: 'POST', headers: { authorization: `Bearer ${token}` } };
+      assert.equal((await fetch(`${url}/evolve`, options)).status, 401);
+    }
+    const clients = [new Client(port), new Client(port)];
+    await Promise.all(clients.map((client) => client.hear('welcome')));
+    const [refused] = (await once(new Client(port).socket, 'error')) as [Error];
+    assert.match(refused.message, /503/);
+    clients[0]?.socket.close();
+    await clients[0]?.closed;
+    await wait(50);
+    await new Client(port).hear('welcome');
+    for (const query of [{ channels: '0' }, { tau: 'x' }, { session: '../../etc/passwd' }]) {
+      const [bad] = (await once(new Client(port, query).socket, 'error')) as [Error];
+      assert.match(bad.message, /400|503/);
+    }
+    assert.equal((await fetch(`${url}/stream?token=${encodeURIComponent(TOKEN)}`)).status, 426);
+  });
+
+  it('closes who sends garbage, says why, and serves the others', async () => {
+    const { port } = await start({ maxFrameBytes: 10_000 });
+    const good = new Client(port);
+    await good.hear('welcome');
+    const header = (steps: number) => {
+      const bytes = Buffer.alloc(HEADER_BYTES);
+      bytes.writeUInt32LE(steps, 4);
+      return bytes;
+    };
+    const garbage: [string | Buffer, number, RegExp | undefined][] = [
+      [Buffer.alloc(3), 1008, /a header of 8 bytes but received 3/],
+      [header(0), 1008, /at least one step/],
+      [
+        Buffer.concat([header(2), Buffer.alloc(9)]),
+        1008,
+        /5 bytes a step, but received 2 steps in 9/,
+      ],
+      [header(2 ** 32 - 1), 1008, /4294967295 steps in 0 bytes/],
+      ['text', 1008, /a JSON object/],
+      ['{"type":"other"}', 1008, /"type": "set"/],
+      ['null', 1008, /a JSON object/],
+      [Buffer.alloc(20_000), 1009, undefined],
+    ];
+    for (const [message, code, reason] of garbage) {
+      const client = new Client(port);
+      await client.hear('welcome');
+      client.socket.send(message);
+      assert.equal((await client.closed)[0], code);
+      if (reason !== undefined) {
+        assert.match(client.told.find(({ type }) => type === 'error')?.message ?? '', reason);
+      }
+    }
+    good.send(1, raster(3, 1));
+    await good.until(() => good.answers.length === 1);
+    assertSameBits(good.currents, expected([raster(3, 1)]));
+  });
+
+  it('goes on with a session whose client vanished, or comes back too early', async () => {
+    const { port } = await start();
+    const rasters = [1, 2, 3].map((seed) => raster(20, seed));
+    const [a, b, c] = rasters as [Uint8Array, Uint8Array, Uint8Array];
+    const first = new Client(port);
+    const { session } = await first.hear('welcome');
+    first.send(0, a);
+    await first.until(() => first.answers.length === 1);
+    first.socket.terminate();
+    await first.closed;
+    const second = new Client(port, { session });
+    assert.equal((await second.hear('welcome')).step, 20);
+    second.send(1, b);
+    await second.until(() => second.answers.length === 1);
+    // The second connection is still open: it is told, and its state taken over.
+    const third = new Client(port, { session });
+    assert.equal((await third.hear('welcome')).step, 40);
+    assert.equal((await second.closed)[0], 4001);
+    third.send(2, c);
+    await third.until(() => third.answers.length === 1);
+    const all = [first, second, third].flatMap((client) => [...client.currents]);
+    assertSameBits(Float32Array.from(all), expected(rasters));
+    const unknown = new Client(port, { session: session.replace(/^.{8}/, '00000000') });
+    const [refused] = (await once(unknown.socket, 'error')) as [Error];
+    assert.match(refused.message, /400/);
+  });
+
+  it('answers every accepted frame before it ends, and another process goes on', async () => {
+    const { server, port } = await start();
+    const rasters = Array.from({ length: 300 }, (_, k) => raster(1 + (k % 3), k));
+    const client = new Client(port);
+    const { session } = await client.hear('welcome');
+    rasters.forEach((data, k) => client.send(k, data));
+    await client.until(() => client.answers.length >= 20);
+    const [ended] = await Promise.all([client.closed, server.shutDown()]);
+    running.splice(0);
+    assert.equal(ended[0], 1001);
+    const n = client.answers.length;
+    const goodbye = client.told.find(({ type }) => type === 'goodbye');
+    const nSteps = rasters.slice(0, n).reduce((sum, data) => sum + data.length / CHANNELS, 0);
+    assert.equal(goodbye?.step, nSteps);
+    const next = await start();
+    const again = new Client(next.port, { session });
+    assert.equal((await again.hear('welcome')).step, nSteps);
+    rasters.slice(n).forEach((data, k) => again.send(n + k, data));
+    await again.until(() => again.answers.length === 300 - n);
+    assertSameBits(Float32Array.from([...client.currents, ...again.currents]), expected(rasters));
+  });
+
+  it('is killed, and goes on from what was saved', async () => {
+    const children: ChildProcess[] = [];
+    const startProcess = async () => {
+      const child = spawn(
+        process.execPath,
+        ['--import', 'tsx', join(__dirname, '..', 'examples', 'server', 'main.ts')],
+        {
+          cwd: join(__dirname, '..'),
+          stdio: ['ignore', 'pipe', 'inherit'],
+          env: {
+            ...process.env,
+            EXPSYN_SERVER_PORT: '0',
+            EXPSYN_SERVER_TOKEN: TOKEN,
+            EXPSYN_SERVER_FOLDER: folder,
+            EXPSYN_SERVER_SAVE_SECONDS: '0.02',
+          },
+        },
+      );
+      children.push(child);
+      let log = '';
+      for await (const text of child.stdout) {
+        log += String(text);
+        const port = /listening at http:\/\/127.0.0.1:(\d+)/.exec(log)?.[1];
+        if (port !== undefined) return { child, port: Number(port) };
+      }
+      return assert.fail(log);
+    };
+    try {
+      const frames = Array.from({ length: 400 }, (_, k) => raster(1, k));
+      const wanted = expected(frames);
+      let session: string | undefined;
+      let next = 0;
+      for (let round = 0; round < 3; round++) {
+        const { child, port } = await startProcess();
+        const client = new Client(port, session === undefined ? {} : { session });
+        const welcome = await client.hear('welcome');
+        ({ session } = welcome);
+        // From where it was saved, which the client may have passed already.
+        assert.ok(welcome.step <= next, `${welcome.step} of ${next}`);
+        if (round > 0) assert.ok(welcome.step > 0, 'nothing was saved');
+        const begin = welcome.step;
+        for (let k = begin; k < begin + 100; k++) {
+          client.send(k, frames[k] ?? new Uint8Array());
+          await client.until(() => client.answers.length === k - begin + 1);
+          if (k % 10 === 0) await wait(10);
+        }
+        assertSameBits(
+          client.currents,
+          wanted.subarray(begin * CHANNELS, (begin + 100) * CHANNELS).slice(),
+        );
+        next = begin + 100;
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+      writeFileSync(join(folder, `${session ?? ''}.json`), '{"parameters":');
+      const { child, port } = await startProcess();
+      const [refused] = (await once(
+        new Client(port, { session: session ?? '' }).socket,
+        'error',
+      )) as [Error];
+      assert.match(refused.message, /500/);
+      const client = new Client(port);
+      await client.hear('welcome');
+      child.kill('SIGTERM');
+      assert.equal((await client.closed)[0], 1001);
+      const [code] = (await once(child, 'exit')) as [number];
+      assert.equal(code, 0);
+    } finally {
+      for (const child of children) child.kill('SIGKILL');
+    }
+  });
+
+  it('waits for a client that does not read, without growing, and serves the others', async () => {
+    const { port } = await start({ maxQueuedBytes: 50_000, idleSeconds: 1 });
+    const slow = new Client(port);
+    const good = new Client(port);
+    await Promise.all([slow.hear('welcome'), good.hear('welcome')]);
+    slow.socket.pause();
+    const data = raster(2000, 1);
+    for (let k = 0; k < 2000; k++) slow.send(k, data);
+    const before = process.memoryUsage().rss;
+    for (let k = 0; k < 50; k++) {
+      good.send(k, raster(1, k));
+      await good.until(() => good.answers.length === k + 1);
+      await wait(2);
+    }
+    // 80 MB would come back, if it went on.
+    const grown = (process.memoryUsage().rss - before) / 2 ** 20;
+    assert.ok(grown < 60, `${grown} MiB`);
+    slow.socket.resume();
+    await slow.until(() => slow.answers.length === 2000);
+    assert.deepEqual([slow.answers[1999]?.sequence], [1999]);
+  });
+
+  it('closes who is idle, and forgets who answers no ping', async () => {
+    const { port, server } = await start({ idleSeconds: 0.2 });
+    const idle = new Client(port);
+    assert.equal((await idle.closed)[0], 4000);
+    const gone = new Client(port, {});
+    await gone.hear('welcome');
+    gone.socket.pause();
+    for (let i = 0; i < 200; i++) {
+      await wait(20);
+      const { payload } = await server.app.inject({ url: '/metrics' });
+      if (payload.includes('expsyn_server_connections 0')) return;
+    }
+    assert.fail('the connection is still there');
+  });
+
+  it('takes a run by HTTP, and tells how it is', async () => {
+    const { port, server } = await start();
+    const url = `http://127.0.0.1:${port}`;
+    const data = new Uint8Array(raster(50, 9));
+    const post = (body: Uint8Array<ArrayBuffer>, query = `channels=${CHANNELS}`) =>
+      fetch(`${url}/evolve?${query}`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${TOKEN}`,
+          'content-type': 'application/octet-stream',
+        },
+        body,
+      });
+    const answer = await post(data);
+    assert.equal(answer.status, 200);
+    assertSameBits(new Float32Array(await answer.arrayBuffer()), expected([data]));
+    for (const [body, query, status] of [
+      [new Uint8Array(7), undefined, 400],
+      [new Uint8Array(), undefined, 400],
+      [data, 'channels=-1', 400],
+      [new Uint8Array(2 << 20), undefined, 413],
+    ] as const) {
+      const bad = await post(body, query);
+      assert.equal(bad.status, status);
+      assert.match(((await bad.json()) as { error: string }).error, /./);
+    }
+    assert.equal((await fetch(`${url}/healthz`)).status, 200);
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    for (const line of [
+      /^expsyn_server_frames_total 1$/m,
+      /^expsyn_server_samples_total 250$/m,
+      /^expsyn_server_refusals_total 4$/m,
+      /^expsyn_server_frame_seconds_bucket/m,
+      /^expsyn_pending_calls\{state="queued"\} 0$/m,
+      /^expsyn_settled_calls\{outcome="done"\} \d+$/m,
+      /^nodejs_eventloop_lag_p99_seconds/m,
+    ]) {
+      assert.match(metrics, line);
+    }
+    assert.match(await (await fetch(url)).text(), /<canvas id="raster"/);
+    const ending = server.shutDown();
+    const { statusCode } = await server.app.inject({ url: '/healthz' }).catch(() => ({
+      statusCode: 503,
+    }));
+    assert.equal(statusCode, 503);
+    await ending;
+    running.splice(0);
+  });
+
+  it('reads its settings, and refuses those that make no sense', () => {
+    const settings = readSettings({ EXPSYN_SERVER_PORT: '9000', EXPSYN_SERVER_IDLE_SECONDS: '5' });
+    assert.equal(settings.port, 9000);
+    assert.equal(settings.idleSeconds, 5);
+    assert.match(settings.token, /^[0-9a-f]{32}$/);
+    for (const environment of [
+      { EXPSYN_SERVER_PORT: 'many' },
+      { EXPSYN_SERVER_TOKEN: '' },
+      { EXPSYN_SERVER_IDLE_SECONDS: '-1' },
+      { EXPSYN_SERVER_ENGINE: 'steam' },
+    ]) {
+      assert.throws(() => readSettings(environment), /^RangeError: Expected .* for EXPSYN_SERVER_/);
+    }
+  });
+});
