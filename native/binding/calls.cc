@@ -169,11 +169,21 @@ void GatheredCall::Unpack(const Napi::CallbackInfo& info, bool is_async, Side<Re
     side.sessions.push_back(session);
   }
   const std::size_t size = Product(raster_.n_batches, n_synapses());
-  if (is_async) {
-    side.next_states =
-        static_cast<Real*>(Arguments(info).Array(kNextStates, kElementTypeOf<Real>, size).data);
-  } else {
+  if (!is_async) {
     side.next_states = side.table->Scratch(size);
+    return;
+  }
+  // The call starts from copies, in the place of the next states: the sessions themselves are read
+  // and written on JavaScript's thread only.
+  side.next_states =
+      static_cast<Real*>(Arguments(info).Array(kNextStates, kElementTypeOf<Real>, size).data);
+  side.copies.reserve(side.sessions.size());
+  for (Session<Real>*& session : side.sessions) {
+    Real* isyn = side.next_states + static_cast<std::int64_t>(side.copies.size()) * n_synapses();
+    std::copy_n(session->isyn, n_synapses(), isyn);
+    side.copies.push_back(*session);
+    side.copies.back().isyn = isyn;
+    session = &side.copies.back();
   }
 }
 

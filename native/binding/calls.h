@@ -131,6 +131,7 @@ class GatheredCall : public Call {
   struct Side {
     std::shared_ptr<SessionTable<Real>> table;
     std::vector<Session<Real>*> sessions;
+    std::vector<Session<Real>> copies;
     Real* next_states = nullptr;
   };
 

@@ -65,7 +65,7 @@ struct SessionsCall {
   bool throw_non_finite = true;
   bool is_state_noisy = false;
   Real* output = nullptr;       // (K, T, N); must not overlap the input
-  Real* next_states = nullptr;  // (K, N)
+  Real* next_states = nullptr;  // (K, N); rows may be the sessions' isyn
   unsigned n_threads = 1;       // as in EvolveCall
 };
 
