@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -236,6 +236,36 @@ describe('the example server', () => {
     good.send(1, raster(3, 1));
     await good.until(() => good.answers.length === 1);
     assertSameBits(good.currents, expected([raster(3, 1)]));
+  });
+
+  it('gets rid of who stops in the middle of a message, or of the handshake', async () => {
+    const { port, server } = await start({ idleSeconds: 0.2 });
+    const search = new URLSearchParams({ token: TOKEN, channels: `${CHANNELS}` }).toString();
+    const handshake =
+      `GET /stream?${search} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n` +
+      'Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
+      'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
+    // A frame of 100 bytes that ends after 20, and one with a reserved opcode.
+    const half = Buffer.concat([Buffer.from([0x82, 0xe4, 0, 0, 0, 0]), Buffer.alloc(14)]);
+    const reserved = Buffer.from([0x83, 0x80, 0, 0, 0, 0]);
+    for (const message of [half, reserved, Buffer.alloc(0)]) {
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.write(`${handshake}\r\n`);
+      await once(socket, 'data');
+      socket.write(message);
+      // Closed by the server.
+      socket.resume();
+      await once(socket, 'close');
+    }
+    const stopped = connect(port, '127.0.0.1');
+    stopped.write(handshake);
+    await wait(50);
+    stopped.destroy();
+    const client = new Client(port);
+    await client.hear('welcome');
+    const { payload } = await server.app.inject({ url: '/metrics' });
+    assert.match(payload, /expsyn_server_connections [01]$/m);
   });
 
   it('goes on with a session whose client vanished, or comes back too early', async () => {
