@@ -239,7 +239,7 @@ describe('the example server', () => {
   });
 
   it('gets rid of who stops in the middle of a message, or of the handshake', async () => {
-    const { port, server } = await start({ idleSeconds: 0.2 });
+    const { port, server } = await start({ idleSeconds: 0.2, maxConnections: 5 });
     const search = new URLSearchParams({ token: TOKEN, channels: `${CHANNELS}` }).toString();
     const handshake =
       `GET /stream?${search} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n` +
@@ -262,10 +262,19 @@ describe('the example server', () => {
     stopped.write(handshake);
     await wait(50);
     stopped.destroy();
-    const client = new Client(port);
-    await client.hear('welcome');
+    // Gone as soon as it has asked: nothing of it stays.
+    for (let i = 0; i < 30; i++) {
+      const gone = connect(port, '127.0.0.1');
+      gone.on('error', () => undefined);
+      gone.end(`${handshake}\r\n`);
+      await once(gone, 'connect');
+      if (i % 2 === 0) gone.destroy();
+    }
+    await wait(400);
+    // There is room for all five again.
+    await Promise.all(Array.from({ length: 5 }, () => new Client(port).hear('welcome')));
     const { payload } = await server.app.inject({ url: '/metrics' });
-    assert.match(payload, /expsyn_server_connections [01]$/m);
+    assert.match(payload, /expsyn_server_connections [0-5]$/m);
   });
 
   it('goes on with a session whose client vanished, or comes back too early', async () => {

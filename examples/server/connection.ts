@@ -20,7 +20,14 @@ export const CLOSE_CODES = {
   notRead: 4002,
 } as const;
 
-type Work = { frame: Frame; receivedAt: number } | { change: Record<string, unknown> };
+interface Work {
+  /** Bytes that it keeps waiting. */
+  size: number;
+  receivedAt: number;
+  /** Either of them. */
+  frame?: Frame;
+  change?: Record<string, unknown>;
+}
 
 export interface ConnectionParts {
   id: string;
@@ -41,6 +48,7 @@ export class Connection {
   #isRefusing = false;
   #isPaused = false;
   #savedStep = -1;
+  #saving = Promise.resolve();
   #lastFrameAt = Date.now();
   #isAlive = true;
   #whenIdle: (() => void)[] = [];
@@ -75,11 +83,16 @@ export class Connection {
     this.#tell({ type: 'welcome', session: id, step, ...parameters, maxFrameBytes });
   }
 
-  /** Saves where the session has got to, if it has moved. */
-  async save(): Promise<void> {
+  /** Saves where the session has got to, if it has moved. Savings do not overtake each other. */
+  save(): Promise<void> {
+    this.#saving = this.#saving.then(() => this.#save());
+    return this.#saving;
+  }
+
+  async #save(): Promise<void> {
     const { id, source, store, log } = this.#parts;
     const { step, parameters } = source;
-    if (step === this.#savedStep || this.#isBusy) return;
+    if (step === this.#savedStep) return;
     try {
       await store.save(id, { parameters, source: source.save() });
       this.#savedStep = step;
@@ -92,6 +105,8 @@ export class Connection {
   async close(code: number, reason: string): Promise<void> {
     const { socket, source, settings } = this.#parts;
     this.#isRefusing = true;
+    // Nothing more is accepted, but the client's own close has to come through.
+    socket.resume();
     if (this.#isBusy || this.#queue.length > 0) {
       await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
     }
@@ -107,13 +122,11 @@ export class Connection {
     const { source, metrics } = this.#parts;
     this.#lastFrameAt = Date.now();
     try {
-      if (isBinary) {
-        const frame = readFrame(data, source.parameters.channels);
-        this.#queue.push({ frame, receivedAt: performance.now() });
-        this.#queuedBytes += frame.spikes.length;
-      } else {
-        this.#queue.push({ change: readChange(data) });
-      }
+      const work: Work = { size: data.length, receivedAt: performance.now() };
+      if (isBinary) work.frame = readFrame(data, source.parameters.channels);
+      else work.change = readChange(data);
+      this.#queue.push(work);
+      this.#queuedBytes += work.size;
     } catch (error) {
       metrics.refusals.inc();
       this.#refuse(error as Error);
@@ -131,8 +144,12 @@ export class Connection {
         for (const resolve of this.#whenIdle.splice(0)) resolve();
         return;
       }
-      if ('change' in work) this.#change(work.change);
-      else this.#compute(work.frame, work.receivedAt);
+      if (work.frame !== undefined) {
+        this.#compute(work.frame, work);
+      } else {
+        this.#queuedBytes -= work.size;
+        this.#change(work.change ?? {});
+      }
     }
   }
 
@@ -151,13 +168,13 @@ export class Connection {
     }
   }
 
-  #compute(frame: Frame, receivedAt: number): void {
+  #compute(frame: Frame, { size, receivedAt }: Work): void {
     const { socket, source, gatherer, metrics, log } = this.#parts;
     const { sequence, steps, spikes } = frame;
     this.#isBusy = true;
     const settle = (error: Error | undefined, currents: Float32Array) => {
       this.#isBusy = false;
-      this.#queuedBytes -= spikes.length;
+      this.#queuedBytes -= size;
       if (error === undefined) {
         socket.send(writeCurrents(sequence, steps, currents), () => this.#holdBack());
         metrics.frames.inc();
@@ -180,7 +197,7 @@ export class Connection {
     const isFull =
       this.#queuedBytes > settings.maxQueuedBytes ||
       socket.bufferedAmount > settings.maxQueuedBytes;
-    if (isFull === this.#isPaused) return;
+    if (isFull === this.#isPaused || this.#isRefusing) return;
     this.#isPaused = isFull;
     if (isFull) socket.pause();
     else socket.resume();

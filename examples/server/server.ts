@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 
 import websocket from '@fastify/websocket';
 import { OverloadError } from 'expsyn';
@@ -32,7 +33,7 @@ type Query = Record<string, string | undefined>;
 export async function createServer(settings: Settings): Promise<Server> {
   const app = fastify({
     bodyLimit: settings.maxFrameBytes,
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
     logger: {
       level: settings.logLevel,
       serializers: {
@@ -153,8 +154,38 @@ export async function createServer(settings: Settings): Promise<Server> {
   interface Opened {
     id: string;
     source: Source;
+    /** Whether a connection has it. */
+    isTaken: boolean;
   }
   const opened = new WeakMap<FastifyRequest, Opened>();
+  /** Sessions that somebody is coming back to at this moment. */
+  const opening = new Set<string>();
+  const open = async (request: FastifyRequest): Promise<void> => {
+    const query = request.query as Query;
+    const { session = '' } = query;
+    if (opening.has(session)) {
+      throw new RangeError('Expected a session that nobody else is coming back to.');
+    }
+    nConnections++;
+    if (session !== '') opening.add(session);
+    try {
+      const found: Opened = { ...(await openSource(query)), isTaken: false };
+      opened.set(request, found);
+      const release = () => {
+        opening.delete(session);
+        if (found.isTaken) return;
+        // The client has gone before it was a WebSocket.
+        nConnections--;
+        found.source.close();
+      };
+      if (request.raw.socket.destroyed) release();
+      else request.raw.socket.once('close', release);
+    } catch (error) {
+      nConnections--;
+      opening.delete(session);
+      throw error;
+    }
+  };
   app.get(
     '/stream',
     {
@@ -174,13 +205,7 @@ export async function createServer(settings: Settings): Promise<Server> {
               .send({ error: 'Expected room for a connection; try again later.' });
             return;
           }
-          nConnections++;
-          try {
-            opened.set(request, await openSource(request.query as Query));
-          } catch (error) {
-            nConnections--;
-            throw error;
-          }
+          await open(request);
         },
       ],
     },
@@ -188,6 +213,8 @@ export async function createServer(settings: Settings): Promise<Server> {
       const found = opened.get(request);
       if (found === undefined) throw new Error('Expected an opened session.');
       const { id, source } = found;
+      found.isTaken = true;
+      opening.delete(id);
       const log = request.log.child({ session: id });
       const connection = new Connection({
         ...{ id, socket, source, settings, gatherer, store, metrics, log },
@@ -222,7 +249,11 @@ export async function createServer(settings: Settings): Promise<Server> {
       await Promise.all(
         [...connections.values()].map((open) => open.close(CLOSE_CODES.shutdown, 'shutdown')),
       );
-      await app.close();
+      // What is half sent by HTTP is not waited for any longer than a client's reading.
+      await Promise.race([
+        app.close(),
+        wait(settings.drainSeconds * 1000, undefined, { ref: false }),
+      ]);
     },
   };
 }
