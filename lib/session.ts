@@ -201,12 +201,15 @@ export class ExpSynSession {
 
   /** As evolve() of the module, for an input of shape (T,), (T, N) or (1, T, N). */
   async evolve(input: RasterInput, options: SessionEvolveOptions = {}): Promise<SessionEvolution> {
-    return single(await this.#sessions.evolve([this], input, options));
+    const { output, record } = await this.#sessions.evolve([this], input, options, true);
+    return { output, record };
   }
 
   /** As evolveSync() of the module, for an input of shape (T,), (T, N) or (1, T, N). */
   evolveSync(input: RasterInput, options: SessionEvolveOptions = {}): SessionEvolution {
-    return single(this.#sessions.evolveSync([this], input, options));
+    const run = this.#sessions.evolveSync([this], input, options);
+    requireNone(run.failures);
+    return { output: run.output, record: run.record };
   }
 
   /** Returns isyn and step to 0. Returns the session. */
@@ -330,11 +333,15 @@ export class Sessions {
     throw outOfRange(`shape (${this.module.sizeOut},)`, name, `shape ${formatShape(isyn.shape)}`);
   }
 
-  /** Computes on the addon's own threads, after what is pending on any of the sessions. */
+  /**
+   * Computes on the addon's own threads, after what is pending on any of the sessions. A session that
+   * fails is named in the result or, where `throwsFailure`, makes the call fail.
+   */
   async evolve(
     given: readonly unknown[],
     input: RasterInput,
     options: SessionEvolveOptions,
+    throwsFailure = false,
   ): Promise<GatheredEvolution> {
     const sessions = this.#readSessions(given);
     const call = this.#parent.prepare(input, options, true);
@@ -349,7 +356,9 @@ export class Sessions {
     const run = async (): Promise<GatheredEvolution> => {
       if (!hasBegun) await Promise.all(before);
       hasBegun = true;
-      return this.#runOffThread(call, sessions, numbers);
+      const evolution = await this.#runOffThread(call, sessions, numbers);
+      if (throwsFailure) requireNone(evolution.failures);
+      return evolution;
     };
     const running = run();
     const pending: Pending = running.then(
@@ -478,10 +487,9 @@ const NOTHING_FOUND = -1;
 /** For calls on this thread, which need none. */
 const NO_STATES = new Float64Array(0);
 
-/** The result of a call for one session. */
-function single({ output, failures, record }: GatheredEvolution): SessionEvolution {
+/** Throws what the first session has failed with. */
+function requireNone(failures: readonly SessionFailure[]): void {
   if (failures[0] !== undefined) throw failures[0].error;
-  return { output, record };
 }
 
 /** Number of the last gathered call whose sessions were looked at. */
