@@ -80,6 +80,10 @@ export type EvolveArguments = [
   seed: number,
   /** Absolute number of the first step. */
   step: number,
+  /** The place of the first item and synapse in the raster whose noise is drawn. */
+  firstBatch: number,
+  /** A multiple of 4. */
+  firstSynapse: number,
 ];
 
 /** Numbers of sessions; one may be given as it is. */

@@ -226,6 +226,8 @@ function callNative<Result>(
     nextState,
     settings.seed,
     before.step,
+    call.firstBatch,
+    call.firstSynapse,
     id,
   );
 }

@@ -5,8 +5,8 @@ import { endianness, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
 
-import { writeCompleteFile } from '../lib/cli/complete-file';
-import { CommandError, UsageError } from '../lib/cli/errors';
+import { writeCompleteFile } from '../lib/formats/complete-file';
+import { CommandError, UsageError } from '../lib/errors';
 import { makeExampleRaster } from '../lib/cli/example-raster';
 import { drawFigure, type Recording } from '../lib/cli/figure';
 import { run } from '../lib/cli/main';
@@ -17,7 +17,7 @@ import {
   writeNpyFile,
   type NpyArray,
   type NpyData,
-} from '../lib/cli/npy';
+} from '../lib/formats/npy';
 import { encodePng } from '../lib/cli/png';
 import { reduceToGrid, traceOf } from '../lib/cli/reduction';
 import { formatTime, formatTimeRange, parseTime, parseTimes } from '../lib/cli/times';

@@ -4,7 +4,7 @@
  */
 import type { TopLevelSpec } from 'vega-lite' with { 'resolution-mode': 'import' };
 
-import { CommandError } from './errors';
+import { CommandError } from '../errors';
 import { heatMapPanel, type ColourScheme } from './figure/heat-map';
 import {
   BLUE,

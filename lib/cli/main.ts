@@ -5,8 +5,8 @@ import { join } from 'node:path';
 
 import { Command, CommanderError } from 'commander';
 
-import { removeUnfinishedFiles } from './complete-file';
-import { CommandError } from './errors';
+import { removeUnfinishedFiles } from '../formats/complete-file';
+import { CommandError } from '../errors';
 import { addRunCommand, type Streams } from './run-command';
 
 /**

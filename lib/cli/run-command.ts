@@ -5,11 +5,11 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 
 import type { ExpSynEvolution, ExpSynOptions } from '../index';
-import { writeCompleteFile } from './complete-file';
-import { CommandError, UsageError } from './errors';
+import { writeCompleteFile } from '../formats/complete-file';
+import { CommandError, UsageError } from '../errors';
 import { makeExampleRaster, type Stimulus } from './example-raster';
 import { drawFigure, type Recording } from './figure';
-import { readNpyFile, writeNpyFile, type NpyArray } from './npy';
+import { readNpyFile, writeNpyFile, type NpyArray } from '../formats/npy';
 import { meanRate, summarizeInput } from './reduction';
 import { formatTime, formatTimeRange, parseTime, parseTimes } from './times';
 

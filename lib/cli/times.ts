@@ -1,4 +1,4 @@
-import { UsageError } from './errors';
+import { UsageError } from '../errors';
 
 /** Powers of ten of the units, in seconds. Two characters look like the Greek letter mu. */
 const EXPONENTS: Record<string, number> = { s: 0, ms: -3, us: -6, '\u00b5s': -6, '\u03bcs': -6 };

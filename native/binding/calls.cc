@@ -96,6 +96,8 @@ BatchCall::BatchCall(const Napi::CallbackInfo& info) : Call(info) {
   next_state_ = arguments.Array(kNextState, dtype_, state_size).data;
   seed_ = static_cast<std::uint64_t>(arguments.Size(kSeed));
   step_ = static_cast<std::uint64_t>(arguments.Size(kStep));
+  first_batch_ = arguments.Size(kFirstBatch);
+  first_synapse_ = arguments.Size(kFirstSynapse);
 }
 
 template <typename Real>
@@ -103,7 +105,7 @@ double BatchCall::RunAs(const std::atomic<bool>& cancelled) const {
   EvolveCall<Real> call;
   call.method = method_;
   call.input = raster_;
-  call.noise = {noise_placement_, noise_scale_, seed_, step_};
+  call.noise = {noise_placement_, noise_scale_, seed_, step_, first_batch_, first_synapse_};
   call.throw_non_finite = throw_non_finite_;
   call.state = static_cast<const Real*>(state_);
   call.is_state_shared = is_state_shared_;

@@ -79,6 +79,8 @@ class BatchCall : public Call {
     kNextState,
     kSeed,
     kStep,
+    kFirstBatch,
+    kFirstSynapse,
     kId,  // of evolveAsync() only
   };
   // What must stay alive while the call runs on another thread.
@@ -102,6 +104,8 @@ class BatchCall : public Call {
   void* next_state_ = nullptr;
   std::uint64_t seed_ = 0;
   std::uint64_t step_ = 0;
+  std::int64_t first_batch_ = 0;
+  std::int64_t first_synapse_ = 0;
 };
 
 // A call of evolveSessions(): K sessions, each with a state, step and seed of its own.

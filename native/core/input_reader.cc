@@ -70,10 +70,10 @@ NormalPlaces InputReader::PlacesOf(std::int64_t batch, std::int64_t step, std::i
                                    std::ptrdiff_t stride) const {
   NormalPlaces places{};
   places.seed = noise_.seed;
-  places.batch = static_cast<std::uint32_t>(batch);
+  places.batch = static_cast<std::uint32_t>(noise_.first_batch + batch);
   places.step = noise_.step + static_cast<std::uint64_t>(step);
   places.n_rows = n_rows;
-  places.synapse = static_cast<std::uint32_t>(synapse);
+  places.synapse = static_cast<std::uint32_t>(noise_.first_synapse + synapse);
   places.n_columns = n_columns;
   places.scale = noise_.scale;
   places.stride = stride;

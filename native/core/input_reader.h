@@ -22,6 +22,9 @@ struct Noise {
   double scale = 0;  // noise_std * sqrt(dt)
   std::uint64_t seed = 0;
   std::uint64_t step = 0;  // absolute number of the call's first step
+  // The place of the call's first batch item and synapse in the raster that it is a part of.
+  std::int64_t first_batch = 0;
+  std::int64_t first_synapse = 0;  // a multiple of 4
 };
 
 // Reads what the synapses are driven with: the input converted to Real, a single column repeated

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { mkdir, open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-import { CommandError, fileError } from './errors';
+import { CommandError, fileError } from '../errors';
 
 /** The most bytes that one system call is asked to move; Linux stops just short of 2 GiB. */
 export const MAX_TRANSFER_BYTES = 2 ** 30;

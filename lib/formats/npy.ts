@@ -10,7 +10,7 @@ import { endianness } from 'node:os';
 
 import type { TypedArray } from '../index';
 import { MAX_TRANSFER_BYTES, writeCompleteFile } from './complete-file';
-import { CommandError, fileError } from './errors';
+import { CommandError, fileError } from '../errors';
 
 /** What the elements of an array are held in. */
 export type NpyData = Exclude<TypedArray, Uint8ClampedArray>;

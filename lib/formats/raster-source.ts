@@ -1,0 +1,61 @@
+/** What every kind of input offers: a raster that is read region by region. */
+import type { TypedArray } from '../index';
+
+/** Indices from `begin` to the one before `end`. */
+export interface Range {
+  begin: number;
+  end: number;
+}
+
+/** A part of an array of shape (B, T, N). */
+export interface Region {
+  batches: Range;
+  steps: Range;
+  channels: Range;
+}
+
+/** What tells one input from another, to notice that it has changed. JSON. */
+export interface InputIdentity {
+  /** Absolute, or an address. */
+  path: string;
+  format: 'npy' | 'zarr' | 'events' | 'hdf5';
+  bytes: number;
+  /** When the file was last changed, in nanoseconds since 1970; a text, since it is that large. */
+  modified: string;
+  /** SHA-256 of the metadata and of samples of the content, in hexadecimal digits. */
+  fingerprint: string;
+}
+
+/** A raster of shape (B, T, N), or of (B, T, 1) for one column that every channel receives. */
+export interface RasterSource {
+  readonly identity: InputIdentity;
+  /** B, T and N (or 1). */
+  readonly shape: readonly [batches: number, timesteps: number, columns: number];
+  /** How many axes the file's own array has: (T,), (T, N) or (B, T, N). */
+  readonly nAxes: number;
+  /** Element type as NumPy calls it: 'uint8', 'float32', 'bool' ... */
+  readonly type: string;
+  /** Bytes of one element as read() gives it. */
+  readonly itemBytes: number;
+  /**
+   * Regions that are read as cheaply as any: of all batch items together where the file holds them
+   * interleaved.
+   */
+  readonly isInterleaved: boolean;
+  /**
+   * The elements of a region in row-major (C) order and this machine's byte order. The array
+   * belongs to the caller.
+   *
+   * @throws CommandError that names the file and the place when they cannot be had.
+   */
+  read(region: Region): Promise<TypedArray>;
+  close(): Promise<void>;
+}
+
+export function lengthOf({ begin, end }: Range): number {
+  return end - begin;
+}
+
+export function sizeOfRegion({ batches, steps, channels }: Region): number {
+  return lengthOf(batches) * lengthOf(steps) * lengthOf(channels);
+}
