@@ -44,9 +44,25 @@ export interface CallArguments {
   raster: GivenArray;
   out: { data: TypedArray; shape: number[] | undefined } | undefined;
   start: Partial<CarriedState> | undefined;
+  origin: Origin;
   isTransferred: boolean;
   signal: AbortSignal | undefined;
 }
+
+/** The place of a call's first item and synapse in the raster whose noise is drawn. */
+export interface Origin {
+  readonly batch: number;
+  readonly synapse: number;
+}
+
+const NO_ORIGIN: Origin = { batch: 0, synapse: 0 };
+
+/** As many batch items as the noise tells apart. */
+const MOST_BATCHES = 2 ** 32;
+/** As many synapses. */
+const MOST_SYNAPSES = 2 ** 32;
+/** Neighbours that draw their noise together. */
+const SYNAPSES_PER_DRAW = 4;
 
 /** What the module has set when a call is made; never changed. */
 export interface CallSettings {
@@ -73,6 +89,8 @@ export interface PreparedCall {
   timesteps: number;
   isInputPerSynapse: boolean;
   given: Partial<CarriedState> | undefined;
+  firstBatch: number;
+  firstSynapse: number;
   out: FloatArray | undefined;
   isTransferred: boolean;
   /** Ends the call when it is aborted. */
@@ -94,6 +112,7 @@ export function readArguments(
   let state: unknown;
   let transfer: unknown;
   let signal: unknown;
+  let origin: unknown;
   // Spelled out, because a server makes this call for every tick of every stream.
   if (options !== undefined) {
     requireObject(options, 'options');
@@ -103,8 +122,10 @@ export function readArguments(
       else if (key === 'state' && castIsyn !== undefined) state = value;
       else if (key === 'transfer') transfer = value;
       else if (key === 'signal') signal = value;
+      else if (key === 'origin' && castIsyn !== undefined) origin = value;
       else {
-        const known = ['out', ...(castIsyn === undefined ? [] : ['state']), 'transfer', 'signal'];
+        const own = castIsyn === undefined ? [] : ['state', 'origin'];
+        const known = ['out', ...own, 'transfer', 'signal'];
         throw unknownOption(key, 'options', known);
       }
     }
@@ -114,6 +135,7 @@ export function readArguments(
     raster: readArray(input, 'input'),
     out: readOut(out),
     start: state === undefined || castIsyn === undefined ? undefined : readState(state, castIsyn),
+    origin: origin === undefined ? NO_ORIGIN : readOrigin(origin),
     isTransferred,
     signal: readSignal(signal, 'options.signal'),
   };
@@ -130,6 +152,33 @@ function readState(
   };
 }
 
+function readOrigin(origin: unknown): Origin {
+  const given = readOptions(origin, 'options.origin', ['batch', 'synapse']);
+  const { batch = 0, synapse = 0 } = given;
+  const place = {
+    batch: wholeNumber(batch, 'options.origin.batch'),
+    synapse: wholeNumber(synapse, 'options.origin.synapse'),
+  };
+  if (place.synapse % SYNAPSES_PER_DRAW !== 0) {
+    throw outOfRange(
+      `a multiple of ${SYNAPSES_PER_DRAW}`,
+      'options.origin.synapse',
+      `${place.synapse}`,
+    );
+  }
+  return place;
+}
+
+/** Throws when the noise knows no such places. */
+function checkOrigin({ batch, synapse }: Origin, batches: number, size: number): void {
+  if (batch + batches > MOST_BATCHES) {
+    throw outOfRange('fewer than 2^32 batch items', 'options.origin.batch', `${batch}`);
+  }
+  if (synapse + size > MOST_SYNAPSES) {
+    throw outOfRange('fewer than 2^32 synapses', 'options.origin.synapse', `${synapse}`);
+  }
+}
+
 /**
  * Checks the arguments against each other and takes everything that the call depends on. Runs none
  * of the caller's code.
@@ -144,6 +193,8 @@ export function prepareCall(
   const { size } = settings;
   checkSize(raster, 'input');
   const { batches, timesteps, columns } = interpretShape(raster.shape, size);
+  const { origin } = given;
+  if (origin !== NO_ORIGIN) checkOrigin(origin, batches, size);
   const out =
     given.out === undefined
       ? undefined
@@ -169,6 +220,8 @@ export function prepareCall(
     timesteps,
     isInputPerSynapse: columns === size,
     given: given.start,
+    firstBatch: origin.batch,
+    firstSynapse: origin.synapse,
     out: out && ofFixedLength(out),
     isTransferred,
     signal,

@@ -10,6 +10,17 @@ export class UsageError extends CommandError {
   override readonly exitCode = 2;
 }
 
+/** A run that was asked to end on the way: exit code 130 for SIGINT, 143 for SIGTERM. */
+export class InterruptedError extends CommandError {
+  override readonly name = 'InterruptedError';
+  override readonly exitCode: number;
+
+  constructor(message: string, signal: unknown) {
+    super(message);
+    this.exitCode = signal === 'SIGTERM' ? 143 : 130;
+  }
+}
+
 const REASONS: Record<string, string> = {
   ENOENT: 'there is no such file or folder',
   EACCES: 'access to it is denied',

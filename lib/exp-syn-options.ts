@@ -76,6 +76,11 @@ export interface EvolveOptions {
   /** State to start from instead of the module's own. */
   state?: { isyn?: ArrayInput; step?: number };
   /**
+   * The place of the input's first batch item and synapse in a larger raster of which it is a part,
+   * and whose noise it draws. `synapse` is a multiple of 4. Default 0 and 0.
+   */
+  origin?: { batch?: number; synapse?: number };
+  /**
    * Only evolve(): take over the memory of input and out instead of copying it. Both are detached
    * at once; the result's output holds out's memory.
    */

@@ -223,7 +223,7 @@ describe('npy', () => {
       ],
       [
         'a header longer than the file',
-        Buffer.from('\x93NUMPY\x02\x00\xff\xff\xff\xff{', 'latin1'),
+        Buffer.from('\x93NUMPY\x02\x00\xff\x01\x00\x00{', 'latin1'),
         /ends within/,
       ],
       ['a header that is too long', npyOf(' '.repeat(10_001), two), /at most 10000 characters/],
@@ -611,15 +611,21 @@ describe('png', () => {
 
 describe('figure', () => {
   function recordingOf(shape: number[], valueAt: (index: number) => number): Recording {
-    const size = shape.reduce((a, b) => a * b, 1);
-    const columns = shape.at(-1) ?? 1;
-    const data = Float64Array.from({ length: size }, (_, index) => valueAt(index));
+    const [columns = 1, timesteps = 1, batches = 1] =
+      shape.length === 1 ? [1, ...shape] : [...shape].reverse();
+    const data = Float64Array.from({ length: timesteps * columns }, (_, index) => valueAt(index));
+    const part = { data, timesteps, columns, type: 'float64' };
     return {
-      input: { data, shape },
-      output: { data, shape: shape.length === 3 ? shape : [1, ...shape] },
+      input: part,
+      output: part,
       tau: Float64Array.from({ length: columns }, (_, channel) => 0.01 * (channel + 1)),
       dt: 1e-3,
       name: 'a <recording> & more',
+      item: 0,
+      batches,
+      firstStep: 0,
+      firstChannel: 0,
+      isWhole: true,
     };
   }
 
@@ -633,9 +639,15 @@ describe('figure', () => {
 
   it('shows the example with all its panels', async () => {
     const { data, shape, tau, dt, stimuli } = makeExampleRaster();
-    const output = { data: Float64Array.from(data), shape: [1, ...shape] };
-    const name = 'an example';
-    const svg = await drawFigure({ input: { data, shape }, output, tau, dt, name, stimuli });
+    const [timesteps, columns] = shape;
+    const svg = await drawFigure({
+      ...recordingOf([timesteps, columns], (index) => data[index] ?? NaN),
+      input: { data, timesteps, columns, type: 'uint8' },
+      tau,
+      dt,
+      name: 'an example',
+      stimuli,
+    });
     checkSvg(svg);
     for (const text of [
       'an example',
@@ -704,6 +716,33 @@ describe('figure', () => {
     checkSvg(svg);
     assert.ok(svg.includes('darker where more spikes share 4 channels × 3 ms'));
     assert.ok(svg.includes('peak of each 4 channels × 3 ms'));
+  });
+
+  it('draws a part with the steps and channels that it has in the whole', async () => {
+    const whole = recordingOf([500, 3], (index) => (index % 40 === 0 ? 1 : 0));
+    const svg = await drawFigure({
+      ...whole,
+      firstStep: 2500,
+      firstChannel: 70,
+      item: 4,
+      batches: 9,
+    });
+    checkSvg(svg);
+    for (const text of ['from 2.5 s', 'from channel 70', 'item 4 of a batch of 9', 'channel 71']) {
+      assert.ok(svg.includes(text), text);
+    }
+    assert.ok(/>2\.7?</.test(svg) || svg.includes('>2.7<'), 'the time axis begins there');
+  });
+
+  it('draws a raster without currents, and currents without a raster', async () => {
+    const whole = recordingOf([500, 3], (index) => (index % 40 === 0 ? 1 : 0));
+    const raster = await drawFigure({ ...whole, output: undefined, tau: undefined });
+    checkSvg(raster);
+    assert.ok(raster.includes('Spike raster') && !raster.includes('Synaptic current'));
+    const currents = await drawFigure({ ...whole, input: undefined, traces: [2] });
+    checkSvg(currents);
+    assert.ok(!currents.includes('Spike raster') && currents.includes('Synaptic current'));
+    assert.ok(currents.includes('>channel 2<') && !currents.includes('>channel 1<'));
   });
 
   it('refuses to draw nothing', async () => {
@@ -777,7 +816,12 @@ describe('command line', () => {
   it('runs the example without arguments', async () => {
     const { code, out, err } = await expsyn();
     assert.deepEqual({ code, err }, { code: 0, err: '' });
-    assert.deepEqual((await readdir('output')).sort(), ['expsyn.svg', 'isyn.npy', 'raster.npy']);
+    assert.deepEqual((await readdir('output')).sort(), [
+      'expsyn.svg',
+      'isyn.npy',
+      'isyn.npy.json',
+      'raster.npy',
+    ]);
     const example = makeExampleRaster();
     const written = await readNpyFile(join('output', 'raster.npy'));
     assert.deepEqual(written, { data: example.data, shape: example.shape });
@@ -804,7 +848,7 @@ describe('command line', () => {
     const args = ['raster.npy', '--tau', '20ms', '--out', join('out', 'isyn.npy')];
     const { code, out, err } = await expsyn(...args);
     assert.deepEqual({ code, err }, { code: 0, err: '' });
-    assert.deepEqual((await readdir('out')).sort(), ['expsyn.svg', 'isyn.npy']);
+    assert.deepEqual((await readdir('out')).sort(), ['expsyn.svg', 'isyn.npy', 'isyn.npy.json']);
     assert.ok(!existsSync('output'));
     const { data, shape } = await readNpyFile(join('out', 'isyn.npy'));
     assert.ok(data instanceof Float64Array);
@@ -1001,14 +1045,24 @@ describe('command line', () => {
       /^Could not write/,
     ],
     ['a time without sense', ['raster.npy', '--tau', '20m'], 2, /for --tau but received '20m'/],
-    ['too few taus', ['raster.npy', '--tau', '5ms,6ms'], 2, /or 3 with commas.* received 2/],
+    [
+      'too few taus',
+      ['raster.npy', '--tau', '5ms,6ms'],
+      2,
+      /or 3, one for each channel, but received 2/,
+    ],
     ['a dt of 0', ['raster.npy', '--dt', '0'], 2, /for --dt but received '0'/],
     ['an unknown option', ['--taw', '5ms'], 2, /Unknown option '--taw'.*--tau/],
     ['an unknown method', ['--method', 'slow'], 2, /Allowed choices are auto, fft, recursive/],
     ['two files', ['raster.npy', 'scalar.npy'], 2, /Too many arguments/],
     ['an option without its value', ['raster.npy', '--dt'], 2, /argument missing/],
-    ['another ending', ['raster.npy', '--out', 'isyn.csv'], 2, /ends in \.npy for --out/],
-    ['a picture of another kind', ['raster.npy', '--plot', 'a.png'], 2, /ends in \.svg for --plot/],
+    ['another ending', ['raster.npy', '--out', 'isyn.csv'], 2, /ends in \.npy or \.zarr for --out/],
+    [
+      'a picture of another kind',
+      ['raster.npy', '--plot', 'a.gif'],
+      2,
+      /ends in \.svg or \.png for --plot/,
+    ],
     ['an overwritten raster', ['raster.npy', '--out', './raster.npy'], 2, /Expected another file/],
     ['a raster without a name', [''], 2, /Expected the name of a raster but received ''/],
     ['an example of too many steps', ['--dt', '1us'], 2, /at least 100 µs for --dt of the example/],

@@ -469,6 +469,8 @@ describe('the addon itself', () => {
     new Float64Array(SIZE),
     0,
     0,
+    0,
+    0,
   ];
   const detached = new Float64Array(LENGTH);
   detach(detached.buffer);

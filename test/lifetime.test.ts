@@ -116,6 +116,8 @@ describe('while evolve() runs', () => {
         values(size),
         5,
         0,
+        0,
+        0,
         // Beyond those that the package itself counts.
         2 ** 40 + index,
       );

@@ -1,10 +1,24 @@
 /** Noise: its size, where it goes, and that it is always the same noise. */
 import assert from 'node:assert/strict';
 
-import { ExpSyn, type ExpSynOptions, type NoisePlacement } from '../lib/index';
+import { ExpSyn, type ExpSynOptions, type NdArray, type NoisePlacement } from '../lib/index';
 import { relativeError, spikes } from './oracle';
 
 const PLACEMENTS: NoisePlacement[] = ['output', 'state', 'input'];
+
+/** A part of a (B, T, N) array: items from b, channels from n. */
+function partOf(
+  { data, shape }: NdArray,
+  [b, batches]: readonly [number, number],
+  [n, synapses]: readonly [number, number],
+): NdArray {
+  const [, timesteps = 0, size = 0] = shape;
+  const part = Float64Array.from({ length: batches * timesteps * synapses }, (_, index) => {
+    const row = Math.floor(index / synapses) + b * timesteps;
+    return data[row * size + n + (index % synapses)] ?? NaN;
+  });
+  return { data: part, shape: [batches, timesteps, synapses] };
+}
 
 /** The noise of a silent run of N channels: (T, N). */
 function noiseOf(options: ExpSynOptions, timesteps: number, size: number): Float64Array {
@@ -163,6 +177,60 @@ describe('noise', () => {
     first.resetState();
     first.seed = 3;
     assert.notDeepEqual(first.evolveSync(silence).output, output);
+  });
+
+  it('of a part of a raster is that of the whole, by origin', async () => {
+    const [batches, timesteps, size] = [5, 300, 37];
+    const data = spikes(batches * timesteps * size, 0.2, 3);
+    const input = { data: Float64Array.from(data), shape: [batches, timesteps, size] };
+    const tau = Float64Array.from({ length: size }, (_, n) => 0.004 + 0.001 * n);
+    for (const method of ['recursive', 'fft'] as const) {
+      for (const noise of PLACEMENTS) {
+        const options = { method, noise, noiseStd: 2, seed: 77, windowTaus: Infinity } as const;
+        const whole = new ExpSyn(size, { ...options, tau }).evolveSync(input).output;
+        for (const [batch, count] of [
+          [0, 5],
+          [2, 1],
+          [3, 2],
+        ] as const) {
+          for (const [synapse, width] of [
+            [0, 37],
+            [4, 1],
+            [8, 16],
+            [36, 1],
+            [20, 17],
+          ] as const) {
+            const module = new ExpSyn(width, {
+              ...options,
+              tau: tau.slice(synapse, synapse + width),
+            });
+            const part = partOf(input, [batch, count], [synapse, width]);
+            const wanted = partOf(whole, [batch, count], [synapse, width]).data;
+            const origin = { batch, synapse };
+            assert.deepEqual(module.evolveSync(part, { origin }).output.data, wanted);
+            module.resetState();
+            assert.deepEqual((await module.evolve(part, { origin })).output.data, wanted);
+          }
+        }
+      }
+    }
+  });
+
+  it('refuses an origin that is none', () => {
+    const module = new ExpSyn(4, { noiseStd: 1 });
+    const input = { data: new Uint8Array(4), shape: [1, 4] };
+    for (const [origin, pattern] of [
+      [{ synapse: 3 }, /Expected a multiple of 4 for options\.origin\.synapse but received 3/],
+      [{ synapse: -4 }, /options\.origin\.synapse/],
+      [{ batch: 0.5 }, /options\.origin\.batch/],
+      [{ batch: 2 ** 32 }, /Expected fewer than 2\^32 batch items/],
+      [{ synapse: 2 ** 32 }, /Expected fewer than 2\^32 synapses/],
+      [{ item: 1 }, /item/],
+      [7, /options\.origin/],
+    ] as const) {
+      assert.throws(() => module.evolveSync(input, { origin: origin as object }), pattern);
+    }
+    assert.equal(module.step, 0);
   });
 });
 

@@ -22,10 +22,10 @@ import {
 import { channelRatesPanel, rasterPanel, ratePanel, tausPanel } from './figure/panels';
 import { prepareScene, type Recording, type Scene } from './figure/scene';
 import { closeUpPanel, tracesPanel } from './figure/traces';
-import { meanRate } from './reduction';
+import { meanRate, type InputSummary, type TimeSeries } from './reduction';
 import { formatTime, formatTimeRange } from './times';
 
-export type { Recording } from './figure/scene';
+export type { PartialArray, Recording } from './figure/scene';
 
 /**
  * Draws a run as an SVG picture.
@@ -70,9 +70,6 @@ function composeFigure(
   schemeNamed: (name: string) => ColourScheme,
 ): Spec {
   const { input, output, summary } = scene;
-  const inputPanels = summary.isSpikes
-    ? [ratePanel(scene), emptyPanel(RATE_HEIGHT), rasterPanel(scene), channelRatesPanel(scene)]
-    : [heatMapPanel(scene, input, 'Input', schemeNamed), emptyPanel(channelsHeight(scene))];
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     background: 'white',
@@ -93,19 +90,48 @@ function composeFigure(
     bounds: 'flush',
     resolve: { scale: { color: 'independent' }, legend: { color: 'independent' } },
     concat: [
-      ...inputPanels,
-      heatMapPanel(scene, output, 'Synaptic currents', schemeNamed, [traceMarkers(scene)]),
-      tausPanel(scene),
-      tracesPanel(scene),
-      closeUpPanel(scene),
+      ...(input && summary ? inputPanels(scene, input, summary, schemeNamed) : []),
+      ...(output ? outputPanels(scene, output, schemeNamed) : []),
     ],
     config: STYLE,
   };
 }
 
+/** Spikes, or other input as colours. */
+function inputPanels(
+  scene: Scene,
+  input: TimeSeries,
+  summary: InputSummary,
+  schemeNamed: (name: string) => ColourScheme,
+): Spec[] {
+  if (!summary.isSpikes) {
+    return [heatMapPanel(scene, input, 'Input', schemeNamed), emptyPanel(channelsHeight(scene))];
+  }
+  return [
+    ratePanel(scene, input),
+    emptyPanel(RATE_HEIGHT),
+    rasterPanel(scene, input, summary),
+    channelRatesPanel(scene, input),
+  ];
+}
+
+function outputPanels(
+  scene: Scene,
+  output: TimeSeries,
+  schemeNamed: (name: string) => ColourScheme,
+): Spec[] {
+  return [
+    heatMapPanel(scene, output, 'Synaptic currents', schemeNamed, [traceMarkers(scene)]),
+    tausPanel(scene),
+    tracesPanel(scene, output),
+    closeUpPanel(scene, output),
+  ];
+}
+
 /** Small arrows at the channels whose traces are drawn below, unless these are all. */
-function traceMarkers({ output, channels }: Scene): Spec {
-  const values = channels.length < output.columns ? channels.map((y) => ({ y })) : [];
+function traceMarkers(scene: Scene): Spec {
+  const { channels, columns } = scene;
+  const values = channels.length < columns ? channels.map((y) => ({ y })) : [];
   return {
     data: { values },
     mark: {
@@ -116,22 +142,24 @@ function traceMarkers({ output, channels }: Scene): Spec {
       color: BLUE,
       opacity: 1,
     },
-    encoding: { x: { value: WIDTH + 7 }, y: channelAxis(output.columns) },
+    encoding: { x: { value: WIDTH + 7 }, y: channelAxis(scene, columns) },
   };
 }
 
-function describeRun(recording: Recording, { summary, input, output, dt, tau }: Scene): string {
-  const { timesteps, columns } = output;
-  const batches = recording.output.shape[0] ?? 1;
+function describeRun({ item, batches }: Recording, scene: Scene): string {
+  const { summary, input, timesteps, columns, firstChannel, firstStep, dt, tau } = scene;
+  const time = formatTime(timesteps * dt);
   const parts = [
     columns === 1 ? '1 channel' : `${columns} channels`,
-    `${formatTime(timesteps * dt)} in steps of ${formatTime(dt)}`,
-    `τ ${formatTimeRange(tau)}`,
+    `${time} in steps of ${formatTime(dt)}`,
+    ...(firstStep > 0 ? [`from ${formatTime(firstStep * dt)}`] : []),
+    ...(firstChannel > 0 ? [`from channel ${firstChannel}`] : []),
+    ...(tau === undefined ? [] : [`τ ${formatTimeRange(tau)}`]),
   ];
-  if (summary.isSpikes) {
+  if (input !== undefined && summary?.isSpikes === true) {
     const rate = meanRate(summary.total, timesteps, input.columns, dt);
     parts.push(`${summary.total.toLocaleString('en')} spikes`, `mean rate ${rate} spikes/s`);
   }
-  if (batches > 1) parts.push(`item 0 of a batch of ${batches}`);
+  if (batches > 1) parts.push(`item ${item} of a batch of ${batches}`);
   return parts.join('  ·  ');
 }

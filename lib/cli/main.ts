@@ -1,37 +1,48 @@
 #!/usr/bin/env node
 /** The command line. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-
 import { Command, CommanderError } from 'commander';
 
-import { removeUnfinishedFiles } from '../formats/complete-file';
 import { CommandError } from '../errors';
-import { addRunCommand, type Streams } from './run-command';
+import { removeUnfinishedFiles } from '../formats/complete-file';
+import { addBenchCommand } from './bench-command';
+import { addInfoCommand } from './info-command';
+import { addPlotCommand } from './plot-command';
+import { addRunCommand } from './run-command';
+import type { CommandContext, Streams } from './streams';
+import { readVersion } from './version';
+import { addWorkerCommand } from './worker-command';
 
 /**
  * Runs the command line.
  *
  * @param args What stands after the program's name.
  * @param streams Where to write; a failure writes one sentence to stderr.
+ * @param interruptibly See CommandContext; by default nothing interrupts.
  * @returns The exit code: 0 for success, 1 when something failed, 2 for a command line that is not
- *   understood.
+ *   understood, 130 or 143 when the process was asked to end.
  */
-export async function run(args: readonly string[], streams: Streams = process): Promise<number> {
+export async function run(
+  args: readonly string[],
+  streams: Streams = process,
+  interruptibly: CommandContext['interruptibly'] = async (work) =>
+    work(new AbortController().signal),
+): Promise<number> {
+  const { stdout, stderr } = streams;
   try {
-    await makeProgram(streams).parseAsync(args, { from: 'user' });
+    const program = makeProgram({ stdout, stderr, args, interruptibly });
+    await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof CommandError) {
-      streams.stderr.write(`${error.message}\n`);
+      stderr.write(`${error.message}\n`);
       return error.exitCode;
     }
     throw error;
   }
 }
 
-function makeProgram(streams: Streams): Command {
+function makeProgram(context: CommandContext): Command {
   const program = new Command('expsyn')
     .description('Exponential synapses for spiking neural networks.')
     .version(readVersion(), '-V, --version', 'show the version')
@@ -39,11 +50,15 @@ function makeProgram(streams: Streams): Command {
     .helpOption(false)
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => streams.stdout.write(text),
-      writeErr: (text) => streams.stderr.write(text),
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
       outputError: (text, write) => write(toSentence(text)),
     });
-  addRunCommand(program, streams);
+  addRunCommand(program, context);
+  addPlotCommand(program, context);
+  addInfoCommand(program, context);
+  addBenchCommand(program, context);
+  addWorkerCommand(program, context);
   return program;
 }
 
@@ -59,27 +74,50 @@ function toSentence(text: string): string {
   return `${sentence.replace(/[.]?$/, '.')}\n`;
 }
 
-function readVersion(): string {
-  const path = join(__dirname, '..', '..', 'package.json');
-  const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string };
-  return version;
-}
+/** The signals that ask the process to end: work that can end by itself does, once. */
+class Interrupts {
+  #controller: AbortController | undefined;
 
-function endOn(signal: NodeJS.Signals): void {
-  process.once(signal, () => {
+  listen(): void {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        this.#interrupt(signal);
+      });
+    }
+  }
+
+  async interruptibly<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+    const controller = new AbortController();
+    this.#controller = controller;
+    try {
+      return await work(controller.signal);
+    } finally {
+      this.#controller = undefined;
+    }
+  }
+
+  #interrupt(signal: NodeJS.Signals): void {
+    const controller = this.#controller;
+    if (controller !== undefined && !controller.signal.aborted) {
+      controller.abort(signal);
+      return;
+    }
     removeUnfinishedFiles();
+    process.removeAllListeners(signal);
     process.kill(process.pid, signal);
-  });
+  }
 }
 
 if (require.main === module) {
-  endOn('SIGINT');
-  endOn('SIGTERM');
+  const interrupts = new Interrupts();
+  interrupts.listen();
   // Whoever reads the output may stop reading, as `head` does.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });
-  void run(process.argv.slice(2)).then((exitCode) => {
-    process.exitCode = exitCode;
-  });
+  void run(process.argv.slice(2), process, async (work) => interrupts.interruptibly(work)).then(
+    (exitCode) => {
+      process.exitCode = exitCode;
+    },
+  );
 }

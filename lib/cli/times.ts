@@ -16,18 +16,28 @@ const DURATION = /^(\d+\.?\d*|\.\d+)(?:e([+-]?\d+))?\s*([a-z\u00b5\u03bc]*)$/;
  * @throws UsageError for anything else.
  */
 export function parseTime(text: string, name: string): number {
+  const seconds = secondsIn(text);
+  if (seconds > 0 && seconds < Infinity) return seconds;
+  throw new UsageError(
+    `Expected a time above zero, such as 20ms, 0.5s or 100us, for ${name} but received '${text}'.`,
+  );
+}
+
+/** Parses a moment, counted from the beginning: as a duration, but 0 is one. */
+export function parseMoment(text: string, name: string): number {
+  const seconds = secondsIn(text);
+  if (seconds >= 0 && seconds < Infinity) return seconds;
+  throw new UsageError(
+    `Expected a time such as 0s, 20ms or 0.5s for ${name} but received '${text}'.`,
+  );
+}
+
+/** NaN for what is no duration. */
+function secondsIn(text: string): number {
   const [, digits, exponent, unit] = DURATION.exec(text.trim()) ?? [];
   const power = unit === '' ? 0 : EXPONENTS[unit ?? ''];
-  const seconds =
-    digits === undefined || power === undefined
-      ? NaN
-      : Number(`${digits}e${Number(exponent ?? 0) + power}`);
-  if (!(seconds > 0 && seconds < Infinity)) {
-    throw new UsageError(
-      `Expected a time above zero, such as 20ms, 0.5s or 100us, for ${name} but received '${text}'.`,
-    );
-  }
-  return seconds;
+  if (digits === undefined || power === undefined) return NaN;
+  return Number(`${digits}e${Number(exponent ?? 0) + power}`);
 }
 
 /** Parses durations with commas between them, such as `5ms,20ms,0.1s`. */

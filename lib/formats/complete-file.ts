@@ -40,7 +40,7 @@ export async function writeCompleteFile(path: string, parts: readonly Uint8Array
 }
 
 /** Where a symbolic link leads; a device or folder is refused, since renaming would replace it. */
-async function resolveTarget(path: string): Promise<string> {
+export async function resolveTarget(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return path;
   if (!found.isFile()) {
@@ -55,7 +55,7 @@ async function resolveTarget(path: string): Promise<string> {
  * Makes a folder and those above it. Not by mkdir's own option, which never ends where the system
  * says of a folder under an existing one that there is no such folder, as in /proc.
  */
-async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory() === true) return;
   if (dirname(path) !== path) await makeFolder(dirname(path));
@@ -84,17 +84,25 @@ async function writeAndFlush(path: string, parts: readonly Uint8Array[]): Promis
   }
 }
 
-/** A short write is no error to the operating system, so the rest is written until none is left. */
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+/**
+ * Writes all bytes, from `position` or else from where the file stands. A short write is no error to
+ * the operating system, so the rest is written until none is left.
+ */
+export async function writeAll(
+  file: FileHandle,
+  bytes: Uint8Array,
+  position?: number,
+): Promise<void> {
   let written = 0;
   while (written < bytes.length) {
     const length = Math.min(bytes.length - written, MAX_TRANSFER_BYTES);
-    written += (await file.write(bytes, written, length)).bytesWritten;
+    const at = position === undefined ? null : position + written;
+    written += (await file.write(bytes, written, length, at)).bytesWritten;
   }
 }
 
 /** Makes the new name durable. Windows cannot open a folder, and does not need this. */
-async function flushFolder(folder: string): Promise<void> {
+export async function flushFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   try {

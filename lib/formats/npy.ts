@@ -21,19 +21,26 @@ export interface NpyArray<Data extends NpyData = NpyData> {
   shape: readonly number[];
 }
 
-/** How the elements lie in the file. */
-interface Layout {
-  type: ElementType;
+/** How the elements lie in a file. */
+export interface NpyLayout {
+  /** NumPy's name of the element type: 'bool', 'uint8', 'float64' ... */
+  type: string;
+  /** The same as the file has it, without the byte order: 'b1', 'u1', 'f8' ... */
+  code: string;
   isBigEndian: boolean;
   isFortranOrder: boolean;
   shape: number[];
+  /** Major version of the format, 1 to 3. */
+  version: number;
   /** Bytes before the first element. */
   headerBytes: number;
+  itemBytes: number;
   /** Bytes of all elements together. */
   dataBytes: number;
 }
 
 interface ElementType {
+  name: string;
   itemBytes: number;
   /** A view of bytes that are in this machine's order and aligned. */
   view(buffer: ArrayBufferLike, byteOffset: number, length: number): NpyData;
@@ -41,32 +48,35 @@ interface ElementType {
 
 type ViewConstructor = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => NpyData;
 
-function elementType(itemBytes: number, View: ViewConstructor): ElementType {
-  return { itemBytes, view: (buffer, offset, length) => new View(buffer, offset, length) };
+function elementType(name: string, itemBytes: number, View: ViewConstructor): ElementType {
+  return { name, itemBytes, view: (buffer, offset, length) => new View(buffer, offset, length) };
 }
 
 const ELEMENT_TYPES: Record<string, ElementType> = {
-  b1: elementType(1, Uint8Array),
-  i1: elementType(1, Int8Array),
-  u1: elementType(1, Uint8Array),
-  i2: elementType(2, Int16Array),
-  u2: elementType(2, Uint16Array),
-  i4: elementType(4, Int32Array),
-  u4: elementType(4, Uint32Array),
-  i8: elementType(8, BigInt64Array),
-  u8: elementType(8, BigUint64Array),
+  b1: elementType('bool', 1, Uint8Array),
+  i1: elementType('int8', 1, Int8Array),
+  u1: elementType('uint8', 1, Uint8Array),
+  i2: elementType('int16', 2, Int16Array),
+  u2: elementType('uint16', 2, Uint16Array),
+  i4: elementType('int32', 4, Int32Array),
+  u4: elementType('uint32', 4, Uint32Array),
+  i8: elementType('int64', 8, BigInt64Array),
+  u8: elementType('uint64', 8, BigUint64Array),
   f2: {
+    name: 'float16',
     itemBytes: 2,
     view: (buffer, offset, length) => widenHalves(new Uint16Array(buffer, offset, length)),
   },
-  f4: elementType(4, Float32Array),
-  f8: elementType(8, Float64Array),
+  f4: elementType('float32', 4, Float32Array),
+  f8: elementType('float64', 8, Float64Array),
 };
 
 const MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);
 const MAX_AXES = 3;
 /** NumPy refuses longer headers too; what is read here needs about a hundred characters. */
 const MAX_HEADER_CHARACTERS = 10_000;
+/** Every header that is read here lies in so many bytes. */
+export const MAX_HEADER_BYTES = 12 + MAX_HEADER_CHARACTERS;
 const IS_HOST_BIG_ENDIAN = endianness() === 'BE';
 
 /**
@@ -81,7 +91,8 @@ const IS_HOST_BIG_ENDIAN = endianness() === 'BE';
  * @throws CommandError in one sentence when the bytes are not such a file, or not all of it.
  */
 export function decodeNpy(bytes: Uint8Array, name = 'the .npy data'): NpyArray {
-  const layout = readLayout(bytes, bytes.length, name);
+  const layout = parseLayout(bytes, name);
+  checkFileSize(layout, bytes.length, name);
   return decodeElements(bytes.subarray(layout.headerBytes), layout);
 }
 
@@ -118,17 +129,45 @@ export async function writeNpyFile(path: string, array: NpyArray): Promise<void>
   await writeCompleteFile(path, encodeParts(array));
 }
 
-/** The header is judged against the file's size first, so a lying one never costs any memory. */
 async function readArray(file: FileHandle, path: string): Promise<NpyArray> {
-  const stat = await file.stat();
-  if (!stat.isFile())
-    throw new CommandError(`Expected a file but ${path} is a folder or a device.`);
-  const start = new Uint8Array(Math.min(stat.size, 12 + MAX_HEADER_CHARACTERS));
-  await readExactly(file, start, 0, path);
-  const layout = readLayout(start, stat.size, path);
-  const elements = allocate(layout.dataBytes, path);
-  await readExactly(file, elements, layout.headerBytes, path);
+  const layout = await readNpyLayout(file, path);
+  const elements = await readBytes(file, layout.headerBytes, layout.dataBytes, path);
   return decodeElements(elements, layout);
+}
+
+/**
+ * Reads the header of an open .npy file, and judges it against the file's size, so that a lying one
+ * never costs any memory.
+ */
+export async function readNpyLayout(file: FileHandle, path: string): Promise<NpyLayout> {
+  const stat = await file.stat();
+  if (!stat.isFile()) {
+    throw new CommandError(`Expected a file but ${path} is a folder or a device.`);
+  }
+  const start = await readBytes(file, 0, Math.min(stat.size, MAX_HEADER_BYTES), path);
+  const layout = parseLayout(start, path);
+  checkFileSize(layout, stat.size, path);
+  return layout;
+}
+
+/** Reads `length` bytes from `position` on, into `memory` if it has room for them. */
+export async function readBytes(
+  file: FileHandle,
+  position: number,
+  length: number,
+  path: string,
+  memory?: Uint8Array,
+): Promise<Uint8Array> {
+  const hasRoom = memory !== undefined && memory.length >= length;
+  const bytes = hasRoom ? memory.subarray(0, length) : allocate(length, path);
+  let done = 0;
+  while (done < length) {
+    const wanted = Math.min(length - done, MAX_TRANSFER_BYTES);
+    const { bytesRead } = await file.read(bytes, done, wanted, position + done);
+    if (bytesRead === 0) throw new CommandError(`Could not read ${path}: it became shorter.`);
+    done += bytesRead;
+  }
+  return bytes;
 }
 
 function allocate(size: number, path: string): Uint8Array {
@@ -141,44 +180,63 @@ function allocate(size: number, path: string): Uint8Array {
   }
 }
 
-async function readExactly(
-  file: FileHandle,
+/**
+ * Elements that lie one after the other in a file, as an array in this machine's byte order; a view
+ * of `bytes`, which may be changed, where they lie as they must. Half floats become Float32Array.
+ */
+export function decodeBytes(
   bytes: Uint8Array,
-  position: number,
-  path: string,
-): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
-    const length = Math.min(bytes.length - done, MAX_TRANSFER_BYTES);
-    const { bytesRead } = await file.read(bytes, done, length, position + done);
-    if (bytesRead === 0) throw new CommandError(`Could not read ${path}: it became shorter.`);
-    done += bytesRead;
-  }
+  { code, isBigEndian }: Pick<NpyLayout, 'code' | 'isBigEndian'>,
+): NpyData {
+  const type = typeOf(code);
+  const { itemBytes } = type;
+  const isSwapped = itemBytes > 1 && isBigEndian !== IS_HOST_BIG_ENDIAN;
+  const isAligned = bytes.byteOffset % itemBytes === 0;
+  const elements = isAligned ? bytes : new Uint8Array(bytes);
+  if (isSwapped) swapBytes(elements, itemBytes);
+  return type.view(elements.buffer, elements.byteOffset, elements.length / itemBytes);
 }
 
-function readLayout(bytes: Uint8Array, fileBytes: number, name: string): Layout {
-  const { text, headerBytes } = readHeaderText(bytes, fileBytes, name);
+function typeOf(code: string): ElementType {
+  const type = ELEMENT_TYPES[code];
+  if (type === undefined) throw new RangeError(`Expected a code of a type but received '${code}'.`);
+  return type;
+}
+
+/** Reads the header at the beginning of `bytes`. */
+export function parseLayout(bytes: Uint8Array, name: string): NpyLayout {
+  const { text, headerBytes } = readHeaderText(bytes, name);
   const header = new HeaderParser(text, name).parse();
-  const { type, isBigEndian } = readDescr(header.descr, name);
+  const { code, isBigEndian } = readDescr(header.descr, name);
   const { shape, isFortranOrder } = header;
-  const dataBytes = shape.reduce((size, axis) => size * axis, type.itemBytes);
-  if (fileBytes - headerBytes !== dataBytes) {
-    throw new CommandError(
-      `Expected ${dataBytes} bytes of elements in ${name}, as shape (${shape.join(', ')}) of ` +
-        `'${header.descr}' says, but received ${fileBytes - headerBytes}; ` +
-        (fileBytes - headerBytes < dataBytes
-          ? 'the file is not complete.'
-          : 'the file holds more than one array, or its header is wrong.'),
-    );
-  }
-  return { type, isBigEndian, isFortranOrder, shape, headerBytes, dataBytes };
+  const { itemBytes, name: type } = typeOf(code);
+  const dataBytes = shape.reduce((size, axis) => size * axis, itemBytes);
+  return {
+    type,
+    code,
+    isBigEndian,
+    isFortranOrder,
+    shape,
+    version: bytes[6] ?? 0,
+    headerBytes,
+    itemBytes,
+    dataBytes,
+  };
 }
 
-function readHeaderText(
-  bytes: Uint8Array,
-  fileBytes: number,
-  name: string,
-): { text: string; headerBytes: number } {
+function checkFileSize(layout: NpyLayout, fileBytes: number, name: string): void {
+  const { dataBytes, headerBytes, shape, type } = layout;
+  if (fileBytes - headerBytes === dataBytes) return;
+  throw new CommandError(
+    `Expected ${dataBytes} bytes of elements in ${name}, as shape (${shape.join(', ')}) of ` +
+      `${type} says, but received ${fileBytes - headerBytes}; ` +
+      (fileBytes - headerBytes < dataBytes
+        ? 'the file is not complete.'
+        : 'the file holds more than one array, or its header is wrong.'),
+  );
+}
+
+function readHeaderText(bytes: Uint8Array, name: string): { text: string; headerBytes: number } {
   if (MAGIC.some((byte, index) => bytes[index] !== byte)) {
     throw new CommandError(
       `Expected a .npy file, as NumPy's save writes it, but ${name} does not begin like one.`,
@@ -195,25 +253,23 @@ function readHeaderText(
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const length =
     bytes.length < begin ? 0 : version === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
-  if (bytes.length < begin || begin + length > fileBytes) {
-    throw new CommandError(`Expected a whole header in ${name} but the file ends within it.`);
-  }
   if (length > MAX_HEADER_CHARACTERS) {
     throw new CommandError(
       `Expected a header of at most ${MAX_HEADER_CHARACTERS} characters in ${name} ` +
         `but received ${length}.`,
     );
   }
+  if (bytes.length < begin || begin + length > bytes.length) {
+    throw new CommandError(`Expected a whole header in ${name} but the file ends within it.`);
+  }
   const encoding = version === 3 ? 'utf-8' : 'latin1';
   const text = new TextDecoder(encoding).decode(bytes.subarray(begin, begin + length));
   return { text, headerBytes: begin + length };
 }
 
-function readDescr(descr: string, name: string): { type: ElementType; isBigEndian: boolean } {
+function readDescr(descr: string, name: string): { code: string; isBigEndian: boolean } {
   const [, order, code] = /^([<>|=]?)([a-z][0-9]*)$/.exec(descr) ?? [];
-  const type =
-    code !== undefined && Object.hasOwn(ELEMENT_TYPES, code) ? ELEMENT_TYPES[code] : undefined;
-  if (type === undefined) {
+  if (code === undefined || !Object.hasOwn(ELEMENT_TYPES, code)) {
     const advice = descr.includes('O') ? "; NumPy's astype makes numbers of Python objects" : '';
     throw new CommandError(
       `Expected booleans, integers or floats of at most 64 bits in ${name} ` +
@@ -221,7 +277,7 @@ function readDescr(descr: string, name: string): { type: ElementType; isBigEndia
     );
   }
   const isMarked = order === '<' || order === '>';
-  return { type, isBigEndian: isMarked ? order === '>' : IS_HOST_BIG_ENDIAN };
+  return { code, isBigEndian: isMarked ? order === '>' : IS_HOST_BIG_ENDIAN };
 }
 
 /** Parses exactly the Python literals that the format allows; each character is looked at once. */
@@ -354,17 +410,13 @@ class HeaderParser {
   }
 }
 
-/** `bytes` holds at least the elements, from its first byte on. */
-function decodeElements(bytes: Uint8Array, layout: Layout): NpyArray {
-  const { type, shape, dataBytes } = layout;
-  const { itemBytes } = type;
-  const isSwapped = itemBytes > 1 && layout.isBigEndian !== IS_HOST_BIG_ENDIAN;
-  const isAligned = bytes.byteOffset % itemBytes === 0;
-  let elements = bytes.subarray(0, dataBytes);
-  if (isSwapped || !isAligned) elements = new Uint8Array(elements);
-  if (isSwapped) swapBytes(elements, itemBytes);
-  const data = type.view(elements.buffer, elements.byteOffset, dataBytes / itemBytes);
-  return { data: layout.isFortranOrder ? toRowMajor(data, shape) : data, shape };
+/** `bytes` holds at least the elements, from its first byte on, and is left as it is. */
+function decodeElements(bytes: Uint8Array, layout: NpyLayout): NpyArray {
+  const { shape, dataBytes, isFortranOrder, isBigEndian, itemBytes } = layout;
+  const isSwapped = itemBytes > 1 && isBigEndian !== IS_HOST_BIG_ENDIAN;
+  const elements = bytes.subarray(0, dataBytes);
+  const data = decodeBytes(isSwapped ? new Uint8Array(elements) : elements, layout);
+  return { data: isFortranOrder ? toRowMajor(data, shape) : data, shape };
 }
 
 function swapBytes(bytes: Uint8Array, itemBytes: number): void {
@@ -390,7 +442,7 @@ function toRowMajor(data: NpyData, shape: readonly number[]): NpyData {
 }
 
 /** IEEE 754 half floats: a sign, 5 bits of exponent, 10 bits of fraction. */
-function widenHalves(halves: Uint16Array): Float32Array {
+export function widenHalves(halves: Uint16Array): Float32Array {
   return Float32Array.from(halves, (half) => {
     const sign = half & 0x8000 ? -1 : 1;
     const exponent = (half >> 10) & 0x1f;
@@ -412,14 +464,16 @@ function encodeParts({ data, shape }: NpyArray): [header: Uint8Array, elements: 
   return [encodeHeader(descrOf(data), shape), elements];
 }
 
-function descrOf(data: NpyData): string {
+/** The element type as a header has it. */
+export function descrOf(data: NpyData): string {
   const tag = data[Symbol.toStringTag];
   const kind = tag.startsWith('Float') ? 'f' : tag.includes('Uint') ? 'u' : 'i';
   const order = data.BYTES_PER_ELEMENT === 1 ? '|' : IS_HOST_BIG_ENDIAN ? '>' : '<';
   return `${order}${kind}${data.BYTES_PER_ELEMENT}`;
 }
 
-function encodeHeader(descr: string, shape: readonly number[]): Uint8Array {
+/** The bytes before the elements of an array in C order, as NumPy writes them. */
+export function encodeHeader(descr: string, shape: readonly number[]): Uint8Array {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
   const dictionary = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${tuple}, }`;
   // NumPy leaves room for the first axis to grow to 21 digits, and aligns the elements to 64 bytes.

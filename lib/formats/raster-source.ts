@@ -46,9 +46,10 @@ export interface RasterSource {
    * The elements of a region in row-major (C) order and this machine's byte order. The array
    * belongs to the caller.
    *
+   * @param memory Where the elements may be put, to save new memory; it may be too small.
    * @throws CommandError that names the file and the place when they cannot be had.
    */
-  read(region: Region): Promise<TypedArray>;
+  read(region: Region, memory?: Uint8Array): Promise<TypedArray>;
   close(): Promise<void>;
 }
 

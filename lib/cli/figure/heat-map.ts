@@ -80,8 +80,7 @@ export function heatMapPanel(
 }
 
 /** A raster with more spikes than ticks could show: one image, its pixels dark by their number. */
-export function denseRasterPanel(scene: Scene): Spec {
-  const { input } = scene;
+export function denseRasterPanel(scene: Scene, input: TimeSeries): Spec {
   const height = channelsHeight(scene);
   const grid = reduceToGrid(input, 'sum', height, WIDTH);
   const most = largestMagnitude(grid.values);
@@ -128,7 +127,7 @@ function axesLayer(scene: Scene, columns: number): Spec {
   return {
     data: { values: [{ t: 0, y: 0 }] },
     mark: { type: 'point', opacity: 0 },
-    encoding: { x: timeAxis(scene), y: channelAxis(columns) },
+    encoding: { x: timeAxis(scene), y: channelAxis(scene, columns) },
   };
 }
 

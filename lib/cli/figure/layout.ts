@@ -48,33 +48,41 @@ export const STYLE: Spec = {
 };
 
 /** Height of the panels that have a row for each channel. */
-export function channelsHeight({ output }: Scene): number {
-  const wanted = output.columns * PIXELS_PER_CHANNEL;
+export function channelsHeight({ columns }: Scene): number {
+  const wanted = columns * PIXELS_PER_CHANNEL;
   return Math.min(Math.max(wanted, LOWEST_PANEL), HIGHEST_PANEL);
 }
 
 /** The middle of a step, in the unit of the time axis. */
-export function timeOf({ dt, unit }: Scene, step: number): number {
-  return (step + 0.5) * dt * unit.perSecond;
+export function timeOf(scene: Scene, step: number): number {
+  return beginOf(scene, step + 0.5);
+}
+
+/** The beginning of a step, counted from the first one that is drawn, in that unit. */
+export function beginOf({ dt, unit, firstStep }: Scene, step: number): number {
+  return (firstStep + step) * dt * unit.perSecond;
 }
 
 /** The time axis, from the beginning of step `begin` to that of step `end`. */
 export function timeAxis(
-  { dt, unit, output }: Scene,
+  scene: Scene,
   axis: Spec = UNLABELLED,
-  { begin, end } = { begin: 0, end: output.timesteps },
+  { begin, end } = { begin: 0, end: scene.timesteps },
 ): Spec {
-  const scale = dt * unit.perSecond;
   return {
     field: 't',
     type: 'quantitative',
-    scale: { domain: [begin * scale, end * scale], nice: false, zero: false },
+    scale: { domain: [beginOf(scene, begin), beginOf(scene, end)], nice: false, zero: false },
     axis: { tickCount: 8, ...axis },
   };
 }
 
 /** Channel n takes the vertical stretch from n - 0.5 to n + 0.5; channel 0 is the lowest. */
-export function channelAxis(columns: number, axis: Spec = { title: 'channel' }): Spec {
+export function channelAxis(
+  { firstChannel }: Scene,
+  columns: number,
+  axis: Spec = { title: 'channel' },
+): Spec {
   const ticks =
     columns <= 4
       ? { values: Array.from({ length: columns }, (_, channel) => channel) }
@@ -83,7 +91,7 @@ export function channelAxis(columns: number, axis: Spec = { title: 'channel' }):
     field: 'y',
     type: 'quantitative',
     scale: { domain: [-0.5, columns - 0.5], nice: false, zero: false },
-    axis: { format: 'd', ...ticks, ...axis },
+    axis: { labelExpr: `format(datum.value + ${firstChannel}, 'd')`, ...ticks, ...axis },
   };
 }
 

@@ -1,13 +1,15 @@
 /** The panels of firing rates, spikes and time constants. */
-import { reduceToGrid } from '../reduction';
+import { reduceToGrid, type InputSummary, type TimeSeries } from '../reduction';
 import { formatTime } from '../times';
 import { denseRasterPanel } from './heat-map';
 import {
   BAR,
+  beginOf,
   BLUE,
   BROKEN_LINE,
   channelAxis,
   channelsHeight,
+  emptyPanel,
   INK,
   ORANGE,
   panel,
@@ -31,15 +33,15 @@ const RATE_BINS = 200;
 const BAR_MARK = { type: 'rect', color: BAR, stroke: BAR, strokeWidth: 0.4 };
 
 /** Firing rate of the whole population, with the stimuli behind it. */
-export function ratePanel(scene: Scene): Spec {
-  const { dt, input, unit, stimuli } = scene;
+export function ratePanel(scene: Scene, input: TimeSeries): Spec {
+  const { dt, stimuli } = scene;
   const { values: sums, stepsPerBin } = reduceToGrid(input, 'sum', 1, RATE_BINS);
   const bars = Array.from(sums, (sum, bin) => {
     const begin = bin * stepsPerBin;
     const end = Math.min(begin + stepsPerBin, input.timesteps);
     return {
-      t: begin * dt * unit.perSecond,
-      end: end * dt * unit.perSecond,
+      t: beginOf(scene, begin),
+      end: beginOf(scene, end),
       rate: sum / input.columns / ((end - begin) * dt),
     };
   });
@@ -106,28 +108,29 @@ function stimulusLayers(scene: Scene): Spec[] {
 }
 
 /** Every spike of every channel. */
-export function rasterPanel(scene: Scene): Spec {
-  const { input, output, summary } = scene;
+export function rasterPanel(scene: Scene, input: TimeSeries, { nonZeros }: InputSummary): Spec {
   const height = channelsHeight(scene);
-  if (summary.nonZeros > MAX_TICKS || height / input.columns < THINNEST_TICK_ROW) {
-    return denseRasterPanel(scene);
+  if (nonZeros > MAX_TICKS || height / input.columns < THINNEST_TICK_ROW) {
+    return denseRasterPanel(scene, input);
   }
   const ticks = {
-    data: { values: ticksOf(scene) },
-    mark: { ...BROKEN_LINE, color: INK, strokeWidth: summary.nonZeros > MANY_TICKS ? 0.7 : 1 },
+    data: { values: ticksOf(scene, input) },
+    mark: { ...BROKEN_LINE, color: INK, strokeWidth: nonZeros > MANY_TICKS ? 0.7 : 1 },
     encoding: {
       x: timeAxis(scene),
-      y: channelAxis(input.columns),
+      y: channelAxis(scene, input.columns),
       order: { value: null },
     },
   };
-  const forWhom = input.columns < output.columns ? ', the same for all channels' : '';
+  const forWhom = input.columns < scene.columns ? ', the same for all channels' : '';
   return panel(`Spike raster${forWhom}`, WIDTH, height, [ticks]);
 }
 
 /** A point below, a point above, and a gap for each spike: one path draws them all. */
-function ticksOf(scene: Scene): { t: number | null; y: number | null }[] {
-  const { data, timesteps, columns } = scene.input;
+function ticksOf(
+  scene: Scene,
+  { data, timesteps, columns }: TimeSeries,
+): { t: number | null; y: number | null }[] {
   const points: { t: number | null; y: number | null }[] = [];
   for (let index = 0; index < timesteps * columns; index++) {
     if (Number(data[index]) === 0) continue;
@@ -140,8 +143,8 @@ function ticksOf(scene: Scene): { t: number | null; y: number | null }[] {
 }
 
 /** Mean rate of each channel, beside the raster. */
-export function channelRatesPanel(scene: Scene): Spec {
-  const { input, dt } = scene;
+export function channelRatesPanel(scene: Scene, input: TimeSeries): Spec {
+  const { dt } = scene;
   const height = channelsHeight(scene);
   const { values: sums, channelsPerRow } = reduceToGrid(input, 'sum', height, 1);
   // Bars are kept apart where they are thick enough.
@@ -163,7 +166,7 @@ export function channelRatesPanel(scene: Scene): Spec {
         axis: { title: null, tickCount: 4 },
       },
       x2: { datum: 0 },
-      y: channelAxis(input.columns, UNLABELLED),
+      y: channelAxis(scene, input.columns, UNLABELLED),
       y2: { field: 'end' },
     },
   };
@@ -172,7 +175,8 @@ export function channelRatesPanel(scene: Scene): Spec {
 
 /** The time constant of each channel, beside the currents. */
 export function tausPanel(scene: Scene): Spec {
-  const { tau, output } = scene;
+  const { tau } = scene;
+  if (tau === undefined) return emptyPanel(channelsHeight(scene));
   const milliseconds = Array.from(tau, (seconds) => seconds * 1e3);
   const shortest = milliseconds.reduce((least, value) => Math.min(least, value), Infinity);
   const longest = milliseconds.reduce((most, value) => Math.max(most, value), 0);
@@ -192,7 +196,7 @@ export function tausPanel(scene: Scene): Spec {
         scale: { type: 'log', domain: [shortest * 0.8, longest * 1.25], nice: false },
         axis: { title: null, tickCount: 4 },
       },
-      y: channelAxis(output.columns, UNLABELLED),
+      y: channelAxis(scene, scene.columns, UNLABELLED),
       order: { value: null },
     },
   };

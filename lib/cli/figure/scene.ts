@@ -10,32 +10,51 @@ import {
   type TimeSeries,
 } from '../reduction';
 
-/** What there is to draw. */
+/** A part of an array of shape (B, T, N): one batch item. */
+export interface PartialArray extends TimeSeries {
+  /** NumPy's name of the element type. */
+  type: string;
+}
+
+/** What there is to draw: a raster, currents, or both. */
 export interface Recording {
-  /** (T,), (T, N) or (B, T, N), where a last axis of 1 stands for all channels. */
-  input: { data: ArrayLike<number | bigint>; shape: readonly number[] };
-  /** Synaptic currents, (B, T, N). */
-  output: { data: Float64Array | Float32Array; shape: readonly number[] };
-  /** Time constants in seconds, shape (N,). */
-  tau: Float64Array;
+  /** One column stands for all channels. */
+  input: PartialArray | undefined;
+  output: PartialArray | undefined;
+  /** Time constants of the channels that are drawn, in seconds. */
+  tau: Float64Array | undefined;
   /** Length of a time step in seconds. */
   dt: number;
   /** What to call the recording. */
   name: string;
+  /** Which batch item it is, and of how many. */
+  item: number;
+  batches: number;
+  /** What the first row and column are in the whole array. */
+  firstStep: number;
+  firstChannel: number;
+  /** Whether these are all of its steps. */
+  isWhole: boolean;
+  /** Columns to draw as traces; by default the most active ones. */
+  traces?: readonly number[];
   stimuli?: readonly Stimulus[];
 }
 
 /** Everything that the panels have in common. */
 export interface Scene {
-  input: TimeSeries;
-  summary: InputSummary;
-  output: TimeSeries;
-  tau: Float64Array;
+  input: TimeSeries | undefined;
+  summary: InputSummary | undefined;
+  output: TimeSeries | undefined;
+  timesteps: number;
+  columns: number;
+  tau: Float64Array | undefined;
   dt: number;
+  firstStep: number;
+  firstChannel: number;
   unit: TimeUnit;
   stimuli: readonly Stimulus[];
-  /** The channels whose currents are drawn as traces. */
-  channels: number[];
+  /** The columns whose currents are drawn as traces. */
+  channels: readonly number[];
   closeUp: Stretch;
 }
 
@@ -58,35 +77,32 @@ const MIN_CLOSE_UP_STEPS = 100;
 
 /** @throws CommandError when there is nothing to draw. */
 export function prepareScene(recording: Recording): Scene {
-  const { dt, tau } = recording;
-  const output = firstItem(recording.output);
-  const input = firstItem(recording.input);
-  if (output.timesteps === 0 || output.columns === 0) {
+  const { dt, tau, input, output, firstStep, firstChannel, stimuli = [] } = recording;
+  const { timesteps = 0, columns = 0 } = output ?? input ?? {};
+  if (timesteps === 0 || columns === 0) {
     throw new CommandError('Expected at least one time step and one channel to draw.');
   }
-  const channels = chooseChannels(output, tau);
+  const channels = output === undefined ? [] : (recording.traces ?? chooseChannels(output, tau));
+  const begin = firstStep * dt;
+  const end = begin + timesteps * dt;
   return {
     input,
-    summary: summarizeInput(input),
+    summary: input && summarizeInput(input),
     output,
+    timesteps,
+    columns,
     tau,
     dt,
-    unit: chooseTimeUnit(output.timesteps * dt),
-    stimuli: recording.stimuli ?? [],
+    firstStep,
+    firstChannel,
+    unit: chooseTimeUnit(end),
+    stimuli: stimuli.filter((stimulus) => stimulus.start < end && stimulus.end > begin),
     channels,
-    closeUp: chooseCloseUp(output, channels, tau, dt),
+    closeUp:
+      output === undefined
+        ? { begin: 0, end: timesteps }
+        : chooseCloseUp(output, channels, tau, dt),
   };
-}
-
-/** The first batch item; (T,) counts as (T, 1). */
-function firstItem(array: {
-  data: ArrayLike<number | bigint>;
-  shape: readonly number[];
-}): TimeSeries {
-  const { data, shape } = array;
-  if (shape.length === 1) return { data, timesteps: shape[0] ?? 0, columns: 1 };
-  const isBatchEmpty = shape.length === 3 && shape[0] === 0;
-  return { data, timesteps: isBatchEmpty ? 0 : (shape.at(-2) ?? 0), columns: shape.at(-1) ?? 0 };
 }
 
 function chooseTimeUnit(duration: number): TimeUnit {
@@ -96,9 +112,11 @@ function chooseTimeUnit(duration: number): TimeUnit {
 }
 
 /** The most active channel of each quarter of the taus, those with the shortest first. */
-function chooseChannels(output: TimeSeries, tau: Float64Array): number[] {
+function chooseChannels(output: TimeSeries, tau: Float64Array | undefined): number[] {
   const activity = meanMagnitudes(output);
-  const sorted = Array.from(activity.keys()).sort((a, b) => (tau[a] ?? 0) - (tau[b] ?? 0) || a - b);
+  const sorted = Array.from(activity.keys()).sort(
+    (a, b) => (tau?.[a] ?? 0) - (tau?.[b] ?? 0) || a - b,
+  );
   const groups = Math.min(MAX_TRACES, sorted.length);
   return Array.from({ length: groups }, (_, group) => {
     const begin = Math.floor((group * sorted.length) / groups);
@@ -117,12 +135,12 @@ function chooseChannels(output: TimeSeries, tau: Float64Array): number[] {
  */
 function chooseCloseUp(
   output: TimeSeries,
-  channels: number[],
-  tau: Float64Array,
+  channels: readonly number[],
+  tau: Float64Array | undefined,
   dt: number,
 ): Stretch {
   const { timesteps } = output;
-  const longestTau = channels.reduce((most, channel) => Math.max(most, tau[channel] ?? 0), 0);
+  const longestTau = channels.reduce((most, channel) => Math.max(most, tau?.[channel] ?? 0), 0);
   const wanted = Math.max(MIN_CLOSE_UP_STEPS, Math.round((CLOSE_UP_TAUS * longestTau) / dt));
   const length = Math.min(timesteps, wanted);
   const activity = new Float64Array(timesteps);

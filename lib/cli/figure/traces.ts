@@ -1,7 +1,8 @@
 /** The panels with the synaptic currents of a few channels, over the whole run and close up. */
-import { traceOf } from '../reduction';
+import { traceOf, type TimeSeries } from '../reduction';
 import { formatTime } from '../times';
 import {
+  beginOf,
   BLUE,
   BROKEN_LINE,
   emptyPanel,
@@ -35,23 +36,25 @@ interface Row {
 }
 
 /** The currents of the chosen channels over the whole run. */
-export function tracesPanel(scene: Scene): Spec {
-  const { output, closeUp, unit, dt, tau } = scene;
-  const rows = rowsOf(scene);
+export function tracesPanel(scene: Scene, output: TimeSeries): Spec {
+  const { closeUp, unit, tau, firstChannel } = scene;
+  const rows = rowsOf(scene, output);
   const x = timeAxis(scene, { title: `time (${unit.name})` });
-  const scale = dt * unit.perSecond;
-  const band = { t: closeUp.begin * scale, end: closeUp.end * scale };
+  const band = { t: beginOf(scene, closeUp.begin), end: beginOf(scene, closeUp.end) };
   const names = rows.map(({ channel, bottom }) => ({
     y: bottom + FILL / 2,
-    label: [`channel ${channel}`, `τ = ${formatTime(tau[channel] ?? NaN, 3)}`],
+    label: [
+      `channel ${firstChannel + channel}`,
+      ...(tau === undefined ? [] : [`τ = ${formatTime(tau[channel] ?? NaN, 3)}`]),
+    ],
   }));
-  return panel(titleOf(scene), WIDTH, rows.length * ROW_HEIGHT, [
+  return panel(titleOf(scene, output), WIDTH, rows.length * ROW_HEIGHT, [
     {
       data: { values: hasCloseUp(scene) ? [band] : [] },
       mark: { type: 'rect', color: BLUE, opacity: 0.12, stroke: BLUE, strokeWidth: 1 },
       encoding: { x, x2: { field: 'end' } },
     },
-    traceLayer(scene, rows, { begin: 0, end: output.timesteps }, x, WIDTH),
+    traceLayer(scene, output, rows, { begin: 0, end: output.timesteps }, x, WIDTH),
     {
       data: { values: names },
       mark: { type: 'text', align: 'right', fontSize: 10.5, lineHeight: 13, color: INK },
@@ -61,9 +64,9 @@ export function tracesPanel(scene: Scene): Spec {
 }
 
 /** The same channels in a short stretch, where the decays can be seen, with the spikes below. */
-export function closeUpPanel(scene: Scene): Spec {
-  const { closeUp, unit, dt, summary } = scene;
-  const rows = rowsOf(scene);
+export function closeUpPanel(scene: Scene, output: TimeSeries): Spec {
+  const { closeUp, unit, dt, input, summary } = scene;
+  const rows = rowsOf(scene, output);
   const height = rows.length * ROW_HEIGHT;
   if (!hasCloseUp(scene)) return emptyPanel(height);
   const x = timeAxis(scene, { title: `time (${unit.name})`, tickCount: 4 }, closeUp);
@@ -72,24 +75,24 @@ export function closeUpPanel(scene: Scene): Spec {
     SIDE_WIDTH,
     height,
     [
-      traceLayer(scene, rows, closeUp, x, SIDE_WIDTH * 4),
-      ...(summary.isSpikes ? [spikesLayer(scene, rows, x)] : []),
+      traceLayer(scene, output, rows, closeUp, x, SIDE_WIDTH * 4),
+      ...(input && summary?.isSpikes === true ? [spikesLayer(scene, input, rows, x)] : []),
     ],
   );
 }
 
-function hasCloseUp({ closeUp, output }: Scene): boolean {
-  return closeUp.end - closeUp.begin < output.timesteps;
+function hasCloseUp({ closeUp, timesteps }: Scene): boolean {
+  return closeUp.end - closeUp.begin < timesteps;
 }
 
-function titleOf({ output, channels }: Scene): string {
+function titleOf({ channels }: Scene, output: TimeSeries): string {
   if (output.columns === 1) return 'Synaptic current';
   return channels.length === output.columns
     ? 'Synaptic currents, each to its own scale'
     : 'Synaptic currents of the channels marked above, each to its own scale';
 }
 
-function rowsOf({ output, channels }: Scene): Row[] {
+function rowsOf({ channels }: Scene, output: TimeSeries): Row[] {
   const everything = { begin: 0, end: output.timesteps };
   return channels.map((channel, index) => {
     const extremes = traceOf(output, channel, everything, 1).map(({ value }) => value || 0);
@@ -139,9 +142,16 @@ function formatCurrent(current: number): string {
   return String(current).replace('-', '\u2212');
 }
 
-function traceLayer(scene: Scene, rows: Row[], stretch: Stretch, x: Spec, maxBins: number): Spec {
+function traceLayer(
+  scene: Scene,
+  output: TimeSeries,
+  rows: Row[],
+  stretch: Stretch,
+  x: Spec,
+  maxBins: number,
+): Spec {
   const values = rows.flatMap(({ channel, place }) =>
-    traceOf(scene.output, channel, stretch, maxBins).map(({ step, value }) => ({
+    traceOf(output, channel, stretch, maxBins).map(({ step, value }) => ({
       t: timeOf(scene, step),
       y: Number.isNaN(value) ? null : place(value),
       channel,
@@ -156,8 +166,8 @@ function traceLayer(scene: Scene, rows: Row[], stretch: Stretch, x: Spec, maxBin
 }
 
 /** A small stroke below the current for each spike of the close-up. */
-function spikesLayer(scene: Scene, rows: Row[], x: Spec): Spec {
-  const { input, closeUp } = scene;
+function spikesLayer(scene: Scene, input: TimeSeries, rows: Row[], x: Spec): Spec {
+  const { closeUp } = scene;
   const values: { t: number | null; y: number | null }[] = [];
   for (const { channel, bottom } of rows) {
     const column = input.columns === 1 ? 0 : channel;

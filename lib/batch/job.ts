@@ -1,0 +1,88 @@
+/** A run as data: what is computed, from what, and in which parts. */
+import type { InputIdentity, Region } from '../formats/raster-source';
+import type { Dtype, NoisePlacement, NonFinitePolicy } from '../index';
+
+/** Which input, and how it is to be read. */
+export interface InputSpecification {
+  /** Absolute, an address, or '-' for the standard input. */
+  path: string;
+  format: InputIdentity['format'] | 'pipe';
+  /** Of event lists: seconds in a unit of the times, and, where they are given, T and N. */
+  timeUnit?: number;
+  duration?: number;
+  channels?: number;
+}
+
+/** What the synapses are given. The currents depend on all of it. */
+export interface SynapseSettings {
+  /** One for all channels, or one each, in seconds. */
+  tau: number[];
+  /** Seconds. */
+  dt: number;
+  dtype: Dtype;
+  method: 'auto' | 'fft' | 'recursive';
+  /** 'Infinity' stands for itself, which JSON does not know. */
+  windowTaus: number | 'Infinity';
+  maxWindowLength: number | 'Infinity';
+  noiseStd: number;
+  noise: NoisePlacement;
+  seed: number;
+  nonFinite: NonFinitePolicy;
+}
+
+/** How an output is stored. */
+export interface OutputSpecification {
+  format: 'npy' | 'zarr' | 'pipe';
+  /** Of Zarr. */
+  chunkShape?: [number, number, number];
+  compression?: 'none' | 'zstd' | 'blosc';
+}
+
+/** How the array is cut into the blocks that are computed at a time. */
+export interface BlockPlan {
+  batchesPerBlock: number;
+  stepsPerBlock: number;
+  /**
+   * Steps before a block that are read and computed too, because the window reaches so far back;
+   * undefined where each block starts from the state that the one before has left.
+   */
+  history: number | undefined;
+}
+
+/**
+ * A run. Two runs with the same content give the same bytes, wherever and in whatever order their
+ * blocks are computed, and however often they are interrupted.
+ */
+export interface Job {
+  class: 'ExpSynJob';
+  version: 1;
+  /** Of the package. */
+  software: string;
+  input: InputSpecification;
+  /** Undefined for the standard input. */
+  identity?: InputIdentity | undefined;
+  settings: SynapseSettings;
+  /** The method that was chosen. */
+  method: 'fft' | 'recursive';
+  /** In steps. */
+  windowLength: number | 'Infinity';
+  /** B, T and N. */
+  shape: [number, number, number];
+  /** N, or 1 for one column that every channel receives. */
+  columns: number;
+  output: OutputSpecification;
+  blocks: BlockPlan;
+  /** The user's own choice of the steps of a block. */
+  stepsPerBlock?: number;
+  /** Parts that depend on no other part: what is given to one process at a time. */
+  shards: Region[];
+}
+
+/** JSON has no infinity. */
+export function encodeInfinity(value: number): number | 'Infinity' {
+  return value === Infinity ? 'Infinity' : value;
+}
+
+export function decodeInfinity(value: number | 'Infinity'): number {
+  return value === 'Infinity' ? Infinity : value;
+}

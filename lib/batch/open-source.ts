@@ -1,0 +1,91 @@
+/** Opens whatever an input is. */
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+
+import { CommandError } from '../errors';
+import { openEventsNpy } from '../formats/events';
+import { openEventsHdf5 } from '../formats/events-hdf5';
+import { openNpySource } from '../formats/npy-file';
+import { openPipeSource } from '../formats/npy-pipe';
+import type { RasterSource } from '../formats/raster-source';
+import { isAddress, openZarrSource } from '../formats/zarr';
+import type { InputSpecification } from './job';
+
+/** How the user described an input. */
+export interface InputDescription {
+  /** A file, a folder, an address, or '-' for the standard input. */
+  path: string;
+  isEventList: boolean;
+  timeUnit: number | undefined;
+  duration: number | undefined;
+  channels: number | undefined;
+}
+
+/** Tells the format by the name, and by what stands there. */
+export async function specifyInput(input: InputDescription): Promise<InputSpecification> {
+  const { path, isEventList, timeUnit, duration, channels } = input;
+  const format = await formatOf(path, isEventList);
+  const isBinned = format === 'events' || format === 'hdf5';
+  if (!isBinned && (timeUnit !== undefined || duration !== undefined || channels !== undefined)) {
+    throw new CommandError(
+      `Expected a list of events in ${path} for --time-unit, --duration and --channels but ` +
+        'received a raster; leave them out, or give --events.',
+    );
+  }
+  return {
+    path: format === 'pipe' || isAddress(path) ? path : resolve(path),
+    format,
+    ...(isBinned && { timeUnit: timeUnit ?? 1 }),
+    ...(duration !== undefined && { duration }),
+    ...(channels !== undefined && { channels }),
+  };
+}
+
+async function formatOf(path: string, isEventList: boolean): Promise<InputSpecification['format']> {
+  if (path === '-') return 'pipe';
+  if (isAddress(path)) return 'zarr';
+  if (/\.(h5|hdf5|hdf)$/i.test(path)) return 'hdf5';
+  if (await isZarr(path)) return 'zarr';
+  return isEventList ? 'events' : 'npy';
+}
+
+/** Zarr arrays are folders. */
+export async function isZarr(path: string): Promise<boolean> {
+  if (isAddress(path)) return true;
+  if (/\.zarr\/?$/i.test(path)) return true;
+  const found = await Promise.all(
+    ['zarr.json', '.zarray'].map((name) => stat(join(path, name)).catch(() => undefined)),
+  );
+  return found.some((entry) => entry?.isFile());
+}
+
+/**
+ * Opens an input.
+ *
+ * @param dt Length of the steps into which events are binned, in seconds.
+ * @param path What to call it, and where it is from here.
+ */
+export async function openSource(
+  { path: absolute, format, timeUnit = 1, duration, channels }: InputSpecification,
+  dt: number,
+  path = absolute,
+): Promise<RasterSource> {
+  const binning = {
+    dt,
+    timeUnit,
+    ...(duration !== undefined && { duration }),
+    ...(channels !== undefined && { channels }),
+  };
+  switch (format) {
+    case 'npy':
+      return openNpySource(path);
+    case 'zarr':
+      return openZarrSource(path);
+    case 'events':
+      return openEventsNpy(path, binning);
+    case 'hdf5':
+      return openEventsHdf5(path, binning);
+    case 'pipe':
+      return openPipeSource(process.stdin, 'the standard input');
+  }
+}

@@ -1,0 +1,178 @@
+/** How a run is cut: into blocks, which are computed at a time, and shards, which are independent. */
+import { lengthOf, type Range, type Region } from '../formats/raster-source';
+import type { BlockPlan } from './job';
+
+/** Samples of a block: 1 to 2 MB, which the caches hold, and the disk takes at full speed. */
+const SAMPLES_PER_BLOCK = 2 ** 18;
+/** Where a block is cut into files of its own. */
+const SAMPLES_PER_CHUNKED_BLOCK = 2 ** 21;
+/**
+ * What is computed twice is little in blocks of so many windows; where these would be too large, it is
+ * less than half in blocks of fewer.
+ */
+const [WANTED_WINDOWS, FEWEST_WINDOWS] = [16, 2];
+const SAMPLES_FOR_WANTED_WINDOWS = 2 ** 21;
+/** With windows so long that a block is larger than this, it holds fewer channels. */
+const MOST_SAMPLES_PER_BLOCK = 2 ** 23;
+/** The recursion renews its sums so often. */
+const STEPS_PER_SUM = 64;
+/** Neighbouring channels that are never parted: noise is drawn for 4, and 16 fill a cache line. */
+const CHANNELS_TOGETHER = 16;
+/** Chunks of an output side by side. */
+const CHUNKS_ACROSS = 8;
+/** Samples of a shard for a queue: some seconds of work. */
+const SAMPLES_PER_SHARD = 2 ** 26;
+/** Fewer shards than this leave workers idle at the end. */
+const FEWEST_SHARDS = 32;
+
+/** What a plan depends on. */
+export interface PlanInput {
+  /** B, T and N. */
+  shape: readonly [number, number, number];
+  /** In steps; Infinity where the kernels are not cut. */
+  windowLength: number;
+  /** Whether all batch items are read together. */
+  isInterleaved: boolean;
+  /** Whether the output is cut into chunks along the blocks. */
+  isChunked: boolean;
+  /** The user's own choice of the steps of a block. */
+  stepsPerBlock?: number | undefined;
+}
+
+/**
+ * Cuts a raster into blocks. Where the window ends before the run does, a block is computed from the
+ * window before it, and depends on no other; else blocks of an item follow each other.
+ */
+export function planBlocks(input: PlanInput): BlockPlan {
+  const { shape, windowLength, isInterleaved, isChunked, stepsPerBlock } = input;
+  const [batches, timesteps, synapses] = shape;
+  const wanted = isChunked ? SAMPLES_PER_CHUNKED_BLOCK : SAMPLES_PER_BLOCK;
+  const history = windowLength < timesteps ? windowLength : undefined;
+  const together = isInterleaved ? Math.max(1, batches) : 1;
+  const width = Math.max(1, synapses * together);
+  let steps = stepsPerBlock ?? roundDown(wanted / width, STEPS_PER_SUM);
+  if (stepsPerBlock === undefined && history !== undefined) {
+    const most = roundDown(SAMPLES_FOR_WANTED_WINDOWS / width, STEPS_PER_SUM);
+    steps = Math.max(steps, Math.min(most, WANTED_WINDOWS * history), FEWEST_WINDOWS * history);
+  }
+  steps = Math.max(1, Math.min(steps, timesteps));
+  const items = steps < timesteps ? 1 : Math.floor(wanted / (steps * width));
+  return {
+    batchesPerBlock: isInterleaved ? together : Math.max(1, Math.min(items, batches)),
+    stepsPerBlock: steps,
+    history: steps < timesteps ? history : undefined,
+  };
+}
+
+/** The largest multiple of `unit` up to `value`, or `value` without its fraction if there is none. */
+function roundDown(value: number, unit: number): number {
+  return value < unit ? Math.floor(value) : Math.floor(value / unit) * unit;
+}
+
+/** Channels of a chunk of an output that many processes write. */
+export function planChunkShape(
+  [batches, timesteps, synapses]: readonly [number, number, number],
+  blocks: BlockPlan,
+): [number, number, number] {
+  const share = Math.ceil(synapses / CHUNKS_ACROSS / CHANNELS_TOGETHER) * CHANNELS_TOGETHER;
+  return [
+    Math.max(1, Math.min(blocks.batchesPerBlock, batches)),
+    Math.max(1, Math.min(blocks.stepsPerBlock, timesteps)),
+    Math.max(1, Math.min(share, synapses)),
+  ];
+}
+
+/** The whole array as few shards, for one process: one, unless its blocks would be too large. */
+export function planLocalShards(
+  shape: readonly [number, number, number],
+  blocks: BlockPlan,
+  chunkShape: readonly [number, number, number] | undefined,
+): Region[] {
+  const samplesPerChannel = (blocks.stepsPerBlock + (blocks.history ?? 0)) * blocks.batchesPerBlock;
+  const unit = chunkShape?.[2] ?? CHANNELS_TOGETHER;
+  const fitting = Math.floor(MOST_SAMPLES_PER_BLOCK / samplesPerChannel / unit) * unit;
+  return cut(shape, [Infinity, Infinity, Math.max(unit, fitting)]);
+}
+
+/**
+ * Many shards, for a queue. Batch items are parted first; then time, where blocks do not follow each
+ * other; then channels, by whole chunks.
+ */
+export function planQueueShards(
+  shape: readonly [number, number, number],
+  blocks: BlockPlan,
+  chunkShape: readonly [number, number, number],
+): Region[] {
+  const [batches, timesteps, synapses] = shape;
+  const total = batches * timesteps * synapses;
+  const wanted = Math.max(1, Math.min(SAMPLES_PER_SHARD, total / FEWEST_SHARDS));
+  const items = atLeast(wanted / (timesteps * synapses), blocks.batchesPerBlock);
+  if (items * timesteps * synapses <= wanted * 2) return cut(shape, [items, Infinity, Infinity]);
+  const steps =
+    blocks.history === undefined
+      ? Infinity
+      : atLeast(wanted / (blocks.batchesPerBlock * synapses), blocks.stepsPerBlock);
+  const samples = blocks.batchesPerBlock * Math.min(steps, timesteps);
+  const channels = atLeast(wanted / samples, chunkShape[2]);
+  return cut(shape, [blocks.batchesPerBlock, steps, channels]);
+}
+
+/** The multiple of `unit` next below `value`, but `unit` at least. */
+function atLeast(value: number, unit: number): number {
+  return Math.max(unit, Math.floor(value / unit) * unit);
+}
+
+/** Regions of at most so many items, steps and channels, in the order of the array. */
+function cut(
+  shape: readonly [number, number, number],
+  sizes: readonly [number, number, number],
+): Region[] {
+  return rangesOf(shape[0], sizes[0]).flatMap((batches) =>
+    rangesOf(shape[1], sizes[1]).flatMap((steps) =>
+      rangesOf(shape[2], sizes[2]).map((channels) => ({ batches, steps, channels })),
+    ),
+  );
+}
+
+function rangesOf(length: number, size: number): Range[] {
+  const count = size === Infinity ? Math.min(1, length) : Math.ceil(length / size);
+  return Array.from({ length: count }, (_, index) => ({
+    begin: size === Infinity ? 0 : index * size,
+    end: size === Infinity ? length : Math.min((index + 1) * size, length),
+  }));
+}
+
+/** A block of a shard. */
+export interface Block {
+  region: Region;
+  /** Steps before it that are computed too, and not written. */
+  history: number;
+  /** Whether it goes on from the state that the block before it has left. */
+  isContinued: boolean;
+}
+
+/** How many blocks a shard has. */
+export function countBlocks(shard: Region, plan: BlockPlan): number {
+  const groups = Math.ceil(lengthOf(shard.batches) / plan.batchesPerBlock);
+  return groups * Math.ceil(lengthOf(shard.steps) / plan.stepsPerBlock);
+}
+
+/** Block `index` of a shard; they are computed in this order: of each item all of its time. */
+export function blockAt(shard: Region, plan: BlockPlan, index: number): Block {
+  const { batchesPerBlock, stepsPerBlock, history } = plan;
+  const perGroup = Math.ceil(lengthOf(shard.steps) / stepsPerBlock);
+  const place = index % perGroup;
+  const batches = piece(shard.batches, batchesPerBlock, Math.floor(index / perGroup));
+  const steps = piece(shard.steps, stepsPerBlock, place);
+  return {
+    region: { batches, steps, channels: shard.channels },
+    history: history === undefined ? 0 : Math.min(history, steps.begin),
+    isContinued: history === undefined && place > 0,
+  };
+}
+
+/** Piece `index` of a range that is cut into pieces of `size`. */
+function piece({ begin, end }: Range, size: number, index: number): Range {
+  const first = begin + index * size;
+  return { begin: first, end: Math.min(first + size, end) };
+}

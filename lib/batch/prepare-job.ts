@@ -1,0 +1,122 @@
+/** Turns what the user wants into a job. */
+import { CommandError, UsageError } from '../errors';
+import type { RasterSource } from '../formats/raster-source';
+import {
+  encodeInfinity,
+  type InputSpecification,
+  type Job,
+  type OutputSpecification,
+  type SynapseSettings,
+} from './job';
+import { planBlocks, planChunkShape, planLocalShards, planQueueShards } from './plan';
+import { chooseMethod, describeSynapses } from './synapses';
+
+/** What the user wants; the seed is drawn where none is given. */
+export interface JobRequest {
+  software: string;
+  /** What to call the input. */
+  name: string;
+  input: InputSpecification;
+  settings: Omit<SynapseSettings, 'seed'> & { seed: number | undefined };
+  output: OutputSpecification;
+  stepsPerBlock: number | undefined;
+  /** Whether the shards are for the workers of a queue. */
+  isQueued: boolean;
+}
+
+/**
+ * The job for an input that has been opened.
+ *
+ * @throws CommandError when the input and the settings do not fit each other.
+ */
+export async function prepareJob(request: JobRequest, source: RasterSource): Promise<Job> {
+  const { input, output, isQueued } = request;
+  const [batches, timesteps, columns] = source.shape;
+  const given = request.settings;
+  const synapses = countSynapses(source, given.tau.length, request.name);
+  const shape: Job['shape'] = [batches, timesteps, synapses];
+  if (!Number.isSafeInteger(batches * timesteps * synapses * 8)) {
+    throw new CommandError(
+      `Expected fewer than 2^50 elements in ${request.name} but received shape ` +
+        `(${shape.join(', ')}).`,
+    );
+  }
+  const { seed, windowLength } = await describeSynapses(given, synapses);
+  const settings: SynapseSettings = { ...given, seed: given.noiseStd > 0 ? seed : 0 };
+  const blocks = planBlocks({
+    shape,
+    windowLength,
+    isInterleaved: source.isInterleaved,
+    isChunked: output.format === 'zarr',
+    stepsPerBlock: request.stepsPerBlock,
+  });
+  const nSteps = Math.min(timesteps, blocks.stepsPerBlock + (blocks.history ?? 0));
+  const chunkShape = output.format === 'zarr' ? planChunkShape(shape, blocks) : undefined;
+  return {
+    class: 'ExpSynJob',
+    version: 1,
+    software: request.software,
+    input,
+    ...(input.format !== 'pipe' && { identity: source.identity }),
+    settings,
+    method: await chooseMethod(settings, synapses, nSteps),
+    windowLength: encodeInfinity(windowLength),
+    shape,
+    columns,
+    output: { ...output, ...(chunkShape && { chunkShape }) },
+    blocks,
+    ...(request.stepsPerBlock !== undefined && { stepsPerBlock: request.stepsPerBlock }),
+    shards:
+      isQueued && chunkShape !== undefined
+        ? planQueueShards(shape, blocks, chunkShape)
+        : planLocalShards(shape, blocks, chunkShape),
+  };
+}
+
+/** N is the last axis; one column is given to as many channels as there are taus. */
+function countSynapses(source: RasterSource, taus: number, name: string): number {
+  const [, , columns] = source.shape;
+  if (source.nAxes > 1 && columns === 0) {
+    throw new CommandError(`Expected at least one channel in ${name} but received none.`);
+  }
+  if (columns === 1) return taus;
+  if (taus !== 1 && taus !== columns) {
+    throw new UsageError(
+      `Expected one time for --tau, or ${columns}, one for each channel, but received ${taus}.`,
+    );
+  }
+  return columns;
+}
+
+/**
+ * What differs between a job and the one that has been begun, in the words of the command line;
+ * undefined when nothing does that the result depends on.
+ */
+export function describeDifference(wanted: Job, begun: Job): string | undefined {
+  if (wanted.software !== begun.software) {
+    return `${begun.software} began it and this is ${wanted.software}`;
+  }
+  if (JSON.stringify(wanted.input) !== JSON.stringify(begun.input)) {
+    return `it reads ${begun.input.path} in another way, or another file`;
+  }
+  const [now, then] = [wanted.identity, begun.identity];
+  if (JSON.stringify(now) !== JSON.stringify(then)) return `${begun.input.path} has changed since`;
+  for (const [key, value] of Object.entries(begun.settings)) {
+    const other: unknown = wanted.settings[key as keyof SynapseSettings];
+    if (JSON.stringify(other) === JSON.stringify(value)) continue;
+    const isLong = Array.isArray(value) && value.length > 1;
+    return isLong ? `its ${optionOf(key)} is another` : `its ${optionOf(key)} is ${value}`;
+  }
+  if (JSON.stringify(wanted.blocks) !== JSON.stringify(begun.blocks)) {
+    return `its --steps is ${begun.blocks.stepsPerBlock}`;
+  }
+  if (wanted.output.format !== begun.output.format) return `it writes ${begun.output.format}`;
+  if (wanted.output.compression !== begun.output.compression) {
+    return `its --compression is ${begun.output.compression}`;
+  }
+  return undefined;
+}
+
+function optionOf(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

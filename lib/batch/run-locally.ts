@@ -1,0 +1,35 @@
+/** Computes all shards of a run in this process, one after the other. */
+import type { CurrentsSink } from '../formats/currents-sink';
+import type { RasterSource } from '../formats/raster-source';
+import type { Job } from './job';
+import { runShard, type Checkpoints } from './run-shard';
+
+export interface LocalOptions {
+  signal: AbortSignal;
+  /** Where the progress of a shard is kept; undefined where nothing can be taken up again. */
+  checkpointsOf: (shard: number) => Checkpoints | undefined;
+  threads: number;
+  /** Told of samples that are written, and whether an earlier process has written them. */
+  onProgress: (samples: number, isInherited: boolean) => void;
+}
+
+/** Returns whether the run is complete; it is not when the signal has ended it. See runShard(). */
+export async function runLocally(
+  job: Job,
+  source: RasterSource,
+  sink: CurrentsSink,
+  options: LocalOptions,
+): Promise<boolean> {
+  const { signal, checkpointsOf, threads, onProgress } = options;
+  for (const [index, shard] of job.shards.entries()) {
+    const checkpoints = checkpointsOf(index);
+    const isComplete = await runShard(job, shard, source, sink, {
+      signal,
+      checkpoints,
+      threads,
+      onProgress,
+    });
+    if (!isComplete) return false;
+  }
+  return true;
+}

@@ -1,0 +1,20 @@
+/** The mark in an unfinished run of whom its workers work for: jobs of anybody else are passed over. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { writeCompleteFile } from '../formats/complete-file';
+
+function pathIn(folder: string): string {
+  return join(folder, 'submission');
+}
+
+/** Makes the workers of others stop. An empty name stops all. */
+export async function markSubmission(folder: string, submission: string): Promise<void> {
+  await writeCompleteFile(pathIn(folder), [Buffer.from(submission)]);
+}
+
+/** Whether workers are to go on with a submission. */
+export async function isCurrent(folder: string, submission: string): Promise<boolean> {
+  const marked = await readFile(pathIn(folder), 'utf8').catch(() => '');
+  return marked === submission && submission !== '';
+}

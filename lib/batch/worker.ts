@@ -1,0 +1,140 @@
+/** A process that computes shards which others have submitted to a queue. */
+import type { Job as QueuedJob, Worker } from 'bullmq';
+
+import { CommandError } from '../errors';
+import type { RasterSource } from '../formats/raster-source';
+import { openSource } from './open-source';
+import { connect, loadQueuePackages, QUEUE, type ShardJob } from './redis';
+import { runShard } from './run-shard';
+import { isCurrent } from './submission';
+import { UnfinishedRun } from './unfinished-run';
+
+/** Milliseconds from one look whether a shard is still wanted to the next. */
+const POLL_INTERVAL = 1000;
+/** A shard that was given up so often is given up for good: it kills its workers. */
+const MOST_TAKEOVERS = 5;
+
+export interface WorkerOptions {
+  signal: AbortSignal;
+  /** What this program is, since results of others might differ. */
+  software: string;
+  /** Shards that are computed at a time. */
+  concurrency: number;
+  /** Most threads that compute a shard. */
+  threads: number;
+  /** A job whose worker has given no sign for so many milliseconds is given to another one. */
+  takeover: number;
+  /** Told what happens, in words. */
+  onEvent: (text: string) => void;
+}
+
+/** Works until the signal is aborted: then shards under way stop, and are left to other workers. */
+export async function work(address: string, options: WorkerOptions): Promise<void> {
+  const { signal, concurrency, takeover, onEvent } = options;
+  const connection = await connect(address);
+  const { Worker, DelayedError, UnrecoverableError } = await loadQueuePackages();
+  const process = async (job: QueuedJob<ShardJob>, token?: string): Promise<string> => {
+    try {
+      const result = await compute(job.data, options);
+      if (!signal.aborted) return result;
+    } catch (error) {
+      onEvent(`shard ${job.data.shard} of ${job.data.folder}: ${messageOf(error)}`);
+      if (error instanceof RefusedError) throw new UnrecoverableError(error.message);
+      throw error;
+    }
+    // At once, and for others: this one takes no more.
+    await job.moveToDelayed(Date.now(), token);
+    throw new DelayedError();
+  };
+  const worker: Worker<ShardJob> = new Worker<ShardJob>(QUEUE, process, {
+    connection,
+    concurrency,
+    lockDuration: takeover,
+    stalledInterval: takeover / 2,
+    maxStalledCount: MOST_TAKEOVERS,
+  });
+  // Redis may be away for a while; the worker goes on when it is back.
+  worker.on('error', (error) => {
+    onEvent(messageOf(error));
+  });
+  onEvent('ready');
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  await worker.close();
+  connection.disconnect();
+}
+
+/** Thrown where trying again would not help. */
+class RefusedError extends CommandError {}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Returns what became of the shard, in words. */
+async function compute(
+  { folder, submission, shard }: ShardJob,
+  options: WorkerOptions,
+): Promise<string> {
+  if (!(await isCurrent(folder, submission))) return 'withdrawn';
+  const run = await UnfinishedRun.openFolder(folder);
+  const region = run?.job.shards[shard];
+  if (run === undefined || region === undefined) return 'withdrawn';
+  if (run.job.software !== options.software) {
+    throw new RefusedError(
+      `Expected a worker of ${run.job.software} but one is ${options.software}; let all machines run ` +
+        'the same version.',
+    );
+  }
+  const begin = performance.now();
+  const source = await openSource(run.job.input, run.job.settings.dt);
+  try {
+    requireSameInput(source, run);
+    const isComplete = await computeRegion(run, shard, source, submission, options);
+    if (!isComplete) return 'interrupted';
+  } finally {
+    await source.close();
+  }
+  const seconds = ((performance.now() - begin) / 1000).toPrecision(3);
+  options.onEvent(`shard ${shard} of ${folder}: done in ${seconds} s`);
+  return 'done';
+}
+
+async function computeRegion(
+  run: UnfinishedRun,
+  shard: number,
+  source: RasterSource,
+  submission: string,
+  { signal, threads }: WorkerOptions,
+): Promise<boolean> {
+  const region = run.job.shards[shard];
+  if (region === undefined) return true;
+  const withdrawn = new AbortController();
+  const timer = setInterval(() => {
+    void isCurrent(run.folder, submission).then((isWanted) => {
+      if (!isWanted) withdrawn.abort();
+    });
+  }, POLL_INTERVAL);
+  const sink = await run.openSink();
+  try {
+    return await runShard(run.job, region, source, sink, {
+      signal: AbortSignal.any([signal, withdrawn.signal]),
+      checkpoints: run.journal(shard),
+      threads,
+      onProgress: () => undefined,
+    });
+  } finally {
+    clearInterval(timer);
+    await sink.close();
+  }
+}
+
+function requireSameInput(source: RasterSource, { job }: UnfinishedRun): void {
+  if (JSON.stringify(source.identity) === JSON.stringify(job.identity)) return;
+  throw new RefusedError(
+    `Expected the input that the run was submitted with in ${job.input.path} but it is another one on ` +
+      'this machine.',
+  );
+}

@@ -1,0 +1,209 @@
+/** `expsyn info`: what a file is, and how it was made. */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+
+import type { Command } from 'commander';
+
+import type { Job } from '../batch/job';
+import { isZarr, openSource, specifyInput } from '../batch/open-source';
+import { readProvenance, type Provenance } from '../batch/provenance';
+import { UnfinishedRun } from '../batch/unfinished-run';
+import { UsageError } from '../errors';
+import { openNpyLayout } from '../formats/npy-file';
+import { describeZarr } from '../formats/zarr';
+import { counted, formatBytes, formatShape } from './numbers';
+import type { CommandContext } from './streams';
+import { formatTime, formatTimeRange, parseTime } from './times';
+
+interface InfoFlags {
+  json?: boolean;
+  events?: boolean;
+  timeUnit?: string;
+  dt?: string;
+}
+
+const DESCRIPTION = `Says what a file holds, and, of an output of 'expsyn run', how it was made.
+
+Nothing but headers is read, of lists of events the events.`;
+
+const EXAMPLES = `
+Examples:
+  expsyn info isyn.npy
+  expsyn info isyn.zarr --json
+  expsyn info events.npy --events --dt 1ms`;
+
+/** What is said about a file; JSON. */
+export interface FileDescription {
+  path: string;
+  format: string;
+  /** As the file has it. */
+  shape: number[];
+  type: string;
+  bytes: number;
+  /** Of .npy files and Zarr arrays: order, version, chunks, codecs. */
+  storage: Record<string, unknown>;
+  /** How it was made, where that is known. */
+  provenance?: Provenance;
+  /** Of an output that is not complete: blocks that are done, and of how many. */
+  unfinished?: { done: number; total: number };
+}
+
+/** Adds the command to a program. */
+export function addInfoCommand(program: Command, context: CommandContext): void {
+  program
+    .command('info')
+    .summary('say what a file is, and how it was made')
+    .description(DESCRIPTION)
+    .argument('<file>', 'a raster, currents or a list of events')
+    .option('--json', 'everything, as JSON')
+    .option('--events', 'the file is a list of events')
+    .option('--time-unit <time>', 'the unit of the times of events (default: 1s)')
+    .option('--dt <time>', 'length of the time steps that events are counted in (default: 1ms)')
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', EXAMPLES)
+    .action(async (path: string, flags: InfoFlags) => {
+      const description = await describeFile(path, flags);
+      context.stdout.write(
+        flags.json === true
+          ? `${JSON.stringify(description, undefined, 2)}\n`
+          : inWords(description),
+      );
+    });
+}
+
+async function describeFile(path: string, flags: InfoFlags): Promise<FileDescription> {
+  if (path === '-') throw new UsageError('Expected the name of a file but received a pipe.');
+  const unfinished = await describeUnfinished(path);
+  const isMissing = (await stat(path).catch(() => undefined)) === undefined;
+  if (unfinished !== undefined && isMissing) return unfinished;
+  const timeUnit =
+    flags.timeUnit === undefined ? undefined : parseTime(flags.timeUnit, '--time-unit');
+  const isEventList = flags.events === true;
+  const given = { duration: undefined, channels: undefined };
+  const input = await specifyInput({ path, isEventList, timeUnit, ...given });
+  const description = await describeArray(path, input.format, flags);
+  if (description === undefined) {
+    const dt = flags.dt === undefined ? 1e-3 : parseTime(flags.dt, '--dt');
+    const source = await openSource(input, dt, path);
+    await source.close();
+    return {
+      path: input.path,
+      format: input.format === 'hdf5' ? 'events in HDF5' : 'events in .npy',
+      shape: [...source.shape],
+      type: source.type,
+      bytes: source.identity.bytes,
+      storage: { dt },
+    };
+  }
+  const provenance = await readProvenance(path, (await isZarr(path)) ? 'zarr' : 'npy');
+  return {
+    ...description,
+    ...(provenance && { provenance }),
+    ...(unfinished?.unfinished && { unfinished: unfinished.unfinished }),
+  };
+}
+
+/** What a .npy file or a Zarr array says about itself; undefined for anything else. */
+async function describeArray(
+  path: string,
+  format: Job['input']['format'],
+  flags: InfoFlags,
+): Promise<FileDescription | undefined> {
+  if (format === 'zarr') {
+    const { shape, type, chunkShape, codecs, zarrFormat } = await describeZarr(path);
+    const storage = { zarrFormat, chunkShape, codecs };
+    const bytes = /^https?:/i.test(path) ? NaN : await sizeOfFolder(path);
+    return { path: resolve(path), format: 'Zarr', shape, type, bytes, storage };
+  }
+  if (format !== 'npy' || flags.events === true) return undefined;
+  const { layout, bytes } = await openNpyLayout(path);
+  const { shape, type, isBigEndian, isFortranOrder, version } = layout;
+  const storage = {
+    version: `${version}.0`,
+    order: isFortranOrder ? 'Fortran' : 'C',
+    byteOrder: layout.itemBytes === 1 ? 'none' : isBigEndian ? 'big' : 'little',
+  };
+  return { path: resolve(path), format: '.npy', shape, type, bytes, storage };
+}
+
+async function sizeOfFolder(path: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(path, { withFileTypes: true, recursive: true })) {
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  }
+  return bytes;
+}
+
+/** A run that has been begun for an output of this name. */
+async function describeUnfinished(path: string): Promise<FileDescription | undefined> {
+  if (/^https?:/i.test(path)) return undefined;
+  const run = await UnfinishedRun.open(join(resolve(dirname(path)), basename(path)));
+  if (run === undefined) return undefined;
+  const { shape, settings, output } = run.job;
+  return {
+    path: resolve(path),
+    format: output.format,
+    shape,
+    type: settings.dtype,
+    bytes: NaN,
+    storage: {},
+    unfinished: await run.progress(),
+  };
+}
+
+function inWords(description: FileDescription): string {
+  const { format, shape, type, bytes, storage, provenance, unfinished } = description;
+  const details = Object.entries(storage).map(([name, value]) => {
+    const text = Array.isArray(value) ? formatList(value) : String(value);
+    return `${name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)} ${text}`;
+  });
+  const lines: [string, string][] = [
+    ['holds', `${formatShape(shape)} ${type}`],
+    ['stored', [format, ...details, ...(bytes >= 0 ? [formatBytes(bytes)] : [])].join(', ')],
+    ...(provenance === undefined ? [] : describeProvenance(provenance)),
+  ];
+  if (unfinished !== undefined) {
+    const { done, total } = unfinished;
+    lines.push(['unfinished', `a run that has done ${done} of ${counted(total, 'block')}`]);
+  }
+  return lines.map(([name, text]) => `${name.padEnd(12)}${text}\n`).join('');
+}
+
+function formatList(values: readonly unknown[]): string {
+  const isShape = values.every((value) => typeof value === 'number');
+  return isShape ? formatShape(values as number[]) : values.join(' + ');
+}
+
+function describeProvenance({
+  job,
+  command,
+  finished,
+  node,
+  platform,
+}: Provenance): [string, string][] {
+  const { settings, windowLength, method, identity } = job;
+  const { dt, tau, noiseStd, noise, seed } = settings;
+  const window = windowLength === 'Infinity' ? 'not cut' : counted(windowLength, 'step');
+  return [
+    ['made by', `${job.software}, Node ${node}, ${platform}, ${finished}`],
+    ['command', ['expsyn', ...command].map(quote).join(' ')],
+    [
+      'synapses',
+      `tau ${formatTimeRange(Float64Array.from(tau))}, dt ${formatTime(dt)}, window ${window}, ` +
+        `method ${method}, non-finite ${settings.nonFinite}`,
+    ],
+    ['noise', noiseStd > 0 ? `${noiseStd} after 1 s, on the ${noise}, seed ${seed}` : 'none'],
+    [
+      'input',
+      identity === undefined
+        ? 'the standard input'
+        : `${job.input.path}, ${formatBytes(identity.bytes)}, fingerprint ` +
+          identity.fingerprint.slice(0, 16),
+    ],
+  ];
+}
+
+/** A word as a shell takes it. */
+function quote(word: string): string {
+  return /^[\w./:,=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}

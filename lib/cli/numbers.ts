@@ -1,0 +1,26 @@
+/** Numbers as people read them. */
+
+/** 1 step, 10,000 steps. */
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** A large number in words: 39.1 million. */
+export function formatCount(count: number): string {
+  if (!Number.isFinite(count)) return 'very many';
+  const [size, word] =
+    count >= 1e9 ? [1e9, ' billion'] : count >= 1e6 ? [1e6, ' million'] : [1, ''];
+  return `${Number((count / size).toPrecision(3)).toLocaleString('en')}${word}`;
+}
+
+/** 3.84 MB. */
+export function formatBytes(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), units.length - 1);
+  return `${Number((bytes / 1000 ** power).toPrecision(3))} ${units[power]}`;
+}
+
+/** (1, 10000, 48). */
+export function formatShape(shape: readonly number[]): string {
+  return `(${shape.length === 1 ? `${shape[0]},` : shape.join(', ')})`;
+}

@@ -1,0 +1,232 @@
+/** `expsyn plot`: draws a raster, currents, or both, or a part of them. */
+import { basename } from 'node:path';
+
+import type { Command } from 'commander';
+
+import { isZarr, openSource, specifyInput } from '../batch/open-source';
+import { readProvenance, type Provenance } from '../batch/provenance';
+import { CommandError, UsageError } from '../errors';
+import type { Range, RasterSource } from '../formats/raster-source';
+import { formatShape } from './numbers';
+import { drawToFile, loadRecording } from './plot-output';
+import { checkEnding } from './run-options';
+import type { CommandContext } from './streams';
+import { formatTime, parseMoment, parseTime } from './times';
+
+interface PlotFlags {
+  out?: string;
+  raster?: string | false;
+  from?: string;
+  to?: string;
+  channels?: string;
+  traces?: string;
+  item?: string;
+  dt?: string;
+  events?: boolean;
+  timeUnit?: string;
+}
+
+const DESCRIPTION = `Draws a raster, the currents that a run has made, or both, into a .svg or .png file.
+
+Of an output of 'expsyn run', the raster, tau and dt are found by themselves.`;
+
+const EXAMPLES = `
+Times take a unit: s, ms or us; without one they are in seconds.
+
+Examples:
+  expsyn plot isyn.npy
+      the currents with their raster, into isyn.svg
+  expsyn plot isyn.npy --from 2s --to 2.5s --channels 0-15 --traces 3,7 --out close.png
+      half a second of 16 channels, with the traces of two of them
+  expsyn plot raster.npy --dt 0.5ms
+      a raster alone
+  expsyn plot events.npy --events
+      a list of events`;
+
+/** Adds the command to a program. */
+export function addPlotCommand(program: Command, context: CommandContext): void {
+  program
+    .command('plot')
+    .summary('draw a raster, currents, or a part of them')
+    .description(DESCRIPTION)
+    .argument('<file>', 'a raster or currents: .npy, .zarr, .h5')
+    .option('--out <file>', 'where the picture goes, .svg or .png (default: beside the file)')
+    .option('--raster <file>', "the raster of the currents (default: the run's input)")
+    .option('--no-raster', 'the currents alone')
+    .option('--from <time>', 'beginning of the part that is drawn')
+    .option('--to <time>', 'its end')
+    .option('--channels <range>', 'first and last channel that are drawn, such as 0-15')
+    .option('--traces <channels>', 'channels whose currents are drawn as traces, such as 3,7')
+    .option('--item <n>', 'which batch item (default: 0)')
+    .option('--dt <time>', 'length of a time step (default: as the run had it, or 1ms)')
+    .option('--events', 'the file is a list of events')
+    .option('--time-unit <time>', 'the unit of the times of events (default: 1s)')
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', EXAMPLES)
+    .action(async (path: string, flags: PlotFlags) => plot(path, flags, context));
+}
+
+/** What is open, to be drawn and closed. */
+interface Sources {
+  input: RasterSource | undefined;
+  output: RasterSource | undefined;
+}
+
+async function plot(path: string, flags: PlotFlags, context: CommandContext): Promise<void> {
+  const out = checkEnding(flags.out ?? besideFile(path), ['.svg', '.png'], '--out');
+  const format = (await isZarr(path)) ? 'zarr' : 'npy';
+  const provenance = flags.events === true ? undefined : await readProvenance(path, format);
+  const dt =
+    flags.dt === undefined ? (provenance?.job.settings.dt ?? 1e-3) : parseTime(flags.dt, '--dt');
+  const sources = await openSources(path, flags, provenance, dt);
+  try {
+    const main = sources.output ?? sources.input;
+    if (main === undefined) throw new Error('nothing is open');
+    const recording = await loadRecording({
+      ...sources,
+      tau: provenance?.job.settings.tau,
+      dt,
+      name: basename(path),
+      ...readParts(main, flags, dt, path),
+    });
+    await drawToFile(out, recording);
+    const { timesteps = 0 } = recording.output ?? recording.input ?? {};
+    const part = recording.isWhole
+      ? 'all of it'
+      : `${formatTime(timesteps * dt)} from ${formatTime(recording.firstStep * dt)}`;
+    context.stdout.write(`${out}  ${part}\n`);
+  } finally {
+    await sources.input?.close();
+    await sources.output?.close();
+  }
+}
+
+/** isyn.npy becomes isyn.svg. */
+function besideFile(path: string): string {
+  return `${path.replace(/\/+$/, '').replace(/\.[a-z0-9]+$/i, '')}.svg`;
+}
+
+async function openSources(
+  path: string,
+  flags: PlotFlags,
+  provenance: Provenance | undefined,
+  dt: number,
+): Promise<Sources> {
+  const open = async (name: string): Promise<RasterSource> => {
+    const isEventList = flags.events === true;
+    const timeUnit = readUnit(flags);
+    const description = {
+      path: name,
+      isEventList,
+      timeUnit,
+      duration: undefined,
+      channels: undefined,
+    };
+    return openSource(await specifyInput(description), dt, name);
+  };
+  if (path === '-') throw new UsageError('Expected the name of a file but received a pipe.');
+  const main = await open(path);
+  try {
+    const isCurrents =
+      provenance !== undefined || typeof flags.raster === 'string' || main.type.startsWith('float');
+    if (!isCurrents) return { input: main, output: undefined };
+    const input = await openRaster(flags, provenance, dt);
+    if (input !== undefined) requireSameShape(input, main, path);
+    return { input, output: main };
+  } catch (error) {
+    await main.close();
+    throw error;
+  }
+}
+
+function readUnit({ timeUnit }: PlotFlags): number | undefined {
+  return timeUnit === undefined ? undefined : parseTime(timeUnit, '--time-unit');
+}
+
+/** The raster of some currents: the one that is named, or the one that the run has read. */
+async function openRaster(
+  { raster }: PlotFlags,
+  provenance: Provenance | undefined,
+  dt: number,
+): Promise<RasterSource | undefined> {
+  if (raster === false) return undefined;
+  if (raster !== undefined) {
+    const given = { timeUnit: undefined, duration: undefined, channels: undefined };
+    const input = await specifyInput({ path: raster, isEventList: false, ...given });
+    return openSource(input, dt, raster);
+  }
+  if (provenance === undefined || provenance.job.input.format === 'pipe') return undefined;
+  // A raster that has gone is no reason not to show the currents.
+  return openSource(provenance.job.input, dt).catch(() => undefined);
+}
+
+function requireSameShape(input: RasterSource, output: RasterSource, path: string): void {
+  const [batches, timesteps, columns] = input.shape;
+  const [ofBatches, ofTimesteps, ofColumns] = output.shape;
+  const isSame =
+    batches === ofBatches && timesteps === ofTimesteps && (columns === ofColumns || columns === 1);
+  if (isSame) return;
+  throw new CommandError(
+    `Expected a raster of shape ${formatShape(output.shape)}, as ${path} has, but received ` +
+      `${formatShape(input.shape)}; give another --raster, or --no-raster.`,
+  );
+}
+
+/** Which part is drawn. */
+function readParts(
+  { shape: [batches, timesteps, columns] }: RasterSource,
+  flags: PlotFlags,
+  dt: number,
+  path: string,
+): { item: number; steps?: Range; channels?: Range; traces?: number[] } {
+  const item = flags.item === undefined ? 0 : readIndex(flags.item, '--item');
+  if (item >= Math.max(1, batches)) {
+    throw new UsageError(`Expected --item below ${batches}, as ${path} has, but received ${item}.`);
+  }
+  const channels = flags.channels === undefined ? undefined : readRange(flags.channels, columns);
+  const traces = flags.traces?.split(',').map((text) => readIndex(text, '--traces'));
+  const drawn = channels ?? { begin: 0, end: columns };
+  const missing = traces?.find((channel) => channel < drawn.begin || channel >= drawn.end);
+  if (missing !== undefined) {
+    throw new UsageError(
+      `Expected channels from ${drawn.begin} to ${drawn.end - 1} for --traces but received ${missing}.`,
+    );
+  }
+  const steps = readSteps(flags, timesteps, dt);
+  return {
+    item,
+    ...(steps && { steps }),
+    ...(channels && { channels }),
+    ...(traces && { traces }),
+  };
+}
+
+/** The steps from --from to --to; undefined when neither is given. */
+function readSteps(flags: PlotFlags, timesteps: number, dt: number): Range | undefined {
+  if (flags.from === undefined && flags.to === undefined) return undefined;
+  const stepOf = (text: string | undefined, name: string, otherwise: number): number =>
+    text === undefined ? otherwise : Math.round(parseMoment(text, name) / dt);
+  const begin = stepOf(flags.from, '--from', 0);
+  const end = Math.min(timesteps, stepOf(flags.to, '--to', timesteps));
+  if (begin < end) return { begin, end };
+  throw new UsageError(
+    `Expected times from 0 to ${formatTime(timesteps * dt)}, --from before --to, but received ` +
+      `${formatTime(begin * dt)} and ${formatTime(end * dt)}.`,
+  );
+}
+
+function readRange(text: string, columns: number): Range {
+  const [, first, last] = /^(\d+)(?:-(\d+))?$/.exec(text.trim()) ?? [];
+  const begin = Number(first);
+  const end = Number(last ?? first) + 1;
+  if (begin < end && end <= columns) return { begin, end };
+  throw new UsageError(
+    `Expected a range of channels from 0 to ${columns - 1}, such as 0-15, for --channels but received ` +
+      `'${text}'.`,
+  );
+}
+
+function readIndex(text: string, name: string): number {
+  if (/^\s*\d+\s*$/.test(text)) return Number(text);
+  throw new UsageError(`Expected a whole number for ${name} but received '${text}'.`);
+}

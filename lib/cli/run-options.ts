@@ -1,0 +1,256 @@
+/** What `expsyn run` is told: its flags, checked as far as they can be before any file is opened. */
+import { readFile } from 'node:fs/promises';
+
+import type { Job, OutputSpecification, SynapseSettings } from '../batch/job';
+import type { InputDescription } from '../batch/open-source';
+import { CommandError, fileError, UsageError } from '../errors';
+import { readNpyFile } from '../formats/npy';
+import { parseTime, parseTimes } from './times';
+
+/** The flags as commander gives them. */
+export interface RunFlags {
+  tau?: string;
+  dt?: string;
+  out?: string;
+  events?: boolean;
+  timeUnit?: string;
+  duration?: string;
+  channels?: string;
+  plot?: string | false;
+  method?: 'auto' | 'fft' | 'recursive';
+  dtype?: 'float64' | 'float32';
+  noiseStd?: string;
+  noise?: 'output' | 'state' | 'input';
+  seed?: string;
+  windowTaus?: string;
+  maxWindowLength?: string;
+  nonFinite?: 'throw' | 'propagate';
+  threads?: string;
+  steps?: string;
+  compression?: 'none' | 'zstd' | 'blosc';
+  resume?: boolean;
+  restart?: boolean;
+  like?: string;
+  progress?: ProgressMode;
+  queue?: string;
+}
+
+export type ProgressMode = 'auto' | 'bar' | 'json' | 'none';
+
+/** What a run is to be; what is undefined is not given. */
+export interface RunRequest {
+  input: InputDescription | undefined;
+  out: string;
+  output: OutputSpecification;
+  plotPath: string | undefined;
+  /** Whether the user asked for the picture, so that doing without it is a failure. */
+  isPlotWanted: boolean;
+  /** What was given, without defaults. */
+  settings: GivenSettings;
+  threads: number;
+  stepsPerBlock: number | undefined;
+  begin: 'ask' | 'resume' | 'restart';
+  /** An output whose options are taken where none are given. */
+  like: string | undefined;
+  progress: ProgressMode;
+  queue: string | undefined;
+}
+
+export type GivenSettings = { [Key in keyof SynapseSettings]?: SynapseSettings[Key] | undefined };
+
+/** Settings without a choice of the user's; the seed is drawn then. */
+const DEFAULTS: Omit<SynapseSettings, 'seed'> = {
+  tau: [10e-3],
+  dt: 1e-3,
+  dtype: 'float64',
+  method: 'auto',
+  windowTaus: 10,
+  maxWindowLength: 1e6,
+  noiseStd: 0,
+  noise: 'output',
+  nonFinite: 'throw',
+};
+
+/** What was given, the rest as in an earlier run, the rest of that by default. */
+export function completeSettings(
+  given: GivenSettings,
+  earlier: Partial<SynapseSettings> = {},
+): Omit<SynapseSettings, 'seed'> & { seed: number | undefined } {
+  const settings = { ...DEFAULTS, ...earlier, ...withoutUndefined(given) };
+  if (settings.noiseStd === 0 && (given.noise !== undefined || given.seed !== undefined)) {
+    const name = given.noise === undefined ? '--seed' : '--noise';
+    throw new UsageError(`Expected --noise-std with ${name}, since there is no noise without it.`);
+  }
+  const hadNoise = (earlier.noiseStd ?? 0) > 0;
+  return { ...settings, seed: given.seed ?? (hadNoise ? earlier.seed : undefined) };
+}
+
+/** Checks the flags. Reads the file of the taus, if there is one. */
+export async function readFlags(
+  inputPath: string | undefined,
+  flags: RunFlags,
+  defaultOut: string,
+): Promise<RunRequest> {
+  if (inputPath === '') throw new UsageError("Expected the name of a raster but received ''.");
+  const out = flags.out ?? defaultOut;
+  const output = readOutput(out, flags);
+  const plotPath = readPlotPath(flags, out);
+  if (flags.resume === true && flags.restart === true) {
+    throw new UsageError('Expected either --resume or --restart but received both.');
+  }
+  if (flags.queue !== undefined && output.format !== 'zarr') {
+    throw new UsageError(
+      `Expected a name that ends in .zarr for --out with --queue, since many processes write it, but ` +
+        `received '${out}'.`,
+    );
+  }
+  return {
+    input: inputPath === undefined ? undefined : readInput(inputPath, flags),
+    out,
+    output,
+    plotPath,
+    isPlotWanted: typeof flags.plot === 'string',
+    settings: await readSettings(flags),
+    threads: readCount(flags.threads, '--threads') ?? Infinity,
+    stepsPerBlock: readCount(flags.steps, '--steps'),
+    begin: flags.resume === true ? 'resume' : flags.restart === true ? 'restart' : 'ask',
+    like: flags.like,
+    progress: flags.progress ?? 'auto',
+    queue: flags.queue,
+  };
+}
+
+function readOutput(out: string, flags: RunFlags): OutputSpecification {
+  const format = out === '-' ? 'pipe' : /\.zarr\/?$/i.test(out) ? 'zarr' : 'npy';
+  if (format === 'npy') checkEnding(out, ['.npy', '.zarr'], '--out');
+  if (format === 'zarr') return { format, compression: flags.compression ?? 'none' };
+  if (flags.compression !== undefined) {
+    throw new UsageError(
+      `Expected a name that ends in .zarr for --out with --compression but received '${out}'.`,
+    );
+  }
+  return { format };
+}
+
+function readPlotPath({ plot }: RunFlags, out: string): string | undefined {
+  if (plot === false) return undefined;
+  if (plot !== undefined) return checkEnding(plot, ['.svg', '.png'], '--plot');
+  return out === '-' ? undefined : besideOutput(out, 'expsyn.svg');
+}
+
+function besideOutput(out: string, name: string): string {
+  return out.replace(/[^/\\]*[/\\]?$/, name);
+}
+
+export function checkEnding(path: string, endings: readonly string[], name: string): string {
+  if (endings.some((ending) => path.toLowerCase().endsWith(ending))) return path;
+  throw new UsageError(
+    `Expected a name that ends in ${endings.join(' or ')} for ${name} but received '${path}'.`,
+  );
+}
+
+function readInput(path: string, flags: RunFlags): InputDescription {
+  const { events, timeUnit, duration, channels } = flags;
+  return {
+    path,
+    isEventList: events === true,
+    timeUnit: timeUnit === undefined ? undefined : parseTime(timeUnit, '--time-unit'),
+    duration: duration === undefined ? undefined : parseTime(duration, '--duration'),
+    channels: readCount(channels, '--channels'),
+  };
+}
+
+async function readSettings(flags: RunFlags): Promise<GivenSettings> {
+  const { method, dtype, noise, nonFinite } = flags;
+  const what = 'a number above 0, or Infinity,';
+  return {
+    tau: flags.tau === undefined ? undefined : await readTaus(flags.tau),
+    dt: flags.dt === undefined ? undefined : parseTime(flags.dt, '--dt'),
+    method,
+    dtype,
+    noise,
+    nonFinite,
+    noiseStd: readNumber(flags.noiseStd, '--noise-std', 'a number of at least 0', (x) => x >= 0),
+    seed: readNumber(
+      flags.seed,
+      '--seed',
+      'a whole number from 0 to 9007199254740991',
+      (x) => Number.isSafeInteger(x) && x >= 0,
+    ),
+    windowTaus: readPossiblyInfinite(flags.windowTaus, '--window-taus', what),
+    maxWindowLength: readPossiblyInfinite(flags.maxWindowLength, '--max-window-length', what),
+  };
+}
+
+/** Times with commas; or the name of a file: .npy in seconds, or .txt with a time in each line. */
+async function readTaus(text: string): Promise<number[]> {
+  if (/\.npy$/i.test(text)) {
+    const { data, shape } = await readNpyFile(text);
+    if (shape.length > 1) {
+      throw new CommandError(
+        `Expected shape (N,) or () in ${text} for --tau but received (${shape.join(', ')}).`,
+      );
+    }
+    return Array.from<number | bigint, number>(data, (value, index) => {
+      const tau = Number(value);
+      if (tau > 0 && tau < Infinity) return tau;
+      throw new CommandError(
+        `Expected seconds above zero in ${text} for --tau but received ${tau} at [${index}].`,
+      );
+    });
+  }
+  if (/\.(txt|csv)$/i.test(text)) {
+    let content: string;
+    try {
+      content = await readFile(text, 'utf8');
+    } catch (error) {
+      throw fileError('read', text, error);
+    }
+    const times = content.split(/[\n,]/).map((time) => time.trim());
+    return times.filter((time) => time !== '').map((time) => parseTime(time, `--tau in ${text}`));
+  }
+  return Array.from(parseTimes(text, '--tau'));
+}
+
+export function readCount(text: string | undefined, name: string): number | undefined {
+  return readNumber(text, name, 'a whole number above 0', (x) => Number.isSafeInteger(x) && x > 0);
+}
+
+function readNumber(
+  text: string | undefined,
+  name: string,
+  what: string,
+  isAllowed: (value: number) => boolean,
+): number | undefined {
+  if (text === undefined) return undefined;
+  const value = text.trim() === '' ? NaN : Number(text);
+  if (isAllowed(value) && value < Infinity) return value;
+  throw new UsageError(`Expected ${what} for ${name} but received '${text}'.`);
+}
+
+function readPossiblyInfinite(
+  text: string | undefined,
+  name: string,
+  what: string,
+): number | 'Infinity' | undefined {
+  if (text !== undefined && /^(inf|infinity)$/i.test(text)) return 'Infinity';
+  return readNumber(text, name, what, (x) => x > 0);
+}
+
+function withoutUndefined<Type extends object>(
+  values: Type,
+): { [Key in keyof Type]?: Exclude<Type[Key], undefined> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Key in keyof Type]?: Exclude<Type[Key], undefined> };
+}
+
+/** The input of an earlier run, as if it had been given. */
+export function describeInput({ input }: Pick<Job, 'input'>): InputDescription {
+  return {
+    path: input.path,
+    isEventList: input.format === 'events',
+    timeUnit: input.timeUnit,
+    duration: input.duration,
+    channels: input.channels,
+  };
+}

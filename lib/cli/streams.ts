@@ -1,0 +1,19 @@
+import type { ProgressStream } from './progress';
+
+/** Where a command writes what it has to say. */
+export interface Streams {
+  /** Takes bytes as well when currents go there. */
+  stdout: ProgressStream;
+  stderr: ProgressStream;
+}
+
+/** What a command knows of the process that it runs in. */
+export interface CommandContext extends Streams {
+  /** What was given on the command line. */
+  args: readonly string[];
+  /**
+   * Does work that ends by itself when its signal is aborted, with the name of the signal by which
+   * the process was asked to end as the reason. Other work is ended by the system.
+   */
+  interruptibly: <Result>(work: (signal: AbortSignal) => Promise<Result>) => Promise<Result>;
+}
