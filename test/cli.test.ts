@@ -728,7 +728,12 @@ describe('figure', () => {
       batches: 9,
     });
     checkSvg(svg);
-    for (const text of ['from 2.5 s', 'from channel 70', 'item 4 of a batch of 9', 'channel 71']) {
+    for (const text of [
+      '500 ms from 2.5 s',
+      'channels 70 to 72',
+      'item 4 of a batch of 9',
+      'channel 71',
+    ]) {
       assert.ok(svg.includes(text), text);
     }
     assert.ok(/>2\.7?</.test(svg) || svg.includes('>2.7<'), 'the time axis begins there');

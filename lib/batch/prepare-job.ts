@@ -102,6 +102,8 @@ export function describeDifference(wanted: Job, begun: Job): string | undefined 
   const [now, then] = [wanted.identity, begun.identity];
   if (JSON.stringify(now) !== JSON.stringify(then)) return `${begun.input.path} has changed since`;
   for (const [key, value] of Object.entries(begun.settings)) {
+    // What is done has met no value that it is about.
+    if (key === 'nonFinite') continue;
     const other: unknown = wanted.settings[key as keyof SynapseSettings];
     if (JSON.stringify(other) === JSON.stringify(value)) continue;
     const isLong = Array.isArray(value) && value.length > 1;

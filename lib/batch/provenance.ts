@@ -25,7 +25,8 @@ export function provenancePathOf(path: string): string {
 }
 
 export function makeProvenance(job: Job, command: readonly string[]): Provenance {
-  const { shards: _, ...description } = job;
+  const description: Omit<Job, 'shards'> & { shards?: unknown } = { ...job };
+  delete description.shards;
   return {
     class: 'ExpSynRun',
     version: 1,

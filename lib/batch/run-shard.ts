@@ -139,7 +139,9 @@ class ShardRun {
     try {
       const region = inputRegion(this.#block(index), this.#job);
       const memory = this.#allocate(sizeOfRegion(region) * this.#source.itemBytes);
-      return { input: await this.#source.read(region, new Uint8Array(memory)) };
+      const input = await this.#source.read(region, new Uint8Array(memory));
+      if (input.buffer !== memory) this.#spare.push(memory);
+      return { input };
     } catch (error) {
       return { error };
     }
@@ -199,7 +201,7 @@ class ShardRun {
         this.#failure ??= { error };
       })
       .finally(() => {
-        this.#writes.splice(this.#writes.indexOf(write), 1);
+        void this.#writes.splice(this.#writes.indexOf(write), 1);
       });
     this.#writes.push(write);
   }
@@ -258,7 +260,7 @@ class ShardRun {
 }
 
 function toJournal(state: NdArray | undefined): Progress['isyn'] {
-  return state && { data: state.data as CurrentsArray, shape: [...state.shape] };
+  return state && { data: state.data, shape: [...state.shape] };
 }
 
 /** What a block is computed from. */

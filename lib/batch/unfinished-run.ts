@@ -12,6 +12,7 @@ import {
 import type { CurrentsLayout, CurrentsSink } from '../formats/currents-sink';
 import { createNpy, openNpySink } from '../formats/npy-file';
 import { createZarr, openZarrSink, updateZarrAttributes } from '../formats/zarr';
+import type { NonFinitePolicy } from '../index';
 import type { Job } from './job';
 import { Journal } from './journal';
 import { countBlocks } from './plan';
@@ -73,8 +74,10 @@ export class UnfinishedRun {
       throw fileError('read', path, error);
     }
     try {
-      const job = JSON.parse(text) as Job;
-      if (job.class === 'ExpSynJob' && job.version === 1) return new UnfinishedRun(folder, job);
+      const job = JSON.parse(text) as Partial<Record<keyof Job, unknown>>;
+      if (job.class === 'ExpSynJob' && job.version === 1) {
+        return new UnfinishedRun(folder, job as unknown as Job);
+      }
     } catch {
       // Told below.
     }
@@ -82,6 +85,13 @@ export class UnfinishedRun {
       `Expected the description of a run in ${path} but it is damaged or of another version; begin ` +
         'anew with --restart.',
     );
+  }
+
+  /** Removes a folder in which no run is left. `out` is a resolved path. */
+  static async sweep(out: string): Promise<void> {
+    const folder = unfinishedFolderOf(out);
+    if (await isThere(join(folder, 'job.json'))) return;
+    await rm(folder, { recursive: true, force: true });
   }
 
   /** Begins a run, in place of any other. `out` is a resolved path. */
@@ -104,10 +114,22 @@ export class UnfinishedRun {
         attributes: {},
       });
     }
-    await writeCompleteFile(join(run.folder, 'job.json'), [
-      Buffer.from(`${JSON.stringify(job)}\n`),
-    ]);
+    await run.#describe();
     return run;
+  }
+
+  /** The same run, which does something else from now on about values that are not finite. */
+  async withPolicy(nonFinite: NonFinitePolicy): Promise<UnfinishedRun> {
+    const { job } = this;
+    const settings = { ...job.settings, nonFinite };
+    const run = new UnfinishedRun(this.folder, { ...job, settings });
+    await run.#describe();
+    return run;
+  }
+
+  async #describe(): Promise<void> {
+    const text = `${JSON.stringify(this.job)}\n`;
+    await writeCompleteFile(join(this.folder, 'job.json'), [Buffer.from(text)]);
   }
 
   journal(shard: number): Journal {
@@ -117,7 +139,7 @@ export class UnfinishedRun {
   async openSink(): Promise<CurrentsSink> {
     return this.job.output.format === 'npy'
       ? openNpySink(this.#data, layoutOf(this.job))
-      : openZarrSink(this.#data);
+      : openZarrSink(this.#data, join(this.folder, 'temporaries'));
   }
 
   /** Blocks of a shard. */
@@ -168,7 +190,7 @@ export class UnfinishedRun {
 
   /** Removes everything but the lock of the process that asks for it. */
   async #clear(): Promise<void> {
-    for (const name of ['data.npy', 'data.zarr', 'shards', 'replaced']) {
+    for (const name of ['data.npy', 'data.zarr', 'shards', 'replaced', 'temporaries']) {
       await rm(join(this.folder, name), { recursive: true, force: true });
     }
   }

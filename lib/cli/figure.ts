@@ -149,11 +149,12 @@ function traceMarkers(scene: Scene): Spec {
 function describeRun({ item, batches }: Recording, scene: Scene): string {
   const { summary, input, timesteps, columns, firstChannel, firstStep, dt, tau } = scene;
   const time = formatTime(timesteps * dt);
+  const begin = firstStep > 0 ? ` from ${formatTime(firstStep * dt)}` : '';
+  const places = columns === 1 ? '' : `s ${firstChannel} to ${firstChannel + columns - 1}`;
+  const count = columns === 1 ? '1 channel' : `${columns} channels`;
   const parts = [
-    columns === 1 ? '1 channel' : `${columns} channels`,
-    `${time} in steps of ${formatTime(dt)}`,
-    ...(firstStep > 0 ? [`from ${formatTime(firstStep * dt)}`] : []),
-    ...(firstChannel > 0 ? [`from channel ${firstChannel}`] : []),
+    firstChannel > 0 ? `channel${places || ` ${firstChannel}`}` : count,
+    `${time}${begin} in steps of ${formatTime(dt)}`,
     ...(tau === undefined ? [] : [`τ ${formatTimeRange(tau)}`]),
   ];
   if (input !== undefined && summary?.isSpikes === true) {

@@ -171,7 +171,7 @@ function inWords(description: FileDescription): string {
 
 function formatList(values: readonly unknown[]): string {
   const isShape = values.every((value) => typeof value === 'number');
-  return isShape ? formatShape(values as number[]) : values.join(' + ');
+  return isShape ? formatShape(values) : values.join(' + ');
 }
 
 function describeProvenance({

@@ -1,7 +1,7 @@
 /** Carries out `expsyn run`: opens the input, begins or resumes the run, shows what has come out. */
 import { realpath, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { Writable } from 'node:stream';
+import { Writable } from 'node:stream';
 
 import type { Job } from '../batch/job';
 import { lockFolder } from '../batch/lock';
@@ -63,17 +63,18 @@ export async function runInFiles(request: RunRequest, context: CommandContext): 
   const prepared = await prepare(request, out, begun?.job);
   const { source, job } = prepared;
   try {
-    if (request.begin === 'resume' && begun === undefined && (await isMade(job, out, format))) {
-      context.stdout.write(`${request.out} is complete already.\n`);
-      return;
-    }
     const unlock = await lockFolder(unfinishedFolderOf(out), request.out);
     try {
       // Only now does nobody else change it.
       const run = isRestart ? undefined : await UnfinishedRun.open(out);
+      if (request.begin === 'resume' && run === undefined && (await isMade(job, out, format))) {
+        context.stdout.write(`${request.out} is complete already.\n`);
+        return;
+      }
       const outcome = await runToEnd(request, prepared, out, run, context);
       await present(request, prepared, outcome, out, context);
     } finally {
+      await UnfinishedRun.sweep(out);
       await unlock();
     }
   } finally {
@@ -89,7 +90,9 @@ export async function runIntoPipe(request: RunRequest, context: CommandContext):
   const prepared = await prepare(request, undefined, undefined);
   const { source, job } = prepared;
   try {
-    const sink = new PipeSink(context.stdout as Writable, layoutOf(job));
+    const { stdout } = context;
+    if (!(stdout instanceof Writable)) throw new TypeError('Expected a stream as standard output.');
+    const sink = new PipeSink(stdout, layoutOf(job));
     await sink.begin();
     await compute(request, prepared, undefined, sink, context);
     await sink.sync();
@@ -244,6 +247,9 @@ async function runToEnd(
     await requireSpace(job, out, request.out);
     run = await UnfinishedRun.begin(out, job);
   }
+  if (isResumed && run.job.settings.nonFinite !== job.settings.nonFinite) {
+    run = await run.withPolicy(job.settings.nonFinite);
+  }
   if (isResumed && (await run.isPublished(out))) {
     await run.remove();
     return { seconds: 0, samples: 0 };
@@ -281,13 +287,13 @@ async function computeOnQueue(
 ): Promise<Outcome> {
   const display = makeDisplay(request, run.job, context);
   const begin = performance.now();
-  let [first, last]: [number | undefined, number] = [undefined, 0];
+  const samples: { inherited?: number; written: number } = { written: 0 };
   try {
     await context.interruptibly(async (signal) => {
       const onProgress = (written: number): void => {
-        display.advance(written - last, first === undefined);
-        first ??= written;
-        last = written;
+        display.advance(written - samples.written, samples.inherited === undefined);
+        samples.inherited ??= written;
+        samples.written = written;
       };
       const isComplete = await runOnQueue(address, run, { signal, onProgress });
       if (!isComplete) throw new InterruptedError('The run was interrupted.', signal.reason);
@@ -295,7 +301,8 @@ async function computeOnQueue(
   } finally {
     display.stop();
   }
-  return { seconds: (performance.now() - begin) / 1000, samples: last - (first ?? 0) };
+  const own = samples.written - (samples.inherited ?? 0);
+  return { seconds: (performance.now() - begin) / 1000, samples: own };
 }
 
 /** Computes in this process. */
@@ -403,7 +410,7 @@ async function present(
   out: string,
   { stdout }: CommandContext,
 ): Promise<void> {
-  const [batches, timesteps, synapses] = job.shape;
+  const [batches, timesteps] = job.shape;
   const files: [path: string, content: string][] = [];
   if (stimuli !== undefined) files.push([inputPath, `the spikes, ${describeSource(source)}`]);
   files.push([request.out, `the currents, ${formatShape(job.shape)} ${job.settings.dtype}`]);

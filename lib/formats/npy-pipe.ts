@@ -29,9 +29,9 @@ class ByteReader {
     let done = 0;
     while (done < length) {
       if (this.#rest.length === 0) {
-        const { value, done: isOver } = await this.#pieces.next();
-        if (isOver === true) break;
-        this.#rest = value;
+        const next = await this.#pieces.next();
+        if (next.done === true) break;
+        this.#rest = next.value;
       }
       const taken = this.#rest.subarray(0, length - done);
       bytes.set(taken, done);

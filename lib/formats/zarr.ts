@@ -81,7 +81,7 @@ const CHUNKS_AT_ONCE = 4;
 const SAMPLES = 64;
 const SAMPLE_BYTES = 4096;
 
-/** Both are ES modules and optional, so they are loaded when an array is opened. */
+/** An ES module, and optional, so it is loaded when an array is opened. */
 async function loadZarrita(): Promise<typeof Zarrita> {
   if (endianness() === 'BE') {
     throw new CommandError(
@@ -233,7 +233,7 @@ class Judge {
     }
     const bytes = sizeOf(chunkShape) * itemBytes;
     if (bytes > MAX_CHUNK_BYTES) {
-      throw this.refuse(`chunks of less than 2 GiB`, value, '; store it in smaller chunks');
+      throw this.refuse('chunks of less than 2 GiB', value, '; store it in smaller chunks');
     }
     return chunkShape;
   }
@@ -891,8 +891,12 @@ class FolderStore implements ZarrStore {
       length: Math.min(size, SAMPLE_BYTES),
     }));
     if (start === undefined) return undefined;
-    const { size, mtimeNs } = await stat(path, { bigint: true });
-    return { size, changed: mtimeNs, start };
+    try {
+      const { size, mtimeNs } = await stat(path, { bigint: true });
+      return { size, changed: mtimeNs, start };
+    } catch (error) {
+      throw fileError('read', path, error);
+    }
   }
 
   async #read(
@@ -1438,7 +1442,10 @@ async function makeEmptyFolder(folder: string): Promise<void> {
       const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST';
       if (!isThere) throw error;
     });
-    if ((await readdir(folder)).length === 0) return;
+    if ((await readdir(folder)).length === 0) {
+      await flushFolder(dirname(resolve(folder)));
+      return;
+    }
   } catch (error) {
     throw fileError('write', folder, error);
   }
@@ -1471,9 +1478,11 @@ export async function updateZarrAttributes(
  * or at the array's end. Each chunk's file appears when it is complete, so that neither a process
  * that is killed nor several ones that write the same leave half of it.
  *
+ * @param temporaries A folder on the same disk for files that are not complete; a process that is
+ *   killed may leave some there.
  * @throws CommandError when the array is not one that createZarr() makes.
  */
-export async function openZarrSink(folder: string): Promise<CurrentsSink> {
+export async function openZarrSink(folder: string, temporaries: string): Promise<CurrentsSink> {
   const zarrita = await loadZarrita();
   const metadata = await readMetadata(new FolderStore(folder, resolve(folder)));
   const { shape, type, codecs, keyEncoding, zarrFormat, pipeline } = metadata;
@@ -1500,11 +1509,17 @@ export async function openZarrSink(folder: string): Promise<CurrentsSink> {
     const configuration = compressor === 'zstd' ? { level: 3 } : { ...BLOSC, shuffle: 1 };
     return (await codecOf(zarrita.registry, compressor, configuration)).encode(content);
   };
-  return new ZarrSink(resolve(folder), metadata, encode);
+  try {
+    await makeFolder(resolve(temporaries));
+  } catch (error) {
+    throw fileError('write', temporaries, error);
+  }
+  return new ZarrSink(resolve(folder), resolve(temporaries), metadata, encode);
 }
 
 class ZarrSink implements CurrentsSink {
   readonly #folder: string;
+  readonly #temporaries: string;
   readonly #metadata: ZarrMetadata;
   readonly #encode: (content: Uint8Array) => Promise<Uint8Array>;
   /** Files that are not yet durable. */
@@ -1513,10 +1528,12 @@ class ZarrSink implements CurrentsSink {
 
   constructor(
     folder: string,
+    temporaries: string,
     metadata: ZarrMetadata,
     encode: (content: Uint8Array) => Promise<Uint8Array>,
   ) {
     this.#folder = folder;
+    this.#temporaries = temporaries;
     this.#metadata = metadata;
     this.#encode = encode;
   }
@@ -1547,7 +1564,7 @@ class ZarrSink implements CurrentsSink {
       const folders = new Set<string>();
       for (const path of paths) {
         let folder = dirname(path);
-        for (; folder !== this.#folder && folder.length > 1; folder = dirname(folder)) {
+        for (; folder !== this.#folder; folder = dirname(folder)) {
           folders.add(folder);
         }
       }
@@ -1595,7 +1612,8 @@ class ZarrSink implements CurrentsSink {
 
   async #writeChunk(path: string, content: Uint8Array): Promise<void> {
     const folder = dirname(path);
-    const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
+    const name = `${basename(path)}.${randomBytes(6).toString('hex')}`;
+    const temporary = join(this.#temporaries, name);
     try {
       await this.#makeFolder(folder);
       try {

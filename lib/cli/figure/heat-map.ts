@@ -3,6 +3,7 @@ import { encodePng, type Colour } from '../png';
 import { largestMagnitude, reduceToGrid, type Grid, type TimeSeries } from '../reduction';
 import { formatTime } from '../times';
 import {
+  beginOf,
   channelAxis,
   channelsHeight,
   MUTED,
@@ -125,7 +126,7 @@ function imageLayer(url: string, series: TimeSeries, grid: Grid, height: number)
 /** Axes for a panel whose content is an image: Vega draws them for the sake of an unseen point. */
 function axesLayer(scene: Scene, columns: number): Spec {
   return {
-    data: { values: [{ t: 0, y: 0 }] },
+    data: { values: [{ t: beginOf(scene, 0), y: 0 }] },
     mark: { type: 'point', opacity: 0 },
     encoding: { x: timeAxis(scene), y: channelAxis(scene, columns) },
   };

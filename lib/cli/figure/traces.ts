@@ -43,11 +43,15 @@ export function tracesPanel(scene: Scene, output: TimeSeries): Spec {
   const band = { t: beginOf(scene, closeUp.begin), end: beginOf(scene, closeUp.end) };
   const names = rows.map(({ channel, bottom }) => ({
     y: bottom + FILL / 2,
-    label: [
-      `channel ${firstChannel + channel}`,
-      ...(tau === undefined ? [] : [`τ = ${formatTime(tau[channel] ?? NaN, 3)}`]),
-    ],
+    name: `channel ${firstChannel + channel}`,
+    tau: tau === undefined ? '' : `τ = ${formatTime(tau[channel] ?? NaN, 3)}`,
   }));
+  // A text of two lines is not drawn as such everywhere.
+  const label = (field: string, dy: number): Spec => ({
+    data: { values: names },
+    mark: { type: 'text', align: 'right', fontSize: 10.5, dy, color: INK },
+    encoding: { x: { value: -36 }, y: rowAxis(rows), text: { field } },
+  });
   return panel(titleOf(scene, output), WIDTH, rows.length * ROW_HEIGHT, [
     {
       data: { values: hasCloseUp(scene) ? [band] : [] },
@@ -55,11 +59,8 @@ export function tracesPanel(scene: Scene, output: TimeSeries): Spec {
       encoding: { x, x2: { field: 'end' } },
     },
     traceLayer(scene, output, rows, { begin: 0, end: output.timesteps }, x, WIDTH),
-    {
-      data: { values: names },
-      mark: { type: 'text', align: 'right', fontSize: 10.5, lineHeight: 13, color: INK },
-      encoding: { x: { value: -36 }, y: rowAxis(rows), text: { field: 'label' } },
-    },
+    label('name', tau === undefined ? 0 : -6),
+    label('tau', 7),
   ]);
 }
 
