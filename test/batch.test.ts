@@ -307,7 +307,7 @@ describe('a run that is interrupted', function () {
   const SHAPE = [2, 150_000, 8] as const;
   const FLAGS = [
     '--steps',
-    '500',
+    '100',
     '--threads',
     '1',
     '--no-plot',
