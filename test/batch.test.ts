@@ -365,7 +365,7 @@ describe('a run that is interrupted', function () {
         break;
       }
       const [actual, wanted] = [await contentOf(out), await contentOf(expected)];
-      assert.ok(JSON.stringify(actual) === JSON.stringify(wanted), 'the same bytes');
+      assert.deepEqual(actual, wanted);
       assert.ok(kills > 0, 'it was killed');
       assert.ok(!existsSync(`.isyn.${ending}.part`), 'nothing is left');
     });

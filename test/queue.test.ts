@@ -13,6 +13,10 @@ import { writeNpyFile } from '../lib/formats/npy';
 import { Command, expsyn, succeed } from './command-line';
 import { spikes } from './oracle';
 
+function isRunning({ child }: Command): boolean {
+  return child.exitCode === null;
+}
+
 describe('a run on a queue', function () {
   this.timeout(120_000);
   let folder: string;
@@ -135,11 +139,11 @@ describe('a run on a queue', function () {
     await succeed(...args, '--out', 'local.zarr');
     await startWorkers(2);
     const run = new Command(['run', ...args, '--out', 'q.zarr', '--queue', address], { cwd: work });
-    for (let kill = 0; kill < 3 && run.child.exitCode === null; kill++) {
+    for (let kill = 0; kill < 3 && isRunning(run); kill++) {
       const [worker] = workers;
       const before = worker?.err.length ?? 0;
       // In the middle of a shard, if it can be.
-      while (worker?.err.length === before && run.child.exitCode === null) await sleep(5);
+      while (worker?.err.length === before && isRunning(run)) await sleep(5);
       await worker?.kill('SIGKILL');
       workers.shift();
       await startWorkers(1);

@@ -5,7 +5,7 @@ import type { BlockPlan } from './job';
 /** Samples of a block: 1 to 2 MB, which the caches hold, and the disk takes at full speed. */
 const SAMPLES_PER_BLOCK = 2 ** 18;
 /** Where a block is cut into files of its own. */
-const SAMPLES_PER_CHUNKED_BLOCK = 2 ** 21;
+const SAMPLES_PER_CHUNKED_BLOCK = 2 ** 22;
 /**
  * What is computed twice is little in blocks of so many windows; where these would be too large, it is
  * less than half in blocks of fewer.
@@ -18,7 +18,7 @@ const MOST_SAMPLES_PER_BLOCK = 2 ** 23;
 const STEPS_PER_SUM = 64;
 /** Neighbouring channels that are never parted: noise is drawn for 4, and 16 fill a cache line. */
 const CHANNELS_TOGETHER = 16;
-/** Chunks of an output side by side. */
+/** Chunks side by side, of all items together, where nothing else can be shared out. */
 const CHUNKS_ACROSS = 8;
 /** Samples of a shard for a queue: some seconds of work. */
 const SAMPLES_PER_SHARD = 2 ** 26;
@@ -69,12 +69,17 @@ function roundDown(value: number, unit: number): number {
   return value < unit ? Math.floor(value) : Math.floor(value / unit) * unit;
 }
 
-/** Channels of a chunk of an output that many processes write. */
+/**
+ * The chunks of an output that many processes write: whole blocks; but where the blocks of an item
+ * follow each other and the items are few, also some channels each.
+ */
 export function planChunkShape(
   [batches, timesteps, synapses]: readonly [number, number, number],
   blocks: BlockPlan,
 ): [number, number, number] {
-  const share = Math.ceil(synapses / CHUNKS_ACROSS / CHANNELS_TOGETHER) * CHANNELS_TOGETHER;
+  const isOneAfterTheOther = blocks.history === undefined && blocks.stepsPerBlock < timesteps;
+  const across = isOneAfterTheOther ? Math.ceil(CHUNKS_ACROSS / Math.max(1, batches)) : 1;
+  const share = Math.ceil(synapses / across / CHANNELS_TOGETHER) * CHANNELS_TOGETHER;
   return [
     Math.max(1, Math.min(blocks.batchesPerBlock, batches)),
     Math.max(1, Math.min(blocks.stepsPerBlock, timesteps)),

@@ -30,7 +30,7 @@ export interface ShardOptions {
  */
 const [SHORTEST_INTERVAL, LONGEST_INTERVAL] = [250, 5000];
 /** Blocks that are being written; more would only fill the memory. */
-const MOST_WRITES = 4;
+const MOST_WRITES = 2;
 
 /**
  * Computes what is missing of a shard. Returns whether it is complete now; it is not when the signal

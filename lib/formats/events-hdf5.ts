@@ -25,7 +25,7 @@ type Hdf5 = Awaited<typeof ready>;
 const TIMES = 'spikes/times';
 const UNITS = 'spikes/units';
 /** Samples are read together as long as their times, or their units, have at most so many bytes. */
-const GROUP_BYTES = 2 ** 22;
+const GROUP_BYTES = 2 ** 18;
 const MAX_GROUP_SAMPLES = 256;
 /** C's hvl_t in WebAssembly: the number of elements and their address, 32 bits each. */
 const LIST_BYTES = 8;
@@ -52,6 +52,7 @@ export async function openEventsHdf5(path: string, options: EventOptions): Promi
     const times = new ListsDataset(hdf5, file, TIMES, path);
     const units = new ListsDataset(hdf5, file, UNITS, path);
     const samples = new Samples(times, units, path);
+    checkPlausible(samples.length, identity.bytes, path);
     const check = new EventCheck(options, path);
     const lengths = await checkSamples(samples, check);
     const shape = [samples.length, ...check.shape] as const;
@@ -321,6 +322,18 @@ class Samples {
       return { times, units: own };
     });
   }
+}
+
+/**
+ * Even a sample without events takes 16 bytes in each dataset, perhaps compressed. A damaged file may
+ * tell of so many that reading them would never end.
+ */
+function checkPlausible(nSamples: number, fileBytes: number, name: string): void {
+  if (nSamples <= fileBytes) return;
+  throw new CommandError(
+    `Expected fewer samples than bytes in ${name} but received ${nSamples} samples in ` +
+      `${fileBytes} bytes; the file is damaged.`,
+  );
 }
 
 /** How many events every sample has. */

@@ -442,15 +442,25 @@ function toRowMajor(data: NpyData, shape: readonly number[]): NpyData {
 }
 
 /** IEEE 754 half floats: a sign, 5 bits of exponent, 10 bits of fraction. */
-export function widenHalves(halves: Uint16Array): Float32Array {
-  return Float32Array.from(halves, (half) => {
-    const sign = half & 0x8000 ? -1 : 1;
-    const exponent = (half >> 10) & 0x1f;
-    const fraction = half & 0x3ff;
-    if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
-    if (exponent === 0) return sign * fraction * 2 ** -24;
-    return sign * (1024 + fraction) * 2 ** (exponent - 25);
-  });
+function widenHalf(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 0x1f;
+  const fraction = half & 0x3ff;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+/** What each half float is. */
+let widened: Float32Array | undefined;
+
+function widenHalves(halves: Uint16Array): Float32Array {
+  widened ??= new Float32Array(2 ** 16).map((_, half) => widenHalf(half));
+  const floats = new Float32Array(halves.length);
+  for (let index = 0; index < floats.length; index++) {
+    floats[index] = widened[halves[index] ?? 0] ?? NaN;
+  }
+  return floats;
 }
 
 function encodeParts({ data, shape }: NpyArray): [header: Uint8Array, elements: Uint8Array] {

@@ -68,6 +68,23 @@ const NEEDS = [
     packages: { 'apt-get': 'chromium', dnf: 'chromium', apk: 'chromium', brew: 'chromium' },
     onlyFor: 'tests',
   },
+  ...['numpy', 'numcodecs', 'zarr', 'h5py'].map((name) => ({
+    name: `Python's ${name}, which reads and writes the same files`,
+    find: () => findPythonModule(name),
+    packages: {
+      'apt-get': `python3-${name}`,
+      dnf: `python3-${name}`,
+      apk: `py3-${name}`,
+      brew: { numpy: 'numpy' }[name],
+    },
+    onlyFor: 'tests',
+  })),
+  {
+    name: 'Redis, for the tests of the queue',
+    find: () => outputOf('redis-server', ['--version']),
+    packages: { 'apt-get': 'redis-server', dnf: 'redis', apk: 'redis', brew: 'redis' },
+    onlyFor: 'tests',
+  },
   {
     name: 'clang-format',
     find: () => outputOf('clang-format', ['--version']),
@@ -106,6 +123,12 @@ function findChromium() {
     if (version !== undefined) return version;
   }
   return undefined;
+}
+
+/** The version of a module of the system's Python, which the tests take too (test/python.ts). */
+function findPythonModule(name) {
+  const python = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
+  return outputOf(python, ['-c', `import ${name}; print('${name}', ${name}.__version__)`]);
 }
 
 const APT_LISTS = '/var/lib/apt/lists';
