@@ -7,7 +7,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { promisify } from 'node:util';
 
 import { CommandError } from '../lib/errors';
-import { stepOf } from '../lib/formats/event-files';
+import { binningOf, stepOf as stepIn } from '../lib/formats/event-files';
 import { openEventsHdf5, openEventsNpy, type EventOptions } from '../lib/formats/events';
 import { encodeHeader, encodeNpy, type NpyData } from '../lib/formats/npy';
 import type { RasterSource, Region } from '../lib/formats/raster-source';
@@ -184,6 +184,11 @@ function fractionOf(value: number): [numerator: bigint, denominator: bigint] {
   return [BigInt(value), denominator];
 }
 
+/** Of times in double precision. */
+function stepOf(time: number, options: EventOptions): number {
+  return stepIn(time, binningOf(options, 'f8'));
+}
+
 /** The rule of stepOf() in exact arithmetic. */
 function exactStepOf(time: number, { dt, timeUnit }: EventOptions): number {
   const [times, perTime] = fractionOf(time);
@@ -318,6 +323,15 @@ describe('events', () => {
         assert.equal(stepOf(k, { dt: 1e-3, timeUnit: 1e-3 }), k);
         assert.equal(stepOf(Number(`${k}e-1`), { dt: 1e-4, timeUnit: 1e-3 }), k);
       }
+    });
+
+    it('knows what single precision loses', () => {
+      const options = binningOf(SECONDS, 'f4');
+      for (let k = 0; k < 20_000; k++) {
+        assert.equal(stepIn(Math.fround(Number(`${k}e-3`)), options), k);
+        assert.equal(stepIn(Math.fround((k + 0.99) * 1e-3), options), k);
+      }
+      assert.ok(Math.fround(0.009) / 0.001 < 9 && stepOf(Math.fround(0.009), SECONDS) === 8);
     });
 
     it('rounds down what lies between', () => {

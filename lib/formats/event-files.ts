@@ -27,21 +27,37 @@ const MAX_CHANNEL = 0xffff_ffff;
  * five halves of 2^-52 together.
  */
 const TOLERANCE = 2 ** -50;
+/** What single precision loses of a time is far more: half of 2^-23. */
+const SINGLE_TOLERANCE = 2 ** -23;
+
+/** Options, and how much of a time may be the rounding of its type. */
+export interface Binning extends EventOptions {
+  tolerance: number;
+}
+
+/**
+ * How times of a type are binned. Times in half precision are taken as they are: what they lose is as
+ * much as a step.
+ *
+ * @param code The type as a .npy header has it, without the byte order.
+ */
+export function binningOf(options: EventOptions, code: string): Binning {
+  return { ...options, tolerance: code === 'f4' ? SINGLE_TOLERANCE : TOLERANCE };
+}
 
 /**
  * The step that a time lies in: floor(time * timeUnit / dt), except that a time before the beginning
- * of a step by no more than 2^-50 of itself (4 ulps) counts as that beginning, so that 0.043 s
- * at 0.001 s per step is step 43, though the quotient of these numbers is less. It never decreases
- * with time. Times of float32 or float16 are what they are, not what they were rounded
- * from: 0.009 as a float32 is less than that by far more, and lies in step 8.
+ * of a step by no more than `tolerance` of itself counts as that beginning, so that 0.043 s at
+ * 0.001 s per step is step 43, though the quotient of these numbers is less. It never decreases with
+ * time.
  */
 export function stepOf(
   time: number,
-  { dt, timeUnit }: Pick<EventOptions, 'dt' | 'timeUnit'>,
+  { dt, timeUnit, tolerance }: Pick<Binning, 'dt' | 'timeUnit' | 'tolerance'>,
 ): number {
   const position = (time * timeUnit) / dt;
   const nearest = Math.round(position);
-  return nearest - position <= position * TOLERANCE && nearest > position
+  return nearest - position <= position * tolerance && nearest > position
     ? nearest
     : Math.floor(position);
 }
@@ -53,7 +69,7 @@ export function describeOptions({ dt, timeUnit, duration, channels }: EventOptio
 
 /** Checks all events of a file, and finds the size of their raster. */
 export class EventCheck {
-  readonly #options: EventOptions;
+  readonly #options: Binning;
   readonly #name: string;
   /** How many steps and channels there may be. */
   readonly #timesteps: number;
@@ -62,7 +78,7 @@ export class EventCheck {
   #lastChannel = -1;
 
   /** @throws CommandError when the duration is less than half a step. */
-  constructor(options: EventOptions, name: string) {
+  constructor(options: Binning, name: string) {
     const { dt, duration, channels } = options;
     this.#options = options;
     this.#name = name;

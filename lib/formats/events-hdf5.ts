@@ -8,12 +8,14 @@ import type { Metadata, ready } from 'h5wasm/node' with { 'resolution-mode': 'im
 
 import { CommandError, fileError } from '../errors';
 import {
+  binningOf,
   COUNT_TYPE,
   describeOptions,
   EventCheck,
   EventCounts,
   stepOf,
   toNumbers,
+  type Binning,
   type EventOptions,
 } from './event-files';
 import { identifyFile } from './fingerprint';
@@ -53,7 +55,8 @@ export async function openEventsHdf5(path: string, options: EventOptions): Promi
     const units = new ListsDataset(hdf5, file, UNITS, path);
     const samples = new Samples(times, units, path);
     checkPlausible(samples.length, identity.bytes, path);
-    const check = new EventCheck(options, path);
+    const binning = binningOf(options, times.code);
+    const check = new EventCheck(binning, path);
     const lengths = await checkSamples(samples, check);
     const shape = [samples.length, ...check.shape] as const;
     return new EventsHdf5Source(identity, {
@@ -63,7 +66,7 @@ export async function openEventsHdf5(path: string, options: EventOptions): Promi
       shape,
       samples,
       lengths,
-      options,
+      options: binning,
     });
   } catch (error) {
     closeHdf5(hdf5, file);
@@ -180,7 +183,7 @@ class ListsDataset {
   readonly #file: bigint;
   readonly #path: string;
   readonly #name: string;
-  readonly #code: string;
+  readonly code: string;
 
   /** @throws CommandError when there is no such dataset. */
   constructor(hdf5: Hdf5, file: bigint, path: string, name: string) {
@@ -216,7 +219,7 @@ class ListsDataset {
     }
     this.length = length;
     this.itemBytes = element.size;
-    this.#code = code;
+    this.code = code;
   }
 
   /** The lists of the samples from `begin` to the one before `end`. */
@@ -254,7 +257,7 @@ class ListsDataset {
       const items = view.getUint32(index * LIST_BYTES, true);
       const begin = view.getUint32(index * LIST_BYTES + 4, true);
       const bytes = heap.slice(begin, begin + items * this.itemBytes);
-      return toNumbers(decodeBytes(bytes, { code: this.#code, isBigEndian: false }));
+      return toNumbers(decodeBytes(bytes, { code: this.code, isBigEndian: false }));
     });
   }
 
@@ -371,7 +374,7 @@ class EventsHdf5Source implements RasterSource {
   readonly #name: string;
   readonly #samples: Samples;
   readonly #lengths: Uint32Array;
-  readonly #options: EventOptions;
+  readonly #options: Binning;
   #isOpen = true;
 
   constructor(
@@ -384,7 +387,7 @@ class EventsHdf5Source implements RasterSource {
       samples: Samples;
       /** How many events every sample has. */
       lengths: Uint32Array;
-      options: EventOptions;
+      options: Binning;
     },
   ) {
     this.shape = content.shape;

@@ -4,12 +4,14 @@ import { resolve } from 'node:path';
 
 import { CommandError, fileError } from '../errors';
 import {
+  binningOf,
   COUNT_TYPE,
   describeOptions,
   EventCheck,
   EventCounts,
   stepOf,
   toNumbers,
+  type Binning,
   type EventOptions,
 } from './event-files';
 import { identifyFile } from './fingerprint';
@@ -38,15 +40,17 @@ export async function openEventsNpy(path: string, options: EventOptions): Promis
   let file: FileHandle | undefined;
   try {
     file = await open(absolute, 'r');
-    const list = new EventList(file, path, await readNpyLayout(file, path));
+    const layout = await readNpyLayout(file, path);
+    const list = new EventList(file, path, layout);
+    const binning = binningOf(options, layout.code);
     const identity = await identifyFile(file, absolute, 'events', describeOptions(options));
-    const check = new EventCheck(options, path);
+    const check = new EventCheck(binning, path);
     const firstSteps = await checkEvents(list, check);
     const [timesteps, channels] = check.shape;
     const events =
       firstSteps === undefined
-        ? await sortedEvents(list, options, timesteps)
-        : new EventsInFile(list, firstSteps, options);
+        ? await sortedEvents(list, binning, timesteps)
+        : new EventsInFile(list, firstSteps, binning);
     return new EventsNpySource(file, path, [1, timesteps, channels], identity, events);
   } catch (error) {
     await file?.close();
@@ -158,9 +162,9 @@ interface Events {
 class EventsInFile implements Events {
   readonly #list: EventList;
   readonly #firstSteps: Float64Array;
-  readonly #options: EventOptions;
+  readonly #options: Binning;
 
-  constructor(list: EventList, firstSteps: Float64Array, options: EventOptions) {
+  constructor(list: EventList, firstSteps: Float64Array, options: Binning) {
     this.#list = list;
     this.#firstSteps = firstSteps;
     this.#options = options;
@@ -206,7 +210,7 @@ function stepsArray(length: number, timesteps: number): Steps {
 /** Sorts a list whose events have been checked. */
 async function sortedEvents(
   list: EventList,
-  options: EventOptions,
+  options: Binning,
   timesteps: number,
 ): Promise<EventsInMemory> {
   const steps = stepsArray(list.length, timesteps);
