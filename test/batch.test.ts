@@ -622,6 +622,42 @@ describe('a run that meets a fault', function () {
   });
 });
 
+describe('values that are not finite', () => {
+  for (const windowTaus of ['10', 'Infinity']) {
+    it(`go through block after block as in one call, window of ${windowTaus} taus`, async () => {
+      const [timesteps, size] = [500, 3];
+      const data = Float32Array.from(spikes(timesteps * size, 0.1, 5));
+      data[120 * size + 1] = Infinity;
+      data[130 * size + 2] = NaN;
+      await writeNpyFile('raster.npy', { data, shape: [timesteps, size] });
+      for (const dtype of ['float64', 'float32'] as const) {
+        const options = { dtype, nonFinite: 'propagate', windowTaus: Number(windowTaus) } as const;
+        const expected = new ExpSyn(size, options).evolveSync({ data, shape: [timesteps, size] });
+        for (const steps of ['1', '64', '121', '499']) {
+          const flags = [
+            '--window-taus',
+            windowTaus,
+            '--dtype',
+            dtype,
+            '--steps',
+            steps,
+            '--no-plot',
+          ];
+          const args = ['raster.npy', ...flags, '--non-finite', 'propagate', '--out', 'isyn.npy'];
+          await succeed(...args);
+          const { data: output } = await readNpyFile('isyn.npy');
+          expected.output.data.forEach((value, index) => {
+            const actual = Number(output[index]);
+            const isSame =
+              Object.is(actual, value) || Math.abs(actual - value) <= 5e-6 * Math.abs(value);
+            assert.ok(isSame, `${actual} for ${value} at ${index} in steps of ${steps}`);
+          });
+        }
+      }
+    });
+  }
+});
+
 describe('the provenance of an output', () => {
   it('tells how it was made, and is enough to make it again', async () => {
     const data = spikes(300 * 4, 0.1, 5);

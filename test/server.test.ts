@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,9 +50,13 @@ class Client {
   readonly closed: Promise<[code: number, reason: Buffer]>;
   readonly #events = new EventEmitter();
 
-  constructor(port: number, query: Record<string, string> = {}, token = TOKEN) {
+  constructor(
+    port: number,
+    query: Record<string, string> = {},
+    { token = TOKEN, ...options }: { token?: string; autoPong?: boolean } = {},
+  ) {
     const search = new URLSearchParams({ token, channels: `${CHANNELS}`, ...query });
-    this.socket = new WebSocket(`ws://127.0.0.1:${port}/stream?${search.toString()}`);
+    this.socket = new WebSocket(`ws://127.0.0.1:${port}/stream?${search.toString()}`, options);
     this.closed = once(this.socket, 'close') as typeof this.closed;
     this.closed.catch(() => undefined);
     this.socket.on('error', () => undefined);
@@ -181,7 +185,9 @@ describe('the example server', () => {
     const { port } = await start({ maxConnections: 2 });
     const url = `http://127.0.0.1:${port}`;
     for (const token of ['', 'wrong', `${TOKEN}x`]) {
-      const [refused] = (await once(new Client(port, {}, token).socket, 'error')) as [Error];
+      const [refused] = (await once(new Client(port, {}, { token: token }).socket, 'error')) as [
+        Error,
+      ];
       assert.match(refused.message, /401/);
       const options = { method: 'POST', headers: { authorization: `Bearer ${token}` } };
       assert.equal((await fetch(`${url}/evolve`, options)).status, 401);
@@ -386,7 +392,7 @@ describe('the example server', () => {
         new Client(port, { session: session ?? '' }).socket,
         'error',
       )) as [Error];
-      assert.match(refused.message, /500/);
+      assert.match(refused.message, /410/);
       const client = new Client(port);
       await client.hear('welcome');
       child.kill('SIGTERM');
@@ -433,6 +439,172 @@ describe('the example server', () => {
       if (payload.includes('expsyn_server_connections 0')) return;
     }
     assert.fail('the connection is still there');
+  });
+
+  it('survives clients that leave while sessions are saved', async () => {
+    const { port } = await start({ saveSeconds: 0.01 });
+    for (let round = 0; round < 10; round++) {
+      const clients = Array.from({ length: 20 }, () => new Client(port));
+      await Promise.all(clients.map(async (client) => client.hear('welcome')));
+      clients.forEach((client, k) => client.send(k, raster(2, k)));
+      await Promise.all(
+        clients.map(async (client) => client.until(() => client.answers.length > 0)),
+      );
+      for (const client of clients) client.socket.close();
+      await Promise.all(clients.map(async (client) => client.closed));
+    }
+    const client = new Client(port);
+    assert.equal((await client.hear('welcome')).step, 0);
+  });
+
+  it('gives a session to one connection, however many come back to it', async () => {
+    const { port } = await start();
+    const first = new Client(port);
+    const { session } = await first.hear('welcome');
+    first.send(0, raster(5, 1));
+    await first.until(() => first.answers.length > 0);
+    first.socket.close();
+    await first.closed;
+    for (let round = 0; round < 5; round++) {
+      const sockets = Array.from({ length: 30 }, () => new Client(port, { session }));
+      const isOpen = ({ socket }: Client) => socket.readyState === WebSocket.OPEN;
+      for (const { socket } of sockets) socket.on('error', () => undefined);
+      await wait(300);
+      assert.ok(sockets.filter(isOpen).length <= 1);
+      for (const { socket } of sockets) socket.terminate();
+      await wait(50);
+    }
+  });
+
+  it('serves others while a client sends nothing but changes, and answers each', async () => {
+    const { port } = await start({ maxChannels: 4096 });
+    const flood = new Client(port, { channels: '4096' });
+    await flood.hear('welcome');
+    flood.socket.pause();
+    for (let k = 0; k < 3000; k++) {
+      flood.socket.send(JSON.stringify({ type: 'set', tau: 0.01 + k * 1e-6 }));
+    }
+    const other = new Client(port);
+    await other.hear('welcome');
+    const data = raster(3, 1);
+    other.send(0, data);
+    await other.until(() => other.answers.length === 1);
+    const answered = () => flood.told.filter(({ type }) => type === 'changed').length;
+    assert.ok(answered() < 3000, 'it was served before the changes were made');
+    flood.socket.resume();
+    await flood.until(() => answered() === 3000);
+  });
+
+  it('saves parameters that were changed after the last step', async () => {
+    const { port } = await start({ saveSeconds: 0.02 });
+    const client = new Client(port);
+    const { session } = await client.hear('welcome');
+    client.send(0, raster(5, 1));
+    await client.until(() => client.answers.length > 0);
+    await wait(100);
+    client.socket.send(JSON.stringify({ type: 'set', tau: 0.5, noiseStd: 2 }));
+    await client.hear('changed');
+    client.socket.close();
+    await client.closed;
+    const again = new Client(port, { session });
+    const { tau, noiseStd, step } = await again.hear('welcome');
+    assert.deepEqual({ tau, noiseStd, step }, { tau: 0.5, noiseStd: 2, step: 5 });
+  });
+
+  it('takes numbers for parameters, and nothing that only looks like one', async () => {
+    const { port } = await start();
+    const client = new Client(port);
+    await client.hear('welcome');
+    const changes = [
+      { noiseStd: null },
+      { noiseStd: false },
+      { noiseStd: [] },
+      { tau: true },
+      { tau: [0.3] },
+      { dt: '0x1' },
+      { dt: '0.001' },
+      { channels: 9 },
+    ];
+    for (const [index, change] of changes.entries()) {
+      client.socket.send(JSON.stringify({ type: 'set', ...change }));
+      const count = () => client.told.filter(({ type }) => type === 'error').length;
+      await client.until(() => count() === index + 1);
+    }
+    for (const query of ['noiseStd=%20', 'tau=0x1', 'tau=', 'channels=1e99', 'tau=1&tau=2']) {
+      const response = await fetch(`http://127.0.0.1:${port}/evolve?token=${TOKEN}&${query}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/octet-stream' },
+        body: new Uint8Array(64),
+      });
+      assert.equal(response.status, 400, query);
+    }
+  });
+
+  it('takes the token once, in any form, and shows it to nobody', async () => {
+    const { port } = await start();
+    const post = (query: string, headers: Record<string, string> = {}) =>
+      fetch(`http://127.0.0.1:${port}/evolve?channels=1&${query}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/octet-stream', ...headers },
+        body: new Uint8Array(1),
+      });
+    assert.equal((await post(`token=${TOKEN}&token=${TOKEN}`)).status, 401);
+    assert.equal((await post('', { authorization: `bearer ${TOKEN}` })).status, 200);
+    const missing = await fetch(`http://127.0.0.1:${port}/nope?token=${TOKEN}`);
+    assert.equal(missing.status, 404);
+    assert.ok(!(await missing.text()).includes(TOKEN));
+  });
+
+  it('waits for a frame that comes slowly', async () => {
+    const { port } = await start({ idleSeconds: 0.8 });
+    const client = new Client(port, {}, { autoPong: false });
+    await client.hear('welcome');
+    const steps = 2000;
+    const data = raster(steps, 3);
+    const message = Buffer.alloc(HEADER_BYTES + data.length);
+    message.writeUInt32LE(steps, 4);
+    message.set(data, HEADER_BYTES);
+    // One frame of WebSocket, its bytes over a second and a half.
+    const header = Buffer.alloc(14);
+    header[0] = 0x82;
+    header[1] = 0xff;
+    header.writeBigUInt64BE(BigInt(message.length), 2);
+    const stream = (client.socket as unknown as { _socket: { write: (bytes: Buffer) => void } })
+      ._socket;
+    stream.write(header);
+    for (let sent = 0; sent < message.length; sent += Math.ceil(message.length / 15)) {
+      stream.write(message.subarray(sent, sent + Math.ceil(message.length / 15)));
+      await wait(50);
+    }
+    await client.until(() => client.answers.length === 1);
+  });
+
+  it('removes no file but its own, and says at the start where it cannot save', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'expsyn-sessions-'));
+    const old = new Date(Date.now() - 48 * 3600_000);
+    const id = '01234567-89ab-cdef-0123-456789abcdef';
+    mkdirSync(join(own, 'sub'));
+    for (const name of ['thesis.txt', `${id}.json`, 'sub']) {
+      if (name !== 'sub') writeFileSync(join(own, name), '');
+      utimesSync(join(own, name), old, old);
+    }
+    await start({ folder: own });
+    assert.deepEqual(readdirSync(own).sort(), ['sub', 'thesis.txt']);
+    await assert.rejects(
+      start({ folder: join(own, 'thesis.txt', 'x') }),
+      /^Error: Expected a folder that can be written for EXPSYN_SERVER_FOLDER but .* ENOTDIR\.$/,
+    );
+    rmSync(own, { recursive: true });
+  });
+
+  it('lets a client take over its session where there is no room for another', async () => {
+    const { port } = await start({ maxConnections: 2 });
+    const [first, second] = [new Client(port), new Client(port)];
+    const { session } = await first.hear('welcome');
+    await second.hear('welcome');
+    const again = new Client(port, { session });
+    assert.equal((await again.hear('welcome')).session, session);
+    assert.equal((await first.closed)[0], 4001);
   });
 
   it('takes a run by HTTP, and tells how it is', async () => {
@@ -494,6 +666,14 @@ describe('the example server', () => {
       { EXPSYN_SERVER_TOKEN: '' },
       { EXPSYN_SERVER_IDLE_SECONDS: '-1' },
       { EXPSYN_SERVER_ENGINE: 'steam' },
+      { EXPSYN_SERVER_PORT: '99999' },
+      { EXPSYN_SERVER_PORT: '' },
+      { EXPSYN_SERVER_LOG_LEVEL: 'foo' },
+      { EXPSYN_SERVER_MAX_FRAME_BYTES: '0' },
+      { EXPSYN_SERVER_MAX_CHANNELS: '2.5' },
+      { EXPSYN_SERVER_IDLE_SECONDS: '10000000' },
+      { EXPSYN_SERVER_SAVE_SECONDS: '1e9' },
+      { EXPSYN_SERVER_DRAIN_SECONDS: '1e9' },
     ]) {
       assert.throws(() => readSettings(environment), /^RangeError: Expected .* for EXPSYN_SERVER_/);
     }

@@ -2,11 +2,11 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { WebSocket } from 'ws';
 
-import type { Source } from './engine';
+import type { Parameters, Source } from './engine';
 import { readFrame, writeCurrents, type Frame } from './frames';
 import type { Gatherer } from './gatherer';
 import type { Metrics } from './metrics';
-import { readParameters } from './parameters';
+import { changeParameters } from './parameters';
 import type { Settings } from './settings';
 import type { Store } from './store';
 
@@ -17,8 +17,10 @@ export const CLOSE_CODES = {
   failure: 1011,
   idle: 4000,
   replaced: 4001,
-  notRead: 4002,
 } as const;
+
+/** What a message costs besides its bytes: without it, a million small ones would wait. */
+const MESSAGE_BYTES = 256;
 
 interface Work {
   /** Bytes that it keeps waiting. */
@@ -38,6 +40,8 @@ export interface ConnectionParts {
   store: Store;
   metrics: Metrics;
   log: FastifyBaseLogger;
+  /** Bytes that have come from the client so far. */
+  countBytes: () => number;
 }
 
 export class Connection {
@@ -48,9 +52,13 @@ export class Connection {
   #isRefusing = false;
   #isPaused = false;
   #savedStep = -1;
+  #savedParameters: Parameters | undefined;
   #saving = Promise.resolve();
+  /** Whether the session is closed. */
+  #isOver = false;
   #lastFrameAt = Date.now();
   #isAlive = true;
+  #nBytes = 0;
   #whenIdle: (() => void)[] = [];
   readonly #timer: NodeJS.Timeout;
   /** When the connection is over and its session saved. */
@@ -90,12 +98,15 @@ export class Connection {
   }
 
   async #save(): Promise<void> {
+    // It has been saved at its end.
+    if (this.#isOver) return;
     const { id, source, store, log } = this.#parts;
     const { step, parameters } = source;
-    if (step === this.#savedStep) return;
+    if (step === this.#savedStep && parameters === this.#savedParameters) return;
     try {
       await store.save(id, { parameters, source: source.save() });
       this.#savedStep = step;
+      this.#savedParameters = parameters;
     } catch (error) {
       log.error(error, 'session not saved');
     }
@@ -122,7 +133,8 @@ export class Connection {
     const { source, metrics } = this.#parts;
     this.#lastFrameAt = Date.now();
     try {
-      const work: Work = { size: data.length, receivedAt: performance.now() };
+      const size = data.length + MESSAGE_BYTES;
+      const work: Work = { size, receivedAt: performance.now() };
       if (isBinary) work.frame = readFrame(data, source.parameters.channels);
       else work.change = readChange(data);
       this.#queue.push(work);
@@ -144,23 +156,28 @@ export class Connection {
         for (const resolve of this.#whenIdle.splice(0)) resolve();
         return;
       }
-      if (work.frame !== undefined) {
-        this.#compute(work.frame, work);
-      } else {
-        this.#queuedBytes -= work.size;
-        this.#change(work.change ?? {});
-      }
+      if (work.frame !== undefined) this.#compute(work.frame, work);
+      else this.#change(work.change ?? {}, work);
     }
   }
 
-  #change(change: Record<string, unknown>): void {
-    const { source, settings, metrics } = this.#parts;
+  /** One change in a turn of the event loop, since each makes kernels: others have their turn between. */
+  #change(change: Record<string, unknown>, { size }: Work): void {
+    this.#isBusy = true;
+    setImmediate(() => {
+      this.#isBusy = false;
+      this.#queuedBytes -= size;
+      this.#apply(change);
+      this.#holdBack();
+      this.#next();
+    });
+  }
+
+  #apply(change: Record<string, unknown>): void {
+    const { source, metrics } = this.#parts;
     try {
-      const { channels } = source.parameters;
-      const { tau, dt, noiseStd } = change;
-      const given = { tau, dt, noiseStd };
-      source.change(readParameters(given, source.parameters, settings.maxChannels));
-      this.#tell({ type: 'changed', step: source.step, ...source.parameters, channels });
+      source.change(changeParameters(change, source.parameters));
+      this.#tell({ type: 'changed', step: source.step, ...source.parameters });
     } catch (error) {
       // The session is as it was, and goes on.
       metrics.refusals.inc();
@@ -213,6 +230,10 @@ export class Connection {
       else void this.close(CLOSE_CODES.idle, 'idle');
       return;
     }
+    // A pong cannot come in the middle of a long frame, so its bytes are a sign of life as well.
+    const nBytes = this.#parts.countBytes();
+    if (nBytes !== this.#nBytes) this.#isAlive = true;
+    this.#nBytes = nBytes;
     // A paused socket reads no pongs either.
     if (!this.#isAlive && !this.#isPaused) {
       socket.terminate();
@@ -229,7 +250,8 @@ export class Connection {
 
   #tell(message: object): void {
     const { socket } = this.#parts;
-    if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
+    if (socket.readyState !== socket.OPEN) return;
+    socket.send(JSON.stringify(message), () => this.#holdBack());
   }
 
   async #end(code: number): Promise<void> {
@@ -241,6 +263,7 @@ export class Connection {
       await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
     }
     await this.save();
+    this.#isOver = true;
     log.info({ code, step: source.step }, 'connection closed');
     source.close();
   }

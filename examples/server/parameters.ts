@@ -10,29 +10,40 @@ const RANGES: Record<keyof Parameters, [least: number, most: number, unit: strin
   noiseStd: [0, 1e6, ''],
 };
 
-/**
- * The parameters with what is given changed: numbers, or their text in a query. Throws a RangeError
- * that tells the client what is wrong.
- */
-export function readParameters(
-  given: Record<string, unknown>,
-  before: Parameters,
-  maxChannels: number,
-): Parameters {
-  const parameters = { ...before };
+/** Throws a RangeError that tells the client what is wrong. */
+function checkParameter(key: keyof Parameters, value: unknown, maxChannels: number): number {
+  const [least, limit, unit] = RANGES[key];
+  const most = key === 'channels' ? maxChannels : limit;
+  const isWhole = key !== 'channels' || Number.isInteger(value);
+  if (typeof value === 'number' && value >= least && value <= most && isWhole) return value;
+  throw new RangeError(
+    `Expected ${least} to ${most}${unit} for ${key} but received ${JSON.stringify(value)}.`,
+  );
+}
+
+/** The parameters that a query gives as text, the others by default. */
+export function queryParameters(query: Record<string, unknown>, maxChannels: number): Parameters {
+  const parameters = { ...DEFAULT_PARAMETERS };
   for (const key of Object.keys(RANGES) as (keyof Parameters)[]) {
-    const value = given[key];
-    if (value === undefined) continue;
-    const [least, limit, unit] = RANGES[key];
-    const most = key === 'channels' ? maxChannels : limit;
-    const read = typeof value === 'number' ? value : Number(value === '' ? NaN : value);
-    const isWhole = key !== 'channels' || Number.isInteger(read);
-    if (!(read >= least && read <= most && isWhole)) {
+    const text = query[key];
+    if (text === undefined) continue;
+    const isNumber = typeof text === 'string' && /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text);
+    parameters[key] = checkParameter(key, isNumber ? Number(text) : text, maxChannels);
+  }
+  return parameters;
+}
+
+/** The parameters after a message that changes some of them: tau, dt, noiseStd. */
+export function changeParameters(message: Record<string, unknown>, before: Parameters): Parameters {
+  const parameters = { ...before };
+  for (const [key, value] of Object.entries(message)) {
+    if (key === 'type') continue;
+    if (key !== 'tau' && key !== 'dt' && key !== 'noiseStd') {
       throw new RangeError(
-        `Expected ${least} to ${most}${unit} for ${key} but received ${JSON.stringify(value)}.`,
+        `Expected tau, dt or noiseStd to set but received ${JSON.stringify(key)}.`,
       );
     }
-    parameters[key] = read;
+    parameters[key] = checkParameter(key, value, Infinity);
   }
   return parameters;
 }

@@ -12,7 +12,7 @@ import { CLOSE_CODES, Connection } from './connection';
 import { ExpSynEngine, LoopEngine, type Source } from './engine';
 import { Gatherer } from './gatherer';
 import { Metrics } from './metrics';
-import { DEFAULT_PARAMETERS, readParameters } from './parameters';
+import { queryParameters } from './parameters';
 import type { Settings } from './settings';
 import { Store } from './store';
 
@@ -54,11 +54,11 @@ export async function createServer(settings: Settings): Promise<Server> {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   const expected = digest(settings.token);
   const authenticate = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const { authorization } = request.headers;
-    const shown = authorization?.startsWith('Bearer ')
-      ? authorization.slice('Bearer '.length)
-      : (request.query as Query)['token'];
-    if (shown !== undefined && timingSafeEqual(digest(shown), expected)) return;
+    const { authorization = '' } = request.headers;
+    const [, bearer] = /^bearer (.*)$/i.exec(authorization) ?? [];
+    // A query may give a name twice.
+    const shown: unknown = bearer ?? (request.query as Query)['token'];
+    if (typeof shown === 'string' && timingSafeEqual(digest(shown), expected)) return;
     metrics.refusals.inc();
     await reply.code(401).send({ error: 'Expected the token, as a bearer or in the query.' });
   };
@@ -87,6 +87,9 @@ export async function createServer(settings: Settings): Promise<Server> {
     return reply.code(status).send({ error: status < 500 ? message : 'Failed.' });
   });
 
+  // fastify's own answer, and its line in the log, would show the query.
+  app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ error: 'Not found.' }));
+
   for (const [path, [file, type]] of Object.entries(PAGES)) {
     const content = readFileSync(join(PUBLIC, file));
     app.get(path, async (_request, reply) =>
@@ -110,11 +113,7 @@ export async function createServer(settings: Settings): Promise<Server> {
   app.post('/evolve', { preValidation: authenticate }, async (request, reply) => {
     const { body } = request;
     if (!(body instanceof Buffer)) throw new RangeError('Expected spikes as octet-stream.');
-    const parameters = readParameters(
-      request.query as Query,
-      DEFAULT_PARAMETERS,
-      settings.maxChannels,
-    );
+    const parameters = queryParameters(request.query as Query, settings.maxChannels);
     const steps = body.length / parameters.channels;
     if (!Number.isInteger(steps) || steps === 0) {
       throw new RangeError(
@@ -140,15 +139,23 @@ export async function createServer(settings: Settings): Promise<Server> {
   const openSource = async (query: Query): Promise<{ id: string; source: Source }> => {
     const { session } = query;
     if (session === undefined) {
-      const parameters = readParameters(query, DEFAULT_PARAMETERS, settings.maxChannels);
+      const parameters = queryParameters(query, settings.maxChannels);
       return { id: Store.newId(), source: engine.open(parameters) };
     }
     if (!Store.isId(session)) throw new RangeError('Expected the id of a session.');
     // A client that comes back before it was missed.
     await connections.get(session)?.close(CLOSE_CODES.replaced, 'replaced');
-    const saved = await store.load(session);
-    if (saved === undefined) throw new RangeError('Expected the id of a session that was saved.');
-    return { id: session, source: engine.restore(saved.parameters, saved.source) };
+    try {
+      const saved = await store.load(session);
+      if (saved !== undefined) {
+        return { id: session, source: engine.restore(saved.parameters, saved.source) };
+      }
+    } catch (error) {
+      app.log.error(error, 'session not restored');
+      const message = 'Expected a session that can be restored but what was saved is damaged.';
+      throw Object.assign(new Error(message, { cause: error }), { statusCode: 410 });
+    }
+    throw new RangeError('Expected the id of a session that was saved.');
   };
 
   interface Opened {
@@ -159,7 +166,11 @@ export async function createServer(settings: Settings): Promise<Server> {
   }
   const opened = new WeakMap<FastifyRequest, Opened>();
   /** Sessions that somebody is coming back to at this moment. */
-  const opening = new Set<string>();
+  const opening = new Map<string, FastifyRequest>();
+  /** Another request may be coming back to it by now. */
+  const leaveOpening = (session: string, request: FastifyRequest): void => {
+    if (opening.get(session) === request) opening.delete(session);
+  };
   const open = async (request: FastifyRequest): Promise<void> => {
     const query = request.query as Query;
     const { session = '' } = query;
@@ -167,12 +178,12 @@ export async function createServer(settings: Settings): Promise<Server> {
       throw new RangeError('Expected a session that nobody else is coming back to.');
     }
     nConnections++;
-    if (session !== '') opening.add(session);
+    if (session !== '') opening.set(session, request);
     try {
       const found: Opened = { ...(await openSource(query)), isTaken: false };
       opened.set(request, found);
       const release = () => {
-        opening.delete(session);
+        leaveOpening(session, request);
         if (found.isTaken) return;
         // The client has gone before it was a WebSocket.
         nConnections--;
@@ -182,7 +193,7 @@ export async function createServer(settings: Settings): Promise<Server> {
       else request.raw.socket.once('close', release);
     } catch (error) {
       nConnections--;
-      opening.delete(session);
+      leaveOpening(session, request);
       throw error;
     }
   };
@@ -197,7 +208,10 @@ export async function createServer(settings: Settings): Promise<Server> {
             await reply.code(426).send({ error: 'Expected a WebSocket.' });
             return;
           }
-          if (isDraining || nConnections >= settings.maxConnections) {
+          // Whoever comes back to an open session takes its place.
+          const { session = '' } = request.query as Query;
+          const isFull = nConnections >= settings.maxConnections && !connections.has(session);
+          if (isDraining || isFull) {
             metrics.refusals.inc();
             await reply
               .code(503)
@@ -214,10 +228,11 @@ export async function createServer(settings: Settings): Promise<Server> {
       if (found === undefined) throw new Error('Expected an opened session.');
       const { id, source } = found;
       found.isTaken = true;
-      opening.delete(id);
+      leaveOpening(id, request);
       const log = request.log.child({ session: id });
       const connection = new Connection({
         ...{ id, socket, source, settings, gatherer, store, metrics, log },
+        countBytes: () => request.raw.socket.bytesRead,
       });
       connections.set(id, connection);
       metrics.connections.inc();
@@ -235,10 +250,12 @@ export async function createServer(settings: Settings): Promise<Server> {
     void (async () => {
       // One after the other: saving is no hurry, and frames are.
       for (const connection of connections.values()) await connection.save();
-    })();
+    })().catch((error: unknown) => {
+      app.log.error(error);
+    });
   }, settings.saveSeconds * 1000).unref();
   const removing = setInterval(() => void store.removeOld(), 3600_000).unref();
-  await store.removeOld();
+  await store.prepare();
 
   return {
     app,

@@ -43,26 +43,51 @@ export const DEFAULTS: Omit<Settings, 'token'> = {
   logLevel: 'info',
 };
 
+/** What a number may be; a timer takes no more than 24 days. */
+const RANGES: Partial<Record<keyof Settings, [least: number, most: number]>> = {
+  port: [0, 65535],
+  maxConnections: [1, 1e6],
+  maxChannels: [1, 2 ** 24],
+  maxFrameBytes: [9, 2 ** 30],
+  maxQueuedBytes: [1, 2 ** 40],
+  idleSeconds: [0.01, 2e6],
+  saveSeconds: [0.01, 2e6],
+  keepSeconds: [0, Number.MAX_SAFE_INTEGER],
+  drainSeconds: [0, 2e6],
+};
+
+const WORDS: Partial<Record<keyof Settings, readonly string[]>> = {
+  engine: ['expsyn', 'loop'],
+  logLevel: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+};
+
 /** EXPSYN_SERVER_PORT=9000 and so on: the names above in capitals. */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   const settings: Record<string, string | number> = {
     ...DEFAULTS,
     token: randomBytes(16).toString('hex'),
   };
-  for (const [key, value] of Object.entries(settings)) {
+  for (const key of Object.keys(settings) as (keyof Settings)[]) {
     const name = `EXPSYN_SERVER_${key.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
     const given = environment[name];
-    if (given === undefined) continue;
-    const read = typeof value === 'number' ? Number(given) : given;
-    if (given === '' || (typeof read === 'number' && !(read >= 0 && Number.isFinite(read)))) {
-      throw new RangeError(`Expected a number of at least 0 for ${name} but received '${given}'.`);
-    }
-    settings[key] = read;
-  }
-  if (settings['engine'] !== 'expsyn' && settings['engine'] !== 'loop') {
-    throw new RangeError(
-      `Expected 'expsyn' or 'loop' for EXPSYN_SERVER_ENGINE but received '${settings['engine']}'.`,
-    );
+    if (given !== undefined) settings[key] = readSetting(key, name, given);
   }
   return settings as unknown as Settings;
+}
+
+function readSetting(key: keyof Settings, name: string, given: string): string | number {
+  const refuse = (what: string): never => {
+    throw new RangeError(`Expected ${what} for ${name} but received '${given}'.`);
+  };
+  const range = RANGES[key];
+  if (range === undefined) {
+    const words = WORDS[key];
+    if (given === '') return refuse('a text');
+    return words === undefined || words.includes(given) ? given : refuse(words.join(', '));
+  }
+  const [least, most] = range;
+  const value = given.trim() === '' ? NaN : Number(given);
+  const isWhole = key === 'port' || key.startsWith('max');
+  const isAllowed = value >= least && value <= most && (!isWhole || Number.isInteger(value));
+  return isAllowed ? value : refuse(`a${isWhole ? ' whole' : ''} number from ${least} to ${most}`);
 }

@@ -10,7 +10,10 @@ export interface SavedSession {
   source: unknown;
 }
 
-const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+const ID = new RegExp(`^${UUID}$`);
+/** Files of ours: whole ones, and those that a crash has left. */
+const FILE = new RegExp(`^${UUID}\\.json(\\.${UUID}\\.tmp)?$`);
 
 export class Store {
   readonly #folder: string;
@@ -27,6 +30,23 @@ export class Store {
 
   static isId(text: string): boolean {
     return ID.test(text);
+  }
+
+  /** Throws, in a sentence, where nothing can be saved. */
+  async prepare(): Promise<void> {
+    const probe = join(this.#folder, `${Store.newId()}.json.${randomUUID()}.tmp`);
+    try {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      await writeFile(probe, '');
+      await rm(probe);
+    } catch (error) {
+      throw new Error(
+        `Expected a folder that can be written for EXPSYN_SERVER_FOLDER but ${this.#folder} is none: ` +
+          `${(error as NodeJS.ErrnoException).code}.`,
+        { cause: error },
+      );
+    }
+    await this.removeOld();
   }
 
   async save(id: string, session: SavedSession): Promise<void> {
@@ -52,13 +72,15 @@ export class Store {
     }
   }
 
-  /** Removes what nobody has come back for, and what a crash has left half written. */
+  /** Removes sessions that nobody has come back for, and what a crash has left half written. */
   async removeOld(): Promise<void> {
     const names = await readdir(this.#folder).catch(() => []);
-    for (const name of names) {
+    for (const name of names.filter((one) => FILE.test(one))) {
       const file = join(this.#folder, name);
       const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Infinity }));
-      if (Date.now() - mtimeMs > this.#keepSeconds * 1000) await rm(file, { force: true });
+      if (Date.now() - mtimeMs <= this.#keepSeconds * 1000) continue;
+      // What cannot be removed is in nobody's way.
+      await rm(file, { force: true }).catch(() => undefined);
     }
   }
 }

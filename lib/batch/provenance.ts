@@ -1,5 +1,5 @@
 /** How an output was made: kept with it, readable by people and by `expsyn info`. */
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 
 import { CommandError } from '../errors';
 import { describeZarr } from '../formats/zarr';
@@ -63,7 +63,8 @@ export async function readProvenance(
 }
 
 async function readBeside(path: string): Promise<unknown> {
-  const place = provenancePathOf(path);
+  // It lies beside what a symbolic link leads to.
+  const place = provenancePathOf(await realpath(path).catch(() => path));
   let text: string;
   try {
     text = await readFile(place, 'utf8');
