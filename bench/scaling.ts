@@ -151,16 +151,18 @@ async function run(): Promise<void> {
     console.log(
       `\nA run has ${perRun} shards; ${overhead.toFixed(2)} s of it are in none of them.\n`,
     );
-    console.log('| workers | this job | a thousand times as large | speed-up |');
-    console.log('| --- | --- | --- | --- |');
+    console.log(
+      '| workers | this job | 10 TB of currents | speed-up | GB/s that the store must take |',
+    );
+    console.log('| --- | --- | --- | --- | --- |');
+    const count = Math.round((perRun * 10e12) / bytes);
     for (const nWorkers of [1, 2, 4, 8, 16, 64, 256, 1024]) {
       const small = simulate(nWorkers, perRun, alone.shards);
-      const large = simulate(nWorkers, perRun * 1000, alone.shards);
-      const single =
-        (1000 * perRun * alone.shards.reduce((sum, time) => sum + time, 0)) / alone.shards.length;
+      const large = simulate(nWorkers, count, alone.shards);
+      const mean = alone.shards.reduce((sum, time) => sum + time, 0) / alone.shards.length;
       console.log(
-        `| ${nWorkers} | ${small.toFixed(2)} s | ${(large / 60).toFixed(1)} min | ` +
-          `${(single / large).toFixed(0)} |`,
+        `| ${nWorkers} | ${small.toFixed(2)} s | ${(large / 60).toFixed(0)} min | ` +
+          `${((count * mean) / large).toFixed(1)} | ${(10e3 / large).toFixed(1)} |`,
       );
     }
   } finally {

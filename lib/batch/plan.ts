@@ -24,6 +24,8 @@ const CHUNKS_ACROSS = 8;
 const SAMPLES_PER_SHARD = 2 ** 26;
 /** Fewer shards than this leave workers idle at the end. */
 const FEWEST_SHARDS = 32;
+/** More would keep the submitting process busy, which reads a journal for each. */
+const MOST_SHARDS = 4096;
 
 /** What a plan depends on. */
 export interface PlanInput {
@@ -110,7 +112,11 @@ export function planQueueShards(
 ): Region[] {
   const [batches, timesteps, synapses] = shape;
   const total = batches * timesteps * synapses;
-  const wanted = Math.max(1, Math.min(SAMPLES_PER_SHARD, total / FEWEST_SHARDS));
+  const wanted = Math.max(
+    1,
+    total / MOST_SHARDS,
+    Math.min(SAMPLES_PER_SHARD, total / FEWEST_SHARDS),
+  );
   const items = atLeast(wanted / (timesteps * synapses), blocks.batchesPerBlock);
   if (items * timesteps * synapses <= wanted * 2) return cut(shape, [items, Infinity, Infinity]);
   const steps =
