@@ -1016,7 +1016,7 @@ describe('zarr', () => {
       assert.equal(
         output,
         'CommandError: Expected the packages that read and write Zarr but they could not be loaded; ' +
-          "run 'npm install zarrita @zarrita/storage'.\n",
+          "run 'npm install zarrita'.\n",
       );
     });
   });

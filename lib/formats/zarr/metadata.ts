@@ -1,0 +1,178 @@
+/** The document of an array, of either format, judged and in the words of format 3. */
+import { CommandError } from '../../errors';
+import {
+  type CodecMetadata,
+  type Json,
+  type RawType,
+  Judge,
+  TYPES,
+  codecsOf,
+  extension,
+  isObject,
+} from './judge';
+import { chunkPipeline, shardPipeline } from './pipelines';
+import type { ZarrStore } from './stores';
+
+/** What an array says about itself. */
+export interface ZarrDescription {
+  shape: number[];
+  /** NumPy's name of the element type. */
+  type: string;
+  /** Of a sharded array, the shape of a shard: what is one file. */
+  chunkShape: number[];
+  /** Names, in the order in which they encode. */
+  codecs: string[];
+  zarrFormat: 2 | 3;
+  attributes: Record<string, unknown>;
+}
+
+/** An array's document, judged and in the words of format 3. */
+export interface ZarrMetadata extends ZarrDescription {
+  raw: RawType;
+  code: string;
+  itemBytes: number;
+  /** Of the type `raw`. */
+  fill: number | bigint;
+  keyEncoding: { name: 'default' | 'v2'; separator: '.' | '/' };
+  /** The codecs with their checks; see registerCheckedCodecs(). */
+  pipeline: CodecMetadata[];
+  /** The file's name and content. */
+  document: { name: string; bytes: Uint8Array };
+}
+
+export async function readMetadata(store: ZarrStore): Promise<ZarrMetadata> {
+  const { location } = store;
+  const third = await store.metadata('zarr.json');
+  if (third !== undefined) return parseV3({ name: 'zarr.json', bytes: third }, location);
+  const second = await store.metadata('.zarray');
+  if (second !== undefined) {
+    const attributes = await store.metadata('.zattrs');
+    return parseV2({ name: '.zarray', bytes: second }, attributes, location);
+  }
+  if ((await store.metadata('.zgroup')) !== undefined) throw groupError(location);
+  throw new CommandError(
+    `Expected a Zarr array in ${location} but there is neither zarr.json nor .zarray; give the ` +
+      'folder that holds one of them.',
+  );
+}
+
+function groupError(location: string): CommandError {
+  return new CommandError(
+    `Expected a Zarr array in ${location} but received a group; give one of the arrays in it, such ` +
+      `as ${location.replace(/\/+$/, '')}/raster.`,
+  );
+}
+
+export function parseJson(bytes: Uint8Array, name: string, location: string): Json {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'));
+  } catch (cause) {
+    throw new CommandError(
+      `Expected a JSON document in ${name} of ${location} but received one that is damaged.`,
+      { cause },
+    );
+  }
+  if (!isObject(value)) throw new Judge(name, location).refuse('an object', value);
+  return value;
+}
+
+function parseV3(document: ZarrMetadata['document'], location: string): ZarrMetadata {
+  const json = parseJson(document.bytes, document.name, location);
+  const judge = new Judge(document.name, location);
+  if (json['zarr_format'] !== 3) throw judge.refuse("'zarr_format' 3", json['zarr_format']);
+  if (json['node_type'] === 'group') throw groupError(location);
+  if (json['node_type'] !== 'array') throw judge.refuse("'node_type' array", json['node_type']);
+  const type = judge.type(json['data_type']);
+  const name = json['data_type'] as string;
+  const shape = judge.shape(json['shape']);
+  judge.size(shape, type.itemBytes);
+  const grid = extension(json['chunk_grid'], 'a regular grid of chunks', judge);
+  if (grid.name !== 'regular') throw judge.refuse('a regular grid of chunks', json['chunk_grid']);
+  const transformers = json['storage_transformers'];
+  if (transformers !== undefined && !(Array.isArray(transformers) && transformers.length === 0)) {
+    throw judge.refuse('no storage transformers', transformers);
+  }
+  const keys = extension(
+    json['chunk_key_encoding'],
+    'an encoding of the names of the chunks',
+    judge,
+  );
+  if (keys.name !== 'default' && keys.name !== 'v2') {
+    throw judge.refuse("'default' or 'v2' as encoding of the names of the chunks", keys.name);
+  }
+  const separator = judge.separator(
+    keys.configuration['separator'],
+    keys.name === 'default' ? '/' : '.',
+  );
+  const gridShape = grid.configuration['chunk_shape'];
+  const codecs = codecsOf(json['codecs'], judge);
+  const isSharded = codecs[0]?.name === 'sharding_indexed';
+  const chunkShape = isSharded
+    ? judge.numbers(gridShape, 1, 'a shape of the shards, whole numbers above 0,')
+    : judge.chunkShape(gridShape, shape, type.itemBytes);
+  return {
+    ...type,
+    type: name,
+    shape,
+    chunkShape,
+    codecs: codecs.map((codec) => codec.name),
+    zarrFormat: 3,
+    attributes: judge.attributes(json['attributes']),
+    fill: judge.fill(json['fill_value'], name),
+    keyEncoding: { name: keys.name, separator },
+    pipeline: isSharded
+      ? shardPipeline(codecs, { shape, chunkShape, itemBytes: type.itemBytes }, judge)
+      : chunkPipeline(codecs, { chunkShape, itemBytes: type.itemBytes }, judge),
+    document,
+  };
+}
+
+function parseV2(
+  document: ZarrMetadata['document'],
+  attributes: Uint8Array | undefined,
+  location: string,
+): ZarrMetadata {
+  const json = parseJson(document.bytes, document.name, location);
+  const judge = new Judge(document.name, location);
+  if (json['zarr_format'] !== 2) throw judge.refuse("'zarr_format' 2", json['zarr_format']);
+  const dtype = json['dtype'];
+  const [, order, code] =
+    /^([<>|])([a-z][0-9]+)$/.exec(typeof dtype === 'string' ? dtype : '') ?? [];
+  const name = Object.keys(TYPES).find((key) => TYPES[key]?.code === code);
+  const type = judge.type(name, dtype);
+  const shape = judge.shape(json['shape']);
+  judge.size(shape, type.itemBytes);
+  const chunkShape = judge.chunkShape(json['chunks'], shape, type.itemBytes);
+  if (json['order'] !== 'C' && json['order'] !== 'F') {
+    throw judge.refuse("the order 'C' or 'F'", json['order']);
+  }
+  const filters = json['filters'] ?? [];
+  if (!Array.isArray(filters)) throw judge.refuse('a list of filters', filters);
+  const { compressor } = json;
+  const coders = [...(filters as unknown[]), ...(compressor == null ? [] : [compressor])].map(
+    (coder) => {
+      if (!isObject(coder) || typeof coder['id'] !== 'string') throw judge.refuse('a codec', coder);
+      const { id, ...configuration } = coder;
+      return { name: id, configuration };
+    },
+  );
+  const codecs = [
+    ...(json['order'] === 'F' ? [{ name: 'transpose', configuration: { order: 'F' } }] : []),
+    { name: 'bytes', configuration: { endian: order === '>' ? 'big' : 'little' } },
+    ...coders,
+  ];
+  return {
+    ...type,
+    type: name ?? '',
+    shape,
+    chunkShape,
+    codecs: coders.map((coder) => coder.name),
+    zarrFormat: 2,
+    attributes: attributes === undefined ? {} : parseJson(attributes, '.zattrs', location),
+    fill: judge.fill(json['fill_value'], name ?? ''),
+    keyEncoding: { name: 'v2', separator: judge.separator(json['dimension_separator'], '.') },
+    pipeline: chunkPipeline(codecs, { chunkShape, itemBytes: type.itemBytes }, judge),
+    document,
+  };
+}

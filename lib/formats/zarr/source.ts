@@ -1,0 +1,275 @@
+/** A Zarr array that is read region by region. */
+import { createHash } from 'node:crypto';
+
+import type { AsyncReadable } from 'zarrita' with {
+  'resolution-mode': 'import',
+};
+
+import { CommandError } from '../../errors';
+import type { TypedArray } from '../../index';
+import { decodeBytes } from '../npy';
+import {
+  lengthOf,
+  sizeOfRegion,
+  type InputIdentity,
+  type RasterSource,
+  type Region,
+} from '../raster-source';
+import { CHECKED, DamagedChunkError } from './damage';
+import { sizeOf, type RawType } from './judge';
+import { loadZarrita, type RawArray, type RawChunk } from './library';
+import { type ZarrDescription, type ZarrMetadata, readMetadata } from './metadata';
+import {
+  type ChunkPart,
+  type Strided,
+  type Triple,
+  checkRegion,
+  chunkKey,
+  copyPart,
+  forEachAtOnce,
+  indexOf,
+  movableView,
+  partsOf,
+  rowMajor,
+  toTriple,
+} from './regions';
+import { FolderStore, MissingChunkError, type ZarrStore, openStore } from './stores';
+
+const SAMPLES = 64;
+
+/**
+ * Opens a Zarr array of format 2 or 3, of shape (T,), (T, N) or (B, T, N).
+ *
+ * @param location A folder, or an address that begins with http:// or https://.
+ * @throws CommandError when it is no such array, or cannot be read.
+ */
+export async function openZarrSource(location: string): Promise<RasterSource> {
+  const zarrita = await loadZarrita();
+  const store = await openStore(location);
+  const metadata = await readMetadata(store);
+  const array: RawArray = new zarrita.Array<RawType, AsyncReadable>(store, '/', {
+    zarr_format: 3,
+    node_type: 'array',
+    shape: metadata.shape,
+    data_type: metadata.raw,
+    chunk_grid: { name: 'regular', configuration: { chunk_shape: metadata.chunkShape } },
+    chunk_key_encoding: {
+      name: metadata.keyEncoding.name,
+      configuration: { separator: metadata.keyEncoding.separator },
+    },
+    codecs: metadata.pipeline,
+    fill_value: metadata.fill,
+    attributes: {},
+  });
+  return new ZarrSource(array, metadata, location, await identify(store, metadata));
+}
+
+/** See ZarrDescription. */
+export async function describeZarr(location: string): Promise<ZarrDescription> {
+  const metadata = await readMetadata(await openStore(location));
+  const { shape, type, chunkShape, codecs, zarrFormat, attributes } = metadata;
+  return { shape, type, chunkShape, codecs, zarrFormat, attributes };
+}
+
+/** The names of some chunks' files, evenly spread, those of the first and the last among them. */
+function sampleKeys({ shape, chunkShape, keyEncoding }: ZarrMetadata): string[] {
+  const counts = shape.map((length, axis) => Math.ceil(length / (chunkShape[axis] ?? 1)));
+  const total = sizeOf(counts);
+  const nSamples = Math.min(SAMPLES, total);
+  return Array.from({ length: nSamples }, (_, sample) => {
+    let rest = nSamples === 1 ? 0 : Math.floor(((total - 1) / (nSamples - 1)) * sample);
+    const indices = counts.toReversed().map((count) => {
+      const index = rest % count;
+      rest = Math.floor(rest / count);
+      return index;
+    });
+    return chunkKey(indices.reverse(), keyEncoding);
+  });
+}
+
+/** Of an address only the document is sampled. A change that keeps all the samples is not seen. */
+async function identify(store: ZarrStore, metadata: ZarrMetadata): Promise<InputIdentity> {
+  const { document, shape, itemBytes } = metadata;
+  const hash = createHash('sha256').update(document.bytes);
+  const bytes = sizeOf(shape) * itemBytes;
+  if (!(store instanceof FolderStore)) {
+    const fingerprint = hash.digest('hex');
+    return { path: store.location, format: 'zarr', bytes, modified: '', fingerprint };
+  }
+  let modified = (await store.sample(document.name))?.changed ?? 0n;
+  for (const key of sampleKeys(metadata)) {
+    const sample = await store.sample(key);
+    hash.update(`\n${key} ${sample === undefined ? 'missing' : sample.size}\n`);
+    if (sample === undefined) continue;
+    hash.update(sample.start);
+    if (sample.changed > modified) modified = sample.changed;
+  }
+  const fingerprint = hash.digest('hex');
+  return { path: store.folder, format: 'zarr', bytes, modified: `${modified}`, fingerprint };
+}
+
+class ZarrSource implements RasterSource {
+  readonly shape: Triple;
+  readonly nAxes: number;
+  readonly type: string;
+  readonly itemBytes: number;
+  readonly isInterleaved = false;
+  readonly #array: RawArray;
+  readonly #metadata: ZarrMetadata;
+  readonly #location: string;
+  /** Chunks of which the last region has taken a part, by their indices; undefined: fill values. */
+  readonly #kept = new Map<string, Promise<RawChunk | undefined>>();
+
+  constructor(
+    array: RawArray,
+    metadata: ZarrMetadata,
+    location: string,
+    readonly identity: InputIdentity,
+  ) {
+    const { shape, type, code, itemBytes } = metadata;
+    const [first = 0, second] = shape;
+    this.shape = second === undefined ? [1, first, 1] : toTriple(shape, 1);
+    this.nAxes = shape.length;
+    this.type = type;
+    // Half floats are widened.
+    this.itemBytes = code === 'f2' ? 4 : itemBytes;
+    this.#array = array;
+    this.#metadata = metadata;
+    this.#location = location;
+  }
+
+  async read(region: Region): Promise<TypedArray> {
+    const { batches, steps, channels } = region;
+    const { shape, code, itemBytes } = this.#metadata;
+    checkRegion(region, this.shape);
+    const size = sizeOfRegion(region);
+    const bytes = this.#allocate(size * itemBytes);
+    const target = movableView(bytes.buffer, 0, size, itemBytes);
+    if (size > 0) {
+      const ranges = [batches, steps, channels].slice(
+        ...(this.nAxes === 1 ? [1, 2] : [-this.nAxes]),
+      );
+      const targetShape = toTriple(ranges.map(lengthOf), 1);
+      const parts = () => partsOf(ranges, shape, this.#array.chunks);
+      this.#forget(parts());
+      await forEachAtOnce(parts(), async (part) => {
+        const begin = part.ranges.map((range, axis) => range.begin - (ranges[axis]?.begin ?? 0));
+        const strides = rowMajor(targetShape);
+        const to = { data: target, begin: indexOf(toTriple(begin, 0), strides), strides };
+        this.#take(part, await this.#chunk(part), to);
+      });
+    }
+    if (code === 'b1') for (let i = 0; i < size; i++) target[i] = target[i] === 0 ? 0 : 1;
+    return decodeBytes(bytes, { code, isBigEndian: false });
+  }
+
+  close(): Promise<void> {
+    this.#kept.clear();
+    return Promise.resolve();
+  }
+
+  #allocate(bytes: number): Uint8Array {
+    try {
+      return new Uint8Array(bytes);
+    } catch (cause) {
+      throw new CommandError(
+        `Expected a part of ${this.#location} to fit the memory but it has ${bytes} bytes.`,
+        { cause },
+      );
+    }
+  }
+
+  /** Copies a part of a chunk. */
+  #take({ ranges, indices }: ChunkPart, chunk: RawChunk | undefined, to: Strided): void {
+    const { itemBytes, fill, raw } = this.#metadata;
+    const partShape = toTriple(ranges.map(lengthOf), 1);
+    if (chunk === undefined) {
+      const filling = elementsOf(raw, fill);
+      const data = movableView(filling.buffer, 0, 1, itemBytes);
+      copyPart({ data, begin: 0, strides: [0, 0, 0] }, to, partShape);
+      return;
+    }
+    const { buffer, byteOffset, length } = chunk.data;
+    const data = movableView(buffer, byteOffset, length, itemBytes);
+    const begin = ranges.map((range, axis) => {
+      return range.begin - (indices[axis] ?? 0) * (chunk.shape[axis] ?? 1);
+    });
+    const strides = toTriple(chunk.stride, 0);
+    copyPart({ data, begin: indexOf(toTriple(begin, 0), strides), strides }, to, partShape);
+  }
+
+  /** Drops the kept chunks that a region does not need. */
+  #forget(parts: Iterable<ChunkPart>): void {
+    if (this.#kept.size === 0) return;
+    const needed = new Set<string>();
+    for (const { indices } of parts) {
+      const name = indices.join();
+      if (this.#kept.has(name)) needed.add(name);
+    }
+    for (const name of this.#kept.keys()) if (!needed.has(name)) this.#kept.delete(name);
+  }
+
+  /** A chunk, which is kept while something is left of it to be read; undefined: fill values. */
+  async #chunk({ indices, isWhole }: ChunkPart): Promise<RawChunk | undefined> {
+    const name = indices.join();
+    const kept = this.#kept.get(name);
+    if (kept !== undefined) return kept;
+    const loaded = this.#load(indices);
+    if (isWhole) return loaded;
+    this.#kept.set(name, loaded);
+    try {
+      return await loaded;
+    } catch (error) {
+      if (this.#kept.get(name) === loaded) this.#kept.delete(name);
+      throw error;
+    }
+  }
+
+  async #load(indices: number[]): Promise<RawChunk | undefined> {
+    try {
+      return await this.#array.getChunk(indices);
+    } catch (error) {
+      if (error instanceof MissingChunkError) return undefined;
+      if (error instanceof CommandError) throw error;
+      throw new CommandError(
+        `Could not read chunk (${indices.join(', ')}) of ${this.#location}: ${damageOf(error)}; ` +
+          'its file is damaged or not complete.',
+        { cause: error },
+      );
+    }
+  }
+}
+
+/** What is wrong with a chunk, by the error of zarrita or of a check. */
+function damageOf(error: unknown): string {
+  if (error instanceof DamagedChunkError) return error.message;
+  if (error instanceof Error) {
+    if (error.cause instanceof DamagedChunkError) return error.cause.message;
+    if ('codec' in error && typeof error.codec === 'string') {
+      return `the codec ${error.codec.replace(CHECKED, '')} cannot decode it`;
+    }
+  }
+  return 'it cannot be decoded';
+}
+
+/** One element of a type. */
+function elementsOf(raw: RawType, value: number | bigint): TypedArray {
+  switch (raw) {
+    case 'int64':
+    case 'uint64':
+      return BigUint64Array.of(BigInt.asUintN(64, BigInt(value)));
+    case 'float32':
+      return Float32Array.of(Number(value));
+    case 'float64':
+      return Float64Array.of(Number(value));
+    case 'int8':
+    case 'uint8':
+      return Uint8Array.of(Number(value));
+    case 'int16':
+    case 'uint16':
+      return Uint16Array.of(Number(value));
+    case 'int32':
+    case 'uint32':
+      return Uint32Array.of(Number(value));
+  }
+}
