@@ -10,6 +10,16 @@ export class UsageError extends CommandError {
   override readonly exitCode = 2;
 }
 
+/** What an unfinished run has kept is damaged: it cannot go on. */
+export class DamagedRunError extends CommandError {
+  override readonly name = 'DamagedRunError';
+
+  constructor(what: string, cause?: unknown) {
+    super(`Expected ${what} as the run left it but it is damaged; begin anew with --restart.`);
+    this.cause = cause;
+  }
+}
+
 /** A run that was asked to end on the way: exit code 130 for SIGINT, 143 for SIGTERM. */
 export class InterruptedError extends CommandError {
   override readonly name = 'InterruptedError';
@@ -38,6 +48,11 @@ const REASONS: Record<string, string> = {
   EBUSY: 'another program uses it',
   ELOOP: 'its symbolic links go round in a circle',
 };
+
+/** Whether a file or folder was not there. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^(ENOENT|ENOTDIR)$/.test(String(error.code));
+}
 
 /** The operating system's error code of a failed file operation, else undefined. */
 function systemCodeOf(error: unknown): string | undefined {

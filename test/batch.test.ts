@@ -34,6 +34,7 @@ import { readNpyFile, writeNpyFile } from '../lib/formats/npy';
 import { ExpSyn, type ExpSynOptions } from '../lib/index';
 import { Command, expsyn, succeed } from './command-line';
 import { relativeError, spikes } from './oracle';
+import { ROOT, runProgram } from './processes';
 import { PYTHON } from './python';
 
 let folder: string;
@@ -295,6 +296,25 @@ for code in ['|b1','|i1','<i2','>i2','<u2','>u2','<i4','>i4','<u4','>u4','<i8','
     );
     assert.ok(!existsSync('short.npy'));
 
+    const long = new Command(['run', '-', ...flags, '--out', 'long.npy'], { cwd: work });
+    long.child.stdin?.end(Buffer.concat([await readFile('raster.npy'), Buffer.from('x')]));
+    assert.equal((await long.ended).code, 1);
+    assert.match(long.err, /^Expected 30000 bytes of elements .* but it goes on;/);
+    assert.ok(!existsSync('long.npy'));
+
+    execFileSync('mkfifo', ['fifo.npy']);
+    for (const input of [
+      ['fifo.npy'],
+      ['fifo.npy', '--events'],
+      ['raster.npy', '--tau', 'fifo.npy'],
+    ]) {
+      const { code, err } = await expsyn(...input, '--out', 'isyn.npy');
+      assert.equal(code, 1);
+      assert.match(err, /^Expected a file but fifo\.npy is a /);
+    }
+    const drawn = await expsyn('raster.npy', '--out', '-', '--plot', 'a.svg');
+    assert.deepEqual([drawn.code, drawn.out], [2, '']);
+
     const closed = new Command(['run', 'raster.npy', ...flags, '--out', '-'], { cwd: work });
     closed.child.stdout?.destroy();
     assert.equal((await closed.ended).code, 1);
@@ -396,7 +416,7 @@ describe('a run that is interrupted', function () {
       }
       assert.ok(isInterrupted);
       const info = await succeed('info', 'isyn.npy');
-      assert.match(info, /unfinished +a run that has done \d+ of 3000 blocks/);
+      assert.match(info, /unfinished +a run that has done \d+ of 3,000 blocks/);
       const refused = await expsyn('raster.npy', ...FLAGS, '--out', 'isyn.npy');
       assert.equal(refused.code, 2);
       assert.match(
@@ -433,7 +453,7 @@ describe('a run that is interrupted', function () {
     await leaveUnfinished();
     const args = ['raster.npy', ...FLAGS, '--out', 'isyn.npy', '--resume'];
     for (const [more, pattern] of [
-      [['--tau', '11ms'], /its --tau is 0\.01;/],
+      [['--tau', '11ms'], /its --tau is 0\.01 s;/],
       [['--seed', '4'], /its --seed is 3/],
       [['--steps', '101'], /its --steps is 100/],
       [['--dtype', 'float32'], /its --dtype is float64/],
@@ -470,9 +490,9 @@ describe('a run that is interrupted', function () {
     const args = ['raster.npy', ...FLAGS, '--out', 'isyn.npy', '--resume'];
     const part = '.isyn.npy.part';
     for (const [path, damage, pattern] of [
-      [`${part}/shards/0.json`, 'x', /journal of a run .* is damaged; begin anew with --restart/],
-      [`${part}/shards/0.json`, '{"blocksDone":-1}', /journal of a run .* is damaged/],
-      [`${part}/job.json`, '{', /description of a run .* damaged .* --restart/],
+      [`${part}/shards/0.json`, 'x', /journal of a run, .* is damaged; begin anew with --restart/],
+      [`${part}/shards/0.json`, '{"blocksDone":-1}', /journal of a run, .* is damaged/],
+      [`${part}/job.json`, '{', /description of a run, .* damaged; .* --restart/],
     ] as const) {
       const before = await readFile(path);
       await writeFile(path, damage);
@@ -482,7 +502,10 @@ describe('a run that is interrupted', function () {
       await writeFile(path, before);
     }
     await truncate(`${part}/data.npy`, 1000);
-    assert.match((await expsyn(...args)).err, /as the run left it but it has changed/);
+    assert.match(
+      (await expsyn(...args)).err,
+      /as the run left it but it is damaged; begin anew with --restart\.\n$/,
+    );
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy', '--restart');
   });
 
@@ -618,6 +641,122 @@ describe('a run that meets a fault', function () {
       assert.ok((await readFile(out)).equals(await readFile('expected.npy')));
     } finally {
       execFileSync('umount', ['-l', disk]);
+    }
+  });
+});
+
+describe('an output that is there already', () => {
+  async function writeSmall(): Promise<void> {
+    await writeNpyFile('raster.npy', { data: spikes(400 * 3, 0.1, 5), shape: [400, 3] });
+  }
+
+  it('is made once, however often the command with --resume is given', async () => {
+    await writeSmall();
+    const args = ['raster.npy', '--noise-std', '1', '--no-plot', '--resume', '--out'];
+    for (const out of ['isyn.npy', 'isyn.zarr']) {
+      const content = async (): Promise<Buffer> =>
+        readFile(out === 'isyn.npy' ? out : join(out, 'c', '0', '0', '0'));
+      await succeed(...args, out);
+      const first = await content();
+      assert.equal(await succeed(...args, out), `${out} is complete already.\n`);
+      assert.equal(
+        await succeed('--resume', '--no-plot', '--out', out),
+        `${out} is complete already.\n`,
+      );
+      assert.ok(first.equals(await content()));
+      assert.ok(!existsSync('output'), 'no example was made');
+    }
+  });
+
+  it('is made again when it is damaged, or another file', async () => {
+    await writeSmall();
+    const args = ['raster.npy', '--no-plot', '--resume', '--out'];
+    await succeed(...args, 'isyn.npy');
+    const first = await readFile('isyn.npy');
+    for (const damage of [
+      async () => truncate('isyn.npy', 5000),
+      async () => copyFile('raster.npy', 'isyn.npy'),
+    ]) {
+      await damage();
+      assert.ok(!(await expsyn('info', 'isyn.npy')).out.includes('made by'));
+      await succeed(...args, 'isyn.npy');
+      assert.ok(first.equals(await readFile('isyn.npy')));
+    }
+    await succeed(...args, 'isyn.zarr');
+    await rm(join('isyn.zarr', 'c'), { recursive: true });
+    await succeed(...args, 'isyn.zarr');
+    assert.ok(existsSync(join('isyn.zarr', 'c', '0', '0', '0')));
+    await writeSmall();
+    await copyFile('raster.npy', 'own.npy');
+    const refused = await expsyn('--resume', '--out', 'own.npy');
+    assert.equal(refused.code, 2);
+    assert.match(
+      refused.err,
+      /^Expected an input with --resume, since nothing tells how own\.npy was made/,
+    );
+  });
+
+  it('is never an input, by whatever name', async () => {
+    await writeSmall();
+    await writeNpyFile('tau.npy', { data: Float64Array.of(0.01, 0.02, 0.03), shape: [3] });
+    await copyFile('raster.npy', 'in.svg');
+    await copyFile('raster.npy', 'x.npy.json');
+    await succeed('raster.npy', '--out', 'in.zarr', '--no-plot');
+    for (const [args, pattern] of [
+      [
+        ['raster.npy', '--tau', 'tau.npy', '--out', 'tau.npy'],
+        /another file than the file of the taus/,
+      ],
+      [['in.svg', '--out', 'x.npy', '--plot', 'in.svg'], /another file than the raster for --plot/],
+      [['x.npy.json', '--out', 'x.npy'], /another file than the raster for --out/],
+      [['in.zarr', '--out', 'in.zarr/inner.npy'], /a place outside of in\.zarr, which is read/],
+      [['in.zarr', '--out', './in.zarr/c/inner.zarr'], /a place outside of in\.zarr/],
+    ] as const) {
+      const { code, err } = await expsyn(...args);
+      assert.equal(code, 2, err);
+      assert.match(err, pattern);
+    }
+  });
+
+  it('has a provenance that is damaged in a sentence', async () => {
+    await writeSmall();
+    await succeed('raster.npy', '--out', 'isyn.npy', '--no-plot');
+    const settings = { tau: 'x', dt: -1 };
+    for (const text of [
+      'null',
+      '{',
+      '[]',
+      '{"class":"ExpSynRun","version":1,"job":{"settings":{}}}',
+      JSON.stringify({ class: 'ExpSynRun', version: 1, job: { settings } }),
+    ]) {
+      await writeFile('isyn.npy.json', text);
+      for (const args of [
+        ['info'],
+        ['plot'],
+        ['--out', 'y.npy', '--like'],
+        ['raster.npy', '--resume', '--out'],
+      ]) {
+        const { code, err } = await expsyn(...args, 'isyn.npy');
+        assert.equal(code, 1);
+        assert.match(err, /^Expected [^\n]*isyn\.npy\.json[^\n]*\.\n$/);
+      }
+    }
+  });
+
+  it('says so when the standard output cannot take it', async function () {
+    if (!existsSync('/dev/full')) this.skip();
+    await writeSmall();
+    for (const args of [
+      ['run', 'raster.npy', '--out', '-'],
+      ['run', 'raster.npy', '--out', 'a.npy', '--no-plot'],
+      ['info', 'raster.npy'],
+    ]) {
+      const words = [process.execPath, join(ROOT, 'dist', 'cli', 'main.js'), ...args];
+      const { code, errors } = await runProgram('sh', ['-c', '"$@" > /dev/full', 'sh', ...words], {
+        cwd: work,
+      });
+      assert.equal(code, 1);
+      assert.equal(errors, 'Could not write the standard output: no space is left on its disk.\n');
     }
   });
 });

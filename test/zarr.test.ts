@@ -683,7 +683,7 @@ describe('zarr', () => {
       await editDocument(path, { data_type: 'int32' });
       await assert.rejects(
         openZarrSink(path, join(folder, 'temporaries')),
-        isCommandError(/it has changed; begin anew/),
+        isCommandError(/as the run left it but it is damaged; begin anew/),
       );
     });
 

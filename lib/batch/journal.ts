@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { CommandError, fileError } from '../errors';
+import { DamagedRunError, fileError } from '../errors';
 import { writeCompleteFile } from '../formats/complete-file';
 import type { CurrentsArray } from '../formats/currents-sink';
 import type { Dtype } from '../index';
@@ -47,11 +47,7 @@ export class Journal {
       if (!Number.isSafeInteger(blocksDone) || blocksDone < 0) throw new Error('blocksDone');
       return { blocksDone, isyn: isyn && decodeState(isyn, this.#dtype) };
     } catch (cause) {
-      throw new CommandError(
-        `Expected the journal of a run in ${this.#path} but it is damaged; begin anew with ` +
-          '--restart.',
-        { cause },
-      );
+      throw new DamagedRunError(`the journal of a run, ${this.#path},`, cause);
     }
   }
 

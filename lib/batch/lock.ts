@@ -1,4 +1,5 @@
 /** Keeps two processes from running the same run. */
+import { readFileSync } from 'node:fs';
 import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -73,10 +74,21 @@ async function readHolder(path: string): Promise<{ pid?: number; host: string }>
   }
 }
 
+/** A process that has died, but whose parent has not looked after it yet, is a zombie. */
+function isZombie(pid: number): boolean {
+  try {
+    const [, state] = /^\d+ \(.*\) (\w)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+    return state === 'Z' || state === 'X';
+  } catch {
+    // Other systems tell it in other ways.
+    return false;
+  }
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return !isZombie(pid);
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }

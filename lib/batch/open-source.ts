@@ -26,6 +26,11 @@ export async function specifyInput(input: InputDescription): Promise<InputSpecif
   const { path, isEventList, timeUnit, duration, channels } = input;
   const format = await formatOf(path, isEventList);
   const isBinned = format === 'events' || format === 'hdf5';
+  if (isEventList && !isBinned) {
+    throw new CommandError(
+      `Expected a list of events in a .npy or HDF5 file with --events but received ${path}.`,
+    );
+  }
   if (!isBinned && (timeUnit !== undefined || duration !== undefined || channels !== undefined)) {
     throw new CommandError(
       `Expected a list of events in ${path} for --time-unit, --duration and --channels but ` +

@@ -107,7 +107,8 @@ export function describeDifference(wanted: Job, begun: Job): string | undefined 
     const other: unknown = wanted.settings[key as keyof SynapseSettings];
     if (JSON.stringify(other) === JSON.stringify(value)) continue;
     const isLong = Array.isArray(value) && value.length > 1;
-    return isLong ? `its ${optionOf(key)} is another` : `its ${optionOf(key)} is ${value}`;
+    const unit = key === 'tau' || key === 'dt' ? ' s' : '';
+    return isLong ? `its ${optionOf(key)} is another` : `its ${optionOf(key)} is ${value}${unit}`;
   }
   if (JSON.stringify(wanted.blocks) !== JSON.stringify(begun.blocks)) {
     return `its --steps is ${begun.blocks.stepsPerBlock}`;

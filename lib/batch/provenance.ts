@@ -53,13 +53,43 @@ export async function readProvenance(
 ): Promise<Provenance | undefined> {
   const found = await (format === 'npy' ? readBeside(path) : readInside(path));
   if (found === undefined) return undefined;
-  const { class: name, version, job } = found as Partial<Provenance>;
-  if (name === 'ExpSynRun' && version === 1 && job?.settings !== undefined) {
-    return found as Provenance;
-  }
+  if (isProvenance(found)) return found;
+  const place = format === 'npy' ? provenancePathOf(path) : path;
   throw new CommandError(
-    `Expected how ${path} was made, as 'expsyn run' writes it, but received something else.`,
+    `Expected how ${path} was made, as 'expsyn run' writes it, in ${place} but received something else.`,
   );
+}
+
+/** Whether everything is there that is shown or used. */
+function isProvenance(found: unknown): found is Provenance {
+  if (!isObject(found) || found['class'] !== 'ExpSynRun' || found['version'] !== 1) return false;
+  const { command, finished, node, platform, job } = found;
+  if (!isObject(job) || !isObject(job['settings']) || !isObject(job['input'])) return false;
+  const { tau, dt, dtype, noiseStd, noise, seed } = job['settings'];
+  const { shape, output, software, windowLength } = job;
+  const isPositive = (value: unknown): boolean =>
+    typeof value === 'number' && value > 0 && value < Infinity;
+  return (
+    Array.isArray(command) &&
+    [...command, finished, node, platform, software].every((text) => typeof text === 'string') &&
+    Array.isArray(tau) &&
+    tau.length > 0 &&
+    tau.every(isPositive) &&
+    isPositive(dt) &&
+    (dtype === 'float64' || dtype === 'float32') &&
+    typeof noiseStd === 'number' &&
+    typeof noise === 'string' &&
+    typeof seed === 'number' &&
+    (windowLength === 'Infinity' || isPositive(windowLength)) &&
+    typeof job['input']['path'] === 'string' &&
+    isObject(output) &&
+    Array.isArray(shape) &&
+    shape.length === 3
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 async function readBeside(path: string): Promise<unknown> {

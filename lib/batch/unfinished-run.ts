@@ -1,8 +1,8 @@
 /** The folder beside an output in which a run keeps what it has done until it is complete. */
-import { readFile, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 
-import { CommandError, fileError } from '../errors';
+import { CommandError, DamagedRunError, fileError, isMissing } from '../errors';
 import {
   flushFolder,
   makeFolder,
@@ -10,8 +10,8 @@ import {
   writeCompleteFile,
 } from '../formats/complete-file';
 import type { CurrentsLayout, CurrentsSink } from '../formats/currents-sink';
-import { createNpy, openNpySink } from '../formats/npy-file';
-import { createZarr, openZarrSink, updateZarrAttributes } from '../formats/zarr';
+import { createNpy, openNpyLayout, openNpySink } from '../formats/npy-file';
+import { createZarr, describeZarr, openZarrSink, updateZarrAttributes } from '../formats/zarr';
 import type { NonFinitePolicy } from '../index';
 import type { Job } from './job';
 import { Journal } from './journal';
@@ -44,10 +44,6 @@ async function isThere(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^(ENOENT|ENOTDIR)$/.test(String(error.code));
-}
-
 /** A run that has been begun and is not complete. */
 export class UnfinishedRun {
   readonly folder: string;
@@ -71,7 +67,7 @@ export class UnfinishedRun {
       text = await readFile(path, 'utf8');
     } catch (error) {
       if (isMissing(error)) return undefined;
-      throw fileError('read', path, error);
+      throw fileError('read', folder, error);
     }
     try {
       const job = JSON.parse(text) as Partial<Record<keyof Job, unknown>>;
@@ -81,10 +77,7 @@ export class UnfinishedRun {
     } catch {
       // Told below.
     }
-    throw new CommandError(
-      `Expected the description of a run in ${path} but it is damaged or of another version; begin ` +
-        'anew with --restart.',
-    );
+    throw new DamagedRunError(`the description of a run, ${path},`);
   }
 
   /** Removes a folder in which no run is left. `out` is a resolved path. */
@@ -197,6 +190,28 @@ export class UnfinishedRun {
 
   get #data(): string {
     return join(this.folder, this.job.output.format === 'npy' ? 'data.npy' : 'data.zarr');
+  }
+}
+
+/** Whether an output has the shape and the size that a job makes. Its content is not read. */
+export async function isWhole(job: Job, out: string): Promise<boolean> {
+  try {
+    if (job.output.format === 'zarr') {
+      const { shape, type, chunkShape } = await describeZarr(out);
+      const isSame = shape.join() === job.shape.join() && type === job.settings.dtype;
+      const nChunks = shape.reduce(
+        (product, axis, index) => product * Math.ceil(axis / (chunkShape[index] ?? 1)),
+        1,
+      );
+      const files = await readdir(join(out, 'c'), { recursive: true }).catch(() => []);
+      const chunks = files.filter((name) => name.split(sep).length === shape.length);
+      return isSame && chunks.length === nChunks;
+    }
+    const { layout } = await openNpyLayout(out);
+    return layout.shape.join() === job.shape.join() && layout.type === job.settings.dtype;
+  } catch (error) {
+    if (error instanceof CommandError) return false;
+    throw error;
   }
 }
 

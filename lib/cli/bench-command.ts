@@ -13,11 +13,11 @@ interface BenchFlags {
   json?: boolean;
 }
 
-const DESCRIPTION = `Measures how many samples this machine computes in a second, one thread and all of them, beside a
-plain JavaScript loop that does the same, and beside copying the array.
+const DESCRIPTION = `Measures how many samples this machine computes in a second, beside a plain
+JavaScript loop that does the same, and beside copying the array.
 
-All are measured in turn, several rounds, and the medians are compared; a busy machine still makes
-them swing.`;
+All are measured in turn, several rounds, and the medians are compared; on a busy
+machine they swing all the same.`;
 
 const EXAMPLES = `
 Examples:

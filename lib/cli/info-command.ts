@@ -95,7 +95,12 @@ async function describeFile(path: string, flags: InfoFlags): Promise<FileDescrip
       storage: { dt },
     };
   }
-  const provenance = await readProvenance(path, (await isZarr(path)) ? 'zarr' : 'npy');
+  const found = await readProvenance(path, (await isZarr(path)) ? 'zarr' : 'npy');
+  // What lies beside a file may be about the one that was there before.
+  const isOfFile =
+    found?.job.shape.join() === description.shape.join() &&
+    found.job.settings.dtype === description.type;
+  const provenance = isOfFile ? found : undefined;
   return {
     ...description,
     ...(provenance && { provenance }),

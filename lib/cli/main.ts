@@ -2,7 +2,7 @@
 /** The command line. */
 import { Command, CommanderError } from 'commander';
 
-import { CommandError } from '../errors';
+import { CommandError, fileError } from '../errors';
 import { removeUnfinishedFiles } from '../formats/complete-file';
 import { addBenchCommand } from './bench-command';
 import { addInfoCommand } from './info-command';
@@ -70,7 +70,10 @@ function toSentence(text: string): string {
     .map((line) => line.trim())
     .filter((line) => line !== '')
     .join(' ');
-  const sentence = words.charAt(0).toUpperCase() + words.slice(1);
+  const advice = words.startsWith("too many arguments for 'run'")
+    ? words.replace(/\.?$/, '; see expsyn --help for the commands')
+    : words;
+  const sentence = advice.charAt(0).toUpperCase() + advice.slice(1);
   return `${sentence.replace(/[.]?$/, '.')}\n`;
 }
 
@@ -113,7 +116,10 @@ if (require.main === module) {
   interrupts.listen();
   // Whoever reads the output may stop reading, as `head` does.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    if (error.code === 'EPIPE') return;
+    const { message } = fileError('write', 'the standard output', error) as Error;
+    process.stderr.write(`${message}\n`);
+    process.exit(1);
   });
   void run(process.argv.slice(2), process, async (work) => interrupts.interruptibly(work)).then(
     (exitCode) => {

@@ -210,8 +210,8 @@ function readSteps(flags: PlotFlags, timesteps: number, dt: number): Range | und
   const end = Math.min(timesteps, stepOf(flags.to, '--to', timesteps));
   if (begin < end) return { begin, end };
   throw new UsageError(
-    `Expected times from 0 to ${formatTime(timesteps * dt)}, --from before --to, but received ` +
-      `${formatTime(begin * dt)} and ${formatTime(end * dt)}.`,
+    `Expected times from 0 to ${formatTime(timesteps * dt)}, --from a step or more before --to, but ` +
+      `received ${flags.from ?? 'no --from'} and ${flags.to ?? 'no --to'}.`,
   );
 }
 

@@ -12,6 +12,12 @@ Each channel n is an exponential synapse: in every time step,
 Without an input, an example is made: 48 channels, 10 s, taus from 5 to 100 ms.`;
 
 const EXAMPLES = `
+Other commands, each with a --help of its own:
+  expsyn info      what a file holds, and how it was made
+  expsyn plot      draws a raster, currents, or a part of them
+  expsyn bench     how fast this machine computes
+  expsyn worker    computes parts of runs from a queue
+
 An input is one of
   raster.npy     whole numbers, floats or booleans, as NumPy writes them, of shape (T, N),
                  (B, T, N), or (T,) for one row that all channels receive; T time steps,

@@ -47,6 +47,8 @@ export interface RunRequest {
   isPlotWanted: boolean;
   /** What was given, without defaults. */
   settings: GivenSettings;
+  /** The file from which the taus were read. */
+  tauFile: string | undefined;
   threads: number;
   stepsPerBlock: number | undefined;
   begin: 'ask' | 'resume' | 'restart';
@@ -111,6 +113,7 @@ export async function readFlags(
     plotPath,
     isPlotWanted: typeof flags.plot === 'string',
     settings: await readSettings(flags),
+    tauFile: isTauFile(flags.tau) ? flags.tau : undefined,
     threads: readCount(flags.threads, '--threads') ?? Infinity,
     stepsPerBlock: readCount(flags.steps, '--steps'),
     begin: flags.resume === true ? 'resume' : flags.restart === true ? 'restart' : 'ask',
@@ -182,6 +185,10 @@ async function readSettings(flags: RunFlags): Promise<GivenSettings> {
   };
 }
 
+function isTauFile(tau: string | undefined): boolean {
+  return tau !== undefined && /\.(npy|txt|csv)$/i.test(tau);
+}
+
 /** Times with commas; or the name of a file: .npy in seconds, or .txt with a time in each line. */
 async function readTaus(text: string): Promise<number[]> {
   if (/\.npy$/i.test(text)) {
@@ -223,7 +230,8 @@ function readNumber(
   isAllowed: (value: number) => boolean,
 ): number | undefined {
   if (text === undefined) return undefined;
-  const value = text.trim() === '' ? NaN : Number(text);
+  // As a user writes one: no hexadecimal digits, no spaces.
+  const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
   if (isAllowed(value) && value < Infinity) return value;
   throw new UsageError(`Expected ${what} for ${name} but received '${text}'.`);
 }

@@ -1,22 +1,23 @@
 /** Carries out `expsyn run`: opens the input, begins or resumes the run, shows what has come out. */
 import { realpath, stat, statfs } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { Writable } from 'node:stream';
 
 import type { Job } from '../batch/job';
 import { lockFolder } from '../batch/lock';
-import { openSource, specifyInput, type InputDescription } from '../batch/open-source';
+import { isZarr, openSource, specifyInput, type InputDescription } from '../batch/open-source';
 import { describeDifference, prepareJob } from '../batch/prepare-job';
-import { makeProvenance, readProvenance } from '../batch/provenance';
+import { makeProvenance, provenancePathOf, readProvenance } from '../batch/provenance';
 import { runLocally } from '../batch/run-locally';
 import { runOnQueue } from '../batch/run-on-queue';
 import {
+  isWhole,
   layoutOf,
   resolveOutput,
   unfinishedFolderOf,
   UnfinishedRun,
 } from '../batch/unfinished-run';
-import { CommandError, InterruptedError, UsageError } from '../errors';
+import { CommandError, DamagedRunError, InterruptedError, UsageError } from '../errors';
 import type { CurrentsSink } from '../formats/currents-sink';
 import { readNpyFile, writeNpyFile } from '../formats/npy';
 import { openNpySource, sizeOfNpy } from '../formats/npy-file';
@@ -60,7 +61,9 @@ export async function runInFiles(request: RunRequest, context: CommandContext): 
   const out = await resolveOutput(request.out, format);
   const isRestart = request.begin === 'restart';
   const begun = isRestart ? undefined : await UnfinishedRun.open(out);
-  const prepared = await prepare(request, out, begun?.job);
+  const earlier =
+    request.begin === 'resume' ? (begun?.job ?? (await jobOf(out, format))) : undefined;
+  const prepared = await prepare(request, out, earlier);
   const { source, job } = prepared;
   try {
     const unlock = await lockFolder(unfinishedFolderOf(out), request.out);
@@ -84,8 +87,12 @@ export async function runInFiles(request: RunRequest, context: CommandContext): 
 
 /** Runs into the standard output. */
 export async function runIntoPipe(request: RunRequest, context: CommandContext): Promise<void> {
-  if (request.begin === 'resume') {
-    throw new UsageError('Expected a file for --out with --resume but received a pipe.');
+  for (const [option, isGiven] of [
+    ['--resume', request.begin === 'resume'],
+    ['--plot', request.plotPath !== undefined],
+  ] as const) {
+    if (!isGiven) continue;
+    throw new UsageError(`Expected a file for --out with ${option} but received a pipe.`);
   }
   const prepared = await prepare(request, undefined, undefined);
   const { source, job } = prepared;
@@ -96,38 +103,42 @@ export async function runIntoPipe(request: RunRequest, context: CommandContext):
     await sink.begin();
     await compute(request, prepared, undefined, sink, context);
     await sink.sync();
-    if (request.plotPath !== undefined) {
-      throw new UsageError('Expected a file for --out with --plot but received a pipe.');
-    }
   } finally {
     await source.close();
   }
 }
 
-/** Opens the input and plans the run, as an unfinished one where there is one to go on with. */
+/**
+ * Opens the input and plans the run.
+ *
+ * @param resumed The run that is to go on, or that has made the output already.
+ */
 async function prepare(
   request: RunRequest,
   out: string | undefined,
-  begun: Job | undefined,
+  resumed: Job | undefined,
 ): Promise<Prepared> {
   const isResumed = request.begin === 'resume';
   const like = request.like === undefined ? undefined : await readLike(request.like);
-  const earlier = like ?? (isResumed && request.input === undefined ? begun : undefined);
-  const example =
-    request.input === undefined && earlier === undefined
-      ? await writeExample(request, out)
-      : undefined;
+  const earlier = like ?? (request.input === undefined ? resumed : undefined);
+  const isExample = request.input === undefined && earlier === undefined;
+  if (isExample && isResumed && out !== undefined && (await isThere(out))) {
+    throw new UsageError(
+      `Expected an input with --resume, since nothing tells how ${request.out} was made.`,
+    );
+  }
+  const description =
+    request.input ?? (earlier === undefined ? exampleInput() : describeInput(earlier));
+  if (out !== undefined) await requireOtherFiles(request, description.path, out);
+  const example = isExample ? await writeExample(request) : undefined;
   const settings = completeSettings(
     { ...(example && { tau: Array.from(example.tau) }), ...definedOf(request.settings) },
     earlier?.settings,
   );
   // A seed that was drawn is a part of the run.
-  if (isResumed && begun !== undefined && settings.noiseStd > 0) {
-    settings.seed ??= begun.settings.seed;
+  if (resumed !== undefined && resumed.settings.noiseStd > 0 && settings.noiseStd > 0) {
+    settings.seed ??= resumed.settings.seed;
   }
-  const description =
-    request.input ?? (earlier === undefined ? exampleInput() : describeInput(earlier));
-  if (out !== undefined) await requireOtherFile(description.path, out, request.out);
   const input = await specifyInput(description);
   if (input.format === 'pipe' && (isResumed || request.queue !== undefined)) {
     const option = isResumed ? '--resume' : '--queue';
@@ -187,7 +198,7 @@ function exampleInput(): InputDescription {
 }
 
 /** Makes the raster of the example, and writes it where the run reads it. */
-async function writeExample(request: RunRequest, out: string | undefined) {
+async function writeExample(request: RunRequest) {
   const { dt = 1e-3 } = request.settings;
   if (dt < SHORTEST_EXAMPLE_DT) {
     throw new UsageError(
@@ -195,7 +206,6 @@ async function writeExample(request: RunRequest, out: string | undefined) {
         `received ${formatTime(dt)}; give a raster of your own.`,
     );
   }
-  if (out !== undefined) await requireOtherFile(EXAMPLE_PATH, out, request.out);
   const { data, shape, tau, stimuli } = makeExampleRaster(dt);
   // Left as it is where it is the same, so that a run can be resumed.
   const found = await readNpyFile(EXAMPLE_PATH).catch(() => undefined);
@@ -208,10 +218,43 @@ async function writeExample(request: RunRequest, out: string | undefined) {
   return { tau, stimuli };
 }
 
-/** Refuses to write over the raster, whatever links lead to it. */
-async function requireOtherFile(input: string, out: string, name: string): Promise<void> {
-  if ((await identify(input)) !== (await identify(out))) return;
-  throw new UsageError(`Expected another file than the raster for --out but received ${name}.`);
+/** Refuses to write over what is read, or into it, whatever links lead there. */
+async function requireOtherFiles(request: RunRequest, input: string, out: string): Promise<void> {
+  const read: [what: string, path: string][] = [['the raster', input]];
+  if (request.tauFile !== undefined) read.push(['the file of the taus', request.tauFile]);
+  const written: [option: string, path: string][] = [['--out', out]];
+  if (request.output.format === 'npy') written.push(['--out', provenancePathOf(out)]);
+  if (request.plotPath !== undefined) written.push(['--plot', request.plotPath]);
+  for (const [what, from] of read) {
+    for (const [option, to] of written) {
+      const given = option === '--out' ? request.out : to;
+      if ((await identify(from)) === (await identify(to))) {
+        throw new UsageError(
+          `Expected another file than ${what} for ${option} but received ${given}.`,
+        );
+      }
+      if ((await isZarr(from)) && (await isWithin(to, from))) {
+        throw new UsageError(
+          `Expected a place outside of ${from}, which is read, for ${option} but received ${given}.`,
+        );
+      }
+    }
+  }
+}
+
+/** Whether a path leads into a folder. */
+async function isWithin(path: string, folder: string): Promise<boolean> {
+  const found = await stat(folder).catch(() => undefined);
+  if (found?.isDirectory() !== true) return false;
+  const whole = `${await realpath(folder)}${sep}`;
+  // The nearest folder above that is there.
+  let above = dirname(resolve(path));
+  while (!(await isThere(above)) && dirname(above) !== above) above = dirname(above);
+  return `${await realpath(above)}${sep}`.startsWith(whole);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
 /** The same text for two names of one file, and for two names that will be one. */
@@ -222,13 +265,18 @@ async function identify(path: string): Promise<string> {
   return join(await realpath(folder).catch(() => folder), basename(path));
 }
 
-/** Whether the output is there already, made from the same in the same way. */
-async function isMade(job: Job, out: string, format: 'npy' | 'zarr'): Promise<boolean> {
-  if ((await stat(out).catch(() => undefined)) === undefined) return false;
+/** The job that has made an output; undefined where that is not known. */
+async function jobOf(out: string, format: 'npy' | 'zarr'): Promise<Job | undefined> {
+  if (!(await isThere(out))) return undefined;
   const provenance = await readProvenance(out, format);
-  if (provenance === undefined) return false;
-  const made: Job = { ...provenance.job, shards: [] };
-  return describeDifference(job, made) === undefined;
+  return provenance && { ...provenance.job, shards: [] };
+}
+
+/** Whether the output is there already, whole, and made from the same in the same way. */
+async function isMade(job: Job, out: string, format: 'npy' | 'zarr'): Promise<boolean> {
+  const made = await jobOf(out, format);
+  if (made === undefined || describeDifference(job, made) !== undefined) return false;
+  return isWhole(made, out);
 }
 
 /** Begins or goes on with the run, computes what is missing, and gives the output its name. */
@@ -385,7 +433,7 @@ async function withAdvice(
   request: RunRequest,
   run: UnfinishedRun,
 ): Promise<unknown> {
-  if (!(error instanceof CommandError)) return error;
+  if (!(error instanceof CommandError) || error instanceof DamagedRunError) return error;
   const { done, total } = await run.progress();
   if (done === 0) {
     await run.remove();

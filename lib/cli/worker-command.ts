@@ -14,10 +14,11 @@ interface WorkerFlags {
   takeover?: string;
 }
 
-const DESCRIPTION = `Computes parts of runs that 'expsyn run --queue' has submitted, until it is interrupted.
+const DESCRIPTION = `Computes parts of runs that 'expsyn run --queue' has submitted, until it is ended.
 
-Any number of workers may run, on any machine that sees the input and the output under the same names
-as the submitting one. A worker that dies loses nothing: another one goes on with its part.`;
+Any number of workers may run, on any machine that sees the input and the output
+under the same names as the submitting one. A worker that dies loses nothing:
+another one goes on with its part.`;
 
 const EXAMPLES = `
 Redis must keep what it is given: redis-server --appendonly yes --maxmemory-policy noeviction.

@@ -20,6 +20,7 @@ import {
 } from './event-files';
 import { identifyFile } from './fingerprint';
 import { decodeBytes, readBytes } from './npy';
+import { requireFile } from './npy-file';
 import type { InputIdentity, RasterSource, Region } from './raster-source';
 
 type Hdf5 = Awaited<typeof ready>;
@@ -81,6 +82,7 @@ async function identifyHdf5(
   options: EventOptions,
 ): Promise<InputIdentity> {
   try {
+    await requireFile(name);
     const file = await open(absolute, 'r');
     try {
       const stat = await file.stat();

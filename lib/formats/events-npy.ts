@@ -16,6 +16,7 @@ import {
 } from './event-files';
 import { identifyFile } from './fingerprint';
 import { decodeBytes, readBytes, readNpyLayout, type NpyLayout } from './npy';
+import { requireFile } from './npy-file';
 import type { InputIdentity, RasterSource, Region } from './raster-source';
 
 /** A slab, the events that are read at a time, has at most 1 MB. */
@@ -39,6 +40,7 @@ export async function openEventsNpy(path: string, options: EventOptions): Promis
   const absolute = resolve(path);
   let file: FileHandle | undefined;
   try {
+    await requireFile(path);
     file = await open(absolute, 'r');
     const layout = await readNpyLayout(file, path);
     const list = new EventList(file, path, layout);

@@ -1,8 +1,8 @@
 /** .npy files that are read and written region by region, so that they need not fit the memory. */
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import { CommandError, fileError } from '../errors';
+import { CommandError, DamagedRunError, fileError, isMissing } from '../errors';
 import { writeAll } from './complete-file';
 import type { CurrentsArray, CurrentsLayout, CurrentsSink } from './currents-sink';
 import { identifyFile } from './fingerprint';
@@ -36,6 +36,7 @@ export async function openNpySource(path: string): Promise<RasterSource> {
   const absolute = resolve(path);
   let file: FileHandle | undefined;
   try {
+    await requireFile(path);
     file = await open(absolute, 'r');
     const layout = await readNpyLayout(file, path);
     const shape = interpretShape(layout.shape, path);
@@ -44,6 +45,12 @@ export async function openNpySource(path: string): Promise<RasterSource> {
     await file?.close();
     throw fileError('read', path, error);
   }
+}
+
+/** Opening a pipe or a device might wait for ever. Errors of the system are left to be told. */
+export async function requireFile(path: string): Promise<void> {
+  if ((await stat(path)).isFile()) return;
+  throw new CommandError(`Expected a file but ${path} is a folder, a pipe or a device.`);
 }
 
 /** B, T and the number of columns. */
@@ -250,13 +257,12 @@ export async function openNpySink(path: string, layout: CurrentsLayout): Promise
     const found = await readBytes(file, 0, header.length, path);
     const { size } = await file.stat();
     if (size !== sizeOfNpy(layout) || Buffer.compare(found, header) !== 0) {
-      throw new CommandError(
-        `Expected ${path} to be as the run left it but it has changed; begin anew with --restart.`,
-      );
+      throw new DamagedRunError(path);
     }
     return new NpySink(file, path, layout, header.length);
   } catch (error) {
     await file?.close();
+    if (isMissing(error)) throw new DamagedRunError(path, error);
     throw fileError('write', path, error);
   }
 }

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
-import { CommandError } from '../errors';
+import { CommandError, fileError } from '../errors';
 import type { CurrentsArray, CurrentsLayout, CurrentsSink } from './currents-sink';
 import { decodeBytes, MAX_HEADER_BYTES, parseLayout, type NpyData, type NpyLayout } from './npy';
 import { encodeNpyStart, interpretShape } from './npy-file';
@@ -141,6 +141,12 @@ class PipeSource implements RasterSource {
       }
       bytes.set(fresh, kept.length);
     }
+    if (begin + length === this.#layout.dataBytes && (await this.#reader.take(1)).length > 0) {
+      throw new CommandError(
+        `Expected ${this.#layout.dataBytes} bytes of elements in ${this.#name}, as its header says, ` +
+          'but it goes on; it holds more than one array, or its header is wrong.',
+      );
+    }
     this.#last = bytes;
     this.#lastBegin = begin;
     // What is returned may be changed and taken over.
@@ -202,7 +208,7 @@ export class PipeSink implements CurrentsSink {
       await Promise.race([
         new Promise<void>((resolve, reject) => {
           this.#stream.write(bytes, (error) => {
-            if (error) reject(endOfPipe(error));
+            if (error) reject(pipeError(error));
             else resolve();
           });
         }),
@@ -214,6 +220,13 @@ export class PipeSink implements CurrentsSink {
       gone.abort();
     }
   }
+}
+
+/** A file may stand where the pipe is, and its disk be full. */
+function pipeError(error: Error): Error {
+  const isGone =
+    'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED');
+  return isGone ? endOfPipe(error) : (fileError('write', 'the standard output', error) as Error);
 }
 
 function endOfPipe(cause?: Error): CommandError {

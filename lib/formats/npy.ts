@@ -5,7 +5,7 @@
  * a magic string, a version, a header that is a Python dictionary with the keys `descr`,
  * `fortran_order` and `shape`, then the elements.
  */
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { endianness } from 'node:os';
 
 import type { TypedArray } from '../index';
@@ -113,6 +113,9 @@ export function encodeNpy(array: NpyArray): Uint8Array {
 /** Reads a whole .npy file; see decodeNpy. */
 export async function readNpyFile(path: string): Promise<NpyArray> {
   try {
+    if ((await stat(path)).isFIFO()) {
+      throw new CommandError(`Expected a file but ${path} is a pipe.`);
+    }
     const file = await open(path, 'r');
     try {
       return await readArray(file, path);

@@ -7,7 +7,7 @@ import type { AbsolutePath } from 'zarrita' with {
   'resolution-mode': 'import',
 };
 
-import { CommandError, fileError } from '../../errors';
+import { CommandError, DamagedRunError, fileError } from '../../errors';
 import { flushFolder, makeFolder, writeAll, writeCompleteFile } from '../complete-file';
 import type { CurrentsArray, CurrentsLayout, CurrentsSink } from '../currents-sink';
 import { lengthOf, sizeOfRegion, type Range, type Region } from '../raster-source';
@@ -182,9 +182,7 @@ export async function openZarrSink(folder: string, temporaries: string): Promise
     keyEncoding.separator === '/' &&
     metadata.fill === 0;
   if (!isOurs) {
-    throw new CommandError(
-      `Expected ${folder} to be as the run left it but it has changed; begin anew with --restart.`,
-    );
+    throw new DamagedRunError(folder);
   }
   const encode = async (content: Uint8Array): Promise<Uint8Array> => {
     if (compressor === undefined) return content;
