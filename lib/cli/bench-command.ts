@@ -16,8 +16,8 @@ interface BenchFlags {
 const DESCRIPTION = `Measures how many samples this machine computes in a second, beside a plain
 JavaScript loop that does the same, and beside copying the array.
 
-All are measured in turn, several rounds, and the medians are compared; on a busy
-machine they swing all the same.`;
+All are measured in turn, several rounds, and the medians are compared. On a
+busy machine they swing all the same.`;
 
 const EXAMPLES = `
 Examples:
