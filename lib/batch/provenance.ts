@@ -71,7 +71,9 @@ function isProvenance(found: unknown): found is Provenance {
     typeof value === 'number' && value > 0 && value < Infinity;
   return (
     Array.isArray(command) &&
-    [...(command as unknown[]), finished, node, platform, software].every((text) => typeof text === 'string') &&
+    [...(command as unknown[]), finished, node, platform, software].every(
+      (text) => typeof text === 'string',
+    ) &&
     Array.isArray(tau) &&
     tau.length > 0 &&
     tau.every(isPositive) &&
