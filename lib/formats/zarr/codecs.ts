@@ -119,6 +119,3 @@ export async function codecOf(
   const codec: unknown = entry.fromConfig(configuration, meta);
   return codec as ByteCodec;
 }
-
-// ------------------------------------------------------------------------------------------------
-// Stores

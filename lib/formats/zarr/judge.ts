@@ -11,7 +11,7 @@ export type CodecMetadata = Zarrita.CodecMetadata;
 /** The bits of half floats and of booleans are read as integers. */
 export type RawType = Exclude<Zarrita.NumberDataType | Zarrita.BigintDataType, 'float16'>;
 
-export const MAX_AXES = 3;
+const MAX_AXES = 3;
 
 /** The element types by NumPy's names: as .npy files call them, and as zarrita is to read them. */
 export const TYPES: Record<string, { code: string; raw: RawType; itemBytes: number }> = {
@@ -162,10 +162,7 @@ function floatOf(value: unknown, type: string): number | undefined {
 function bitsOfHalf(float: number): number | undefined {
   const halves = decodeBytes(
     new Uint8Array(Uint16Array.from({ length: 2 ** 16 }, (_, i) => i).buffer),
-    {
-      code: 'f2',
-      isBigEndian: false,
-    },
+    { code: 'f2', isBigEndian: false },
   ) as Float32Array;
   const bits = Number.isNaN(float)
     ? 0x7e00
@@ -182,7 +179,7 @@ export function extension(
   if (typeof value === 'string') return { name: value, configuration: {} };
   if (isObject(value) && typeof value['name'] === 'string') {
     const { name, configuration = {} } = value;
-    if (isObject(configuration)) return { name: name, configuration };
+    if (isObject(configuration)) return { name, configuration };
   }
   throw judge.refuse(what, value);
 }

@@ -1,16 +1,13 @@
 /** The library that decodes and encodes chunks. */
 import { endianness } from 'node:os';
 
-import type { AsyncReadable } from 'zarrita' with {
-  'resolution-mode': 'import',
-};
 import type * as Zarrita from 'zarrita' with { 'resolution-mode': 'import' };
 
 import { CommandError } from '../../errors';
 import { registerCheckedCodecs } from './codecs';
 import type { RawType } from './judge';
 
-export type RawArray = Zarrita.Array<RawType, AsyncReadable>;
+export type RawArray = Zarrita.Array<RawType, Zarrita.AsyncReadable>;
 
 export type RawChunk = Zarrita.Chunk<RawType>;
 

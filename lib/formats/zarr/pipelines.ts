@@ -11,6 +11,7 @@ export function chunkPipeline(
   known: readonly string[] = [...Object.keys(CHECKED_CODECS), 'shuffle'],
 ): CodecMetadata[] {
   const pipeline: CodecMetadata[] = [];
+  const names = codecs.map((codec) => codec.name);
   const bytes = sizeOf(chunkShape) * itemBytes;
   let hasBytes = false;
   let hasTranspose = false;
@@ -30,17 +31,10 @@ export function chunkPipeline(
           : { name: `${CHECKED}${name}`, configuration: { bytes } },
       );
     } else {
-      throw judge.refuse(
-        `the codecs transpose, bytes and then ${known.join(', ')}`,
-        codecs.map((codec) => codec.name),
-      );
+      throw judge.refuse(`the codecs transpose, bytes and then ${known.join(', ')}`, names);
     }
   }
-  if (!hasBytes)
-    throw judge.refuse(
-      "the codec 'bytes'",
-      codecs.map((codec) => codec.name),
-    );
+  if (!hasBytes) throw judge.refuse("the codec 'bytes'", names);
   return pipeline;
 }
 
@@ -123,6 +117,3 @@ export function shardPipeline(
     },
   ];
 }
-
-// ------------------------------------------------------------------------------------------------
-// Codecs that notice damage

@@ -29,9 +29,6 @@ export async function forEachAtOnce<Item>(
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
-// ------------------------------------------------------------------------------------------------
-// The document that describes an array
-
 /** Name of a chunk's file, with slashes between its folders. */
 export function chunkKey(
   indices: readonly number[],
@@ -147,6 +144,3 @@ export function checkRegion({ batches, steps, channels }: Region, shape: Triple)
     }
   });
 }
-
-// ------------------------------------------------------------------------------------------------
-// Writing

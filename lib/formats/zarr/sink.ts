@@ -3,9 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
-import type { AbsolutePath } from 'zarrita' with {
-  'resolution-mode': 'import',
-};
+import type { AbsolutePath } from 'zarrita' with { 'resolution-mode': 'import' };
 
 import { CommandError, DamagedRunError, fileError } from '../../errors';
 import { flushFolder, makeFolder, writeAll, writeCompleteFile } from '../complete-file';
@@ -181,9 +179,7 @@ export async function openZarrSink(folder: string, temporaries: string): Promise
     keyEncoding.name === 'default' &&
     keyEncoding.separator === '/' &&
     metadata.fill === 0;
-  if (!isOurs) {
-    throw new DamagedRunError(folder);
-  }
+  if (!isOurs) throw new DamagedRunError(folder);
   const encode = async (content: Uint8Array): Promise<Uint8Array> => {
     if (compressor === undefined) return content;
     const configuration = compressor === 'zstd' ? { level: 3 } : { ...BLOSC, shuffle: 1 };
@@ -244,9 +240,7 @@ class ZarrSink implements CurrentsSink {
       const folders = new Set<string>();
       for (const path of paths) {
         let folder = dirname(path);
-        for (; folder !== this.#folder; folder = dirname(folder)) {
-          folders.add(folder);
-        }
+        for (; folder !== this.#folder; folder = dirname(folder)) folders.add(folder);
       }
       if (paths.size > 0) folders.add(this.#folder);
       await forEachAtOnce(paths, flushFile);

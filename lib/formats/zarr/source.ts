@@ -1,9 +1,7 @@
 /** A Zarr array that is read region by region. */
 import { createHash } from 'node:crypto';
 
-import type { AsyncReadable } from 'zarrita' with {
-  'resolution-mode': 'import',
-};
+import type { AsyncReadable } from 'zarrita' with { 'resolution-mode': 'import' };
 
 import { CommandError } from '../../errors';
 import type { TypedArray } from '../../index';

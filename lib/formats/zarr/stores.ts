@@ -196,6 +196,3 @@ export async function openStore(location: string): Promise<ZarrStore> {
   }
   return new AddressStore(location, await loadZarrita());
 }
-
-// ------------------------------------------------------------------------------------------------
-// Reading
