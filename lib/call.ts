@@ -252,6 +252,7 @@ function admit(call: PreparedCall): PreparedCall {
     }
     return { ...call, data: dataForThread(data, isTransferred), out: ownOut, admission };
   } catch (error) {
+    admission.announce();
     admission.leave('failed', error);
     throw error;
   }

@@ -49,7 +49,7 @@ import { decodeNumbers, encodeNumbers, parseJson } from './json-numbers';
 import { fix, Module, type RasterInput } from './module';
 import { METHOD_CODES, native, NOISE_CODES, type Kernels } from './native';
 import { Constant, floats, Parameter, SimulationParameter, single, State } from './parameters';
-import { leave, runHere, runOffThread, startOf } from './run';
+import { abandon, leave, runHere, runOffThread, startOf } from './run';
 import {
   Sessions,
   type ExpSynSession,
@@ -336,6 +336,7 @@ export class ExpSyn extends Module {
     this.#lastCall = pending;
     this.#nPending++;
     this.#keepWhile(pending.after);
+    call.admission?.announce();
     let isPending = true;
     const settle = () => {
       if (!isPending) return;
@@ -355,8 +356,10 @@ export class ExpSyn extends Module {
     if (call.signal === undefined) return settled;
     // A call that waits for others is left at once; one that runs ends by itself.
     return orAborted(settled, call.signal, () => {
-      if (!hasBegun) settle();
-      return !hasBegun;
+      if (hasBegun) return false;
+      settle();
+      abandon(call);
+      return true;
     });
   }
 

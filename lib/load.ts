@@ -114,14 +114,12 @@ export function setLimits(limits: Partial<Limits>): void {
 export class Admission {
   readonly #call: Omit<CallEvent, 'seconds' | 'error'>;
   readonly #start = performance.now();
+  #isOver = false;
 
   /** Throws an OverloadError when there is no room. */
   constructor(call: Omit<CallEvent, 'seconds' | 'error'>) {
     this.#call = call;
-    if (native.admit(call.bytes)) {
-      this.#publish('queued', 0);
-      return;
-    }
+    if (native.admit(call.bytes)) return;
     const { queued, running, bytes, limits } = stats();
     const error = new OverloadError(
       `Expected at most ${limits.calls} calls and ${limits.bytes} bytes pending in the process ` +
@@ -132,8 +130,15 @@ export class Admission {
     throw error;
   }
 
-  /** The end of the call. */
+  /** Tells subscribers, whose code may do anything, so the call must have its place by now. */
+  announce(): void {
+    this.#publish('queued', 0);
+  }
+
+  /** The end of the call; only the first one counts. */
   leave(outcome: 'done' | 'failed' | 'aborted', error?: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     const seconds = (performance.now() - this.#start) / 1000;
     native.leave(this.#call.bytes, OUTCOME_CODES[outcome], seconds);
     this.#publish(outcome, seconds, error);

@@ -59,6 +59,18 @@ export function leave(call: PreparedCall, failure?: { error: unknown }): void {
   admission?.leave(isEnded ? 'aborted' : 'failed', error);
 }
 
+/**
+ * The end of a call that has been aborted while it waited for others. What it holds is let go of,
+ * though those that it waits for may take long.
+ */
+export function abandon(call: PreparedCall): void {
+  if (call.signal !== undefined) leave(call, { error: abortReason(call.signal) });
+  call.data = NOTHING;
+  call.out = undefined;
+}
+
+const NOTHING = new Uint8Array(0);
+
 /** Thrown by what fillOffThread() calls when the addon says that the call was cancelled. */
 export class Cancelled extends Error {}
 

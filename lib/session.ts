@@ -26,6 +26,7 @@ import {
   type SessionTable,
 } from './native';
 import {
+  abandon,
   allocateNextState,
   allocateOutput,
   Cancelled,
@@ -371,6 +372,7 @@ export class Sessions {
     );
     for (const session of sessions) addPending(session, pending);
     this.#parent.keepWhile(pending);
+    call.admission?.announce();
     let isPending = true;
     const settle = () => {
       if (isPending) sessions.forEach(dropPending);
@@ -380,8 +382,10 @@ export class Sessions {
     if (call.signal === undefined) return settled;
     // A call that waits for others is left at once; one that runs ends by itself.
     return orAborted(settled, call.signal, () => {
-      if (!hasBegun) settle();
-      return !hasBegun;
+      if (hasBegun) return false;
+      settle();
+      abandon(call);
+      return true;
     });
   }
 

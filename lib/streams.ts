@@ -150,7 +150,11 @@ async function* iterateWith(
   try {
     for (;;) {
       if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
-      const next = Promise.resolve(chunks.next());
+      // A source that fails has ended itself.
+      const next = (async () => chunks.next())().catch((error: unknown) => {
+        isOver = true;
+        throw error;
+      });
       const result = await (signal === undefined ? next : orAborted(next, signal, () => true));
       isOver = result.done === true;
       if (isOver) break;
@@ -159,7 +163,7 @@ async function* iterateWith(
     yield* currents.rest();
   } finally {
     // Not waited for: it may be in the middle of a read that never ends.
-    if (!isOver) void Promise.resolve(chunks.return?.()).catch(() => undefined);
+    if (!isOver) void (async () => chunks.return?.())().catch(() => undefined);
   }
 }
 
@@ -193,9 +197,13 @@ export function webTransform(
   const settings = readSettings(target, options, BUFFERED_OPTIONS);
   const { signal, highWaterMark } = settings;
   const strategy = { highWaterMark, size: byteLengthOf };
+  // With room for nothing, a writer that waits for room would wait for ever.
+  const inputStrategy = { ...strategy, highWaterMark: Math.max(1, highWaterMark) };
   const own = new AbortController();
   // What is written waits here, and is not read before its currents are wanted.
-  const input = new TransformStream<StreamChunk, StreamChunk>({}, strategy, { highWaterMark: 0 });
+  const input = new TransformStream<StreamChunk, StreamChunk>({}, inputStrategy, {
+    highWaterMark: 0,
+  });
   const reader = input.readable.getReader();
   const chunks = async function* () {
     for (;;) {
@@ -216,6 +224,12 @@ export function webTransform(
   const readable = new ReadableStream<Float64Array | Float32Array>(
     {
       start: (controller) => {
+        // Whoever aborts the other side.
+        reader.closed.catch((reason: unknown) => {
+          stopListening();
+          controller.error(reason);
+          own.abort(reason);
+        });
         if (signal === undefined) return;
         const abort = () => {
           controller.error(abortReason(signal));
@@ -249,6 +263,14 @@ export function webTransform(
   return { readable, writable: input.writable };
 }
 
+/** A stream is destroyed without an error by what counts as false. */
+function errorOf(reason: unknown): Error {
+  if (reason) return reason as Error;
+  const error = new Error('The stream was aborted.', { cause: reason });
+  error.name = 'AbortError';
+  return error;
+}
+
 /** Bytes in, bytes out. */
 class CurrentsStream extends Duplex {
   readonly #currents: Currents;
@@ -265,7 +287,7 @@ class CurrentsStream extends Duplex {
     });
     this.#currents = new Currents({ ...settings, signal: this.#own.signal });
     if (signal === undefined) return;
-    const abort = () => this.destroy(abortReason(signal) as Error);
+    const abort = () => this.destroy(errorOf(abortReason(signal)));
     if (isAborted(signal)) abort();
     else this.#stopListening = onAbort(signal, abort);
   }

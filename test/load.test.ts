@@ -44,6 +44,52 @@ describe('the load of the process', () => {
     assert.ok(limits.bytes > 2 ** 27 && limits.bytes < 2 ** 50, `${limits.bytes}`);
   });
 
+  it('counts a call no more that was aborted while it waited', async () => {
+    for (const open of [() => longModule(), () => longModule().session()]) {
+      const before = stats();
+      const target = open();
+      const first = target.evolve(LONG);
+      const controller = new AbortController();
+      const waiting = target.evolve(LONG, { signal: controller.signal });
+      controller.abort();
+      await assert.rejects(waiting, { name: 'AbortError' });
+      const { queued, running, bytes } = stats();
+      assert.deepEqual({ calls: queued + running, bytes }, { calls: 1, bytes: LONG_BYTES });
+      assert.equal(difference(before)['aborted'], 1);
+      await first;
+      assert.deepEqual(difference(before), { done: 1, failed: 0, aborted: 1, rejected: 0 });
+    }
+  });
+
+  it('is told when a call has its place: a subscriber may do anything', async () => {
+    const module = new ExpSyn(2, { tau: [0.02, 0.03] });
+    const session = module.session();
+    const input = () => ({ data: new Uint8Array([1, 0]), shape: [1, 2] });
+    const twin = new ExpSyn(2, { tau: [0.02, 0.03] });
+    const own = input();
+    const inner: Promise<unknown>[] = [];
+    const meddle = (): void => {
+      unsubscribe('expsyn:queued', meddle);
+      module.tau = module.tau.data.map((tau) => tau * 1.1);
+      structuredClone(own.data, { transfer: [own.data.buffer] });
+      inner.push(module.evolve(input()));
+    };
+    subscribe('expsyn:queued', meddle);
+    const { output } = await module.evolve(own);
+    assert.deepEqual(output, twin.evolveSync(input()).output);
+    await Promise.all(inner);
+    assert.equal(module.step, 2);
+    const again = (): void => {
+      unsubscribe('expsyn:queued', again);
+      module.tau = module.tau.data.map((tau) => tau * 1.1);
+    };
+    subscribe('expsyn:queued', again);
+    await session.evolve(input());
+    subscribe('expsyn:queued', again);
+    await module.evolveSessions([session], { data: new Uint8Array([1, 0]), shape: [1, 1, 2] });
+    assert.equal(session.step, 2);
+  });
+
   it('is counted from when a call is made until it settles', async () => {
     const before = stats();
     const module = longModule();

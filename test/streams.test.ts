@@ -379,4 +379,54 @@ describe('the ends of a stream', () => {
       rmSync(folder, { recursive: true });
     }
   });
+
+  it('hands on chunks where there is to be no buffer', async () => {
+    const module = new ExpSyn(SIZE, OPTIONS);
+    const expected = await collect(iterate(new ExpSyn(SIZE, OPTIONS), [RASTER]));
+    const transform = webTransform(module, { highWaterMark: 0 });
+    assertSameBits(await collect(ReadableStream.from([RASTER]).pipeThrough(transform)), expected);
+  });
+
+  it('ends its readable side at once when its writable side is aborted', async () => {
+    const { readable, writable } = webTransform(new ExpSyn(SIZE, OPTIONS), { highWaterMark: 1 });
+    const writer = writable.getWriter();
+    writer.write(RASTER).catch(() => undefined);
+    await wait(20);
+    const reader = readable.getReader();
+    writer.abort('why').catch(() => undefined);
+    await assert.rejects(reader.closed, (error: unknown) => error === 'why');
+  });
+
+  it('ends with an error, whatever the reason of the signal', async () => {
+    for (const reason of [null, 0, '', false]) {
+      const controller = new AbortController();
+      const stream = nodeTransform(new ExpSyn(SIZE), { signal: controller.signal });
+      const failed = once(stream, 'error');
+      controller.abort(reason);
+      const [error] = (await failed) as [Error];
+      assert.equal(error.name, 'AbortError');
+      assert.equal(error.cause, reason);
+    }
+  });
+
+  it('ends its source as for await does, and keeps the first error', async () => {
+    let nReturns = 0;
+    const source = (next: () => IteratorResult<StreamChunk>) => ({
+      [Symbol.iterator]: () => ({
+        next,
+        return: () => {
+          nReturns++;
+          throw new Error('from return');
+        },
+      }),
+    });
+    const wrong = () => ({ done: false, value: new Float32Array(3) });
+    await assert.rejects(collect(iterate(new ExpSyn(SIZE), source(wrong))), TypeError);
+    assert.equal(nReturns, 1);
+    const failing = () => {
+      throw new RangeError('from next');
+    };
+    await assert.rejects(collect(iterate(new ExpSyn(SIZE), source(failing))), /from next/);
+    assert.equal(nReturns, 1);
+  });
 });
