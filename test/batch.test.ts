@@ -475,6 +475,13 @@ describe('a run that is interrupted', function () {
     assert.match(touched.err, /but raster\.npy has changed since|raster\.npy has changed since/);
     await writeRaster();
     assert.match((await expsyn(...args)).err, /raster\.npy has changed since/);
+    await writeNpyFile('raster.npy', { data: new Uint8Array(80), shape: [10, 8] });
+    const shorter = await expsyn(...args, '--input-mended');
+    assert.match(shorter.err, /raster\.npy has changed since; give the same, or begin anew/);
+    const alone = await expsyn('raster.npy', ...FLAGS, '--input-mended', '--restart');
+    assert.equal(alone.code, 2);
+    assert.match(alone.err, /^Expected --resume with --input-mended/);
+    await writeRaster();
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy', '--restart');
   });
 
@@ -580,6 +587,54 @@ describe('a run that meets a fault', function () {
     }
   });
 
+  it('names a chunk that cannot be read, and goes on when it can be', async () => {
+    const [chunks, steps, size] = [40, 1000, 8];
+    const data = spikes(chunks * steps * size, 0.1, 6);
+    await writeNpyFile('raster.npy', { data, shape: [chunks * steps, size] });
+    await mkdir('raster.zarr/c', { recursive: true });
+    const grid = { name: 'regular', configuration: { chunk_shape: [steps, size] } };
+    await writeFile(
+      'raster.zarr/zarr.json',
+      JSON.stringify({
+        zarr_format: 3,
+        node_type: 'array',
+        shape: [chunks * steps, size],
+        data_type: 'uint8',
+        chunk_grid: grid,
+        chunk_key_encoding: { name: 'default' },
+        fill_value: 0,
+        codecs: [{ name: 'bytes' }],
+        attributes: {},
+      }),
+    );
+    for (let c = 0; c < chunks; c++) {
+      await mkdir(`raster.zarr/c/${c}`);
+      const chunk = data.subarray(c * steps * size, (c + 1) * steps * size);
+      await writeFile(`raster.zarr/c/${c}/0`, Uint8Array.from(chunk));
+    }
+    const flags = ['--steps', '1000', '--no-plot', '--dtype', 'float64'];
+    await succeed('raster.npy', ...flags, '--out', 'expected.npy');
+
+    await truncate('raster.zarr/c/29/0', 5000);
+    const { code, err } = await expsyn('raster.zarr', ...flags, '--out', 'isyn.npy');
+    assert.equal(code, 1);
+    assert.match(err, /^Could not read chunk \(29, 0\) of raster\.zarr: it holds 5000 bytes/);
+    assert.match(err, /\d+ % of isyn\.npy are done and kept/);
+    assert.ok(!existsSync('isyn.npy'));
+    const chunk = data.subarray(29 * steps * size, 30 * steps * size);
+    await writeFile('raster.zarr/c/29/0', Uint8Array.from(chunk));
+    const resume = ['raster.zarr', ...flags, '--out', 'isyn.npy', '--resume'];
+    const refused = await expsyn(...resume);
+    assert.match(
+      refused.err,
+      /raster\.zarr has changed since; give it as it was, or --input-mended too if it differs only/,
+    );
+    assert.match((await expsyn(...resume, '--input-mended', '--tau', '9ms')).err, /its --tau is/);
+    await succeed(...resume, '--input-mended');
+    assert.ok((await readFile('isyn.npy')).equals(await readFile('expected.npy')));
+    assert.match(await succeed('info', 'isyn.npy'), /mended while the run was unfinished/);
+  });
+
   it('refuses at once what the disk has no room for', async () => {
     await writeFile('huge.npy', '');
     const shape = '(1000000000, 100000)';
@@ -630,7 +685,8 @@ describe('a run that meets a fault', function () {
         await writeFile(filler, new Uint8Array(18e6)).catch(() => undefined);
         const { code } = await command.ended;
         if (code === 0) {
-          await rm(filler, { force: true });
+          // It was done before.
+          for (const path of [filler, out]) await rm(path, { force: true });
           continue;
         }
         assert.equal(code, 1);

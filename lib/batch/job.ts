@@ -61,6 +61,8 @@ export interface Job {
   input: InputSpecification;
   /** Undefined for the standard input. */
   identity?: InputIdentity | undefined;
+  /** What the input was before, where it was mended while the run was unfinished. */
+  mended?: InputIdentity[];
   settings: SynapseSettings;
   /** The method that was chosen. */
   method: 'fft' | 'recursive';

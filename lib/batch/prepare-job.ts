@@ -1,6 +1,6 @@
 /** Turns what the user wants into a job. */
 import { CommandError, UsageError } from '../errors';
-import type { RasterSource } from '../formats/raster-source';
+import { isSameInput, type RasterSource } from '../formats/raster-source';
 import {
   encodeInfinity,
   type InputSpecification,
@@ -91,16 +91,25 @@ function countSynapses(source: RasterSource, taus: number, name: string): number
 /**
  * What differs between a job and the one that has been begun, in the words of the command line;
  * undefined when nothing does that the result depends on.
+ *
+ * @param isInputMended Whether the content of the input may differ, in what has not been computed.
  */
-export function describeDifference(wanted: Job, begun: Job): string | undefined {
+export function describeDifference(
+  wanted: Job,
+  begun: Job,
+  isInputMended = false,
+): string | undefined {
   if (wanted.software !== begun.software) {
     return `${begun.software} began it and this is ${wanted.software}`;
   }
   if (JSON.stringify(wanted.input) !== JSON.stringify(begun.input)) {
     return `it reads ${begun.input.path} in another way, or another file`;
   }
-  const [now, then] = [wanted.identity, begun.identity];
-  if (JSON.stringify(now) !== JSON.stringify(then)) return `${begun.input.path} has changed since`;
+  const isSameShape =
+    wanted.shape.join() === begun.shape.join() && wanted.columns === begun.columns;
+  if (!isSameShape || (!isInputMended && !isSameInput(wanted.identity, begun.identity))) {
+    return `${begun.input.path} has changed since`;
+  }
   for (const [key, value] of Object.entries(begun.settings)) {
     // What is done has met no value that it is about.
     if (key === 'nonFinite') continue;

@@ -12,7 +12,7 @@ import {
 import type { CurrentsLayout, CurrentsSink } from '../formats/currents-sink';
 import { createNpy, openNpyLayout, openNpySink } from '../formats/npy-file';
 import { createZarr, describeZarr, openZarrSink, updateZarrAttributes } from '../formats/zarr';
-import type { NonFinitePolicy } from '../index';
+import { isSameInput } from '../formats/raster-source';
 import type { Job } from './job';
 import { Journal } from './journal';
 import { countBlocks } from './plan';
@@ -111,11 +111,19 @@ export class UnfinishedRun {
     return run;
   }
 
-  /** The same run, which does something else from now on about values that are not finite. */
-  async withPolicy(nonFinite: NonFinitePolicy): Promise<UnfinishedRun> {
+  /**
+   * The same run, which from now on reads a mended input, and does what another job does about values
+   * that are not finite. What is done stays.
+   */
+  async adapt({ settings: { nonFinite }, identity }: Job): Promise<UnfinishedRun> {
     const { job } = this;
-    const settings = { ...job.settings, nonFinite };
-    const run = new UnfinishedRun(this.folder, { ...job, settings });
+    const isMended = !isSameInput(identity, job.identity);
+    if (!isMended && nonFinite === job.settings.nonFinite) return this;
+    const run = new UnfinishedRun(this.folder, {
+      ...job,
+      settings: { ...job.settings, nonFinite },
+      ...(isMended && job.identity && { identity, mended: [...(job.mended ?? []), job.identity] }),
+    });
     await run.#describe();
     return run;
   }

@@ -2,7 +2,7 @@
 import type { Job as QueuedJob, Worker } from 'bullmq';
 
 import { CommandError } from '../errors';
-import type { RasterSource } from '../formats/raster-source';
+import { isSameInput, type RasterSource } from '../formats/raster-source';
 import { openSource } from './open-source';
 import { connect, loadQueuePackages, QUEUE, type ShardJob } from './redis';
 import { runShard } from './run-shard';
@@ -132,7 +132,7 @@ async function computeRegion(
 }
 
 function requireSameInput(source: RasterSource, { job }: UnfinishedRun): void {
-  if (JSON.stringify(source.identity) === JSON.stringify(job.identity)) return;
+  if (isSameInput(source.identity, job.identity)) return;
   throw new RefusedError(
     `Expected the input that the run was submitted with in ${job.input.path} but it is another one on ` +
       'this machine.',

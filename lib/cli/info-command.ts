@@ -186,7 +186,7 @@ function describeProvenance({
   node,
   platform,
 }: Provenance): [string, string][] {
-  const { settings, windowLength, method, identity } = job;
+  const { settings, windowLength, method, identity, mended } = job;
   const { dt, tau, noiseStd, noise, seed } = settings;
   const window = windowLength === 'Infinity' ? 'not cut' : counted(windowLength, 'step');
   return [
@@ -203,7 +203,8 @@ function describeProvenance({
       identity === undefined
         ? 'the standard input'
         : `${job.input.path}, ${formatBytes(identity.bytes)}, fingerprint ` +
-          identity.fingerprint.slice(0, 16),
+          identity.fingerprint.slice(0, 16) +
+          (mended === undefined ? '' : ', mended while the run was unfinished'),
     ],
   ];
 }

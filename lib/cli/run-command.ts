@@ -92,6 +92,10 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .addOption(choice('--compression <name>', 'of a .zarr output', COMPRESSIONS))
     .option('--resume', 'go on with an unfinished run, if there is one')
     .option('--restart', 'begin anew, whatever an unfinished run has done')
+    .option(
+      '--input-mended',
+      'with --resume: keep what is done although the input has changed where it was not read yet',
+    )
     .option('--like <output>', 'take what is not given from the run that made this output')
     .addOption(choice('--progress <how>', 'how to show progress; auto: a bar on a terminal', SHOWN))
     .option(

@@ -30,6 +30,7 @@ export interface RunFlags {
   compression?: 'none' | 'zstd' | 'blosc';
   resume?: boolean;
   restart?: boolean;
+  inputMended?: boolean;
   like?: string;
   progress?: ProgressMode;
   queue?: string;
@@ -52,6 +53,8 @@ export interface RunRequest {
   threads: number;
   stepsPerBlock: number | undefined;
   begin: 'ask' | 'resume' | 'restart';
+  /** Whether what is done may stay although the input has changed. */
+  isInputMended: boolean;
   /** An output whose options are taken where none are given. */
   like: string | undefined;
   progress: ProgressMode;
@@ -100,6 +103,9 @@ export async function readFlags(
   if (flags.resume === true && flags.restart === true) {
     throw new UsageError('Expected either --resume or --restart but received both.');
   }
+  if (flags.inputMended === true && flags.resume !== true) {
+    throw new UsageError('Expected --resume with --input-mended, since it is about what is done.');
+  }
   if (flags.queue !== undefined && output.format !== 'zarr') {
     throw new UsageError(
       `Expected a name that ends in .zarr for --out with --queue, since many processes write it, but ` +
@@ -117,6 +123,7 @@ export async function readFlags(
     threads: readCount(flags.threads, '--threads') ?? Infinity,
     stepsPerBlock: readCount(flags.steps, '--steps'),
     begin: flags.resume === true ? 'resume' : flags.restart === true ? 'restart' : 'ask',
+    isInputMended: flags.inputMended === true,
     like: flags.like,
     progress: flags.progress ?? 'auto',
     queue: flags.queue,

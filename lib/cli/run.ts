@@ -295,9 +295,7 @@ async function runToEnd(
     await requireSpace(job, out, request.out);
     run = await UnfinishedRun.begin(out, job);
   }
-  if (isResumed && run.job.settings.nonFinite !== job.settings.nonFinite) {
-    run = await run.withPolicy(job.settings.nonFinite);
-  }
+  if (isResumed) run = await run.adapt(job);
   if (isResumed && (await run.isPublished(out))) {
     await run.remove();
     return { seconds: 0, samples: 0 };
@@ -391,11 +389,15 @@ function makeDisplay(request: RunRequest, job: Job, { stderr }: CommandContext):
 /** Refuses to throw away what an unfinished run has done, or to go on with another one. */
 async function requireConsent(request: RunRequest, job: Job, begun: UnfinishedRun): Promise<void> {
   if (request.begin === 'resume') {
-    const difference = describeDifference(job, begun.job);
+    const difference = describeDifference(job, begun.job, request.isInputMended);
     if (difference === undefined) return;
+    const isInputAll = describeDifference(job, begun.job, true) === undefined;
     throw new CommandError(
       `Expected the input and the options of the unfinished run of ${request.out} but ${difference}; ` +
-        'give the same, or begin anew with --restart.',
+        (isInputAll
+          ? 'give it as it was, or --input-mended too if it differs only in what is not computed yet, '
+          : 'give the same, ') +
+        'or begin anew with --restart.',
     );
   }
   const { done, total } = await begun.progress();

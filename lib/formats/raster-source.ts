@@ -26,6 +26,14 @@ export interface InputIdentity {
   fingerprint: string;
 }
 
+/** Whether nothing tells that an input has changed. */
+export function isSameInput(
+  one: InputIdentity | undefined,
+  other: InputIdentity | undefined,
+): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
 /** A raster of shape (B, T, N), or of (B, T, 1) for one column that every channel receives. */
 export interface RasterSource {
   readonly identity: InputIdentity;
