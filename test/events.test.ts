@@ -6,11 +6,11 @@ import { join, relative } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { promisify } from 'node:util';
 
-import { CommandError } from '../lib/errors';
 import { binningOf, stepOf as stepIn } from '../lib/formats/event-files';
 import { openEventsHdf5, openEventsNpy, type EventOptions } from '../lib/formats/events';
 import { encodeHeader, encodeNpy, type NpyData } from '../lib/formats/npy';
 import type { RasterSource, Region } from '../lib/formats/raster-source';
+import { isCommandError } from './command-errors';
 import { bytesOf } from './bits';
 import { randomNumbers } from './oracle';
 
@@ -103,16 +103,6 @@ class Python {
     this.#reader.close();
   }
 }
-
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'expsyn-events-'));
-  python = new Python();
-});
-
-after(async () => {
-  python.end();
-  await rm(folder, { recursive: true, force: true });
-});
 
 let files = 0;
 
@@ -283,15 +273,6 @@ function inOrder(events: [number, number][]): [number, number][] {
   return events.toSorted(([a], [b]) => a - b);
 }
 
-function isCommandError(pattern: RegExp): (error: unknown) => true {
-  return (error) => {
-    assert.ok(error instanceof CommandError, String(error));
-    assert.match(error.message, pattern);
-    assert.match(error.message, /^[A-Z][^\n]*\.$/, 'one sentence');
-    return true;
-  };
-}
-
 function refuses(
   opener: typeof openEventsNpy,
   path: string,
@@ -302,6 +283,16 @@ function refuses(
 }
 
 describe('events', () => {
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'expsyn-events-'));
+    python = new Python();
+  });
+
+  after(async () => {
+    python.end();
+    await rm(folder, { recursive: true, force: true });
+  });
+
   describe('stepOf', () => {
     it('puts every multiple of dt, as it is rounded, in its own step', () => {
       assert.ok(0.043 / 0.001 < 43, 'the quotient alone does not do');

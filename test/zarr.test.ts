@@ -37,6 +37,7 @@ import {
   updateZarrAttributes,
   type ZarrOptions,
 } from '../lib/formats/zarr';
+import { isCommandError } from './command-errors';
 import { randomNumbers } from './oracle';
 import { ROOT, runProgram } from './processes';
 
@@ -61,18 +62,6 @@ let folder: string;
 let python: ChildProcessWithoutNullStreams;
 let answers: AsyncIterator<string>;
 let nNames = 0;
-
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'expsyn-zarr-'));
-  python = spawn('/usr/bin/python3', [join(__dirname, 'zarr_v3.py')]);
-  python.stderr.pipe(process.stderr);
-  answers = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
-});
-
-after(async () => {
-  python.stdin.end();
-  await rm(folder, { recursive: true, force: true });
-});
 
 function newPath(ending = ''): string {
   return join(folder, `${nNames++}${ending}`);
@@ -176,15 +165,6 @@ async function checkSource(location: string, array: NpyArray, dtype: string): Pr
   await source.close();
 }
 
-function isCommandError(pattern: RegExp): (error: unknown) => true {
-  return (error) => {
-    assert.ok(error instanceof CommandError, error instanceof Error ? error.stack : String(error));
-    assert.match(error.message, pattern);
-    assert.match(error.message, /^[A-Z][^\n]*\.$/, 'one sentence');
-    return true;
-  };
-}
-
 async function readAll(location: string): Promise<unknown> {
   const source = await openZarrSource(location);
   return source.read(whole(source.shape));
@@ -202,6 +182,18 @@ async function filesOf(path: string): Promise<string[]> {
 }
 
 describe('zarr', () => {
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'expsyn-zarr-'));
+    python = spawn('/usr/bin/python3', [join(__dirname, 'zarr_v3.py')]);
+    python.stderr.pipe(process.stderr);
+    answers = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
+  });
+
+  after(async () => {
+    python.stdin.end();
+    await rm(folder, { recursive: true, force: true });
+  });
+
   describe('openZarrSource, of format 3', () => {
     for (const dtype of TYPES) {
       it(`reads ${dtype} in both byte orders`, async () => {

@@ -40,7 +40,8 @@ export async function lockFolder(folder: string, out: string): Promise<() => Pro
   heartbeat.unref();
   return async () => {
     clearInterval(heartbeat);
-    await rm(path, { force: true });
+    // On a disk that has failed it stays, and is known as stale by its time.
+    await rm(path, { force: true }).catch(() => undefined);
   };
 }
 

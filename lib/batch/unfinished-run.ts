@@ -80,21 +80,22 @@ export class UnfinishedRun {
     throw new DamagedRunError(`the description of a run, ${path},`);
   }
 
-  /** Removes a folder in which no run is left. `out` is a resolved path. */
+  /** Removes a folder in which no run is left, where that is possible. `out` is a resolved path. */
   static async sweep(out: string): Promise<void> {
     const folder = unfinishedFolderOf(out);
     if (await isThere(join(folder, 'job.json'))) return;
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
 
   /** Begins a run, in place of any other. `out` is a resolved path. */
   static async begin(out: string, job: Job): Promise<UnfinishedRun> {
     const run = new UnfinishedRun(unfinishedFolderOf(out), job);
-    // What is left of another run must not be taken for a part of this one.
-    await rm(join(run.folder, 'job.json'), { force: true });
-    await run.#clear();
     try {
+      // What is left of another run must not be taken for a part of this one.
+      await rm(join(run.folder, 'job.json'), { force: true });
+      await run.#clear();
       await makeFolder(join(run.folder, 'shards'));
+      await flushFolder(dirname(run.folder));
     } catch (error) {
       throw fileError('write', out, error);
     }
@@ -184,9 +185,13 @@ export class UnfinishedRun {
   }
 
   async remove(): Promise<void> {
-    await rm(join(this.folder, 'job.json'), { force: true });
-    await this.#clear();
-    await rm(this.folder, { recursive: true, force: true });
+    try {
+      await rm(join(this.folder, 'job.json'), { force: true });
+      await this.#clear();
+      await rm(this.folder, { recursive: true, force: true });
+    } catch (error) {
+      throw fileError('write', this.folder, error);
+    }
   }
 
   /** Removes everything but the lock of the process that asks for it. */

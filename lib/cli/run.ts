@@ -436,9 +436,18 @@ async function withAdvice(
   run: UnfinishedRun,
 ): Promise<unknown> {
   if (!(error instanceof CommandError) || error instanceof DamagedRunError) return error;
-  const { done, total } = await run.progress();
+  const progress = await run.progress().catch(() => undefined);
+  if (progress === undefined) {
+    // The disk itself has failed.
+    return new CommandError(
+      `${error.message.replace(/\.$/, '')}; what was recorded of ${request.out} is kept there, and the ` +
+        'same command with --resume goes on from it when the disk works again.',
+      { cause: error },
+    );
+  }
+  const { done, total } = progress;
   if (done === 0) {
-    await run.remove();
+    await run.remove().catch(() => undefined);
     return error;
   }
   const share = formatShare(done, total);

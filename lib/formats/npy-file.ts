@@ -236,6 +236,7 @@ export async function createNpy(path: string, layout: CurrentsLayout): Promise<v
     try {
       await writeAll(file, headerOf(layout), 0);
       await file.truncate(sizeOfNpy(layout));
+      await file.sync();
     } finally {
       await file.close();
     }

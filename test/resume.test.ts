@@ -1,0 +1,217 @@
+/** Runs that are interrupted go on to the same bytes. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { writeNpyFile } from '../lib/formats/npy';
+import { Command, expsyn, succeed } from './command-line';
+import { spikes } from './oracle';
+
+import { contentOf, emptyFolders } from './folders';
+
+describe('a run that is interrupted', function () {
+  const work = emptyFolders();
+
+  this.timeout(60_000);
+  const SHAPE = [2, 150_000, 8] as const;
+  const FLAGS = [
+    '--steps',
+    '100',
+    '--threads',
+    '1',
+    '--no-plot',
+    '--noise-std',
+    '1',
+    '--seed',
+    '3',
+  ];
+  const cases = [
+    ['a cut window', ['--noise', 'state'], 'npy'],
+    ['a state that is carried on', ['--window-taus', 'Infinity', '--noise', 'input'], 'npy'],
+    ['Zarr', ['--noise', 'output', '--compression', 'zstd', '--steps', '1000'], 'zarr'],
+  ] as const;
+
+  async function writeRaster(): Promise<void> {
+    const data = spikes(SHAPE[0] * SHAPE[1] * SHAPE[2], 0.05, 5);
+    await writeNpyFile('raster.npy', { data, shape: SHAPE });
+  }
+
+  for (const [name, flags, ending] of cases) {
+    it(`goes on after kill -9 at any moment to the same bytes: ${name}`, async () => {
+      await writeRaster();
+      const expected = `expected.${ending}`;
+      await succeed('raster.npy', ...FLAGS, ...flags, '--out', expected);
+      const out = `isyn.${ending}`;
+      let kills = 0;
+      for (let attempt = 0; ; attempt++) {
+        assert.ok(attempt < 60, 'it makes progress');
+        const args = ['run', 'raster.npy', ...FLAGS, ...flags, '--out', out, '--resume'];
+        const command = new Command(args, { cwd: work.path });
+        // From before it has begun until after it is complete.
+        const patience = Math.random() * (300 + 150 * attempt);
+        const won = await Promise.race([command.ended, sleep(patience, 'killed' as const)]);
+        if (won === 'killed') {
+          await command.kill('SIGKILL');
+          kills++;
+          if (kills % 4 === 0) assert.ok(!existsSync(out) || attempt > 0);
+          continue;
+        }
+        assert.equal(won.code, 0, command.err);
+        break;
+      }
+      const [actual, wanted] = [await contentOf(out), await contentOf(expected)];
+      assert.deepEqual(actual, wanted);
+      assert.ok(kills > 0, 'it was killed');
+      assert.ok(!existsSync(`.isyn.${ending}.part`), 'nothing is left');
+    });
+  }
+
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    it(`stops at a safe point on ${signal}, and says how to go on`, async () => {
+      await writeRaster();
+      const args = ['run', 'raster.npy', ...FLAGS, '--out', 'isyn.npy', '--progress', 'json'];
+      await succeed('raster.npy', ...FLAGS, '--out', 'expected.npy');
+      let isInterrupted = false;
+      for (let wait = 100; !isInterrupted && wait < 2000; wait *= 1.3) {
+        const command = new Command([...args, '--restart'], { cwd: work.path });
+        await Promise.race([command.ended, waitFor('.isyn.npy.part/job.json')]);
+        await sleep(wait / 10);
+        command.child.kill(signal);
+        const ended = await command.ended;
+        // Too early or too late, or, on a busy machine, before anything was done.
+        if (ended.code !== code || !command.err.includes('--resume')) continue;
+        isInterrupted = true;
+        assert.match(
+          command.err,
+          /Interrupted when \d+ % of isyn\.npy were done; .*--resume goes on/,
+        );
+      }
+      assert.ok(isInterrupted);
+      const info = await succeed('info', 'isyn.npy');
+      assert.match(info, /unfinished +a run that has done \d+ of 3,000 blocks/);
+      const refused = await expsyn('raster.npy', ...FLAGS, '--out', 'isyn.npy');
+      assert.equal(refused.code, 2);
+      assert.match(
+        refused.err,
+        /^Expected --resume or --restart, since an unfinished run of isyn\.npy/,
+      );
+      await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy', '--resume');
+      assert.ok((await readFile('isyn.npy')).equals(await readFile('expected.npy')));
+      const again = await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy', '--resume');
+      assert.equal(again, 'isyn.npy is complete already.\n');
+    });
+  }
+
+  async function waitFor(path: string): Promise<void> {
+    while (!existsSync(path)) await sleep(5);
+  }
+
+  /** Begins a run and kills it when something of it is safe. */
+  async function leaveUnfinished(...more: string[]): Promise<void> {
+    for (;;) {
+      const args = ['run', 'raster.npy', ...FLAGS, ...more, '--out', 'isyn.npy', '--restart'];
+      const command = new Command(args, { cwd: work.path });
+      const journal = waitFor('.isyn.npy.part/shards/0.json').then(() => 'begun' as const);
+      const won = await Promise.race([command.ended, journal]);
+      await command.kill('SIGKILL');
+      const part = '.isyn.npy.part';
+      const isLeft = existsSync(`${part}/job.json`) && existsSync(`${part}/data.npy`);
+      if (won === 'begun' && isLeft) return;
+    }
+  }
+
+  it('refuses to go on when the input or the options have changed', async () => {
+    await writeRaster();
+    await leaveUnfinished();
+    const args = ['raster.npy', ...FLAGS, '--out', 'isyn.npy', '--resume'];
+    for (const [more, pattern] of [
+      [['--tau', '11ms'], /its --tau is 0\.01 s;/],
+      [['--seed', '4'], /its --seed is 3/],
+      [['--steps', '101'], /its --steps is 100/],
+      [['--dtype', 'float32'], /its --dtype is float64/],
+      [['--noise', 'input'], /its --noise is output/],
+    ] as const) {
+      const { code, err } = await expsyn(...args, ...more);
+      assert.equal(code, 1);
+      assert.match(err, pattern);
+      assert.match(err, /^[A-Z][^\n]*\.\n$/, 'one sentence');
+    }
+    const { mtime } = await stat('raster.npy');
+    const file = await open('raster.npy', 'r+');
+    await file.write(Uint8Array.of(1), 0, 1, 150_000);
+    await file.close();
+    await utimes('raster.npy', mtime, mtime);
+    const touched = await expsyn(...args);
+    assert.match(touched.err, /but raster\.npy has changed since|raster\.npy has changed since/);
+    await writeRaster();
+    assert.match((await expsyn(...args)).err, /raster\.npy has changed since/);
+    await writeNpyFile('raster.npy', { data: new Uint8Array(80), shape: [10, 8] });
+    const shorter = await expsyn(...args, '--input-mended');
+    assert.match(shorter.err, /raster\.npy has changed since; give the same, or begin anew/);
+    const alone = await expsyn('raster.npy', ...FLAGS, '--input-mended', '--restart');
+    assert.equal(alone.code, 2);
+    assert.match(alone.err, /^Expected --resume with --input-mended/);
+    await writeRaster();
+    await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy', '--restart');
+  });
+
+  it('goes on without being told the options again', async () => {
+    await writeRaster();
+    await succeed('raster.npy', ...FLAGS, '--out', 'expected.npy');
+    await leaveUnfinished();
+    await succeed('--out', 'isyn.npy', '--resume', '--no-plot');
+    assert.ok((await readFile('isyn.npy')).equals(await readFile('expected.npy')));
+  });
+
+  it('says so when what it kept is damaged', async () => {
+    await writeRaster();
+    await leaveUnfinished();
+    const args = ['raster.npy', ...FLAGS, '--out', 'isyn.npy', '--resume'];
+    const part = '.isyn.npy.part';
+    for (const [path, damage, pattern] of [
+      [`${part}/shards/0.json`, 'x', /journal of a run, .* is damaged; begin anew with --restart/],
+      [`${part}/shards/0.json`, '{"blocksDone":-1}', /journal of a run, .* is damaged/],
+      [`${part}/job.json`, '{', /description of a run, .* damaged; .* --restart/],
+    ] as const) {
+      const before = await readFile(path);
+      await writeFile(path, damage);
+      const { code, err } = await expsyn(...args);
+      assert.equal(code, 1);
+      assert.match(err, pattern);
+      await writeFile(path, before);
+    }
+    await truncate(`${part}/data.npy`, 1000);
+    assert.match(
+      (await expsyn(...args)).err,
+      /as the run left it but it is damaged; begin anew with --restart\.\n$/,
+    );
+    await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy', '--restart');
+  });
+
+  it('lets no two processes write one output', async () => {
+    await writeRaster();
+    await mkdir('.isyn.npy.part');
+    const lock = '.isyn.npy.part/lock';
+    const { hostname } = await import('node:os');
+    await writeFile(lock, JSON.stringify({ pid: process.pid, host: hostname() }));
+    const refused = await expsyn('raster.npy', ...FLAGS, '--out', 'isyn.npy');
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.err,
+      /^Expected no other process to be writing isyn\.npy but process \d+ on/,
+    );
+    await writeFile(lock, JSON.stringify({ pid: 2 ** 22 + 1, host: hostname() }));
+    await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');
+    await mkdir('.isyn.npy.part');
+    await writeFile(lock, JSON.stringify({ pid: 1, host: 'elsewhere' }));
+    const other = await expsyn('raster.npy', ...FLAGS, '--out', 'isyn.npy');
+    assert.match(other.err, /process 1 on elsewhere is/);
+    const longAgo = new Date(Date.now() - 120_000);
+    await utimes(lock, longAgo, longAgo);
+    await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');
+  });
+});
