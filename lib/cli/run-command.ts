@@ -1,7 +1,8 @@
 /** `expsyn run`: computes the synaptic currents of a raster, and draws them. */
 import { Option, type Command } from 'commander';
 
-import { DEFAULT_OUT, runInFiles, runIntoPipe } from './run';
+import { DEFAULT_OUT } from './prepare-run';
+import { runInFiles, runIntoPipe } from './run';
 import { readFlags, type RunFlags } from './run-options';
 import type { CommandContext } from './streams';
 

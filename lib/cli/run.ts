@@ -1,13 +1,12 @@
-/** Carries out `expsyn run`: opens the input, begins or resumes the run, shows what has come out. */
-import { realpath, stat, statfs } from 'node:fs/promises';
-import { basename, dirname, join, resolve, sep } from 'node:path';
+/** Carries out `expsyn run`: begins or resumes a run, computes what is missing, says how it ended. */
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Writable } from 'node:stream';
 
 import type { Job } from '../batch/job';
 import { lockFolder } from '../batch/lock';
-import { isZarr, openSource, specifyInput, type InputDescription } from '../batch/open-source';
-import { describeDifference, prepareJob } from '../batch/prepare-job';
-import { makeProvenance, provenancePathOf, readProvenance } from '../batch/provenance';
+import { describeDifference } from '../batch/prepare-job';
+import { makeProvenance, readProvenance } from '../batch/provenance';
 import { runLocally } from '../batch/run-locally';
 import { runOnQueue } from '../batch/run-on-queue';
 import {
@@ -19,41 +18,15 @@ import {
 } from '../batch/unfinished-run';
 import { CommandError, DamagedRunError, InterruptedError, UsageError } from '../errors';
 import type { CurrentsSink } from '../formats/currents-sink';
-import { readNpyFile, writeNpyFile } from '../formats/npy';
-import { openNpySource, sizeOfNpy } from '../formats/npy-file';
+import { sizeOfNpy } from '../formats/npy-file';
 import { PipeSink } from '../formats/npy-pipe';
-import type { RasterSource } from '../formats/raster-source';
-import { openZarrSource } from '../formats/zarr';
-import { makeExampleRaster, type Stimulus } from './example-raster';
-import { counted, formatBytes, formatCount, formatShape } from './numbers';
-import { drawToFile, loadRecording, MOST_SAMPLES } from './plot-output';
+import { formatBytes } from './numbers';
+import { isThere } from './other-files';
+import { prepare, type Prepared } from './prepare-run';
+import { present, type Outcome } from './present-run';
 import { ProgressDisplay } from './progress';
-import { completeSettings, describeInput, type RunRequest } from './run-options';
-import { meanRate, summarizeInput } from './reduction';
+import type { RunRequest } from './run-options';
 import type { CommandContext } from './streams';
-import { formatTime, formatTimeRange } from './times';
-import { softwareVersion } from './version';
-
-export const DEFAULT_OUT = join('output', 'isyn.npy');
-const EXAMPLE_PATH = join('output', 'raster.npy');
-/** With shorter steps the example would take its user's time. */
-const SHORTEST_EXAMPLE_DT = 1e-4;
-
-/** An input that is open, and the run that is to be made of it. */
-interface Prepared {
-  source: RasterSource;
-  /** As the user calls it. */
-  inputPath: string;
-  job: Job;
-  stimuli: readonly Stimulus[] | undefined;
-}
-
-/** What a run has come to. */
-interface Outcome {
-  /** Seconds in this process, and samples that were computed in it. */
-  seconds: number;
-  samples: number;
-}
 
 /** Runs into a file or folder, which can be taken up again. */
 export async function runInFiles(request: RunRequest, context: CommandContext): Promise<void> {
@@ -106,163 +79,6 @@ export async function runIntoPipe(request: RunRequest, context: CommandContext):
   } finally {
     await source.close();
   }
-}
-
-/**
- * Opens the input and plans the run.
- *
- * @param resumed The run that is to go on, or that has made the output already.
- */
-async function prepare(
-  request: RunRequest,
-  out: string | undefined,
-  resumed: Job | undefined,
-): Promise<Prepared> {
-  const isResumed = request.begin === 'resume';
-  const like = request.like === undefined ? undefined : await readLike(request.like);
-  const earlier = like ?? (request.input === undefined ? resumed : undefined);
-  const isExample = request.input === undefined && earlier === undefined;
-  if (isExample && isResumed && out !== undefined && (await isThere(out))) {
-    throw new UsageError(
-      `Expected an input with --resume, since nothing tells how ${request.out} was made.`,
-    );
-  }
-  const description =
-    request.input ?? (earlier === undefined ? exampleInput() : describeInput(earlier));
-  if (out !== undefined) await requireOtherFiles(request, description.path, out);
-  const example = isExample ? await writeExample(request) : undefined;
-  const settings = completeSettings(
-    { ...(example && { tau: Array.from(example.tau) }), ...definedOf(request.settings) },
-    earlier?.settings,
-  );
-  // A seed that was drawn is a part of the run.
-  if (resumed !== undefined && resumed.settings.noiseStd > 0 && settings.noiseStd > 0) {
-    settings.seed ??= resumed.settings.seed;
-  }
-  const input = await specifyInput(description);
-  if (input.format === 'pipe' && (isResumed || request.queue !== undefined)) {
-    const option = isResumed ? '--resume' : '--queue';
-    throw new UsageError(`Expected a file as the input with ${option} but received a pipe.`);
-  }
-  const source = await openSource(input, settings.dt, description.path);
-  try {
-    const stepsPerBlock = request.stepsPerBlock ?? earlier?.stepsPerBlock;
-    const job = await prepareJob(
-      {
-        software: softwareVersion(),
-        name: description.path,
-        input,
-        settings,
-        output: request.output,
-        stepsPerBlock,
-        isQueued: request.queue !== undefined,
-      },
-      source,
-    );
-    if (request.isPlotWanted && job.shape.includes(0)) {
-      throw new CommandError(
-        `Expected at least one time step in ${description.path} for --plot but received ` +
-          `${describeSource(source)}; leave out --plot.`,
-      );
-    }
-    return { source, inputPath: description.path, job, stimuli: example?.stimuli };
-  } catch (error) {
-    await source.close();
-    throw error;
-  }
-}
-
-async function readLike(path: string): Promise<Job> {
-  const format = /\.zarr\/?$/i.test(path) ? 'zarr' : 'npy';
-  const provenance = await readProvenance(path, format);
-  if (provenance !== undefined) return { ...provenance.job, shards: [] };
-  throw new CommandError(
-    `Expected an output of 'expsyn run' for --like but nothing tells how ${path} was made.`,
-  );
-}
-
-function definedOf<Type extends object>(values: Type): Partial<Type> {
-  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as Partial<Type>;
-}
-
-function exampleInput(): InputDescription {
-  const path = EXAMPLE_PATH;
-  return {
-    path,
-    isEventList: false,
-    timeUnit: undefined,
-    duration: undefined,
-    channels: undefined,
-  };
-}
-
-/** Makes the raster of the example, and writes it where the run reads it. */
-async function writeExample(request: RunRequest) {
-  const { dt = 1e-3 } = request.settings;
-  if (dt < SHORTEST_EXAMPLE_DT) {
-    throw new UsageError(
-      `Expected at least ${formatTime(SHORTEST_EXAMPLE_DT)} for --dt of the example but ` +
-        `received ${formatTime(dt)}; give a raster of your own.`,
-    );
-  }
-  const { data, shape, tau, stimuli } = makeExampleRaster(dt);
-  // Left as it is where it is the same, so that a run can be resumed.
-  const found = await readNpyFile(EXAMPLE_PATH).catch(() => undefined);
-  const isSame =
-    found !== undefined &&
-    formatShape(found.shape) === formatShape(shape) &&
-    found.data instanceof Uint8Array &&
-    Buffer.compare(found.data, data) === 0;
-  if (!isSame) await writeNpyFile(EXAMPLE_PATH, { data, shape });
-  return { tau, stimuli };
-}
-
-/** Refuses to write over what is read, or into it, whatever links lead there. */
-async function requireOtherFiles(request: RunRequest, input: string, out: string): Promise<void> {
-  const read: [what: string, path: string][] = [['the raster', input]];
-  if (request.tauFile !== undefined) read.push(['the file of the taus', request.tauFile]);
-  const written: [option: string, path: string][] = [['--out', out]];
-  if (request.output.format === 'npy') written.push(['--out', provenancePathOf(out)]);
-  if (request.plotPath !== undefined) written.push(['--plot', request.plotPath]);
-  for (const [what, from] of read) {
-    for (const [option, to] of written) {
-      const given = option === '--out' ? request.out : to;
-      if ((await identify(from)) === (await identify(to))) {
-        throw new UsageError(
-          `Expected another file than ${what} for ${option} but received ${given}.`,
-        );
-      }
-      if ((await isZarr(from)) && (await isWithin(to, from))) {
-        throw new UsageError(
-          `Expected a place outside of ${from}, which is read, for ${option} but received ${given}.`,
-        );
-      }
-    }
-  }
-}
-
-/** Whether a path leads into a folder. */
-async function isWithin(path: string, folder: string): Promise<boolean> {
-  const found = await stat(folder).catch(() => undefined);
-  if (found?.isDirectory() !== true) return false;
-  const whole = `${await realpath(folder)}${sep}`;
-  // The nearest folder above that is there.
-  let above = dirname(resolve(path));
-  while (!(await isThere(above)) && dirname(above) !== above) above = dirname(above);
-  return `${await realpath(above)}${sep}`.startsWith(whole);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
-}
-
-/** The same text for two names of one file, and for two names that will be one. */
-async function identify(path: string): Promise<string> {
-  const found = await stat(path, { bigint: true }).catch(() => undefined);
-  if (found !== undefined) return `${found.dev}:${found.ino}`;
-  const folder = dirname(resolve(path));
-  return join(await realpath(folder).catch(() => folder), basename(path));
 }
 
 /** The job that has made an output; undefined where that is not known. */
@@ -459,100 +275,4 @@ async function withAdvice(
   return isInterrupted
     ? new InterruptedError(advice, error.exitCode === 143 ? 'SIGTERM' : 'SIGINT')
     : new CommandError(advice, { cause: error });
-}
-
-/** Draws what has come out, and says what it is. */
-async function present(
-  request: RunRequest,
-  { source, inputPath, job, stimuli }: Prepared,
-  outcome: Outcome,
-  out: string,
-  { stdout }: CommandContext,
-): Promise<void> {
-  const [batches, timesteps] = job.shape;
-  const files: [path: string, content: string][] = [];
-  if (stimuli !== undefined) files.push([inputPath, `the spikes, ${describeSource(source)}`]);
-  files.push([request.out, `the currents, ${formatShape(job.shape)} ${job.settings.dtype}`]);
-  const isPipe = job.input.format === 'pipe';
-  const isSmall = batches * timesteps * source.shape[2] <= MOST_SAMPLES;
-  const path = isPipe ? undefined : request.plotPath;
-  if (path !== undefined) {
-    files.push([path, await draw(path, request, { source, inputPath, job, stimuli }, out)]);
-  }
-  const input = !isPipe && isSmall ? `, ${await describeSpikes(source, job.settings.dt)}` : '';
-  const { dt, tau, noiseStd, noise, seed, method } = job.settings;
-  const window =
-    job.windowLength === 'Infinity'
-      ? 'window not cut'
-      : `window of ${counted(job.windowLength, 'step')}`;
-  const width = Math.max(...files.map(([name]) => name.length));
-  const { seconds, samples } = outcome;
-  const lines: [string, string][] = [
-    ['raster', `${describeSource(source)}${input}`],
-    ['synapses', `tau ${formatTimeRange(Float64Array.from(tau))}, dt ${formatTime(dt)}, ${window}`],
-    ...(noiseStd > 0
-      ? [['noise', `${noiseStd} after 1 s, on the ${noise}, seed ${seed}`] as [string, string]]
-      : []),
-    [
-      'computed',
-      `by method ${job.method}${method === 'auto' ? ' (chosen by auto)' : ''} in ` +
-        `${formatTime(seconds, 3)}, ${formatCount(samples / seconds)} samples/s`,
-    ],
-    ...files.map(([name, content], index): [string, string] => [
-      index === 0 ? 'files' : '',
-      `${name.padEnd(width)}  ${content}`,
-    ]),
-  ];
-  stdout.write(lines.map(([name, text]) => `${name.padEnd(10)}${text}\n`).join(''));
-}
-
-/** Draws the picture; returns what became of it, in words. */
-async function draw(
-  path: string,
-  request: RunRequest,
-  { source, inputPath, job, stimuli }: Prepared,
-  out: string,
-): Promise<string> {
-  const output = await (job.output.format === 'zarr' ? openZarrSource(out) : openNpySource(out));
-  try {
-    const recording = await loadRecording({
-      input: source,
-      output,
-      tau: job.settings.tau,
-      dt: job.settings.dt,
-      name: stimuli === undefined ? basename(inputPath) : 'An example of exponential synapses',
-      stimuli,
-    });
-    await drawToFile(path, recording);
-    return recording.isWhole
-      ? 'the picture'
-      : `the picture, of the first ${formatTime(
-          (recording.output?.timesteps ?? 0) * job.settings.dt,
-        )}; 'expsyn plot' draws others`;
-  } catch (error) {
-    if (request.isPlotWanted || !(error instanceof CommandError)) throw error;
-    return `not drawn: ${error.message}`;
-  } finally {
-    await output.close();
-  }
-}
-
-/** The shape and type of an input, as its file has them. */
-function describeSource({ shape, nAxes, type }: RasterSource): string {
-  const own = nAxes === 1 ? shape.slice(1, 2) : shape.slice(3 - nAxes);
-  return `${formatShape(own)} ${type}`;
-}
-
-async function describeSpikes(source: RasterSource, dt: number): Promise<string> {
-  const [batches, timesteps, columns] = source.shape;
-  const region = {
-    batches: { begin: 0, end: batches },
-    steps: { begin: 0, end: timesteps },
-    channels: { begin: 0, end: columns },
-  };
-  const data = batches * timesteps === 0 ? [] : await source.read(region);
-  const series = { data, timesteps: batches * timesteps, columns };
-  const { isSpikes, nonZeros, total } = summarizeInput(series);
-  if (!isSpikes) return `${formatCount(nonZeros)} values other than 0`;
-  return `${counted(total, 'spike')}, mean rate ${meanRate(total, series.timesteps, columns, dt)} spikes/s`;
 }

@@ -1,0 +1,59 @@
+/** Keeps a run from writing over what it reads. */
+import { realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+
+import { isZarr } from '../batch/open-source';
+import { provenancePathOf } from '../batch/provenance';
+import { UsageError } from '../errors';
+import type { RunRequest } from './run-options';
+
+/** Refuses to write over what is read, or into it, whatever links lead there. */
+export async function requireOtherFiles(
+  request: RunRequest,
+  input: string,
+  out: string,
+): Promise<void> {
+  const read: [what: string, path: string][] = [['the raster', input]];
+  if (request.tauFile !== undefined) read.push(['the file of the taus', request.tauFile]);
+  const written: [option: string, path: string][] = [['--out', out]];
+  if (request.output.format === 'npy') written.push(['--out', provenancePathOf(out)]);
+  if (request.plotPath !== undefined) written.push(['--plot', request.plotPath]);
+  for (const [what, from] of read) {
+    for (const [option, to] of written) {
+      const given = option === '--out' ? request.out : to;
+      if ((await identify(from)) === (await identify(to))) {
+        throw new UsageError(
+          `Expected another file than ${what} for ${option} but received ${given}.`,
+        );
+      }
+      if ((await isZarr(from)) && (await isWithin(to, from))) {
+        throw new UsageError(
+          `Expected a place outside of ${from}, which is read, for ${option} but received ${given}.`,
+        );
+      }
+    }
+  }
+}
+
+/** Whether a path leads into a folder. */
+async function isWithin(path: string, folder: string): Promise<boolean> {
+  const found = await stat(folder).catch(() => undefined);
+  if (found?.isDirectory() !== true) return false;
+  const whole = `${await realpath(folder)}${sep}`;
+  // The nearest folder above that is there.
+  let above = dirname(resolve(path));
+  while (!(await isThere(above)) && dirname(above) !== above) above = dirname(above);
+  return `${await realpath(above)}${sep}`.startsWith(whole);
+}
+
+/** The same text for two names of one file, and for two names that will be one. */
+async function identify(path: string): Promise<string> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  if (found !== undefined) return `${found.dev}:${found.ino}`;
+  const folder = dirname(resolve(path));
+  return join(await realpath(folder).catch(() => folder), basename(path));
+}
+
+export async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}

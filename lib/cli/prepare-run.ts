@@ -1,0 +1,146 @@
+/** From what `expsyn run` is told to an open input and the run that is to be made of it. */
+import { join } from 'node:path';
+
+import type { Job } from '../batch/job';
+import { openSource, specifyInput, type InputDescription } from '../batch/open-source';
+import { prepareJob } from '../batch/prepare-job';
+import { readProvenance } from '../batch/provenance';
+import { CommandError, UsageError } from '../errors';
+import { readNpyFile, writeNpyFile } from '../formats/npy';
+import type { RasterSource } from '../formats/raster-source';
+import { makeExampleRaster, type Stimulus } from './example-raster';
+import { formatShape } from './numbers';
+import { isThere, requireOtherFiles } from './other-files';
+import { completeSettings, describeInput, type RunRequest } from './run-options';
+import { formatTime } from './times';
+import { softwareVersion } from './version';
+
+export const DEFAULT_OUT = join('output', 'isyn.npy');
+const EXAMPLE_PATH = join('output', 'raster.npy');
+/** With shorter steps the example would take its user's time. */
+const SHORTEST_EXAMPLE_DT = 1e-4;
+
+/** An input that is open, and the run that is to be made of it. */
+export interface Prepared {
+  source: RasterSource;
+  /** As the user calls it. */
+  inputPath: string;
+  job: Job;
+  stimuli: readonly Stimulus[] | undefined;
+}
+
+/**
+ * Opens the input and plans the run.
+ *
+ * @param resumed The run that is to go on, or that has made the output already.
+ */
+export async function prepare(
+  request: RunRequest,
+  out: string | undefined,
+  resumed: Job | undefined,
+): Promise<Prepared> {
+  const isResumed = request.begin === 'resume';
+  const like = request.like === undefined ? undefined : await readLike(request.like);
+  const earlier = like ?? (request.input === undefined ? resumed : undefined);
+  const isExample = request.input === undefined && earlier === undefined;
+  if (isExample && isResumed && out !== undefined && (await isThere(out))) {
+    throw new UsageError(
+      `Expected an input with --resume, since nothing tells how ${request.out} was made.`,
+    );
+  }
+  const description =
+    request.input ?? (earlier === undefined ? exampleInput() : describeInput(earlier));
+  if (out !== undefined) await requireOtherFiles(request, description.path, out);
+  const example = isExample ? await writeExample(request) : undefined;
+  const settings = completeSettings(
+    { ...(example && { tau: Array.from(example.tau) }), ...definedOf(request.settings) },
+    earlier?.settings,
+  );
+  // A seed that was drawn is a part of the run.
+  if (resumed !== undefined && resumed.settings.noiseStd > 0 && settings.noiseStd > 0) {
+    settings.seed ??= resumed.settings.seed;
+  }
+  const input = await specifyInput(description);
+  if (input.format === 'pipe' && (isResumed || request.queue !== undefined)) {
+    const option = isResumed ? '--resume' : '--queue';
+    throw new UsageError(`Expected a file as the input with ${option} but received a pipe.`);
+  }
+  const source = await openSource(input, settings.dt, description.path);
+  try {
+    const stepsPerBlock = request.stepsPerBlock ?? earlier?.stepsPerBlock;
+    const job = await prepareJob(
+      {
+        software: softwareVersion(),
+        name: description.path,
+        input,
+        settings,
+        output: request.output,
+        stepsPerBlock,
+        isQueued: request.queue !== undefined,
+      },
+      source,
+    );
+    if (request.isPlotWanted && job.shape.includes(0)) {
+      throw new CommandError(
+        `Expected at least one time step in ${description.path} for --plot but received ` +
+          `${describeSource(source)}; leave out --plot.`,
+      );
+    }
+    return { source, inputPath: description.path, job, stimuli: example?.stimuli };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+async function readLike(path: string): Promise<Job> {
+  const format = /\.zarr\/?$/i.test(path) ? 'zarr' : 'npy';
+  const provenance = await readProvenance(path, format);
+  if (provenance !== undefined) return { ...provenance.job, shards: [] };
+  throw new CommandError(
+    `Expected an output of 'expsyn run' for --like but nothing tells how ${path} was made.`,
+  );
+}
+
+function definedOf<Type extends object>(values: Type): Partial<Type> {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Partial<Type>;
+}
+
+function exampleInput(): InputDescription {
+  const path = EXAMPLE_PATH;
+  return {
+    path,
+    isEventList: false,
+    timeUnit: undefined,
+    duration: undefined,
+    channels: undefined,
+  };
+}
+
+/** Makes the raster of the example, and writes it where the run reads it. */
+async function writeExample(request: RunRequest) {
+  const { dt = 1e-3 } = request.settings;
+  if (dt < SHORTEST_EXAMPLE_DT) {
+    throw new UsageError(
+      `Expected at least ${formatTime(SHORTEST_EXAMPLE_DT)} for --dt of the example but ` +
+        `received ${formatTime(dt)}; give a raster of your own.`,
+    );
+  }
+  const { data, shape, tau, stimuli } = makeExampleRaster(dt);
+  // Left as it is where it is the same, so that a run can be resumed.
+  const found = await readNpyFile(EXAMPLE_PATH).catch(() => undefined);
+  const isSame =
+    found !== undefined &&
+    formatShape(found.shape) === formatShape(shape) &&
+    found.data instanceof Uint8Array &&
+    Buffer.compare(found.data, data) === 0;
+  if (!isSame) await writeNpyFile(EXAMPLE_PATH, { data, shape });
+  return { tau, stimuli };
+}
+
+/** The shape and type of an input, as its file has them. */
+export function describeSource({ shape, nAxes, type }: RasterSource): string {
+  const own = nAxes === 1 ? shape.slice(1, 2) : shape.slice(3 - nAxes);
+  return `${formatShape(own)} ${type}`;
+}

@@ -1,0 +1,111 @@
+/** What a run shows when it is complete: a picture, and what has come out, in words. */
+import { basename } from 'node:path';
+
+import { CommandError } from '../errors';
+import { openNpySource } from '../formats/npy-file';
+import type { RasterSource } from '../formats/raster-source';
+import { openZarrSource } from '../formats/zarr';
+import { counted, formatCount, formatShape } from './numbers';
+import { drawToFile, loadRecording, MOST_SAMPLES } from './plot-output';
+import { describeSource, type Prepared } from './prepare-run';
+import { meanRate, summarizeInput } from './reduction';
+import type { RunRequest } from './run-options';
+import type { CommandContext } from './streams';
+import { formatTime, formatTimeRange } from './times';
+
+/** What a run has come to. */
+export interface Outcome {
+  /** Seconds in this process, and samples that were computed in it. */
+  seconds: number;
+  samples: number;
+}
+
+/** Draws what has come out, and says what it is. */
+export async function present(
+  request: RunRequest,
+  { source, inputPath, job, stimuli }: Prepared,
+  outcome: Outcome,
+  out: string,
+  { stdout }: CommandContext,
+): Promise<void> {
+  const [batches, timesteps] = job.shape;
+  const files: [path: string, content: string][] = [];
+  if (stimuli !== undefined) files.push([inputPath, `the spikes, ${describeSource(source)}`]);
+  files.push([request.out, `the currents, ${formatShape(job.shape)} ${job.settings.dtype}`]);
+  const isPipe = job.input.format === 'pipe';
+  const isSmall = batches * timesteps * source.shape[2] <= MOST_SAMPLES;
+  const path = isPipe ? undefined : request.plotPath;
+  if (path !== undefined) {
+    files.push([path, await draw(path, request, { source, inputPath, job, stimuli }, out)]);
+  }
+  const input = !isPipe && isSmall ? `, ${await describeSpikes(source, job.settings.dt)}` : '';
+  const { dt, tau, noiseStd, noise, seed, method } = job.settings;
+  const window =
+    job.windowLength === 'Infinity'
+      ? 'window not cut'
+      : `window of ${counted(job.windowLength, 'step')}`;
+  const width = Math.max(...files.map(([name]) => name.length));
+  const { seconds, samples } = outcome;
+  const lines: [string, string][] = [
+    ['raster', `${describeSource(source)}${input}`],
+    ['synapses', `tau ${formatTimeRange(Float64Array.from(tau))}, dt ${formatTime(dt)}, ${window}`],
+    ...(noiseStd > 0
+      ? [['noise', `${noiseStd} after 1 s, on the ${noise}, seed ${seed}`] as [string, string]]
+      : []),
+    [
+      'computed',
+      `by method ${job.method}${method === 'auto' ? ' (chosen by auto)' : ''} in ` +
+        `${formatTime(seconds, 3)}, ${formatCount(samples / seconds)} samples/s`,
+    ],
+    ...files.map(([name, content], index): [string, string] => [
+      index === 0 ? 'files' : '',
+      `${name.padEnd(width)}  ${content}`,
+    ]),
+  ];
+  stdout.write(lines.map(([name, text]) => `${name.padEnd(10)}${text}\n`).join(''));
+}
+
+/** Draws the picture; returns what became of it, in words. */
+async function draw(
+  path: string,
+  request: RunRequest,
+  { source, inputPath, job, stimuli }: Prepared,
+  out: string,
+): Promise<string> {
+  const output = await (job.output.format === 'zarr' ? openZarrSource(out) : openNpySource(out));
+  try {
+    const recording = await loadRecording({
+      input: source,
+      output,
+      tau: job.settings.tau,
+      dt: job.settings.dt,
+      name: stimuli === undefined ? basename(inputPath) : 'An example of exponential synapses',
+      stimuli,
+    });
+    await drawToFile(path, recording);
+    return recording.isWhole
+      ? 'the picture'
+      : `the picture, of the first ${formatTime(
+          (recording.output?.timesteps ?? 0) * job.settings.dt,
+        )}; 'expsyn plot' draws others`;
+  } catch (error) {
+    if (request.isPlotWanted || !(error instanceof CommandError)) throw error;
+    return `not drawn: ${error.message}`;
+  } finally {
+    await output.close();
+  }
+}
+
+async function describeSpikes(source: RasterSource, dt: number): Promise<string> {
+  const [batches, timesteps, columns] = source.shape;
+  const region = {
+    batches: { begin: 0, end: batches },
+    steps: { begin: 0, end: timesteps },
+    channels: { begin: 0, end: columns },
+  };
+  const data = batches * timesteps === 0 ? [] : await source.read(region);
+  const series = { data, timesteps: batches * timesteps, columns };
+  const { isSpikes, nonZeros, total } = summarizeInput(series);
+  if (!isSpikes) return `${formatCount(nonZeros)} values other than 0`;
+  return `${counted(total, 'spike')}, mean rate ${meanRate(total, series.timesteps, columns, dt)} spikes/s`;
+}
