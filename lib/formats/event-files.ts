@@ -1,5 +1,6 @@
 /** What all files of events have in common: how an event finds its step, and how events are counted. */
 import { CommandError } from '../errors';
+import type { NpyData } from './npy';
 import { lengthOf, sizeOfRegion, type Region } from './raster-source';
 
 /** How events become a raster. All numbers are positive and finite. */
@@ -231,9 +232,7 @@ function countsIn(length: number, name: string, memory: Uint8Array | undefined):
 }
 
 /** Numbers of any type as numbers; whole ones beyond 2^53 lose their last digits. */
-export function toNumbers(
-  values: ArrayLike<number> | BigInt64Array | BigUint64Array,
-): ArrayLike<number> {
+export function toNumbers(values: NpyData): Exclude<NpyData, BigInt64Array | BigUint64Array> {
   return values instanceof BigInt64Array || values instanceof BigUint64Array
     ? Float64Array.from(values, Number)
     : values;

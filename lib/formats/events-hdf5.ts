@@ -1,10 +1,6 @@
 /** Events in HDF5 files, as the Spiking Heidelberg Digits have them: a list of events per sample. */
 import { open } from 'node:fs/promises';
-import { devNull } from 'node:os';
 import { resolve } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
-
-import type { Metadata, ready } from 'h5wasm/node' with { 'resolution-mode': 'import' };
 
 import { CommandError, fileError } from '../errors';
 import {
@@ -14,24 +10,21 @@ import {
   EventCheck,
   EventCounts,
   stepOf,
-  toNumbers,
   type Binning,
   type EventOptions,
 } from './event-files';
 import { identifyFile } from './fingerprint';
-import { decodeBytes, readBytes } from './npy';
+import type { Lists, ListsDescription } from './hdf5/lists-file';
+import { ListsReader, PATIENCE } from './hdf5/lists-reader';
+import { readBytes } from './npy';
 import { requireFile } from './npy-file';
 import type { InputIdentity, RasterSource, Region } from './raster-source';
-
-type Hdf5 = Awaited<typeof ready>;
 
 const TIMES = 'spikes/times';
 const UNITS = 'spikes/units';
 /** Samples are read together as long as their times, or their units, have at most so many bytes. */
 const GROUP_BYTES = 2 ** 18;
 const MAX_GROUP_SAMPLES = 256;
-/** C's hvl_t in WebAssembly: the number of elements and their address, 32 bits each. */
-const LIST_BYTES = 8;
 const SIGNATURE = Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a);
 /** A file may begin with bytes of its user's: none, or this many, or twice as many, and so on. */
 const MIN_USER_BYTES = 512;
@@ -44,25 +37,25 @@ const MIN_USER_BYTES = 512;
  *
  * All events are checked. Neither here nor later is more than a group of samples in memory.
  *
+ * @param patience Milliseconds after which the HDF5 library is given up.
  * @throws CommandError when it is no such file, an event has no bin, or h5wasm is not installed.
  */
-export async function openEventsHdf5(path: string, options: EventOptions): Promise<RasterSource> {
+export async function openEventsHdf5(
+  path: string,
+  options: EventOptions,
+  patience = PATIENCE,
+): Promise<RasterSource> {
   const absolute = resolve(path);
   const identity = await identifyHdf5(absolute, path, options);
-  const hdf5 = await loadHdf5();
-  const file = openHdf5(hdf5, absolute, path);
+  const reader = await ListsReader.open(absolute, path, [TIMES, UNITS], patience);
   try {
-    const times = new ListsDataset(hdf5, file, TIMES, path);
-    const units = new ListsDataset(hdf5, file, UNITS, path);
-    const samples = new Samples(times, units, path);
+    const samples = new Samples(reader, path);
     checkPlausible(samples.length, identity.bytes, path);
-    const binning = binningOf(options, times.code);
+    const binning = binningOf(options, samples.timesCode);
     const check = new EventCheck(binning, path);
     const lengths = await checkSamples(samples, check);
     const shape = [samples.length, ...check.shape] as const;
     return new EventsHdf5Source(identity, {
-      hdf5,
-      file,
       name: path,
       shape,
       samples,
@@ -70,7 +63,7 @@ export async function openEventsHdf5(path: string, options: EventOptions): Promi
       options: binning,
     });
   } catch (error) {
-    closeHdf5(hdf5, file);
+    await reader.close();
     throw error;
   }
 }
@@ -110,179 +103,6 @@ async function identifyHdf5(
   }
 }
 
-let loading: Promise<Hdf5> | undefined;
-
-/** An ES module, and only needed here, so it is loaded when such a file is opened. */
-async function loadHdf5(): Promise<Hdf5> {
-  loading ??= import('h5wasm/node').then(async (module) => {
-    const hdf5 = await module.ready;
-    silence(hdf5);
-    return hdf5;
-  });
-  try {
-    return await loading;
-  } catch (cause) {
-    throw new CommandError(
-      "Expected the package that reads HDF5 but it could not be loaded; run 'npm install h5wasm'.",
-      { cause },
-    );
-  }
-}
-
-/**
- * HDF5 prints what goes wrong, over many lines. Its own way to be quiet, h5wasm's error handler that
- * throws, leaves a file open every time, so its standard error, and not this process's, becomes the
- * null device: a stream that is opened takes the lowest number that is free.
- */
-function silence({ FS }: Hdf5): void {
-  const getStream: unknown = Reflect.get(FS, 'getStream');
-  if (typeof getStream !== 'function') return;
-  // First, so that the number stays taken should there be no null device.
-  const spare = FS.open(devNull, 'w');
-  FS.close(Reflect.apply(getStream, FS, [2]) as typeof spare);
-  FS.open(devNull, 'w');
-  FS.close(spare);
-}
-
-function openHdf5(hdf5: Hdf5, absolute: string, name: string): bigint {
-  const file = guard(name, () => hdf5.open(absolute, hdf5.H5F_ACC_RDONLY, false, -1, -1));
-  if (file < 0n) {
-    throw new CommandError(
-      `Expected a whole HDF5 file in ${name} but it could not be opened; ` +
-        'it is damaged, or not complete.',
-    );
-  }
-  return file;
-}
-
-/** Nothing can be lost of a file that is only read, so a failure is not worth a word. */
-function closeHdf5(hdf5: Hdf5, file: bigint): void {
-  try {
-    hdf5.close_file(file);
-  } catch {
-    // The library has failed before, as its caller reports.
-  }
-}
-
-/** What the library throws, a trap of its code among it, means that the file is damaged. */
-function guard<Result>(name: string, call: () => Result): Result {
-  try {
-    return call();
-  } catch (cause) {
-    if (cause instanceof CommandError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const [line = ''] = reason.split('\n');
-    throw new CommandError(`Could not read ${name}: the HDF5 library says '${line}'.`, { cause });
-  }
-}
-
-/** A dataset of shape (B,) whose elements are lists of numbers. */
-class ListsDataset {
-  /** B. */
-  readonly length: number;
-  readonly itemBytes: number;
-  readonly #hdf5: Hdf5;
-  readonly #file: bigint;
-  readonly #path: string;
-  readonly #name: string;
-  readonly code: string;
-
-  /** @throws CommandError when there is no such dataset. */
-  constructor(hdf5: Hdf5, file: bigint, path: string, name: string) {
-    this.#hdf5 = hdf5;
-    this.#file = file;
-    this.#path = path;
-    this.#name = name;
-    const {
-      shape,
-      type,
-      vlen_type: element,
-    } = guard(name, () => {
-      if (hdf5.get_type(file, path) !== hdf5.H5G_DATASET) {
-        throw new CommandError(
-          `Expected the datasets ${TIMES} and ${UNITS} in ${name} but there is no ${path}.`,
-        );
-      }
-      return hdf5.get_dataset_metadata(file, path);
-    });
-    const code = type === hdf5.H5T_class_t.H5T_VLEN.value ? codeOf(hdf5, element) : undefined;
-    if (code === undefined || element === undefined) {
-      throw new CommandError(
-        `Expected variable-length arrays of integers or floats in ${path} of ${name} ` +
-          'but received another type of elements.',
-      );
-    }
-    const [length] = shape ?? [];
-    if (length === undefined || shape?.length !== 1) {
-      throw new CommandError(
-        `Expected shape (B,), a list for each of B samples, in ${path} of ${name} ` +
-          `but received (${shape?.join(', ') ?? ''}).`,
-      );
-    }
-    this.length = length;
-    this.itemBytes = element.size;
-    this.code = code;
-  }
-
-  /** The lists of the samples from `begin` to the one before `end`. */
-  read(begin: number, end: number): ArrayLike<number>[] {
-    return guard(this.#name, () => this.#read(begin, end));
-  }
-
-  #read(begin: number, end: number): ArrayLike<number>[] {
-    const hdf5 = this.#hdf5;
-    const count = [BigInt(end - begin)];
-    const size = (end - begin) * LIST_BYTES;
-    const address = hdf5._malloc(size);
-    if (address === 0) throw this.#failure(begin, end);
-    try {
-      // Where HDF5 fails on the way it leaves elements as they were.
-      hdf5.HEAPU8.fill(0, address, address + size);
-      const [offset, stride, target] = [[BigInt(begin)], [1n], BigInt(address)];
-      const status = hdf5.get_dataset_data(this.#file, this.#path, count, offset, stride, target);
-      // What was read before the failure is lost, since who frees it then is not defined.
-      if (status < 0) throw this.#failure(begin, end);
-      const lists = this.#decode(address, end - begin);
-      hdf5.reclaim_vlen_memory_count(this.#file, this.#path, '', target, count);
-      return lists;
-    } finally {
-      hdf5._free(address);
-    }
-  }
-
-  /** Copies of the lists that the structures at `address` point to. */
-  #decode(address: number, length: number): ArrayLike<number>[] {
-    const heap = this.#hdf5.HEAPU8;
-    const view = new DataView(heap.buffer, heap.byteOffset + address, length * LIST_BYTES);
-    return Array.from({ length }, (_, index) => {
-      // WebAssembly is little-endian on every machine.
-      const items = view.getUint32(index * LIST_BYTES, true);
-      const begin = view.getUint32(index * LIST_BYTES + 4, true);
-      const bytes = heap.slice(begin, begin + items * this.itemBytes);
-      return toNumbers(decodeBytes(bytes, { code: this.code, isBigEndian: false }));
-    });
-  }
-
-  #failure(begin: number, end: number): CommandError {
-    const samples = end - begin === 1 ? `sample ${begin}` : `samples ${begin} to ${end - 1}`;
-    return new CommandError(
-      `Could not read ${this.#path} of ${samples} in ${this.#name}: the file is damaged, or it is ` +
-        'compressed by a filter that is not known here, or the memory is used up.',
-    );
-  }
-}
-
-/** NumPy's code of a type of elements, whatever its byte order: lists are read as little-endian. */
-function codeOf(hdf5: Hdf5, element: Metadata | undefined): string | undefined {
-  if (element === undefined) return undefined;
-  const { type, size, signed } = element;
-  const { H5T_INTEGER, H5T_FLOAT } = hdf5.H5T_class_t;
-  if (type === H5T_INTEGER.value && [1, 2, 4, 8].includes(size))
-    return `${signed ? 'i' : 'u'}${size}`;
-  if (type === H5T_FLOAT.value && [2, 4, 8].includes(size)) return `f${size}`;
-  return undefined;
-}
-
 /** The events of one sample. */
 interface Sample {
   times: ArrayLike<number>;
@@ -294,12 +114,14 @@ class Samples {
   readonly length: number;
   /** Bytes of an event in the dataset whose elements are larger. */
   readonly eventBytes: number;
-  readonly #times: ListsDataset;
-  readonly #units: ListsDataset;
+  /** NumPy's code of the type of the times. */
+  readonly timesCode: string;
+  readonly #reader: ListsReader;
   readonly #name: string;
 
   /** @throws CommandError when there are none, or the datasets disagree. */
-  constructor(times: ListsDataset, units: ListsDataset, name: string) {
+  constructor(reader: ListsReader, name: string) {
+    const [times, units] = reader.descriptions as [ListsDescription, ListsDescription];
     if (times.length !== units.length || times.length === 0) {
       throw new CommandError(
         `Expected lists of as many samples, at least one, in ${TIMES} and ${UNITS} of ${name} ` +
@@ -308,24 +130,59 @@ class Samples {
     }
     this.length = times.length;
     this.eventBytes = Math.max(times.itemBytes, units.itemBytes);
-    this.#times = times;
-    this.#units = units;
+    this.timesCode = times.code;
+    this.#reader = reader;
     this.#name = name;
   }
 
-  /** The samples from `begin` to the one before `end`. */
-  read(begin: number, end: number): Sample[] {
-    const units = this.#units.read(begin, end);
-    return this.#times.read(begin, end).map((times, index) => {
-      const own = units[index] ?? [];
-      if (times.length !== own.length) {
+  /**
+   * The samples from `begin` to the one before `end`, in groups: each is read while the one before it
+   * is used.
+   *
+   * @param endOf Before which sample a group that begins with one ends.
+   */
+  async *groups(
+    begin: number,
+    end: number,
+    endOf: (first: number) => number,
+  ): AsyncGenerator<{ first: number; group: Sample[] }> {
+    let first = begin;
+    let next = first < end ? endOf(first) : end;
+    let reading = first < end ? this.#read(first, next) : undefined;
+    while (reading !== undefined) {
+      const group = await reading;
+      const current = first;
+      first = next;
+      reading = undefined;
+      if (first < end) {
+        next = endOf(first);
+        reading = this.#read(first, next);
+        // Told when it is its turn, if there is one.
+        reading.catch(() => undefined);
+      }
+      yield { first: current, group };
+    }
+  }
+
+  async #read(begin: number, end: number): Promise<Sample[]> {
+    const [times, units] = (await this.#reader.read(begin, end)) as [Lists, Lists];
+    let at = 0;
+    return Array.from(times.lengths, (nTimes, index) => {
+      const nUnits = units.lengths[index];
+      if (nTimes !== nUnits) {
         throw new CommandError(
           `Expected as many times as units of every sample in ${this.#name} but sample ` +
-            `${begin + index} has ${times.length} times and ${own.length} units.`,
+            `${begin + index} has ${nTimes} times and ${nUnits} units.`,
         );
       }
-      return { times, units: own };
+      const [from, to] = [at, at + nTimes];
+      at = to;
+      return { times: times.numbers.subarray(from, to), units: units.numbers.subarray(from, to) };
     });
+  }
+
+  close(): Promise<void> {
+    return this.#reader.close();
   }
 }
 
@@ -345,22 +202,20 @@ function checkPlausible(nSamples: number, fileBytes: number, name: string): void
 async function checkSamples(samples: Samples, check: EventCheck): Promise<Uint32Array> {
   const lengths = new Uint32Array(samples.length);
   let size = 1;
-  for (let begin = 0; begin < samples.length;) {
-    const group = samples.read(begin, Math.min(samples.length, begin + size));
+  const endOf = (first: number): number => Math.min(samples.length, first + size);
+  for await (const { first, group } of samples.groups(0, samples.length, endOf)) {
     let nEvents = 0;
     for (const [index, { times, units }] of group.entries()) {
-      const sample = begin + index;
+      const sample = first + index;
       lengths[sample] = times.length;
       nEvents += times.length;
       for (let event = 0; event < times.length; event++) {
         check.stepOf(times[event] ?? NaN, units[event] ?? NaN, event, sample);
       }
     }
-    begin += group.length;
     // As many as fit if they are like these; the length of a list is not known before it is read.
     const fitting = Math.floor((GROUP_BYTES * group.length) / (nEvents * samples.eventBytes));
     size = Math.max(1, Math.min(fitting, 2 * size, MAX_GROUP_SAMPLES));
-    await setImmediate();
   }
   return lengths;
 }
@@ -371,19 +226,14 @@ class EventsHdf5Source implements RasterSource {
   readonly itemBytes = COUNT_TYPE.itemBytes;
   readonly isInterleaved = false;
   readonly shape: readonly [number, number, number];
-  readonly #hdf5: Hdf5;
-  readonly #file: bigint;
   readonly #name: string;
   readonly #samples: Samples;
   readonly #lengths: Uint32Array;
   readonly #options: Binning;
-  #isOpen = true;
 
   constructor(
     readonly identity: InputIdentity,
     content: {
-      hdf5: Hdf5;
-      file: bigint;
       name: string;
       shape: readonly [number, number, number];
       samples: Samples;
@@ -393,8 +243,6 @@ class EventsHdf5Source implements RasterSource {
     },
   ) {
     this.shape = content.shape;
-    this.#hdf5 = content.hdf5;
-    this.#file = content.file;
     this.#name = content.name;
     this.#samples = content.samples;
     this.#lengths = content.lengths;
@@ -405,16 +253,14 @@ class EventsHdf5Source implements RasterSource {
     const counter = new EventCounts(region, this.#name, memory);
     const { begin, end } = region.batches;
     if (counter.counts.length === 0) return counter.counts;
-    for (let first = begin; first < end;) {
-      const next = this.#groupEnd(first, end);
-      for (const [index, { times, units }] of this.#samples.read(first, next).entries()) {
+    const endOf = (first: number): number => this.#groupEnd(first, end);
+    for await (const { first, group } of this.#samples.groups(begin, end, endOf)) {
+      for (const [index, { times, units }] of group.entries()) {
         for (let event = 0; event < times.length; event++) {
           const step = stepOf(times[event] ?? NaN, this.#options);
           counter.add(first + index, step, units[event] ?? NaN);
         }
       }
-      first = next;
-      await setImmediate();
     }
     return counter.counts;
   }
@@ -432,8 +278,6 @@ class EventsHdf5Source implements RasterSource {
   }
 
   close(): Promise<void> {
-    if (this.#isOpen) closeHdf5(this.#hdf5, this.#file);
-    this.#isOpen = false;
-    return Promise.resolve();
+    return this.#samples.close();
   }
 }
