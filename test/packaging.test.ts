@@ -229,6 +229,16 @@ describe('the package', () => {
     }
   });
 
+  it('has a command that can be run as a file, in a clone too', async function () {
+    if (process.platform === 'win32') return this.skip();
+    const { bin, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      bin: { expsyn: string };
+      version: string;
+    };
+    const { output, errors } = await runProgram(join(ROOT, bin.expsyn), ['--version']);
+    assert.deepEqual({ output, errors }, { output: `${version}\n`, errors: '' });
+  });
+
   it('contains what it needs to run and to build, and nothing else', () => {
     for (const name of [
       'package.json',

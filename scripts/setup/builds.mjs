@@ -1,5 +1,5 @@
 /** The builds: the addon, the tests of its core, and the TypeScript. */
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
@@ -66,6 +66,8 @@ export function buildTypeScript(stamps) {
     commands: [
       [process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']],
     ],
+    // For npx, which runs a clone's own command as the file that it is.
+    after: () => chmodSync(join(root, 'dist/cli/main.js'), 0o755),
   });
 }
 
@@ -84,7 +86,7 @@ async function buildByCmake(stamps, toolchain, folder, target) {
 }
 
 /** Builds unless the result is there and current; resolves to whether it built. */
-async function build(stamps, { name, result, hash, before, commands }) {
+async function build(stamps, { name, result, hash, before, commands, after }) {
   if (existsSync(join(root, result)) && stamps.isCurrent(result, hash)) return false;
   const start = performance.now();
   console.log(`set-up: building ${name}`);
@@ -101,6 +103,7 @@ async function build(stamps, { name, result, hash, before, commands }) {
         `its output is above, the whole in ${log}.`,
     );
   }
+  after?.();
   stamps.record(result, hash);
   console.log(`set-up: built ${name} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
   return true;
