@@ -49,9 +49,14 @@ const REASONS: Record<string, string> = {
   ELOOP: 'its symbolic links go round in a circle',
 };
 
+/** Whether an error is the operating system's with one of some codes. */
+export function hasCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}
+
 /** Whether a file or folder was not there. */
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^(ENOENT|ENOTDIR)$/.test(String(error.code));
+  return hasCode(error, 'ENOENT', 'ENOTDIR');
 }
 
 /** The operating system's error code of a failed file operation, else undefined. */

@@ -20,7 +20,7 @@ import { Command, expsyn, succeed } from './command-line';
 import { spikes } from './oracle';
 import { PYTHON } from './python';
 
-import { contentOf, emptyFolders } from './folders';
+import { contentOf, emptyFolders, unfinishedFile } from './folders';
 
 describe('a run that meets a fault', function () {
   const work = emptyFolders();
@@ -54,7 +54,10 @@ describe('a run that meets a fault', function () {
       const command = new Command(['run', 'short.npy', ...flags, '--out', 'isyn.npy'], {
         cwd: work.path,
       });
-      while (!existsSync('.isyn.npy.part/shards/0.json') && command.child.exitCode === null)
+      while (
+        unfinishedFile('isyn.npy', 'shards/0.json') === undefined &&
+        command.child.exitCode === null
+      )
         await sleep(5);
       await truncate('short.npy', 100_000);
       const { code } = await command.ended;

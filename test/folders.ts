@@ -1,8 +1,9 @@
 /** Folders for the tests of a suite, removed when it has ended, and what is in them. */
 import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** A folder for all tests of the suite that calls this; the path is known when they run. */
 export function temporaryFolder(): { readonly path: string } {
@@ -43,4 +44,17 @@ export async function contentOf(path: string): Promise<string[]> {
       .digest('hex')}`;
   });
   return Promise.all(contents);
+}
+
+/** Where an unfinished run has a file; undefined when there is no run, or no such file. */
+export function unfinishedFile(out: string, name: string): string | undefined {
+  const folder = join(dirname(out), `.${basename(out)}.part`);
+  try {
+    const text = readFileSync(join(folder, 'job.json'), 'utf8');
+    const { attempt } = JSON.parse(text) as { attempt: string };
+    const path = join(folder, attempt, name);
+    return existsSync(path) ? path : undefined;
+  } catch {
+    return undefined;
+  }
 }

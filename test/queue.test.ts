@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { writeNpyFile } from '../lib/formats/npy';
 import { Command, expsyn, succeed } from './command-line';
+import { unfinishedFile } from './folders';
 import { spikes } from './oracle';
 
 function isRunning({ child }: Command): boolean {
@@ -171,7 +172,7 @@ describe('a run on a queue', function () {
     const args = ['raster.npy', ...FLAGS, '--noise', 'state'];
     await succeed(...args, '--out', 'local.zarr');
     const run = new Command(['run', ...args, '--out', 'q.zarr', '--queue', address], { cwd: work });
-    while (!existsSync('.q.zarr.part/submission')) await sleep(5);
+    while (unfinishedFile('q.zarr', 'submission') === undefined) await sleep(5);
     await sleep(300);
     redis.kill('SIGKILL');
     await once(redis, 'close');
@@ -214,6 +215,59 @@ describe('a run on a queue', function () {
     const done = worker.err;
     await sleep(1000);
     assert.equal(worker.err, done, 'the worker does no more');
+  });
+
+  it('gives another run in its place no bytes of workers that do not know yet', async () => {
+    const tau = (time: string) => ['raster.npy', ...FLAGS, '--tau', time, '--out'] as const;
+    await succeed(...tau('100ms'), 'local.zarr');
+    for (const more of [[], ['--queue', address]]) {
+      await rm('q.zarr', { recursive: true, force: true });
+      await startWorkers(1);
+      const run = new Command(['run', ...tau('20ms'), 'q.zarr', '--queue', address], { cwd: work });
+      const [worker] = workers;
+      while (worker?.err.includes(': done in') !== true) await sleep(5);
+      // It works on one of the others when it is stopped.
+      await sleep(50);
+      worker.child.kill('SIGSTOP');
+      await run.kill('SIGKILL');
+      const other = new Command(['run', ...tau('100ms'), 'q.zarr', '--restart', ...more], {
+        cwd: work,
+      });
+      await sleep(500);
+      worker.child.kill('SIGCONT');
+      assert.equal((await other.ended).code, 0, other.err);
+      await checkSame('q.zarr', 'local.zarr');
+      await sleep(1500);
+      assert.ok(!existsSync('.q.zarr.part'), 'nothing is made again');
+      await Promise.all(workers.map(async (one) => one.kill('SIGKILL')));
+      workers = [];
+    }
+  });
+
+  it('can be interrupted when Redis is gone, and so can workers', async () => {
+    await startWorkers(1);
+    const args = ['run', 'raster.npy', ...FLAGS, '--steps', '20', '--out', 'q.zarr'];
+    const run = new Command([...args, '--queue', address], { cwd: work });
+    const [worker] = workers;
+    while (worker?.err.includes(': done in') !== true) await sleep(5);
+    try {
+      redis.kill('SIGKILL');
+      await once(redis, 'close');
+      // Until it has looked for jobs in vain.
+      await sleep(6000);
+      run.child.kill('SIGINT');
+      worker.child.kill('SIGTERM');
+      const ends = Promise.all([run.ended, worker.ended]);
+      const ended = await Promise.race([ends, sleep(20_000, undefined)]);
+      assert.deepEqual(
+        ended?.map(({ code }) => code),
+        [130, 0],
+      );
+      assert.match(run.err, /^Interrupted when \d+ % of q\.zarr were done; .*--resume/);
+    } finally {
+      await run.kill('SIGKILL');
+      await startRedis();
+    }
   });
 
   it('says which shard cannot be computed, and why', async () => {

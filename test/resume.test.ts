@@ -1,14 +1,23 @@
 /** Runs that are interrupted go on to the same bytes. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { lockFolder } from '../lib/batch/lock';
 import { writeNpyFile } from '../lib/formats/npy';
 import { Command, expsyn, succeed } from './command-line';
 import { spikes } from './oracle';
 
-import { contentOf, emptyFolders } from './folders';
+import { contentOf, emptyFolders, unfinishedFile } from './folders';
+
+interface Holder {
+  pid: number;
+  host: string;
+  token: string;
+}
 
 describe('a run that is interrupted', function () {
   const work = emptyFolders();
@@ -110,17 +119,19 @@ describe('a run that is interrupted', function () {
     while (!existsSync(path)) await sleep(5);
   }
 
+  async function waitForJournal(): Promise<void> {
+    while (unfinishedFile('isyn.npy', 'shards/0.json') === undefined) await sleep(5);
+  }
+
   /** Begins a run and kills it when something of it is safe. */
   async function leaveUnfinished(...more: string[]): Promise<void> {
     for (;;) {
       const args = ['run', 'raster.npy', ...FLAGS, ...more, '--out', 'isyn.npy', '--restart'];
       const command = new Command(args, { cwd: work.path });
-      const journal = waitFor('.isyn.npy.part/shards/0.json').then(() => 'begun' as const);
+      const journal = waitForJournal().then(() => 'begun' as const);
       const won = await Promise.race([command.ended, journal]);
       await command.kill('SIGKILL');
-      const part = '.isyn.npy.part';
-      const isLeft = existsSync(`${part}/job.json`) && existsSync(`${part}/data.npy`);
-      if (won === 'begun' && isLeft) return;
+      if (won === 'begun' && unfinishedFile('isyn.npy', 'data.npy') !== undefined) return;
     }
   }
 
@@ -171,11 +182,12 @@ describe('a run that is interrupted', function () {
     await writeRaster();
     await leaveUnfinished();
     const args = ['raster.npy', ...FLAGS, '--out', 'isyn.npy', '--resume'];
-    const part = '.isyn.npy.part';
+    const journal = unfinishedFile('isyn.npy', 'shards/0.json') ?? '';
+    const data = unfinishedFile('isyn.npy', 'data.npy') ?? '';
     for (const [path, damage, pattern] of [
-      [`${part}/shards/0.json`, 'x', /journal of a run, .* is damaged; begin anew with --restart/],
-      [`${part}/shards/0.json`, '{"blocksDone":-1}', /journal of a run, .* is damaged/],
-      [`${part}/job.json`, '{', /description of a run, .* damaged; .* --restart/],
+      [journal, 'x', /journal of a run, .* is damaged; begin anew with --restart/],
+      [journal, '{"blocksDone":-1}', /journal of a run, .* is damaged/],
+      ['.isyn.npy.part/job.json', '{', /description of a run, .* damaged; .* --restart/],
     ] as const) {
       const before = await readFile(path);
       await writeFile(path, damage);
@@ -184,7 +196,7 @@ describe('a run that is interrupted', function () {
       assert.match(err, pattern);
       await writeFile(path, before);
     }
-    await truncate(`${part}/data.npy`, 1000);
+    await truncate(data, 1000);
     assert.match(
       (await expsyn(...args)).err,
       /as the run left it but it is damaged; begin anew with --restart\.\n$/,
@@ -196,7 +208,6 @@ describe('a run that is interrupted', function () {
     await writeRaster();
     await mkdir('.isyn.npy.part');
     const lock = '.isyn.npy.part/lock';
-    const { hostname } = await import('node:os');
     await writeFile(lock, JSON.stringify({ pid: process.pid, host: hostname() }));
     const refused = await expsyn('raster.npy', ...FLAGS, '--out', 'isyn.npy');
     assert.equal(refused.code, 1);
@@ -206,6 +217,15 @@ describe('a run that is interrupted', function () {
     );
     await writeFile(lock, JSON.stringify({ pid: 2 ** 22 + 1, host: hostname() }));
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');
+    // One that is being written, or was when its process was killed.
+    await mkdir('.isyn.npy.part');
+    await writeFile(lock, '');
+    const waiting = expsyn('raster.npy', ...FLAGS, '--out', 'isyn.npy');
+    await sleep(500);
+    await writeFile(lock, JSON.stringify({ pid: process.pid, host: hostname() }));
+    assert.match((await waiting).err, /but process \d+ on/);
+    await writeFile(lock, '');
+    await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');
     await mkdir('.isyn.npy.part');
     await writeFile(lock, JSON.stringify({ pid: 1, host: 'elsewhere' }));
     const other = await expsyn('raster.npy', ...FLAGS, '--out', 'isyn.npy');
@@ -213,5 +233,32 @@ describe('a run that is interrupted', function () {
     const longAgo = new Date(Date.now() - 120_000);
     await utimes(lock, longAgo, longAgo);
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');
+  });
+
+  it('ends when another process has taken the output over', async () => {
+    const lock = await lockFolder('part', 'isyn.npy');
+    const { pid, host, token } = JSON.parse(await readFile('part/lock', 'utf8')) as Holder;
+    assert.equal(pid, process.pid);
+    assert.ok(!lock.lost.aborted);
+    const theirs = JSON.stringify({ pid, host, token: `${token} of another` });
+    await writeFile('part/lock', theirs);
+    await once(lock.lost, 'abort');
+    assert.match(String(lock.lost.reason), /no other process to write isyn\.npy but one has/);
+    await lock.release();
+    assert.equal(await readFile('part/lock', 'utf8'), theirs, 'theirs is left');
+  });
+
+  it('lets one of many processes take over from a dead one', async () => {
+    for (let round = 0; round < 20; round++) {
+      await mkdir('part', { recursive: true });
+      await writeFile('part/lock', JSON.stringify({ pid: 2 ** 22 + 1, host: hostname() }));
+      const attempts = await Promise.allSettled(
+        Array.from({ length: 8 }, async () => lockFolder('part', 'isyn.npy')),
+      );
+      const held = attempts.filter((attempt) => attempt.status === 'fulfilled');
+      assert.equal(held.length, 1);
+      await held[0]?.value.release();
+      assert.deepEqual(await readdir('part'), []);
+    }
   });
 });

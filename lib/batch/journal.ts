@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { DamagedRunError, fileError } from '../errors';
+import { DamagedRunError, fileError, hasCode } from '../errors';
 import { writeCompleteFile } from '../formats/complete-file';
 import type { CurrentsArray } from '../formats/currents-sink';
 import type { Dtype } from '../index';
@@ -23,7 +23,7 @@ interface Entry {
 
 export const NOTHING_DONE: Progress = { blocksDone: 0, isyn: undefined };
 
-/** The journal of shard `index` of a run whose unfinished parts lie in `folder`. */
+/** The journal of shard `index` of a run, in a folder that is there as long as the run is. */
 export class Journal {
   readonly #path: string;
   readonly #dtype: Dtype;
@@ -39,7 +39,7 @@ export class Journal {
     try {
       text = await readFile(this.#path, 'utf8');
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return NOTHING_DONE;
+      if (hasCode(error, 'ENOENT')) return NOTHING_DONE;
       throw fileError('read', this.#path, error);
     }
     try {
@@ -54,7 +54,8 @@ export class Journal {
   /** What it says must be durable before. */
   async write({ blocksDone, isyn }: Progress): Promise<void> {
     const entry: Entry = { blocksDone, ...(isyn && { isyn: encodeState(isyn) }) };
-    await writeCompleteFile(this.#path, [Buffer.from(`${JSON.stringify(entry)}\n`)]);
+    const text = `${JSON.stringify(entry)}\n`;
+    await writeCompleteFile(this.#path, [Buffer.from(text)], 'require');
   }
 }
 

@@ -1,77 +1,164 @@
 /** Keeps two processes from running the same run. */
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { link, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-import { CommandError, fileError } from '../errors';
+import { CommandError, fileError, hasCode, isMissing } from '../errors';
 import { makeFolder } from '../formats/complete-file';
 
 /** Milliseconds from one sign of life to the next. */
 const HEARTBEAT = 5000;
 /** A holder that has given no sign for so long is gone. */
 const STALE_AFTER = 60_000;
+/** Nobody takes longer to write the few bytes of a lock, but who was killed then. */
+const WRITTEN_AFTER = 2000;
+const POLL_INTERVAL = 100;
+
+/** A folder that this process holds. */
+export interface FolderLock {
+  /** Aborted, with an error as its reason, when another process has taken the folder over. */
+  readonly lost: AbortSignal;
+  release(): Promise<void>;
+}
+
+/** The content of the file: who holds the folder. */
+interface Holder {
+  pid: number;
+  host: string;
+  /** Different for every lock. */
+  token: string;
+}
 
 /**
- * Holds a folder until the returned function is called. Makes the folder.
+ * Holds a folder, which is made if need be.
  *
+ * @param out What the folder is for, in messages.
  * @throws CommandError when another living process holds it.
  */
-export async function lockFolder(folder: string, out: string): Promise<() => Promise<void>> {
+export async function lockFolder(folder: string, out: string): Promise<FolderLock> {
   const path = join(folder, 'lock');
+  const token = randomUUID();
   try {
     await makeFolder(folder);
-    while (!(await tryLock(path))) {
-      const holder = await livingHolder(path);
-      if (holder !== undefined) {
-        throw new CommandError(
-          `Expected no other process to be writing ${out} but process ${holder} is; wait for it.`,
-        );
-      }
-      await rm(path, { force: true });
+    while (!(await tryLock(path, { pid: process.pid, host: hostname(), token }))) {
+      await takeFromTheDead(path, out);
     }
   } catch (error) {
     throw fileError('write', out, error);
   }
+  const controller = new AbortController();
   const heartbeat = setInterval(() => {
-    const now = new Date();
-    utimes(path, now, now).catch(() => undefined);
+    void isOurs(path, token).then(async (isHeld) => {
+      if (isHeld) {
+        const now = new Date();
+        await utimes(path, now, now).catch(() => undefined);
+        return;
+      }
+      clearInterval(heartbeat);
+      controller.abort(
+        new CommandError(
+          `Expected no other process to write ${out} but one has taken it over, since this one gave no ` +
+            `sign for ${STALE_AFTER / 1000} s.`,
+        ),
+      );
+    });
   }, HEARTBEAT);
   heartbeat.unref();
-  return async () => {
-    clearInterval(heartbeat);
-    // On a disk that has failed it stays, and is known as stale by its time.
-    await rm(path, { force: true }).catch(() => undefined);
+  return {
+    lost: controller.signal,
+    release: async () => {
+      clearInterval(heartbeat);
+      if (!(await isOurs(path, token))) return;
+      // On a disk that has failed it stays, and is known as stale by its time.
+      await rm(path, { force: true }).catch(() => undefined);
+    },
   };
 }
 
-async function tryLock(path: string): Promise<boolean> {
+async function tryLock(path: string, holder: Holder): Promise<boolean> {
   try {
     const file = await open(path, 'wx');
-    await file.writeFile(JSON.stringify({ pid: process.pid, host: hostname() }));
-    await file.close();
+    try {
+      await file.writeFile(JSON.stringify(holder));
+    } finally {
+      await file.close();
+    }
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (hasCode(error, 'EEXIST')) return false;
     throw error;
   }
 }
 
-/** The process that holds a lock, in words; undefined when it is gone. */
-async function livingHolder(path: string): Promise<string | undefined> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined || Date.now() - found.mtimeMs > STALE_AFTER) return undefined;
-  const { pid, host } = await readHolder(path);
-  if (host === hostname() && (pid === undefined || !isAlive(pid))) return undefined;
-  return `${pid} on ${host}`;
+/** Whether a lock is still this process's; also where that cannot be told at the moment. */
+async function isOurs(path: string, token: string): Promise<boolean> {
+  try {
+    return (await readHolder(path)).token === token;
+  } catch (error) {
+    return !isMissing(error);
+  }
 }
 
-async function readHolder(path: string): Promise<{ pid?: number; host: string }> {
+/**
+ * Removes a lock whose holder is gone, or waits for one that is being written. Of several processes
+ * that do so at once, one removes it.
+ */
+async function takeFromTheDead(path: string, out: string): Promise<void> {
+  const holder = await holderOf(path);
+  if (holder === undefined) return;
+  if (holder.name === undefined && holder.isAlive) {
+    await sleep(POLL_INTERVAL);
+    return;
+  }
+  if (holder.isAlive) {
+    throw new CommandError(
+      `Expected no other process to be writing ${out} but process ${holder.name} is; wait for it.`,
+    );
+  }
+  const aside = `${path}.${randomUUID()}`;
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as { pid: number; host: string };
+    await rename(path, aside);
+  } catch (error) {
+    if (isMissing(error)) return;
+    throw error;
+  }
+  // Another process may have done the same and locked the folder before this one's rename.
+  const taken = await readFile(aside, 'utf8');
+  if (taken !== holder.text) await link(aside, path).catch(() => undefined);
+  await rm(aside, { force: true });
+}
+
+/** Who holds a lock, without a name while it is being written; undefined when there is none. */
+async function holderOf(
+  path: string,
+): Promise<{ text: string; name: string | undefined; isAlive: boolean } | undefined> {
+  let text: string;
+  let age: number;
+  try {
+    text = await readFile(path, 'utf8');
+    age = Date.now() - (await stat(path)).mtimeMs;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  const { pid, host } = parseHolder(text);
+  if (pid === undefined) return { text, name: undefined, isAlive: age < WRITTEN_AFTER };
+  const isGone = age > STALE_AFTER || (host === hostname() && !isAlive(pid));
+  return { text, name: `${pid} on ${host}`, isAlive: !isGone };
+}
+
+async function readHolder(path: string): Promise<Partial<Holder>> {
+  return parseHolder(await readFile(path, 'utf8'));
+}
+
+function parseHolder(text: string): Partial<Holder> {
+  try {
+    return JSON.parse(text) as Holder;
   } catch {
-    // Written a moment ago, or by a process that was killed then.
-    return { host: hostname() };
+    return {};
   }
 }
 
@@ -91,6 +178,6 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return !isZombie(pid);
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return hasCode(error, 'EPERM');
   }
 }

@@ -1,4 +1,6 @@
 /** The queue that submitting processes and workers share. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import type * as bullmq from 'bullmq';
 import type { Redis } from 'ioredis';
 
@@ -24,6 +26,9 @@ export const JOB_OPTIONS: bullmq.JobsOptions = {
 };
 
 const CONNECT_TIMEOUT = 5000;
+/** Milliseconds for the last words to Redis, which may be away: nothing depends on them. */
+const FAREWELL = 2000;
+const LONGEST_RETRY = 2000;
 
 type QueuePackages = Pick<
   typeof bullmq,
@@ -44,23 +49,31 @@ export async function loadQueuePackages(): Promise<QueuePackages> {
   }
 }
 
+/** A way to Redis. */
+export interface Connection {
+  redis: Redis;
+  /** From now on a connection that is lost, of the queue's own ones too, is not made again. */
+  stopRetrying: () => void;
+}
+
 /**
- * Connects to Redis. A connection that is lost later is made again, for ever.
+ * Connects to Redis. A connection that is lost later is made again, until it is told to stop.
  *
  * @throws UsageError when the address is none, CommandError when nobody answers there.
  */
-export async function connect(address: string): Promise<Redis> {
+export async function connect(address: string): Promise<Connection> {
   if (!/^rediss?:\/\//.test(address) || !URL.canParse(address)) {
     throw new UsageError(
-      `Expected an address such as redis://localhost:6379 for --queue but received '${address}'.`,
+      `Expected an address such as redis://localhost:6379 for --queue but received '${withoutPassword(address)}'.`,
     );
   }
   const { Redis } = await loadQueuePackages();
+  let isRetrying = true;
   const redis = new Redis(address, {
     maxRetriesPerRequest: null,
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT,
-    retryStrategy: (attempt) => Math.min(100 * attempt, 2000),
+    retryStrategy: (attempt) => (isRetrying ? Math.min(100 * attempt, LONGEST_RETRY) : null),
   });
   let reason = 'nobody answered';
   redis.on('error', (error: Error & { code?: string }) => {
@@ -79,10 +92,21 @@ export async function connect(address: string): Promise<Redis> {
       cause,
     });
   }
-  return redis;
+  return {
+    redis,
+    stopRetrying: () => {
+      isRetrying = false;
+    },
+  };
+}
+
+/** Waits for what is said at the end, but not for a Redis that is away. */
+export async function sayFarewell(words: Promise<unknown>): Promise<void> {
+  await Promise.race([words.catch(() => undefined), sleep(FAREWELL)]);
 }
 
 function withoutPassword(address: string): string {
+  if (!URL.canParse(address)) return address.replace(/:[^:@/]*@/, ':***@');
   const url = new URL(address);
   if (url.password !== '') url.password = '***';
   return url.href;

@@ -7,8 +7,15 @@ import type { Queue } from 'bullmq';
 import { CommandError } from '../errors';
 import { sizeOfRegion } from '../formats/raster-source';
 import { blockAt } from './plan';
-import { connect, JOB_OPTIONS, loadQueuePackages, QUEUE, type ShardJob } from './redis';
-import { markSubmission } from './submission';
+import {
+  connect,
+  JOB_OPTIONS,
+  loadQueuePackages,
+  QUEUE,
+  sayFarewell,
+  type ShardJob,
+} from './redis';
+import { dismissWorkers, markSubmission } from './submission';
 import type { UnfinishedRun } from './unfinished-run';
 
 /** Milliseconds from one look at the disk to the next. */
@@ -33,7 +40,7 @@ export async function runOnQueue(
   run: UnfinishedRun,
   { signal, onProgress }: QueueOptions,
 ): Promise<boolean> {
-  const connection = await connect(address);
+  const { redis: connection, stopRetrying } = await connect(address);
   const { Queue } = await loadQueuePackages();
   const queue = new Queue<ShardJob>(QUEUE, { connection });
   // Redis may be away for a while; commands wait until it is back.
@@ -42,7 +49,8 @@ export async function runOnQueue(
     const submission = new Submission(queue, run);
     return await submission.run(signal, onProgress);
   } finally {
-    await queue.close().catch(() => undefined);
+    stopRetrying();
+    await sayFarewell(queue.close());
     connection.disconnect();
   }
 }
@@ -55,6 +63,8 @@ class Submission {
   readonly #open = new Set<number>();
   /** Samples that are written of each shard. */
   readonly #samples: number[];
+  #isTalking = false;
+  #failure: { error: unknown } | undefined;
 
   constructor(queue: Queue<ShardJob>, run: UnfinishedRun) {
     this.#queue = queue;
@@ -63,18 +73,19 @@ class Submission {
   }
 
   async run(signal: AbortSignal, onProgress: (samples: number) => void): Promise<boolean> {
-    const { folder, job } = this.#run;
+    const { workFolder, job } = this.#run;
     for (const shard of job.shards.keys()) this.#open.add(shard);
     await this.#look();
     onProgress(this.#written());
-    await markSubmission(folder, this.#id);
+    await markSubmission(workFolder, this.#id);
+    this.#talk(async () => this.#submit([...this.#open]));
     try {
-      await this.#submit([...this.#open]);
       for (let poll = 1; this.#open.size > 0 && !signal.aborted; poll++) {
         await sleep(POLL_INTERVAL, undefined, { signal }).catch(() => undefined);
         await this.#look();
         onProgress(this.#written());
-        if (this.#open.size > 0 && poll % POLLS_PER_CHECK === 0) await this.#check();
+        if (this.#open.size > 0 && this.#failure !== undefined) throw this.#failure.error;
+        if (poll % POLLS_PER_CHECK === 0) this.#talk(async () => this.#check());
       }
     } catch (error) {
       await this.#withdraw();
@@ -82,6 +93,19 @@ class Submission {
     }
     if (this.#open.size > 0) await this.#withdraw();
     return this.#open.size === 0;
+  }
+
+  /** Says something to Redis, which may be away for as long as it likes, when nothing else is said. */
+  #talk(say: () => Promise<void>): void {
+    if (this.#isTalking) return;
+    this.#isTalking = true;
+    void say()
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => {
+        this.#isTalking = false;
+      });
   }
 
   #written(): number {
@@ -142,9 +166,10 @@ class Submission {
 
   /** Makes workers stop, and takes back what nobody has begun. */
   async #withdraw(): Promise<void> {
-    await markSubmission(this.#run.folder, '').catch(() => undefined);
-    for (const shard of this.#open) {
-      await this.#queue.remove(this.#jobId(shard)).catch(() => undefined);
-    }
+    await dismissWorkers(this.#run.workFolder).catch(() => undefined);
+    const removals = Array.from(this.#open, async (shard) =>
+      this.#queue.remove(this.#jobId(shard)).catch(() => undefined),
+    );
+    await sayFarewell(Promise.all(removals));
   }
 }

@@ -65,9 +65,11 @@ class ShardRun {
   #written: number;
   /** The first one that is not in the journal. */
   #recorded: number;
-  /** The state after the blocks that have been computed, and after those that have been written. */
+  /** The state after the last block that has been computed. */
   #isyn: NdArray | undefined;
+  /** After the blocks that have been computed but not written, and after the last one written. */
   readonly #states = new Map<number, NdArray | undefined>();
+  #writtenState: NdArray | undefined;
   readonly #writes: Promise<void>[] = [];
   /** Blocks that are written while one before them is not. */
   readonly #complete = new Set<number>();
@@ -228,6 +230,8 @@ class ShardRun {
     this.#complete.add(index);
     while (this.#complete.delete(this.#written)) {
       this.#options.onProgress(this.#samplesOf(this.#written), false);
+      this.#writtenState = this.#states.get(this.#written);
+      this.#states.delete(this.#written);
       this.#written++;
     }
     const now = performance.now();
@@ -248,10 +252,7 @@ class ShardRun {
     const { checkpoints } = this.#options;
     const blocksDone = this.#written;
     if (checkpoints === undefined || blocksDone === this.#recorded) return;
-    const state = this.#states.get(blocksDone - 1);
-    for (const index of this.#states.keys()) {
-      if (index < blocksDone - 1) this.#states.delete(index);
-    }
+    const state = this.#writtenState;
     await this.#sink.sync();
     const isNeeded = blocksDone < this.#nBlocks && this.#block(blocksDone).isContinued;
     await checkpoints.write({ blocksDone, isyn: isNeeded ? toJournal(state) : undefined });

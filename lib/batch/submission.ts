@@ -1,5 +1,5 @@
 /** The mark in an unfinished run of whom its workers work for: jobs of anybody else are passed over. */
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { writeCompleteFile } from '../formats/complete-file';
@@ -8,13 +8,18 @@ function pathIn(folder: string): string {
   return join(folder, 'submission');
 }
 
-/** Makes the workers of others stop. An empty name stops all. */
+/** Makes the workers of others stop. */
 export async function markSubmission(folder: string, submission: string): Promise<void> {
-  await writeCompleteFile(pathIn(folder), [Buffer.from(submission)]);
+  await writeCompleteFile(pathIn(folder), [Buffer.from(submission)], 'require');
+}
+
+/** Makes all workers stop. */
+export async function dismissWorkers(folder: string): Promise<void> {
+  await rm(pathIn(folder), { force: true });
 }
 
 /** Whether workers are to go on with a submission. */
 export async function isCurrent(folder: string, submission: string): Promise<boolean> {
-  const marked = await readFile(pathIn(folder), 'utf8').catch(() => '');
-  return marked === submission && submission !== '';
+  const marked = await readFile(pathIn(folder), 'utf8').catch(() => undefined);
+  return marked === submission;
 }

@@ -1,10 +1,12 @@
 /** The folder beside an output in which a run keeps what it has done until it is complete. */
-import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 
 import { CommandError, DamagedRunError, fileError, isMissing } from '../errors';
 import {
   flushFolder,
+  isThere,
   makeFolder,
   resolveTarget,
   writeCompleteFile,
@@ -17,6 +19,16 @@ import type { Job } from './job';
 import { Journal } from './journal';
 import { countBlocks } from './plan';
 import { encodeProvenance, provenancePathOf, type Provenance } from './provenance';
+
+/** The content of job.json. */
+interface Description {
+  attempt: string;
+  job: Job;
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** A worker that has not noticed yet may put a file into a folder that is being removed. */
+const PATIENTLY = { maxRetries: 5, retryDelay: 100 };
 
 /** The folder of the run whose output is to be `out`: hidden, and on the same disk. */
 export function unfinishedFolderOf(out: string): string {
@@ -33,25 +45,46 @@ export async function resolveOutput(out: string, format: 'npy' | 'zarr'): Promis
   if (format === 'npy') return resolveTarget(absolute);
   const found = await stat(absolute).catch(() => undefined);
   if (found === undefined) return absolute;
-  const isArray = await isThere(join(absolute, 'zarr.json'));
-  if (found.isDirectory() && isArray) return absolute;
+  const foreign = found.isDirectory() ? await findForeign(absolute) : 'a file';
+  if (foreign === undefined) return realpath(absolute);
   throw new CommandError(
-    `Expected the name of a Zarr array to write but ${out} is something else; give another name.`,
+    `Expected the name of a Zarr array to write, or a free one, but ${out} is ${foreign}; give another.`,
   );
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
+/** What a folder is or holds that is no array; undefined for an array and nothing else. */
+async function findForeign(folder: string): Promise<string | undefined> {
+  const text = await readFile(join(folder, 'zarr.json'), 'utf8').catch(() => undefined);
+  if (text === undefined) return 'another folder';
+  try {
+    const { node_type: type } = JSON.parse(text) as { node_type?: unknown };
+    if (type !== 'array') return 'a Zarr group';
+  } catch {
+    return 'a damaged Zarr array';
+  }
+  const names = await readdir(folder);
+  const other = names.find((name) => !/^(zarr\.json|c|(c\.)?\d+(\.\d+)*|\.DS_Store)$/.test(name));
+  return other && `an array beside which ${other} lies`;
 }
 
-/** A run that has been begun and is not complete. */
+/**
+ * A run that has been begun and is not complete. What is done lies in a folder of its own name in the
+ * run's folder: workers of a run that was begun anew write where nobody reads.
+ */
 export class UnfinishedRun {
   readonly folder: string;
   readonly job: Job;
+  readonly #attempt: string;
 
-  private constructor(folder: string, job: Job) {
+  private constructor(folder: string, attempt: string, job: Job) {
     this.folder = folder;
     this.job = job;
+    this.#attempt = attempt;
+  }
+
+  /** Where this attempt and no other has its files. */
+  get workFolder(): string {
+    return join(this.folder, this.#attempt);
   }
 
   /** The run that has been begun for an output, if there is one. `out` is a resolved path. */
@@ -70,9 +103,13 @@ export class UnfinishedRun {
       throw fileError('read', folder, error);
     }
     try {
-      const job = JSON.parse(text) as Partial<Record<keyof Job, unknown>>;
-      if (job.class === 'ExpSynJob' && job.version === 1) {
-        return new UnfinishedRun(folder, job as unknown as Job);
+      const { attempt, job } = JSON.parse(text) as {
+        attempt?: unknown;
+        job?: Partial<Record<keyof Job, unknown>>;
+      };
+      const isKnown = job?.class === 'ExpSynJob' && job.version === 1;
+      if (isKnown && typeof attempt === 'string' && UUID.test(attempt)) {
+        return new UnfinishedRun(folder, attempt, job as unknown as Job);
       }
     } catch {
       // Told below.
@@ -89,12 +126,10 @@ export class UnfinishedRun {
 
   /** Begins a run, in place of any other. `out` is a resolved path. */
   static async begin(out: string, job: Job): Promise<UnfinishedRun> {
-    const run = new UnfinishedRun(unfinishedFolderOf(out), job);
+    const run = new UnfinishedRun(unfinishedFolderOf(out), randomUUID(), job);
     try {
-      // What is left of another run must not be taken for a part of this one.
-      await rm(join(run.folder, 'job.json'), { force: true });
       await run.#clear();
-      await makeFolder(join(run.folder, 'shards'));
+      await makeFolder(join(run.workFolder, 'shards'));
       await flushFolder(dirname(run.folder));
     } catch (error) {
       throw fileError('write', out, error);
@@ -120,7 +155,7 @@ export class UnfinishedRun {
     const { job } = this;
     const isMended = !isSameInput(identity, job.identity);
     if (!isMended && nonFinite === job.settings.nonFinite) return this;
-    const run = new UnfinishedRun(this.folder, {
+    const run = new UnfinishedRun(this.folder, this.#attempt, {
       ...job,
       settings: { ...job.settings, nonFinite },
       ...(isMended && job.identity && { identity, mended: [...(job.mended ?? []), job.identity] }),
@@ -130,18 +165,19 @@ export class UnfinishedRun {
   }
 
   async #describe(): Promise<void> {
-    const text = `${JSON.stringify(this.job)}\n`;
-    await writeCompleteFile(join(this.folder, 'job.json'), [Buffer.from(text)]);
+    const description: Description = { attempt: this.#attempt, job: this.job };
+    const text = `${JSON.stringify(description)}\n`;
+    await writeCompleteFile(join(this.folder, 'job.json'), [Buffer.from(text)], 'require');
   }
 
   journal(shard: number): Journal {
-    return new Journal(this.folder, shard, this.job.settings.dtype);
+    return new Journal(this.workFolder, shard, this.job.settings.dtype);
   }
 
   async openSink(): Promise<CurrentsSink> {
     return this.job.output.format === 'npy'
       ? openNpySink(this.#data, layoutOf(this.job))
-      : openZarrSink(this.#data, join(this.folder, 'temporaries'));
+      : openZarrSink(this.#data, join(this.workFolder, 'temporaries'));
   }
 
   /** Blocks of a shard. */
@@ -174,7 +210,7 @@ export class UnfinishedRun {
       } else {
         await updateZarrAttributes(this.#data, { expsyn: provenance });
         // A folder that is not empty cannot be replaced by renaming.
-        if (await isThere(out)) await rename(out, join(this.folder, 'replaced'));
+        if (await isThere(out)) await rename(out, join(this.workFolder, 'replaced'));
         await rename(this.#data, out);
       }
       await flushFolder(dirname(out));
@@ -186,23 +222,24 @@ export class UnfinishedRun {
 
   async remove(): Promise<void> {
     try {
-      await rm(join(this.folder, 'job.json'), { force: true });
       await this.#clear();
-      await rm(this.folder, { recursive: true, force: true });
+      await rm(this.folder, { recursive: true, force: true, ...PATIENTLY });
     } catch (error) {
       throw fileError('write', this.folder, error);
     }
   }
 
-  /** Removes everything but the lock of the process that asks for it. */
+  /** Removes everything but the lock of the process that asks for it: first what tells of it. */
   async #clear(): Promise<void> {
-    for (const name of ['data.npy', 'data.zarr', 'shards', 'replaced', 'temporaries']) {
-      await rm(join(this.folder, name), { recursive: true, force: true });
+    await rm(join(this.folder, 'job.json'), { force: true });
+    const names = await readdir(this.folder).catch(() => []);
+    for (const name of names.filter((one) => !one.startsWith('lock'))) {
+      await rm(join(this.folder, name), { recursive: true, force: true, ...PATIENTLY });
     }
   }
 
   get #data(): string {
-    return join(this.folder, this.job.output.format === 'npy' ? 'data.npy' : 'data.zarr');
+    return join(this.workFolder, this.job.output.format === 'npy' ? 'data.npy' : 'data.zarr');
   }
 }
 

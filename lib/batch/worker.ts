@@ -4,7 +4,7 @@ import type { Job as QueuedJob, Worker } from 'bullmq';
 import { CommandError } from '../errors';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
 import { openSource } from './open-source';
-import { connect, loadQueuePackages, QUEUE, type ShardJob } from './redis';
+import { connect, loadQueuePackages, QUEUE, sayFarewell, type ShardJob } from './redis';
 import { runShard } from './run-shard';
 import { isCurrent } from './submission';
 import { UnfinishedRun } from './unfinished-run';
@@ -31,16 +31,21 @@ export interface WorkerOptions {
 /** Works until the signal is aborted: then shards under way stop, and are left to other workers. */
 export async function work(address: string, options: WorkerOptions): Promise<void> {
   const { signal, concurrency, takeover, onEvent } = options;
-  const connection = await connect(address);
+  const { redis: connection, stopRetrying } = await connect(address);
   const { Worker, DelayedError, UnrecoverableError } = await loadQueuePackages();
+  const computing = new Set<Promise<string>>();
   const process = async (job: QueuedJob<ShardJob>, token?: string): Promise<string> => {
+    const result = compute(job.data, options);
+    computing.add(result);
     try {
-      const result = await compute(job.data, options);
-      if (!signal.aborted) return result;
+      const outcome = await result;
+      if (!signal.aborted) return outcome;
     } catch (error) {
       onEvent(`shard ${job.data.shard} of ${job.data.folder}: ${messageOf(error)}`);
       if (error instanceof RefusedError) throw new UnrecoverableError(error.message);
       throw error;
+    } finally {
+      computing.delete(result);
     }
     // At once, and for others: this one takes no more.
     await job.moveToDelayed(Date.now(), token);
@@ -62,7 +67,10 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  await worker.close();
+  stopRetrying();
+  const closing = worker.close();
+  await Promise.allSettled(computing);
+  await sayFarewell(closing);
   connection.disconnect();
 }
 
@@ -78,10 +86,10 @@ async function compute(
   { folder, submission, shard }: ShardJob,
   options: WorkerOptions,
 ): Promise<string> {
-  if (!(await isCurrent(folder, submission))) return 'withdrawn';
   const run = await UnfinishedRun.openFolder(folder);
   const region = run?.job.shards[shard];
   if (run === undefined || region === undefined) return 'withdrawn';
+  if (!(await isCurrent(run.workFolder, submission))) return 'withdrawn';
   if (run.job.software !== options.software) {
     throw new RefusedError(
       `Expected a worker of ${run.job.software} but one is ${options.software}; let all machines run ` +
@@ -94,6 +102,10 @@ async function compute(
     requireSameInput(source, run);
     const isComplete = await computeRegion(run, shard, source, submission, options);
     if (!isComplete) return 'interrupted';
+  } catch (error) {
+    // Of a run that is no more, files are missing.
+    if (!(await isCurrent(run.workFolder, submission))) return 'withdrawn';
+    throw error;
   } finally {
     await source.close();
   }
@@ -113,7 +125,7 @@ async function computeRegion(
   if (region === undefined) return true;
   const withdrawn = new AbortController();
   const timer = setInterval(() => {
-    void isCurrent(run.folder, submission).then((isWanted) => {
+    void isCurrent(run.workFolder, submission).then((isWanted) => {
       if (!isWanted) withdrawn.abort();
     });
   }, POLL_INTERVAL);

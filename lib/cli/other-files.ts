@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import { isZarr } from '../batch/open-source';
 import { provenancePathOf } from '../batch/provenance';
 import { UsageError } from '../errors';
+import { isThere } from '../formats/complete-file';
 import type { RunRequest } from './run-options';
 
 /** Refuses to write over what is read, or into it, whatever links lead there. */
@@ -52,8 +53,4 @@ async function identify(path: string): Promise<string> {
   if (found !== undefined) return `${found.dev}:${found.ino}`;
   const folder = dirname(resolve(path));
   return join(await realpath(folder).catch(() => folder), basename(path));
-}
-
-export async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }

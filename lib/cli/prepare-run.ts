@@ -6,11 +6,12 @@ import { openSource, specifyInput, type InputDescription } from '../batch/open-s
 import { prepareJob } from '../batch/prepare-job';
 import { readProvenance } from '../batch/provenance';
 import { CommandError, UsageError } from '../errors';
+import { isThere } from '../formats/complete-file';
 import { readNpyFile, writeNpyFile } from '../formats/npy';
 import type { RasterSource } from '../formats/raster-source';
 import { makeExampleRaster, type Stimulus } from './example-raster';
 import { formatShape } from './numbers';
-import { isThere, requireOtherFiles } from './other-files';
+import { requireOtherFiles } from './other-files';
 import { completeSettings, describeInput, type RunRequest } from './run-options';
 import { formatTime } from './times';
 import { softwareVersion } from './version';

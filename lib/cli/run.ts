@@ -9,6 +9,7 @@ import { describeDifference } from '../batch/prepare-job';
 import { makeProvenance, readProvenance } from '../batch/provenance';
 import { runLocally } from '../batch/run-locally';
 import { runOnQueue } from '../batch/run-on-queue';
+import { dismissWorkers } from '../batch/submission';
 import {
   isWhole,
   layoutOf,
@@ -17,16 +18,18 @@ import {
   UnfinishedRun,
 } from '../batch/unfinished-run';
 import { CommandError, DamagedRunError, InterruptedError, UsageError } from '../errors';
+import { isThere } from '../formats/complete-file';
 import type { CurrentsSink } from '../formats/currents-sink';
 import { sizeOfNpy } from '../formats/npy-file';
 import { PipeSink } from '../formats/npy-pipe';
 import { formatBytes } from './numbers';
-import { isThere } from './other-files';
 import { prepare, type Prepared } from './prepare-run';
 import { present, type Outcome } from './present-run';
 import { ProgressDisplay } from './progress';
 import type { RunRequest } from './run-options';
 import type { CommandContext } from './streams';
+
+const NEVER = new AbortController().signal;
 
 /** Runs into a file or folder, which can be taken up again. */
 export async function runInFiles(request: RunRequest, context: CommandContext): Promise<void> {
@@ -39,7 +42,7 @@ export async function runInFiles(request: RunRequest, context: CommandContext): 
   const prepared = await prepare(request, out, earlier);
   const { source, job } = prepared;
   try {
-    const unlock = await lockFolder(unfinishedFolderOf(out), request.out);
+    const lock = await lockFolder(unfinishedFolderOf(out), request.out);
     try {
       // Only now does nobody else change it.
       const run = isRestart ? undefined : await UnfinishedRun.open(out);
@@ -47,11 +50,11 @@ export async function runInFiles(request: RunRequest, context: CommandContext): 
         context.stdout.write(`${request.out} is complete already.\n`);
         return;
       }
-      const outcome = await runToEnd(request, prepared, out, run, context);
+      const outcome = await runToEnd(request, prepared, out, run, lock.lost, context);
       await present(request, prepared, outcome, out, context);
     } finally {
-      await UnfinishedRun.sweep(out);
-      await unlock();
+      if (!lock.lost.aborted) await UnfinishedRun.sweep(out);
+      await lock.release();
     }
   } finally {
     await source.close();
@@ -74,7 +77,7 @@ export async function runIntoPipe(request: RunRequest, context: CommandContext):
     if (!(stdout instanceof Writable)) throw new TypeError('Expected a stream as standard output.');
     const sink = new PipeSink(stdout, layoutOf(job));
     await sink.begin();
-    await compute(request, prepared, undefined, sink, context);
+    await compute(request, prepared, undefined, sink, NEVER, context);
     await sink.sync();
   } finally {
     await source.close();
@@ -101,6 +104,7 @@ async function runToEnd(
   prepared: Prepared,
   out: string,
   begun: UnfinishedRun | undefined,
+  lost: AbortSignal,
   context: CommandContext,
 ): Promise<Outcome> {
   const { job } = prepared;
@@ -117,7 +121,8 @@ async function runToEnd(
     return { seconds: 0, samples: 0 };
   }
   try {
-    const outcome = await computeRun(request, prepared, run, context);
+    const outcome = await computeRun(request, prepared, run, lost, context);
+    lost.throwIfAborted();
     await run.publish(out, makeProvenance(run.job, context.args));
     return outcome;
   } catch (error) {
@@ -129,12 +134,16 @@ async function computeRun(
   request: RunRequest,
   prepared: Prepared,
   run: UnfinishedRun,
+  lost: AbortSignal,
   context: CommandContext,
 ): Promise<Outcome> {
-  if (request.queue !== undefined) return computeOnQueue(request.queue, request, run, context);
+  if (request.queue !== undefined)
+    return computeOnQueue(request.queue, request, run, lost, context);
+  // Of a submitting process that was killed.
+  await dismissWorkers(run.workFolder);
   const sink = await run.openSink();
   try {
-    return await compute(request, { ...prepared, job: run.job }, run, sink, context);
+    return await compute(request, { ...prepared, job: run.job }, run, sink, lost, context);
   } finally {
     await sink.close();
   }
@@ -145,6 +154,7 @@ async function computeOnQueue(
   address: string,
   request: RunRequest,
   run: UnfinishedRun,
+  lost: AbortSignal,
   context: CommandContext,
 ): Promise<Outcome> {
   const display = makeDisplay(request, run.job, context);
@@ -157,8 +167,9 @@ async function computeOnQueue(
         samples.inherited ??= written;
         samples.written = written;
       };
-      const isComplete = await runOnQueue(address, run, { signal, onProgress });
-      if (!isComplete) throw new InterruptedError('The run was interrupted.', signal.reason);
+      const stop = AbortSignal.any([signal, lost]);
+      const isComplete = await runOnQueue(address, run, { signal: stop, onProgress });
+      if (!isComplete) throw whyStopped(stop);
     });
   } finally {
     display.stop();
@@ -173,6 +184,7 @@ async function compute(
   { source, job }: Prepared,
   run: UnfinishedRun | undefined,
   sink: CurrentsSink,
+  lost: AbortSignal,
   context: CommandContext,
 ): Promise<Outcome> {
   const display = makeDisplay(request, job, context);
@@ -180,8 +192,9 @@ async function compute(
   let samples = 0;
   try {
     await context.interruptibly(async (signal) => {
+      const stop = AbortSignal.any([signal, lost]);
       const isComplete = await runLocally(job, source, sink, {
-        signal,
+        signal: stop,
         checkpointsOf: (shard) => (job.input.format === 'pipe' ? undefined : run?.journal(shard)),
         threads: request.threads,
         onProgress: (count, isInherited) => {
@@ -189,12 +202,19 @@ async function compute(
           if (!isInherited) samples += count;
         },
       });
-      if (!isComplete) throw new InterruptedError('The run was interrupted.', signal.reason);
+      if (!isComplete) throw whyStopped(stop);
     });
   } finally {
     display.stop();
   }
   return { seconds: (performance.now() - begin) / 1000, samples };
+}
+
+/** The error for a run that was stopped: asked by the operating system, or for a reason of its own. */
+function whyStopped({ reason }: AbortSignal): Error {
+  return reason instanceof Error
+    ? reason
+    : new InterruptedError('The run was interrupted.', reason);
 }
 
 function makeDisplay(request: RunRequest, job: Job, { stderr }: CommandContext): ProgressDisplay {

@@ -7,6 +7,9 @@ import type { CommandContext } from './streams';
 import { parseTime } from './times';
 import { softwareVersion } from './version';
 
+/** Milliseconds in which a worker that has ended its work ends by itself, if it does. */
+const LINGERING = 500;
+
 interface WorkerFlags {
   queue: string;
   concurrency?: string;
@@ -59,5 +62,7 @@ export function addWorkerCommand(program: Command, context: CommandContext): voi
           },
         }),
       );
+      // The library of the queue goes on looking for a Redis that is away.
+      setTimeout(() => process.exit(), LINGERING).unref();
     });
 }

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { mkdir, open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-import { CommandError, fileError } from '../errors';
+import { CommandError, fileError, hasCode } from '../errors';
 
 /** The most bytes that one system call is asked to move; Linux stops just short of 2 GiB. */
 export const MAX_TRANSFER_BYTES = 2 ** 30;
@@ -11,18 +11,23 @@ export const MAX_TRANSFER_BYTES = 2 ** 30;
 /**
  * Writes a file that appears under its name only when it is complete and on the disk: the parts go
  * to a temporary file in the same folder, which is flushed and then renamed. Whatever had the name
- * before stays whole until then, and also when the writing fails. Folders are made as needed.
+ * before stays whole until then, and also when the writing fails.
  *
  * @param path Where the file is to be.
  * @param parts The file's bytes, in order; they are not copied.
+ * @param folders Whether folders that are not there are made.
  * @throws CommandError when the disk, the folder or the permissions do not allow it.
  */
-export async function writeCompleteFile(path: string, parts: readonly Uint8Array[]): Promise<void> {
+export async function writeCompleteFile(
+  path: string,
+  parts: readonly Uint8Array[],
+  folders: 'make' | 'require' = 'make',
+): Promise<void> {
   try {
     const target = await resolveTarget(path);
     const folder = dirname(target);
     const temporary = join(folder, `.${basename(target)}.${randomBytes(6).toString('hex')}.part`);
-    await makeFolder(folder);
+    if (folders === 'make') await makeFolder(folder);
     unfinished.add(temporary);
     try {
       await writeAndFlush(temporary, parts);
@@ -59,12 +64,22 @@ export async function makeFolder(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory() === true) return;
   if (dirname(path) !== path) await makeFolder(dirname(path));
+  await makeFolderIn(path);
+}
+
+/** Makes a folder in one that is there. */
+export async function makeFolderIn(path: string): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
     // Somebody else may have made it meanwhile; what is no folder shows when a file is made in it.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (!hasCode(error, 'EEXIST')) throw error;
   }
+}
+
+/** Whether a file or folder is there, as far as that can be told. */
+export async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
 const unfinished = new Set<string>();

@@ -1,12 +1,18 @@
 /** A Zarr array of format 3 that is made and written chunk by chunk. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import type { AbsolutePath } from 'zarrita' with { 'resolution-mode': 'import' };
 
 import { CommandError, DamagedRunError, fileError } from '../../errors';
-import { flushFolder, makeFolder, writeAll, writeCompleteFile } from '../complete-file';
+import {
+  flushFolder,
+  makeFolder,
+  makeFolderIn,
+  writeAll,
+  writeCompleteFile,
+} from '../complete-file';
 import type { CurrentsArray, CurrentsLayout, CurrentsSink } from '../currents-sink';
 import { lengthOf, sizeOfRegion, type Range, type Region } from '../raster-source';
 import { codecOf } from './codecs';
@@ -118,10 +124,7 @@ function checkSizes(
 async function makeEmptyFolder(folder: string): Promise<void> {
   try {
     await makeFolder(dirname(resolve(folder)));
-    await mkdir(folder).catch((error: unknown) => {
-      const isThere = error instanceof Error && 'code' in error && error.code === 'EEXIST';
-      if (!isThere) throw error;
-    });
+    await makeFolderIn(folder);
     if ((await readdir(folder)).length === 0) {
       await flushFolder(dirname(resolve(folder)));
       return;
@@ -158,8 +161,8 @@ export async function updateZarrAttributes(
  * or at the array's end. Each chunk's file appears when it is complete, so that neither a process
  * that is killed nor several ones that write the same leave half of it.
  *
- * @param temporaries A folder on the same disk for files that are not complete; a process that is
- *   killed may leave some there.
+ * @param temporaries A folder on the same disk, made in one that is there, for files that are not
+ *   complete; a process that is killed may leave some there.
  * @throws CommandError when the array is not one that createZarr() makes.
  */
 export async function openZarrSink(folder: string, temporaries: string): Promise<CurrentsSink> {
@@ -186,7 +189,7 @@ export async function openZarrSink(folder: string, temporaries: string): Promise
     return (await codecOf(zarrita.registry, compressor, configuration)).encode(content);
   };
   try {
-    await makeFolder(resolve(temporaries));
+    await makeFolderIn(resolve(temporaries));
   } catch (error) {
     throw fileError('write', temporaries, error);
   }
@@ -308,8 +311,14 @@ class ZarrSink implements CurrentsSink {
     this.#unsafe.add(path);
   }
 
+  /** Nothing above the array: who has removed it meanwhile does not want it again. */
   async #makeFolder(folder: string): Promise<void> {
-    const made = this.#folders.get(folder) ?? makeFolder(folder);
+    if (folder === this.#folder) return;
+    const make = async (): Promise<void> => {
+      await this.#makeFolder(dirname(folder));
+      await makeFolderIn(folder);
+    };
+    const made = this.#folders.get(folder) ?? make();
     this.#folders.set(folder, made);
     try {
       await made;

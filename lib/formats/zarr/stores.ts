@@ -7,7 +7,7 @@ import type { AbsolutePath, AsyncReadable, RangeQuery } from 'zarrita' with {
 };
 import type * as Zarrita from 'zarrita' with { 'resolution-mode': 'import' };
 
-import { CommandError, fileError } from '../../errors';
+import { CommandError, fileError, hasCode } from '../../errors';
 import { readBytes } from '../npy';
 import { DamagedChunkError } from './damage';
 import { MAX_CHUNK_BYTES } from './judge';
@@ -113,14 +113,10 @@ export class FolderStore implements ZarrStore {
         await file.close();
       }
     } catch (error) {
-      if (isMissing(error)) return undefined;
+      if (hasCode(error, 'ENOENT')) return undefined;
       throw fileError('read', path, error);
     }
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 /** What lies behind an address. */
