@@ -1,19 +1,28 @@
 /** Runs in blocks: the numbers of one call, and how they were made. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { copyFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import {
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Job } from '../lib/batch/job';
 import { readNpyFile, writeNpyFile } from '../lib/formats/npy';
 import { ExpSyn, type ExpSynOptions } from '../lib/index';
 import { Command, expsyn, succeed } from './command-line';
+import { emptyFolders } from './folders';
 import { relativeError, spikes } from './oracle';
 import { ROOT, runProgram } from './processes';
 import { PYTHON } from './python';
-
-import { emptyFolders } from './folders';
 
 describe('a run in blocks', () => {
   const work = emptyFolders();
@@ -371,9 +380,6 @@ describe('an output that is there already', () => {
     await succeed('raster.npy', '--out', 'isyn.npy', '--no-plot');
     const settings = { tau: 'x', dt: -1 };
     for (const text of [
-      'null',
-      '{',
-      '[]',
       '{"class":"ExpSynRun","version":1,"job":{"settings":{}}}',
       JSON.stringify({ class: 'ExpSynRun', version: 1, job: { settings } }),
     ]) {
@@ -389,6 +395,72 @@ describe('an output that is there already', () => {
         assert.match(err, /^Expected [^\n]*isyn\.npy\.json[^\n]*\.\n$/);
       }
     }
+  });
+
+  it('is told from what another program has written beside it', async () => {
+    await writeSmall();
+    await succeed('raster.npy', '--out', 'isyn.npy', '--no-plot');
+    for (const text of ['null', '{', '[]', '{"a": 1}', '']) {
+      await writeFile('isyn.npy.json', text);
+      assert.doesNotMatch(await succeed('info', 'isyn.npy'), /made by/);
+      await succeed('plot', 'isyn.npy', '--out', 'isyn.svg');
+      const like = await expsyn('raster.npy', '--out', 'y.npy', '--like', 'isyn.npy');
+      assert.match(like.err, /^Expected an output of 'expsyn run' for --like but nothing tells/);
+      const { code, err } = await expsyn('raster.npy', '--out', 'isyn.npy', '--no-plot');
+      assert.equal(code, 1);
+      assert.match(err, /isyn\.npy\.json, where .* to be free but it is another file; move it/);
+      assert.equal(await readFile('isyn.npy.json', 'utf8'), text);
+    }
+  });
+
+  it('has no provenance of another array', async () => {
+    await writeSmall();
+    await succeed('raster.npy', '--out', 'isyn.npy', '--no-plot');
+    await writeNpyFile('isyn.npy', { data: new Float64Array(12), shape: [1, 4, 3] });
+    assert.doesNotMatch(await succeed('info', 'isyn.npy'), /made by/);
+    const like = await expsyn('raster.npy', '--out', 'y.npy', '--like', 'isyn.npy');
+    assert.match(like.err, /nothing tells how isyn\.npy was made/);
+  });
+
+  it('replaces a Zarr array, and nothing else', async () => {
+    await writeSmall();
+    const args = ['raster.npy', '--no-plot', '--out', 'out.zarr'];
+    await succeed(...args);
+    await succeed(...args);
+    await mkdir('out.zarr/notes');
+    assert.match((await expsyn(...args)).err, /an array beside which notes lies; give another\./);
+    await rm('out.zarr', { recursive: true });
+    await mkdir('out.zarr/precious', { recursive: true });
+    assert.match((await expsyn(...args)).err, /out\.zarr is another folder; give another\./);
+    await writeFile('out.zarr/zarr.json', '{"zarr_format": 3, "node_type": "group"}');
+    assert.match((await expsyn(...args)).err, /out\.zarr is a Zarr group; give another\./);
+    assert.deepEqual((await readdir('out.zarr')).sort(), ['precious', 'zarr.json']);
+  });
+
+  it('is told of by a link to it as well', async () => {
+    await writeSmall();
+    await mkdir('elsewhere');
+    await succeed('raster.npy', '--out', 'elsewhere/isyn.npy', '--no-plot');
+    await symlink('elsewhere/isyn.npy', 'link.npy');
+    assert.match(await succeed('info', 'link.npy'), /made by/);
+  });
+
+  it('takes little memory, however many steps and channels there are', async function () {
+    if (!existsSync('/proc/self/status')) this.skip();
+    const [timesteps, size] = [1500, 100_000];
+    await writeNpyFile('wide.npy', { data: new Uint8Array(timesteps * size), shape: [1500, size] });
+    const flags = ['--window-taus', 'Infinity', '--dtype', 'float32', '--out', '-'];
+    const words = [join(ROOT, 'dist', 'cli', 'main.js'), 'run', 'wide.npy', ...flags];
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let peak = 0;
+    child.stdout.on('data', () => {
+      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+      peak = Math.max(peak, Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0));
+    });
+    const [code] = (await once(child, 'close')) as [number];
+    assert.equal(code, 0);
+    // A state for each block, of two steps, would be 300 MB.
+    assert.ok(peak > 10_000 && peak < 250_000, `${peak} kB`);
   });
 
   it('says so when the standard output cannot take it', async function () {

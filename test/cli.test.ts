@@ -6,7 +6,6 @@ import { join } from 'node:path';
 
 import { makeExampleRaster } from '../lib/cli/example-raster';
 import { readNpyFile, writeNpyFile, type NpyData } from '../lib/formats/npy';
-
 import { expsyn } from './command-line';
 import { emptyFolders } from './folders';
 import { bytesOf, headerOf, npyOf } from './npy-bytes';

@@ -10,8 +10,8 @@ import { binningOf, stepOf as stepIn } from '../lib/formats/event-files';
 import { openEventsHdf5, openEventsNpy, type EventOptions } from '../lib/formats/events';
 import { encodeHeader, encodeNpy, type NpyData } from '../lib/formats/npy';
 import type { RasterSource, Region } from '../lib/formats/raster-source';
-import { isCommandError } from './command-errors';
 import { bytesOf } from './bits';
+import { isCommandError } from './command-errors';
 import { randomNumbers } from './oracle';
 
 /** NumPy and h5py write the files: Debian's python3-numpy and python3-h5py. */

@@ -17,10 +17,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { writeNpyFile } from '../lib/formats/npy';
 import { Command, expsyn, succeed } from './command-line';
+import { contentOf, emptyFolders, unfinishedFile } from './folders';
 import { spikes } from './oracle';
 import { PYTHON } from './python';
-
-import { contentOf, emptyFolders, unfinishedFile } from './folders';
 
 describe('a run that meets a fault', function () {
   const work = emptyFolders();

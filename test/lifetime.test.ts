@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { MessageChannel } from 'node:worker_threads';
 
 import { ExpSyn, stats, type EvolveOptions } from '../lib/index';
+import { METHOD_CODES, native, NOISE_CODES } from '../lib/native';
 import { assertSameBits } from './bits';
 import {
   BYTES,
@@ -22,7 +23,6 @@ import {
   STEPS,
   turn,
 } from './buffers';
-import { METHOD_CODES, native, NOISE_CODES } from '../lib/native';
 import { randomNumbers, relativeError, spikes, TOLERANCE } from './oracle';
 
 /** A call of some 20 ms: still running, or waiting for another one, a few turns later. */

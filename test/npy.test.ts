@@ -13,7 +13,6 @@ import {
   type NpyArray,
   type NpyData,
 } from '../lib/formats/npy';
-
 import { isCommandError } from './command-errors';
 import { temporaryFolder } from './folders';
 import { bytesOf, headerOf, npyOf } from './npy-bytes';

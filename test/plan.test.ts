@@ -5,6 +5,7 @@ import {
   blockAt,
   countBlocks,
   planBlocks,
+  planChunkShape,
   planLocalShards,
   planQueueShards,
 } from '../lib/batch/plan';
@@ -60,6 +61,26 @@ describe('the plan of a run', () => {
             }
           }
         }
+      }
+    }
+  });
+
+  it('makes no more shards for a queue than can be watched', () => {
+    for (const shape of [
+      [8000, 400_000, 100],
+      [1, 3e9, 100],
+      [1e6, 1000, 700],
+      [1, 1e9, 1],
+      [3, 1e8, 1e5],
+      [1e9, 1, 1],
+      [0, 10, 10],
+    ] as const) {
+      for (const windowLength of [1, 200, 1e6, Infinity]) {
+        const input = { shape, windowLength, isInterleaved: false, stepsPerBlock: undefined };
+        const blocks = planBlocks({ ...input, isChunked: true });
+        const chunkShape = planChunkShape(shape, blocks);
+        const shards = planQueueShards(shape, blocks, chunkShape);
+        assert.ok(shards.length <= 4096, `${shards.length} of (${shape.join(', ')})`);
       }
     }
   });

@@ -110,22 +110,39 @@ export function planQueueShards(
   blocks: BlockPlan,
   chunkShape: readonly [number, number, number],
 ): Region[] {
-  const [batches, timesteps, synapses] = shape;
-  const total = batches * timesteps * synapses;
-  const wanted = Math.max(
-    1,
-    total / MOST_SHARDS,
-    Math.min(SAMPLES_PER_SHARD, total / FEWEST_SHARDS),
-  );
+  const total = shape[0] * shape[1] * shape[2];
+  let wanted = Math.max(1, Math.min(SAMPLES_PER_SHARD, total / FEWEST_SHARDS));
+  let sizes = sizesOfShards(wanted, shape, blocks, chunkShape);
+  // Sizes are of whole blocks, so that dividing would not do.
+  while (countParts(shape, sizes) > MOST_SHARDS) {
+    wanted *= 1.25;
+    sizes = sizesOfShards(wanted, shape, blocks, chunkShape);
+  }
+  return cut(shape, sizes);
+}
+
+/** Items, steps and channels of shards of about so many samples. */
+function sizesOfShards(
+  wanted: number,
+  [, timesteps, synapses]: readonly [number, number, number],
+  blocks: BlockPlan,
+  chunkShape: readonly [number, number, number],
+): [number, number, number] {
   const items = atLeast(wanted / (timesteps * synapses), blocks.batchesPerBlock);
-  if (items * timesteps * synapses <= wanted * 2) return cut(shape, [items, Infinity, Infinity]);
+  if (items * timesteps * synapses <= wanted * 2) return [items, Infinity, Infinity];
   const steps =
     blocks.history === undefined
       ? Infinity
       : atLeast(wanted / (blocks.batchesPerBlock * synapses), blocks.stepsPerBlock);
   const samples = blocks.batchesPerBlock * Math.min(steps, timesteps);
-  const channels = atLeast(wanted / samples, chunkShape[2]);
-  return cut(shape, [blocks.batchesPerBlock, steps, channels]);
+  return [blocks.batchesPerBlock, steps, atLeast(wanted / samples, chunkShape[2])];
+}
+
+function countParts(shape: readonly number[], sizes: readonly number[]): number {
+  return shape.reduce((count, length, axis) => {
+    const size = Math.min(sizes[axis] ?? length, Math.max(1, length));
+    return count * Math.ceil(length / size);
+  }, 1);
 }
 
 /** The multiple of `unit` next below `value`, but `unit` at least. */

@@ -2,12 +2,16 @@
 import { readFile, realpath } from 'node:fs/promises';
 
 import { CommandError } from '../errors';
+import { isThere } from '../formats/complete-file';
+import { openNpyLayout } from '../formats/npy-file';
 import { describeZarr } from '../formats/zarr';
 import type { Job } from './job';
 
+const CLASS = 'ExpSynRun';
+
 /** Everything that is needed to make the output again, and to know what made it. */
 export interface Provenance {
-  class: 'ExpSynRun';
+  class: typeof CLASS;
   version: 1;
   /** The command line that was given, without the program. */
   command: string[];
@@ -28,7 +32,7 @@ export function makeProvenance(job: Job, command: readonly string[]): Provenance
   const description: Omit<Job, 'shards'> & { shards?: unknown } = { ...job };
   delete description.shards;
   return {
-    class: 'ExpSynRun',
+    class: CLASS,
     version: 1,
     command: [...command],
     finished: new Date().toISOString(),
@@ -43,7 +47,7 @@ export function encodeProvenance(provenance: Provenance): Buffer {
 }
 
 /**
- * How an output was made; undefined when nothing tells.
+ * How an output was made; undefined when nothing tells, or only of another array.
  *
  * @throws CommandError when what tells is damaged.
  */
@@ -52,17 +56,44 @@ export async function readProvenance(
   format: 'npy' | 'zarr',
 ): Promise<Provenance | undefined> {
   const found = await (format === 'npy' ? readBeside(path) : readInside(path));
-  if (found === undefined) return undefined;
-  if (isProvenance(found)) return found;
+  if (!isObject(found) || found['class'] !== CLASS) return undefined;
+  if (isProvenance(found)) return (await isOf(found, path, format)) ? found : undefined;
   const place = format === 'npy' ? provenancePathOf(path) : path;
   throw new CommandError(
-    `Expected how ${path} was made, as 'expsyn run' writes it, in ${place} but received something else.`,
+    `Expected how ${path} was made, as 'expsyn run' writes it, in ${place} but it is damaged; remove it.`,
+  );
+}
+
+/**
+ * Whether an array has the shape and the type of what was made. What lies beside a file may be about
+ * the one that was there before. The array itself may be gone or damaged.
+ */
+async function isOf({ job }: Provenance, path: string, format: 'npy' | 'zarr'): Promise<boolean> {
+  if (!(await isThere(path))) return true;
+  try {
+    const { shape, type } =
+      format === 'npy' ? (await openNpyLayout(path)).layout : await describeZarr(path);
+    return shape.join() === job.shape.join() && type === job.settings.dtype;
+  } catch (error) {
+    if (error instanceof CommandError) return true;
+    throw error;
+  }
+}
+
+/** Refuses to write how an output was made over a file that is about something else. */
+export async function requireOwnPlace(out: string): Promise<void> {
+  const place = provenancePathOf(out);
+  const text = await readFile(place, 'utf8').catch(() => undefined);
+  if (text === undefined || text.includes(`"${CLASS}"`)) return;
+  throw new CommandError(
+    `Expected ${place}, where it is written how ${out} was made, to be free but it is another file; ` +
+      'move it, or give another --out.',
   );
 }
 
 /** Whether everything is there that is shown or used. */
 function isProvenance(found: unknown): found is Provenance {
-  if (!isObject(found) || found['class'] !== 'ExpSynRun' || found['version'] !== 1) return false;
+  if (!isObject(found) || found['version'] !== 1) return false;
   const { command, finished, node, platform, job } = found;
   if (!isObject(job) || !isObject(job['settings']) || !isObject(job['input'])) return false;
   const { tau, dt, dtype, noiseStd, noise, seed } = job['settings'];
@@ -105,8 +136,9 @@ async function readBeside(path: string): Promise<unknown> {
   }
   try {
     return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw new CommandError(`Expected JSON in ${place} but it is damaged.`, { cause });
+  } catch {
+    // Another program's, then: ours appear when they are whole.
+    return undefined;
   }
 }
 

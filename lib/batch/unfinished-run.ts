@@ -27,6 +27,8 @@ interface Description {
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** Of what stat() counts in blocks. */
+const BLOCK_BYTES = 512;
 /** A worker that has not noticed yet may put a file into a folder that is being removed. */
 const PATIENTLY = { maxRetries: 5, retryDelay: 100 };
 
@@ -122,6 +124,17 @@ export class UnfinishedRun {
     const folder = unfinishedFolderOf(out);
     if (await isThere(join(folder, 'job.json'))) return;
     await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  }
+
+  /** What the unfinished run of an output takes of its disk. `out` is a resolved path. */
+  static async bytesOnDisk(out: string): Promise<number> {
+    const folder = unfinishedFolderOf(out);
+    let bytes = 0;
+    for (const name of await readdir(folder, { recursive: true }).catch(() => [])) {
+      const found = await stat(join(folder, name)).catch(() => undefined);
+      bytes += (found?.blocks ?? 0) * BLOCK_BYTES;
+    }
+    return bytes;
   }
 
   /** Begins a run, in place of any other. `out` is a resolved path. */

@@ -1,6 +1,6 @@
 /** `expsyn info`: what a file is, and how it was made. */
-import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 
 import type { Command } from 'commander';
 
@@ -10,7 +10,7 @@ import { readProvenance, type Provenance } from '../batch/provenance';
 import { UnfinishedRun } from '../batch/unfinished-run';
 import { UsageError } from '../errors';
 import { openNpyLayout } from '../formats/npy-file';
-import { describeZarr } from '../formats/zarr';
+import { describeZarr, isAddress } from '../formats/zarr';
 import { counted, formatBytes, formatShape } from './numbers';
 import type { CommandContext } from './streams';
 import { formatTime, formatTimeRange, parseTime } from './times';
@@ -95,12 +95,7 @@ async function describeFile(path: string, flags: InfoFlags): Promise<FileDescrip
       storage: { dt },
     };
   }
-  const found = await readProvenance(path, (await isZarr(path)) ? 'zarr' : 'npy');
-  // What lies beside a file may be about the one that was there before.
-  const isOfFile =
-    found?.job.shape.join() === description.shape.join() &&
-    found.job.settings.dtype === description.type;
-  const provenance = isOfFile ? found : undefined;
+  const provenance = await readProvenance(path, (await isZarr(path)) ? 'zarr' : 'npy');
   return {
     ...description,
     ...(provenance && { provenance }),
@@ -117,8 +112,15 @@ async function describeArray(
   if (format === 'zarr') {
     const { shape, type, chunkShape, codecs, zarrFormat } = await describeZarr(path);
     const storage = { zarrFormat, chunkShape, codecs };
-    const bytes = /^https?:/i.test(path) ? NaN : await sizeOfFolder(path);
-    return { path: resolve(path), format: 'Zarr', shape, type, bytes, storage };
+    const bytes = isAddress(path) ? NaN : await sizeOfFolder(path);
+    return {
+      path: isAddress(path) ? path : resolve(path),
+      format: 'Zarr',
+      shape,
+      type,
+      bytes,
+      storage,
+    };
   }
   if (format !== 'npy' || flags.events === true) return undefined;
   const { layout, bytes } = await openNpyLayout(path);
@@ -141,8 +143,8 @@ async function sizeOfFolder(path: string): Promise<number> {
 
 /** A run that has been begun for an output of this name. */
 async function describeUnfinished(path: string): Promise<FileDescription | undefined> {
-  if (/^https?:/i.test(path)) return undefined;
-  const run = await UnfinishedRun.open(join(resolve(dirname(path)), basename(path)));
+  if (isAddress(path)) return undefined;
+  const run = await UnfinishedRun.open(await realpath(path).catch(() => resolve(path)));
   if (run === undefined) return undefined;
   const { shape, settings, output } = run.job;
   return {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Job } from '../batch/job';
 import { openSource, specifyInput, type InputDescription } from '../batch/open-source';
 import { prepareJob } from '../batch/prepare-job';
-import { readProvenance } from '../batch/provenance';
+import { readProvenance, requireOwnPlace } from '../batch/provenance';
 import { CommandError, UsageError } from '../errors';
 import { isThere } from '../formats/complete-file';
 import { readNpyFile, writeNpyFile } from '../formats/npy';
@@ -52,6 +52,7 @@ export async function prepare(
   const description =
     request.input ?? (earlier === undefined ? exampleInput() : describeInput(earlier));
   if (out !== undefined) await requireOtherFiles(request, description.path, out);
+  if (out !== undefined && request.output.format === 'npy') await requireOwnPlace(out);
   const example = isExample ? await writeExample(request) : undefined;
   const settings = completeSettings(
     { ...(example && { tau: Array.from(example.tau) }), ...definedOf(request.settings) },

@@ -54,8 +54,10 @@ export async function present(
       : []),
     [
       'computed',
-      `by method ${job.method}${method === 'auto' ? ' (chosen by auto)' : ''} in ` +
-        `${formatTime(seconds, 3)}, ${formatCount(samples / seconds)} samples/s`,
+      `by method ${job.method}${method === 'auto' ? ' (chosen by auto)' : ''}` +
+        (samples > 0
+          ? ` in ${formatTime(seconds, 3)}, ${formatCount(samples / seconds)} samples/s`
+          : ', complete already'),
     ],
     ...files.map(([name, content], index): [string, string] => [
       index === 0 ? 'files' : '',

@@ -258,10 +258,13 @@ async function requireSpace(job: Job, out: string, name: string): Promise<void> 
     folder = dirname(folder);
     space = await statfs(folder).catch(() => undefined);
   }
-  if (space === undefined || space.bavail * space.bsize >= needed) return;
+  if (space === undefined) return;
+  // What it takes the place of is removed first.
+  const available = space.bavail * space.bsize + (await UnfinishedRun.bytesOnDisk(out));
+  if (available >= needed) return;
   throw new CommandError(
     `Expected ${formatBytes(needed)} of free space for ${name} but its disk has ` +
-      `${formatBytes(space.bavail * space.bsize)}; free some, or give another --out.`,
+      `${formatBytes(available)}; free some, or give another --out.`,
   );
 }
 
