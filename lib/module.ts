@@ -24,7 +24,7 @@ export interface Evolution {
 }
 
 /** The most synapses, or neurons, of one module. */
-export const MAX_SIZE = 2 ** 24;
+const MAX_SIZE = 2 ** 24;
 
 export interface ModuleOptions {
   spikingInput?: boolean;

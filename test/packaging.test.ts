@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 
 import * as library from '../lib/index';
 import { ROOT, runProgram } from './processes';
@@ -28,6 +28,23 @@ function filesIn(folder: string): string[] {
 function sourcesIn(text: string): string[] {
   return [...text.matchAll(/\bnative\/[\w/]+\.cc\b/g)].map(([name]) => name).sort();
 }
+
+describe('the architecture', () => {
+  it('has a page that names every file', () => {
+    const text = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+    const paths = [...filesIn('lib'), ...filesIn('native')];
+    const isNamed = (path: string): boolean => {
+      const [name, folder] = [basename(path), basename(dirname(path))];
+      const isInNamedFolder = text.includes(`${folder}/*`);
+      return isInNamedFolder || text.includes(name) || text.includes(name.replace(/\.h$/, '.cc'));
+    };
+    assert.ok(paths.length > 100);
+    assert.deepEqual(
+      paths.filter((path) => !isNamed(path)),
+      [],
+    );
+  });
+});
 
 describe('the native build', () => {
   it('has one list of sources in CMakeLists.txt and binding.gyp: all there are', () => {
