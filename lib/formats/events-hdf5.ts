@@ -78,13 +78,10 @@ async function identifyHdf5(
     await requireFile(name);
     const file = await open(absolute, 'r');
     try {
-      const stat = await file.stat();
-      if (!stat.isFile()) {
-        throw new CommandError(`Expected a file but ${name} is a folder or a device.`);
-      }
+      const { size } = await file.stat();
       let at = 0;
       for (;;) {
-        if (at + SIGNATURE.length > stat.size) {
+        if (at + SIGNATURE.length > size) {
           throw new CommandError(
             `Expected an HDF5 file but ${name} does not begin like one; the name of any other ` +
               'format ends differently.',
