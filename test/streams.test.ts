@@ -39,9 +39,15 @@ const RASTER = Uint8Array.from(spikes(STEPS * SIZE, 0.3, 1));
 async function collect(
   currents: AsyncIterable<Float64Array | Float32Array>,
 ): Promise<Float64Array> {
-  const all: number[] = [];
-  for await (const chunk of currents) all.push(...chunk);
-  return Float64Array.from(all);
+  const chunks: (Float64Array | Float32Array)[] = [];
+  for await (const chunk of currents) chunks.push(chunk);
+  const all = new Float64Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
 }
 
 /** The three kinds of stream, as one. */
