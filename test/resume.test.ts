@@ -13,9 +13,11 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { lockFolder } from '../lib/batch/lock';
+import { UnfinishedRun } from '../lib/batch/unfinished-run';
 import { writeNpyFile } from '../lib/formats/npy';
 import { Command, expsyn, succeed } from './command-line';
 import { contentOf, emptyFolders, unfinishedFile } from './folders';
@@ -241,6 +243,20 @@ describe('a run that is interrupted', function () {
     const longAgo = new Date(Date.now() - 120_000);
     await utimes(lock, longAgo, longAgo);
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');
+  });
+
+  it('removes nothing of a run that was begun in its place', async () => {
+    await writeRaster();
+    await leaveUnfinished();
+    const out = resolve('isyn.npy');
+    const run = await UnfinishedRun.open(out);
+    assert.ok(run !== undefined);
+    await UnfinishedRun.begin(out, run.job);
+    await run.remove();
+    await succeed('--out', 'isyn.npy', '--resume', '--no-plot');
+    const left = await UnfinishedRun.begin(out, run.job);
+    await left.remove();
+    assert.deepEqual((await readdir('.')).sort(), ['isyn.npy', 'isyn.npy.json', 'raster.npy']);
   });
 
   it('ends when another process has taken the output over', async () => {

@@ -233,7 +233,10 @@ export class UnfinishedRun {
     await this.remove();
   }
 
+  /** Removes all of it; but nothing where another run has been begun in its place. */
   async remove(): Promise<void> {
+    const current = await UnfinishedRun.openFolder(this.folder).catch(() => undefined);
+    if (current !== undefined && current.#attempt !== this.#attempt) return;
     try {
       await this.#clear();
       await rm(this.folder, { recursive: true, force: true, ...PATIENTLY });
