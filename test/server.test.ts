@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 import { WebSocket } from 'ws';
 
-import { HEADER_BYTES } from '../examples/server/frames';
+import { HEADER_BYTES, headerBytes } from '../examples/server/frames';
 import { createServer, type Server } from '../examples/server/server';
 import { DEFAULTS, readSettings, type Settings } from '../examples/server/settings';
 import { ExpSyn } from '../lib/index';
@@ -37,15 +38,42 @@ async function start(settings: Partial<Settings> = {}): Promise<{ server: Server
 interface Told {
   type: string;
   session: string;
-  step: number;
+  /** Of each source, the next one. */
+  steps: number[];
   message: string;
   [key: string]: unknown;
+}
+
+/** Waits until something is true. */
+async function soon(isSo: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 500; i++) {
+    if (await isSo()) return;
+    await wait(20);
+  }
+  assert.fail('it does not become true');
+}
+
+interface Answer {
+  sequence: number;
+  sources: number[];
+  /** (K, T, N) */
+  currents: Float32Array;
+}
+
+/** A message for some sources, with the spikes (T, N) of each. */
+function messageOf(sequence: number, frames: readonly [source: number, Uint8Array][]): Buffer {
+  const header = Buffer.alloc(headerBytes(frames.length));
+  header.writeUInt32LE(sequence, 0);
+  header.writeUInt32LE((frames[0]?.[1].length ?? 0) / CHANNELS, 4);
+  header.writeUInt32LE(frames.length, 8);
+  frames.forEach(([source], i) => header.writeUInt32LE(source, headerBytes(i)));
+  return Buffer.concat([header, ...frames.map(([, data]) => data)]);
 }
 
 /** A client that keeps what it is told. */
 class Client {
   readonly socket: WebSocket;
-  readonly answers: { sequence: number; currents: Float32Array }[] = [];
+  readonly answers: Answer[] = [];
   readonly told: Told[] = [];
   readonly closed: Promise<[code: number, reason: Buffer]>;
   readonly #events = new EventEmitter();
@@ -63,10 +91,12 @@ class Client {
     this.socket.on('close', () => this.#tell());
     this.socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (isBinary) {
-        const bytes = Uint8Array.from(data.subarray(HEADER_BYTES));
-        assert.equal(bytes.length, data.readUInt32LE(4) * CHANNELS * 4);
+        const count = data.readUInt32LE(8);
+        const sources = Array.from({ length: count }, (_, i) => data.readUInt32LE(headerBytes(i)));
+        const bytes = Uint8Array.from(data.subarray(headerBytes(count)));
+        assert.equal(bytes.length, count * data.readUInt32LE(4) * CHANNELS * 4);
         const currents = new Float32Array(bytes.buffer);
-        this.answers.push({ sequence: data.readUInt32LE(0), currents });
+        this.answers.push({ sequence: data.readUInt32LE(0), sources, currents });
       } else {
         this.told.push(JSON.parse(data.toString()) as Told);
       }
@@ -97,11 +127,7 @@ class Client {
   }
 
   send(sequence: number, raster: Uint8Array): void {
-    const message = Buffer.alloc(HEADER_BYTES + raster.length);
-    message.writeUInt32LE(sequence, 0);
-    message.writeUInt32LE(raster.length / CHANNELS, 4);
-    message.set(raster, HEADER_BYTES);
-    this.socket.send(message);
+    this.socket.send(messageOf(sequence, [[0, raster]]));
   }
 
   /** All currents so far, in the order in which they came. */
@@ -156,6 +182,82 @@ describe('the example server', () => {
     });
   }
 
+  it('carries many sources in one connection, each with a state and noise of its own', async () => {
+    const { port } = await start();
+    const nSources = 7;
+    const query = { sources: `${nSources}`, noiseStd: '0.5' };
+    const first = new Client(port, query);
+    const welcome = await first.hear('welcome');
+    assert.deepEqual(welcome.steps, new Array(nSources).fill(0));
+    // Different sources in each message, in different orders, and different numbers of steps.
+    const messages = Array.from({ length: 40 }, (_, k) => {
+      const count = 1 + (k % nSources);
+      return Array.from({ length: count }, (__, i): [number, Uint8Array] => [
+        (3 * k + (nSources - i)) % nSources,
+        raster(1 + (k % 3), 100 * k + i),
+      ]);
+    });
+    const send = (client: Client, begin: number, end: number) => {
+      for (let k = begin; k < end; k++) client.socket.send(messageOf(k, messages[k] ?? []));
+    };
+    send(first, 0, 25);
+    await first.until(() => first.answers.length === 25);
+    first.socket.send('{"type":"set","tau":0.2}');
+    const changed = await first.hear('changed');
+    first.socket.close();
+    await first.closed;
+    // Restored, with where each source was.
+    const second = new Client(port, { session: welcome.session });
+    const { steps } = await second.hear('welcome');
+    assert.deepEqual(steps, changed.steps);
+    send(second, 25, 40);
+    await second.until(() => second.answers.length === 15);
+    const answers = [...first.answers, ...second.answers];
+    const currentsOf = (source: number): number[] =>
+      answers.flatMap(({ sources, currents }) => {
+        const size = currents.length / sources.length;
+        const item = sources.indexOf(source);
+        return item < 0 ? [] : [...currents.subarray(item * size, (item + 1) * size)];
+      });
+    const seeds = new Set<string>();
+    for (let source = 0; source < nSources; source++) {
+      const silent = new ExpSyn(CHANNELS, {
+        ...{ tau: () => 0.02, dtype: 'float32', windowTaus: Infinity },
+      });
+      const wanted: number[] = [];
+      messages.forEach((frames, k) => {
+        if (k === 25) silent.tau = 0.2;
+        const [, data] = frames.find(([number]) => number === source) ?? [];
+        if (data === undefined) return;
+        const { output } = silent.evolveSync({ data, shape: [data.length / CHANNELS, CHANNELS] });
+        wanted.push(...output.data);
+      });
+      const noise = currentsOf(source).map((current, i) => current - (wanted[i] ?? NaN));
+      // What is left is the noise: 0.5 sqrt(1 ms) a step.
+      const deviation = Math.sqrt(noise.reduce((sum, x) => sum + x * x, 0) / noise.length);
+      assert.ok(Math.abs(deviation / (0.5 * Math.sqrt(1e-3)) - 1) < 0.25, `${deviation}`);
+      seeds.add(noise.slice(0, 5).join());
+    }
+    assert.equal(seeds.size, nSources);
+    assert.deepEqual(
+      answers.map(({ sequence }) => sequence),
+      messages.map((_, k) => k),
+    );
+  });
+
+  it('gives a connection no more sources and channels than it is told to', async () => {
+    const { port } = await start({ maxSources: 3, maxChannels: 4 * CHANNELS });
+    await new Client(port, { sources: '3' }).hear('welcome');
+    await new Client(port, { sources: '2', channels: `${2 * CHANNELS}` }).hear('welcome');
+    for (const query of [
+      ...['0', '-1', '4', '1.5', '', 'many'].map((sources) => ({ sources })),
+      { sources: '3', channels: `${2 * CHANNELS}` },
+    ]) {
+      const [refused] = (await once(new Client(port, query).socket, 'error')) as [Error];
+      assert.match(refused.message, /400/, JSON.stringify(query));
+    }
+  });
+
   it('changes parameters between frames, and refuses bad ones without harm', async () => {
     const { port } = await start();
     const client = new Client(port, { tau: '0.05' });
@@ -177,7 +279,7 @@ describe('the example server', () => {
     );
     assertSameBits(client.currents, Float32Array.from([first, ...rest].flatMap((a) => [...a])));
     const changed = await client.hear('changed');
-    assert.deepEqual([changed['tau'], changed['dt'], changed.step], [0.1, 0.002, 10]);
+    assert.deepEqual([changed['tau'], changed['dt'], changed.steps], [0.1, 0.002, [10]]);
     assert.match((await client.hear('error')).message, /0.00001 to 1000 seconds for tau .*"long"/);
   });
 
@@ -198,8 +300,13 @@ describe('the example server', () => {
     assert.match(refused.message, /503/);
     clients[0]?.socket.close();
     await clients[0]?.closed;
-    await wait(50);
-    await new Client(port).hear('welcome');
+    // The server takes its time to save the session and to make room.
+    await soon(async () => {
+      return once(new Client(port).socket, 'open').then(
+        () => true,
+        () => false,
+      );
+    });
     for (const query of [{ channels: '0' }, { tau: 'x' }, { session: '../../etc/passwd' }]) {
       const [bad] = (await once(new Client(port, query).socket, 'error')) as [Error];
       assert.match(bad.message, /400|503/);
@@ -211,27 +318,34 @@ describe('the example server', () => {
     const { port } = await start({ maxFrameBytes: 10_000 });
     const good = new Client(port);
     await good.hear('welcome');
-    const header = (steps: number) => {
-      const bytes = Buffer.alloc(HEADER_BYTES);
+    const header = (steps: number, ...sources: number[]) => {
+      const bytes = Buffer.alloc(headerBytes(sources.length));
       bytes.writeUInt32LE(steps, 4);
+      bytes.writeUInt32LE(sources.length, 8);
+      sources.forEach((source, i) => bytes.writeUInt32LE(source, headerBytes(i)));
       return bytes;
     };
     const garbage: [string | Buffer, number, RegExp | undefined][] = [
-      [Buffer.alloc(3), 1008, /a header of 8 bytes but received 3/],
-      [header(0), 1008, /at least one step/],
+      [Buffer.alloc(3), 1008, /a header of 12 bytes but received 3/],
+      [header(0, 0), 1008, /at least one step/],
       [
-        Buffer.concat([header(2), Buffer.alloc(9)]),
+        Buffer.concat([header(2, 0), Buffer.alloc(9)]),
         1008,
-        /5 bytes a step, but received 2 steps in 9/,
+        /5 bytes .* received 2 steps of 1 in 9/,
       ],
-      [header(2 ** 32 - 1), 1008, /4294967295 steps in 0 bytes/],
+      [header(2 ** 32 - 1, 0), 1008, /4294967295 steps of 1 in 0 bytes/],
+      [header(1), 1008, /1 to 2 sources in a message but received 0/],
+      [header(1).fill(255, 8), 1008, /1 to 2 sources in a message but received 4294967295/],
+      [header(1, 0, 1).subarray(0, HEADER_BYTES + 2), 1008, /1 steps of 2 in 0 bytes/],
+      [Buffer.concat([header(1, 2), Buffer.alloc(5)]), 1008, /sources below 2 but received 2/],
+      [Buffer.concat([header(1, 1, 1), Buffer.alloc(10)]), 1008, /one of them twice/],
       ['text', 1008, /a JSON object/],
       ['{"type":"other"}', 1008, /"type": "set"/],
       ['null', 1008, /a JSON object/],
       [Buffer.alloc(20_000), 1009, undefined],
     ];
     for (const [message, code, reason] of garbage) {
-      const client = new Client(port);
+      const client = new Client(port, { sources: '2' });
       await client.hear('welcome');
       client.socket.send(message);
       assert.equal((await client.closed)[0], code);
@@ -294,12 +408,12 @@ describe('the example server', () => {
     first.socket.terminate();
     await first.closed;
     const second = new Client(port, { session });
-    assert.equal((await second.hear('welcome')).step, 20);
+    assert.deepEqual((await second.hear('welcome')).steps, [20]);
     second.send(1, b);
     await second.until(() => second.answers.length === 1);
     // The second connection is still open: it is told, and its state taken over.
     const third = new Client(port, { session });
-    assert.equal((await third.hear('welcome')).step, 40);
+    assert.deepEqual((await third.hear('welcome')).steps, [40]);
     assert.equal((await second.closed)[0], 4001);
     third.send(2, c);
     await third.until(() => third.answers.length === 1);
@@ -323,10 +437,10 @@ describe('the example server', () => {
     const n = client.answers.length;
     const goodbye = client.told.find(({ type }) => type === 'goodbye');
     const nSteps = rasters.slice(0, n).reduce((sum, data) => sum + data.length / CHANNELS, 0);
-    assert.equal(goodbye?.step, nSteps);
+    assert.deepEqual(goodbye?.steps, [nSteps]);
     const next = await start();
     const again = new Client(next.port, { session });
-    assert.equal((await again.hear('welcome')).step, nSteps);
+    assert.deepEqual((await again.hear('welcome')).steps, [nSteps]);
     rasters.slice(n).forEach((data, k) => again.send(n + k, data));
     await again.until(() => again.answers.length === 300 - n);
     assertSameBits(Float32Array.from([...client.currents, ...again.currents]), expected(rasters));
@@ -369,10 +483,10 @@ describe('the example server', () => {
         const client = new Client(port, session === undefined ? {} : { session });
         const welcome = await client.hear('welcome');
         ({ session } = welcome);
+        const [begin = NaN] = welcome.steps;
         // From where it was saved, which the client may have passed already.
-        assert.ok(welcome.step <= next, `${welcome.step} of ${next}`);
-        if (round > 0) assert.ok(welcome.step > 0, 'nothing was saved');
-        const begin = welcome.step;
+        assert.ok(begin <= next, `${begin} of ${next}`);
+        if (round > 0) assert.ok(begin > 0, 'nothing was saved');
         for (let k = begin; k < begin + 100; k++) {
           client.send(k, frames[k] ?? new Uint8Array());
           await client.until(() => client.answers.length === k - begin + 1);
@@ -383,6 +497,12 @@ describe('the example server', () => {
           wanted.subarray(begin * CHANNELS, (begin + 100) * CHANNELS).slice(),
         );
         next = begin + 100;
+        // Something of this round has been saved, however long that takes here.
+        await soon(async () => {
+          const text = await readFile(join(folder, `${session}.json`), 'utf8').catch(() => '{}');
+          const { sources = [] } = JSON.parse(text) as { sources?: { step: number }[] };
+          return (sources[0]?.step ?? 0) > begin;
+        });
         child.kill('SIGKILL');
         await once(child, 'exit');
       }
@@ -454,7 +574,7 @@ describe('the example server', () => {
       await Promise.all(clients.map(async (client) => client.closed));
     }
     const client = new Client(port);
-    assert.equal((await client.hear('welcome')).step, 0);
+    assert.deepEqual((await client.hear('welcome')).steps, [0]);
   });
 
   it('gives a session to one connection, however many come back to it', async () => {
@@ -507,8 +627,8 @@ describe('the example server', () => {
     client.socket.close();
     await client.closed;
     const again = new Client(port, { session });
-    const { tau, noiseStd, step } = await again.hear('welcome');
-    assert.deepEqual({ tau, noiseStd, step }, { tau: 0.5, noiseStd: 2, step: 5 });
+    const { tau, noiseStd, steps } = await again.hear('welcome');
+    assert.deepEqual({ tau, noiseStd, steps }, { tau: 0.5, noiseStd: 2, steps: [5] });
   });
 
   it('takes numbers for parameters, and nothing that only looks like one', async () => {
@@ -561,9 +681,7 @@ describe('the example server', () => {
     await client.hear('welcome');
     const steps = 2000;
     const data = raster(steps, 3);
-    const message = Buffer.alloc(HEADER_BYTES + data.length);
-    message.writeUInt32LE(steps, 4);
-    message.set(data, HEADER_BYTES);
+    const message = messageOf(0, [[0, data]]);
     // One frame of WebSocket, its bytes over a second and a half.
     const header = Buffer.alloc(14);
     header[0] = 0x82;

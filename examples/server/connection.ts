@@ -1,9 +1,9 @@
-/** One client's WebSocket and its session: messages in their order, limits, time-outs, the end. */
+/** One client's WebSocket and its session of one or more sources: messages in order, limits, the end. */
 import type { FastifyBaseLogger } from 'fastify';
 import type { WebSocket } from 'ws';
 
 import type { Parameters, Source } from './engine';
-import { readFrame, writeCurrents, type Frame } from './frames';
+import { readFrames, writeCurrents, type Frames } from './frames';
 import type { Gatherer } from './gatherer';
 import type { Metrics } from './metrics';
 import { changeParameters } from './parameters';
@@ -27,14 +27,15 @@ interface Work {
   size: number;
   receivedAt: number;
   /** Either of them. */
-  frame?: Frame;
+  frames?: Frames;
   change?: Record<string, unknown>;
 }
 
 export interface ConnectionParts {
   id: string;
   socket: WebSocket;
-  source: Source;
+  /** At least one, all with the same parameters. */
+  sources: readonly Source[];
   settings: Settings;
   gatherer: Gatherer;
   store: Store;
@@ -51,8 +52,10 @@ export class Connection {
   #isBusy = false;
   #isRefusing = false;
   #isPaused = false;
-  #savedStep = -1;
-  #savedParameters: Parameters | undefined;
+  #parameters: Parameters;
+  /** What the sources have done so far, in messages, and how much of it is saved. */
+  #nDone = 0;
+  #nSaved = -1;
   #saving = Promise.resolve();
   /** Whether the session is closed. */
   #isOver = false;
@@ -66,7 +69,10 @@ export class Connection {
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
-    const { socket, settings } = parts;
+    const { socket, settings, sources } = parts;
+    const [first] = sources;
+    if (first === undefined) throw new Error('Expected at least one source.');
+    this.#parameters = first.parameters;
     this.ended = new Promise((resolve) => {
       socket.once('close', (code) => {
         void this.#end(code).then(resolve);
@@ -85,10 +91,15 @@ export class Connection {
 
   /** Tells the client where its session is. */
   welcome(): void {
-    const { id, source, settings } = this.#parts;
+    const { id, settings } = this.#parts;
     const { maxFrameBytes } = settings;
-    const { parameters, step } = source;
-    this.#tell({ type: 'welcome', session: id, step, ...parameters, maxFrameBytes });
+    const steps = this.#steps();
+    this.#tell({ type: 'welcome', session: id, steps, ...this.#parameters, maxFrameBytes });
+  }
+
+  /** Absolute number of the next step of each source. */
+  #steps(): number[] {
+    return this.#parts.sources.map(({ step }) => step);
   }
 
   /** Saves where the session has got to, if it has moved. Savings do not overtake each other. */
@@ -100,13 +111,13 @@ export class Connection {
   async #save(): Promise<void> {
     // It has been saved at its end.
     if (this.#isOver) return;
-    const { id, source, store, log } = this.#parts;
-    const { step, parameters } = source;
-    if (step === this.#savedStep && parameters === this.#savedParameters) return;
+    const { id, sources, store, log } = this.#parts;
+    const nDone = this.#nDone;
+    if (nDone === this.#nSaved) return;
     try {
-      await store.save(id, { parameters, source: source.save() });
-      this.#savedStep = step;
-      this.#savedParameters = parameters;
+      const saved = sources.map((source) => source.save());
+      await store.save(id, { parameters: this.#parameters, sources: saved });
+      this.#nSaved = nDone;
     } catch (error) {
       log.error(error, 'session not saved');
     }
@@ -114,14 +125,14 @@ export class Connection {
 
   /** Answers every frame that has been accepted, then closes. */
   async close(code: number, reason: string): Promise<void> {
-    const { socket, source, settings } = this.#parts;
+    const { socket, settings } = this.#parts;
     this.#isRefusing = true;
     // Nothing more is accepted, but the client's own close has to come through.
     socket.resume();
     if (this.#isBusy || this.#queue.length > 0) {
       await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
     }
-    this.#tell({ type: 'goodbye', reason, step: source.step });
+    this.#tell({ type: 'goodbye', reason, steps: this.#steps() });
     socket.close(code, reason);
     // A client that does not read any more is not waited for.
     setTimeout(() => socket.terminate(), settings.drainSeconds * 1000).unref();
@@ -130,12 +141,12 @@ export class Connection {
 
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#isRefusing) return;
-    const { source, metrics } = this.#parts;
+    const { sources, metrics } = this.#parts;
     this.#lastFrameAt = Date.now();
     try {
       const size = data.length + MESSAGE_BYTES;
       const work: Work = { size, receivedAt: performance.now() };
-      if (isBinary) work.frame = readFrame(data, source.parameters.channels);
+      if (isBinary) work.frames = readFrames(data, sources.length, this.#parameters.channels);
       else work.change = readChange(data);
       this.#queue.push(work);
       this.#queuedBytes += work.size;
@@ -156,7 +167,7 @@ export class Connection {
         for (const resolve of this.#whenIdle.splice(0)) resolve();
         return;
       }
-      if (work.frame !== undefined) this.#compute(work.frame, work);
+      if (work.frames !== undefined) this.#compute(work.frames, work);
       else this.#change(work.change ?? {}, work);
     }
   }
@@ -174,10 +185,13 @@ export class Connection {
   }
 
   #apply(change: Record<string, unknown>): void {
-    const { source, metrics } = this.#parts;
+    const { sources, metrics } = this.#parts;
     try {
-      source.change(changeParameters(change, source.parameters));
-      this.#tell({ type: 'changed', step: source.step, ...source.parameters });
+      const parameters = changeParameters(change, this.#parameters);
+      for (const source of sources) source.change(parameters);
+      this.#parameters = parameters;
+      this.#nDone++;
+      this.#tell({ type: 'changed', steps: this.#steps(), ...parameters });
     } catch (error) {
       // The session is as it was, and goes on.
       metrics.refusals.inc();
@@ -185,27 +199,35 @@ export class Connection {
     }
   }
 
-  #compute(frame: Frame, { size, receivedAt }: Work): void {
-    const { socket, source, gatherer, metrics, log } = this.#parts;
-    const { sequence, steps, spikes } = frame;
+  #compute(frames: Frames, { size, receivedAt }: Work): void {
+    const { socket, gatherer, metrics, log } = this.#parts;
+    const { sequence, steps, spikes } = frames;
+    const sources = this.#named(frames);
     this.#isBusy = true;
     const settle = (error: Error | undefined, currents: Float32Array) => {
       this.#isBusy = false;
       this.#queuedBytes -= size;
       if (error === undefined) {
-        socket.send(writeCurrents(sequence, steps, currents), () => this.#holdBack());
-        metrics.frames.inc();
+        this.#nDone++;
+        socket.send(writeCurrents(frames, currents), () => this.#holdBack());
+        metrics.frames.inc(sources.length);
         metrics.samples.inc(currents.length);
         metrics.frameSeconds.observe((performance.now() - receivedAt) / 1000);
       } else {
-        log.error(error, 'frame not computed');
-        this.#tell({ type: 'error', sequence, message: 'The frame could not be computed.' });
+        log.error(error, 'frames not computed');
+        this.#tell({ type: 'error', sequence, message: 'The frames could not be computed.' });
         void this.close(CLOSE_CODES.failure, 'failure');
       }
       this.#holdBack();
       this.#next();
     };
-    gatherer.add({ source, steps, spikes, settle });
+    gatherer.add({ sources, steps, spikes, settle });
+  }
+
+  /** The sources that a message is about. */
+  #named(frames: Frames): Source[] {
+    const { sources } = this.#parts;
+    return frames.sources.flatMap((number) => sources[number] ?? []);
   }
 
   /** Reads no more from a client that sends faster than it is served, or does not read itself. */
@@ -255,7 +277,7 @@ export class Connection {
   }
 
   async #end(code: number): Promise<void> {
-    const { source, log } = this.#parts;
+    const { sources, log } = this.#parts;
     clearInterval(this.#timer);
     this.#isRefusing = true;
     // What was accepted moves the session on, even if nobody reads the answers any more.
@@ -264,8 +286,8 @@ export class Connection {
     }
     await this.save();
     this.#isOver = true;
-    log.info({ code, step: source.step }, 'connection closed');
-    source.close();
+    log.info({ code, step: sources[0]?.step, sources: sources.length }, 'connection closed');
+    for (const source of sources) source.close();
   }
 }
 

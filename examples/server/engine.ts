@@ -1,6 +1,8 @@
 /** What computes: the package, or, to compare with, a plain loop of JavaScript in its place. */
 import { ExpSyn, type ExpSynSession } from 'expsyn';
 
+import { decodeSource, encodeSource, type SavedSource } from './saved-source';
+
 /** What a client may choose. */
 export interface Parameters {
   channels: number;
@@ -20,7 +22,7 @@ export interface Source {
   /** Goes on from here with other parameters; the number of channels stays. */
   change(parameters: Parameters): void;
   /** What restore() takes, also in another process. */
-  save(): unknown;
+  save(): SavedSource;
   close(): void;
 }
 
@@ -46,7 +48,10 @@ export class ExpSynEngine implements Engine {
   }
 
   restore(parameters: Parameters, saved: unknown): Source {
-    return new SessionSource(this, parameters, (module) => module.restoreSession(saved));
+    const { isyn, step, seed } = decodeSource(saved, Float32Array, parameters.channels);
+    const shape = [parameters.channels];
+    const options = { isyn: { data: isyn, shape }, step, seed };
+    return new SessionSource(this, parameters, (module) => module.session(options));
   }
 
   keyOf(source: SessionSource): unknown {
@@ -117,16 +122,18 @@ class SessionSource implements Source {
   }
 
   change(parameters: Parameters): void {
+    const { isyn, step, seed } = this.session;
     const next = new SessionSource(this.#engine, parameters, (module) =>
-      module.restoreSession(this.session.toJSON()),
+      module.session({ isyn, step, seed }),
     );
     this.close();
     this.session = next.session;
     this.parameters = parameters;
   }
 
-  save(): unknown {
-    return this.session.toJSON();
+  save(): SavedSource {
+    const { isyn, step, seed } = this.session;
+    return encodeSource(isyn.data, step, seed);
   }
 
   close(): void {
@@ -135,15 +142,18 @@ class SessionSource implements Source {
   }
 }
 
-/** isyn <- (isyn + input) exp(-dt / tau), one sample after the other; knows no noise. */
+/**
+ * isyn <- (isyn + input) exp(-dt / tau), one sample after the other, and noise that is added to the
+ * output. What one would write without the package; its noise is another one every time.
+ */
 export class LoopEngine implements Engine {
   open(parameters: Parameters): Source {
     return new LoopSource(parameters, new Float64Array(parameters.channels), 0);
   }
 
   restore(parameters: Parameters, saved: unknown): Source {
-    const { isyn, step } = saved as { isyn: number[]; step: number };
-    return new LoopSource(parameters, Float64Array.from(isyn), step);
+    const { isyn, step } = decodeSource(saved, Float64Array, parameters.channels);
+    return new LoopSource(parameters, isyn, step);
   }
 
   keyOf(source: Source): unknown {
@@ -166,7 +176,22 @@ export class LoopEngine implements Engine {
       }
       source.step += steps;
     }
+    const [{ parameters } = {}] = sources;
+    const deviation = (parameters?.noiseStd ?? 0) * Math.sqrt(parameters?.dt ?? 0);
+    if (deviation > 0) addNoise(currents, deviation);
     return Promise.resolve(currents);
+  }
+}
+
+/** Adds normal noise, two numbers at a time, by the transform of Box and Muller. */
+function addNoise(currents: Float32Array, deviation: number): void {
+  for (let i = 0; i < currents.length; i += 2) {
+    const radius = deviation * Math.sqrt(-2 * Math.log(1 - Math.random()));
+    const angle = 2 * Math.PI * Math.random();
+    currents[i] = (currents[i] ?? 0) + radius * Math.cos(angle);
+    if (i + 1 < currents.length) {
+      currents[i + 1] = (currents[i + 1] ?? 0) + radius * Math.sin(angle);
+    }
   }
 }
 
@@ -181,8 +206,8 @@ class LoopSource implements Source {
     this.parameters = parameters;
   }
 
-  save(): unknown {
-    return { isyn: [...this.isyn], step: this.step };
+  save(): SavedSource {
+    return encodeSource(this.isyn, this.step, 0);
   }
 
   close(): void {

@@ -1,50 +1,83 @@
 /**
- * The layout of binary messages, little-endian.
+ * The layout of binary messages, little-endian. A message holds the next steps of one or more of the
+ * connection's sources, a frame each.
  *
  *     client to server                       server to client
- *     0  uint32  sequence number             0  uint32  the same sequence number
- *     4  uint32  steps, T >= 1               4  uint32  T
- *     8  T * N bytes: spikes of each         8  T * N float32: the currents of the same steps
- *        step and channel, step after step
+ *     0       uint32  sequence number        0       uint32  the same sequence number
+ *     4       uint32  steps, T >= 1          4       uint32  T
+ *     8       uint32  sources, K >= 1        8       uint32  K
+ *     12      K uint32: which sources        12      K uint32: the same
+ *     12 + 4K K * T * N bytes: spikes of     12 + 4K K * T * N float32: the currents of the
+ *             each source, step and channel          same sources, steps and channels
  */
-export const HEADER_BYTES = 8;
+export const HEADER_BYTES = 12;
 
-export interface Frame {
-  sequence: number;
-  steps: number;
-  /** (T, N) */
-  spikes: Uint8Array;
+/** What comes before the spikes or currents of K sources. */
+export function headerBytes(nSources: number): number {
+  return HEADER_BYTES + 4 * nSources;
 }
 
-/** Reads a message; throws a RangeError that tells the client what is wrong. */
-export function readFrame(message: Uint8Array, channels: number): Frame {
+export interface Frames {
+  sequence: number;
+  steps: number;
+  /** The numbers of K different sources. */
+  sources: number[];
+  /** (K, T, N) */
+  spikes: Uint8Array;
+  /** All that comes before the spikes, which the answer begins with too. */
+  header: Uint8Array;
+}
+
+/**
+ * Reads a message to a connection of `nSources` sources of `channels` channels each; throws a
+ * RangeError that tells the client what is wrong.
+ */
+export function readFrames(message: Uint8Array, nSources: number, channels: number): Frames {
   if (message.length < HEADER_BYTES) {
     throw new RangeError(
       `Expected a header of ${HEADER_BYTES} bytes but received ${message.length} bytes.`,
     );
   }
-  const header = new DataView(message.buffer, message.byteOffset, HEADER_BYTES);
-  const sequence = header.getUint32(0, true);
-  const steps = header.getUint32(4, true);
-  const expected = steps * channels;
-  const received = message.length - HEADER_BYTES;
-  if (steps === 0 || received !== expected) {
+  const view = new DataView(message.buffer, message.byteOffset, message.length);
+  const sequence = view.getUint32(0, true);
+  const steps = view.getUint32(4, true);
+  const count = view.getUint32(8, true);
+  if (count === 0 || count > nSources) {
+    throw new RangeError(`Expected 1 to ${nSources} sources in a message but received ${count}.`);
+  }
+  const begin = headerBytes(count);
+  const received = message.length - begin;
+  if (steps === 0 || received !== count * steps * channels) {
     throw new RangeError(
-      `Expected at least one step, and ${channels} bytes a step, but received ${steps} steps in ` +
-        `${received} bytes.`,
+      `Expected at least one step, and ${channels} bytes a step of each source, but received ` +
+        `${steps} steps of ${count} in ${Math.max(0, received)} bytes.`,
     );
   }
-  return { sequence, steps, spikes: message.subarray(HEADER_BYTES) };
+  const sources = new Array<number>(count);
+  for (let i = 0; i < count; i++) {
+    const source = view.getUint32(HEADER_BYTES + 4 * i, true);
+    if (source >= nSources) {
+      throw new RangeError(`Expected sources below ${nSources} but received ${source}.`);
+    }
+    sources[i] = source;
+  }
+  if (new Set(sources).size < count) {
+    throw new RangeError('Expected different sources in a message but received one of them twice.');
+  }
+  return {
+    ...{ sequence, steps, sources },
+    spikes: message.subarray(begin),
+    header: message.subarray(0, begin),
+  };
 }
 
-/** Makes a message of a frame's currents. */
-export function writeCurrents(sequence: number, steps: number, currents: Float32Array): Buffer {
-  const message = Buffer.allocUnsafe(HEADER_BYTES + currents.byteLength);
-  message.writeUInt32LE(sequence, 0);
-  message.writeUInt32LE(steps, 4);
+/** Makes the answer to a message. */
+export function writeCurrents({ header }: Frames, currents: Float32Array): Buffer {
+  const message = Buffer.allocUnsafe(header.length + currents.byteLength);
+  message.set(header, 0);
   message.set(
     new Uint8Array(currents.buffer, currents.byteOffset, currents.byteLength),
-    HEADER_BYTES,
+    header.length,
   );
   return message;
 }

@@ -1,73 +1,104 @@
-/** Computes the frames that arrive at about the same time together. */
+/** Computes what arrives at about the same time together. */
 import type { Engine, Source } from './engine';
 
-/** The next frame of a source, which has no other in the gatherer. */
-export interface GatheredFrame {
-  source: Source;
+/** The next steps of sources that have no others in the gatherer. */
+export interface GatheredFrames {
+  /** K sources with the same key. */
+  sources: readonly Source[];
   steps: number;
-  /** (T, N) */
+  /** (K, T, N) */
   spikes: Uint8Array;
-  /** Receives the currents (T, N), or what went wrong. */
+  /** Receives the currents (K, T, N), or what went wrong. */
   settle: (error: Error | undefined, currents: Float32Array) => void;
 }
 
 const NOTHING = new Float32Array();
 
-/** The most samples of one call: some milliseconds of it. */
+/** The most samples of one call, unless those of one message are more: some milliseconds of it. */
 const MOST_SAMPLES = 1 << 21;
 
 export class Gatherer {
   readonly #engine: Engine;
   readonly #onGather: (nFrames: number) => void;
-  #waiting: GatheredFrame[] = [];
+  #waiting: GatheredFrames[] = [];
 
   constructor(engine: Engine, onGather: (nFrames: number) => void) {
     this.#engine = engine;
     this.#onGather = onGather;
   }
 
-  /** Computes a frame with all others that are added before the event loop has turned. */
-  add(frame: GatheredFrame): void {
-    this.#waiting.push(frame);
+  /** Computes frames with all others that are added before the event loop has turned. */
+  add(frames: GatheredFrames): void {
+    this.#waiting.push(frames);
     if (this.#waiting.length === 1) setImmediate(() => this.#flush());
   }
 
   #flush(): void {
-    const frames = this.#waiting;
+    const waiting = this.#waiting;
     this.#waiting = [];
-    const groups = new Map<unknown, Map<number, GatheredFrame[]>>();
-    for (const frame of frames) {
-      const key = this.#engine.keyOf(frame.source);
-      const bySteps = groups.get(key) ?? new Map<number, GatheredFrame[]>();
+    const groups = new Map<unknown, Map<number, GatheredFrames[]>>();
+    for (const frames of waiting) {
+      const [source] = frames.sources;
+      if (source === undefined) continue;
+      const key = this.#engine.keyOf(source);
+      const bySteps = groups.get(key) ?? new Map<number, GatheredFrames[]>();
       groups.set(key, bySteps);
-      const group = bySteps.get(frame.steps);
-      if (group === undefined) bySteps.set(frame.steps, [frame]);
-      else group.push(frame);
+      const group = bySteps.get(frames.steps);
+      if (group === undefined) bySteps.set(frames.steps, [frames]);
+      else group.push(frames);
     }
     for (const bySteps of groups.values()) {
       for (const group of bySteps.values()) {
-        const most = Math.max(1, Math.floor(MOST_SAMPLES / (group[0]?.spikes.length ?? 1)));
-        for (let i = 0; i < group.length; i += most) void this.#evolve(group.slice(i, i + most));
+        for (const call of callsOf(group)) void this.#evolve(call);
       }
     }
   }
 
-  async #evolve(group: readonly GatheredFrame[]): Promise<void> {
+  async #evolve(group: readonly GatheredFrames[]): Promise<void> {
     const [first] = group;
     if (first === undefined) return;
-    const { length } = first.spikes;
-    this.#onGather(group.length);
+    const sources = group.flatMap((frames) => frames.sources);
+    this.#onGather(sources.length);
+    let currents: Float32Array;
     try {
-      const spikes = new Uint8Array(group.length * length);
-      group.forEach((frame, i) => spikes.set(frame.spikes, i * length));
-      const sources = group.map(({ source }) => source);
-      const currents = await this.#engine.evolve(sources, spikes, first.steps);
-      group.forEach(({ settle }, i) =>
-        settle(undefined, currents.subarray(i * length, (i + 1) * length)),
-      );
+      currents = await this.#engine.evolve(sources, join(group), first.steps);
     } catch (error) {
       const reason = error instanceof Error ? error : new Error(String(error));
       for (const { settle } of group) settle(reason, NOTHING);
+      return;
+    }
+    let begin = 0;
+    for (const { spikes, settle } of group) {
+      settle(undefined, currents.subarray(begin, begin + spikes.length));
+      begin += spikes.length;
     }
   }
+}
+
+/** Parts of a group that are not too large for one call. */
+function callsOf(group: readonly GatheredFrames[]): GatheredFrames[][] {
+  const calls: GatheredFrames[][] = [];
+  let samples = Infinity;
+  for (const frames of group) {
+    samples += frames.spikes.length;
+    if (samples > MOST_SAMPLES) {
+      calls.push([]);
+      samples = frames.spikes.length;
+    }
+    calls.at(-1)?.push(frames);
+  }
+  return calls;
+}
+
+/** The spikes of a group, one after the other; not copied where they are those of one message. */
+function join(group: readonly GatheredFrames[]): Uint8Array {
+  const [first] = group;
+  if (first !== undefined && group.length === 1) return first.spikes;
+  const spikes = new Uint8Array(group.reduce((sum, frames) => sum + frames.spikes.length, 0));
+  let begin = 0;
+  for (const frames of group) {
+    spikes.set(frames.spikes, begin);
+    begin += frames.spikes.length;
+  }
+  return spikes;
 }

@@ -13,17 +13,20 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { WebSocket } from 'ws';
 
-import { HEADER_BYTES } from './frames';
+import { headerBytes } from './frames';
 
 const TOKEN = 'load';
 
 interface Load {
-  connections: number;
-  /** Frames a second of each connection. */
+  sources: number;
+  /** Sources that share a connection. */
+  perConnection: number;
+  /** Frames a second of each source. */
   rate: number;
   channels: number;
   /** Steps of a frame. */
   steps: number;
+  noiseStd: number;
   seconds: number;
   engine: string;
 }
@@ -43,40 +46,93 @@ interface Result extends Load {
   memory: number[];
 }
 
-/** One source, which counts what it sends and receives. */
-class SourceClient {
+/** A message that has been sent: how it began, and when each of its frames was due. */
+interface Sent {
+  header: Buffer;
+  dueAt: number[];
+}
+
+/** A connection and its sources, which counts what it sends and receives in frames. */
+class Client {
   readonly socket: WebSocket;
-  readonly #message: Buffer;
-  readonly #dueAt = new Float64Array(1 << 16);
+  readonly #load: Load;
+  /** Of each source: where in the interval its frames are due, and how many it has sent. */
+  readonly #phases: readonly number[];
+  readonly #nSent: number[];
+  /** The spikes of every frame. */
+  readonly #spikes: Buffer;
+  /** Messages without an answer, in their order. */
+  readonly #pending: Sent[] = [];
+  #nMessages = 0;
   sent = 0;
   answered = 0;
   reordered = 0;
 
-  constructor(port: number, load: Load, onAnswer: (milliseconds: number) => void) {
-    const { channels, steps } = load;
+  constructor(
+    port: number,
+    load: Load,
+    phases: readonly number[],
+    onAnswer: (milliseconds: number) => void,
+  ) {
+    const { channels, steps, noiseStd } = load;
+    this.#load = load;
+    this.#phases = phases;
+    this.#nSent = phases.map(() => 0);
+    const query = `token=${TOKEN}&sources=${phases.length}&channels=${channels}&noiseStd=${noiseStd}`;
     this.socket = new WebSocket(
-      `ws://127.0.0.1:${port}/stream?token=${TOKEN}&channels=${channels}`,
+      `ws://127.0.0.1:${port}/stream?${query}`,
       // A mask of zeros need not be applied: this end is not what is measured.
       { perMessageDeflate: false, generateMask: () => undefined },
     );
-    this.#message = Buffer.alloc(HEADER_BYTES + steps * channels);
-    for (let i = HEADER_BYTES; i < this.#message.length; i++) {
-      this.#message[i] = Math.random() < 0.02 ? 1 : 0;
-    }
-    this.#message.writeUInt32LE(steps, 4);
+    this.#spikes = Buffer.from(
+      Uint8Array.from({ length: steps * channels }, () => (Math.random() < 0.02 ? 1 : 0)),
+    );
     this.socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (!isBinary) return;
-      if (data.readUInt32LE(0) !== this.answered) this.reordered++;
-      onAnswer(performance.now() - (this.#dueAt[this.answered % this.#dueAt.length] ?? 0));
-      this.answered++;
+      const sent = this.#pending.shift();
+      if (sent === undefined) {
+        this.reordered++;
+        return;
+      }
+      const { header, dueAt } = sent;
+      const size = header.length + 4 * this.#spikes.length * dueAt.length;
+      const isOther = data.compare(header, 0, header.length, 0, header.length) !== 0;
+      if (isOther || data.length !== size) this.reordered += dueAt.length;
+      const now = performance.now();
+      for (const due of dueAt) onAnswer(now - due);
+      this.answered += dueAt.length;
     });
   }
 
-  send(dueAt: number): void {
-    this.#dueAt[this.sent % this.#dueAt.length] = dueAt;
-    this.#message.writeUInt32LE(this.sent, 0);
-    this.sent++;
-    this.socket.send(this.#message);
+  /** Sends all frames that are due, in messages of one frame a source. */
+  send(begin: number, now: number): void {
+    const interval = 1000 / this.#load.rate;
+    for (;;) {
+      const sources: number[] = [];
+      const dueAt: number[] = [];
+      this.#phases.forEach((phase, source) => {
+        const due = begin + ((this.#nSent[source] ?? 0) + phase) * interval;
+        if (due > now) return;
+        sources.push(source);
+        dueAt.push(due);
+      });
+      if (sources.length === 0) return;
+      this.#sendMessage(sources, dueAt);
+    }
+  }
+
+  #sendMessage(sources: readonly number[], dueAt: number[]): void {
+    const header = Buffer.alloc(headerBytes(sources.length));
+    header.writeUInt32LE(this.#nMessages++ % 2 ** 32, 0);
+    header.writeUInt32LE(this.#load.steps, 4);
+    header.writeUInt32LE(sources.length, 8);
+    sources.forEach((source, i) => {
+      header.writeUInt32LE(source, headerBytes(i));
+      this.#nSent[source] = (this.#nSent[source] ?? 0) + 1;
+    });
+    this.#pending.push({ header, dueAt });
+    this.sent += sources.length;
+    this.socket.send(Buffer.concat([header, ...sources.map(() => this.#spikes)]));
   }
 }
 
@@ -121,14 +177,17 @@ async function measure(load: Load): Promise<Result> {
     const latency = createHistogram({ highest: 60_000_000 });
     // In an object, because it changes while others wait.
     const phase = { isMeasured: false };
-    const clients: SourceClient[] = [];
-    for (let i = 0; i < load.connections; i++) {
-      const client = new SourceClient(port, load, (milliseconds) => {
+    const clients: Client[] = [];
+    for (let first = 0; first < load.sources; first += load.perConnection) {
+      const nSources = Math.min(load.perConnection, load.sources - first);
+      // Every source has its own place in the interval.
+      const phases = Array.from({ length: nSources }, (_, i) => (first + i) / load.sources);
+      const client = new Client(port, load, phases, (milliseconds) => {
         if (phase.isMeasured) latency.record(Math.max(1, Math.round(milliseconds * 1000)));
       });
       clients.push(client);
       // Not all at once, so that none waits too long to be accepted.
-      if (i % 50 === 49) await once(client.socket, 'open');
+      if (clients.length % 50 === 0) await once(client.socket, 'open');
     }
     for (const { socket } of clients) {
       if (socket.readyState !== WebSocket.OPEN) await once(socket, 'open');
@@ -138,7 +197,6 @@ async function measure(load: Load): Promise<Result> {
     const begin = performance.now();
     const warmUp = Math.min(2, load.seconds / 4);
     const end = begin + (warmUp + load.seconds) * 1000;
-    const interval = 1000 / load.rate;
     const watching = (async () => {
       while (performance.now() < end) {
         await wait(1000);
@@ -148,7 +206,6 @@ async function measure(load: Load): Promise<Result> {
       }
     })();
     let answeredBefore = 0;
-    // Every client has its own place in the interval.
     for (;;) {
       const now = performance.now();
       if (now >= end) break;
@@ -156,13 +213,7 @@ async function measure(load: Load): Promise<Result> {
         phase.isMeasured = true;
         answeredBefore = clients.reduce((sum, { answered }) => sum + answered, 0);
       }
-      clients.forEach((client, i) => {
-        for (;;) {
-          const dueAt = begin + (client.sent + i / load.connections) * interval;
-          if (dueAt > now) break;
-          client.send(dueAt);
-        }
-      });
+      for (const client of clients) client.send(begin, now);
       await wait(1);
     }
     const answeredInTime = clients.reduce((sum, { answered }) => sum + answered, 0);
@@ -191,15 +242,17 @@ async function measure(load: Load): Promise<Result> {
 }
 
 const COLUMNS = [
-  ...['engine', 'sources', 'frames a second each', 'frame', 'answered a second'],
+  ...['engine', 'sources', 'connections', 'frames a second each', 'frame', 'answered a second'],
   ...['p50, ms', 'p99, ms', 'p99.9, ms', 'loop delay p99, ms'],
   ...['memory, MiB', 'lost', 'reordered'],
 ];
 
 function rowOf(result: Result): string {
-  const { engine, connections, rate, steps, channels, throughput, latency, memory } = result;
+  const { engine, sources, rate, steps, channels, throughput, latency, memory } = result;
+  const connections = Math.ceil(sources / result.perConnection);
+  const frame = `${steps} x ${channels}${result.noiseStd > 0 ? ', noise' : ''}`;
   const cells = [
-    ...[engine, connections, rate, `${steps} x ${channels}`, Math.round(throughput)],
+    ...[engine, sources, connections, rate, frame, Math.round(throughput)],
     ...[latency.p50, latency.p99, latency.p999, result.eventLoopDelay].map((x) => x.toFixed(1)),
     `${memory[0] ?? NaN} to ${memory.at(-1) ?? NaN}`,
     ...[result.sent - result.answered, result.reordered],
@@ -213,6 +266,16 @@ function positive(text: string): number {
   return value;
 }
 
+function notNegative(text: string): number {
+  return Number(text) === 0 ? 0 : positive(text);
+}
+
+function whole(text: string): number {
+  const value = positive(text);
+  if (!Number.isInteger(value)) throw new InvalidArgumentError('Expected a whole number above 0.');
+  return value;
+}
+
 function positives(text: string): number[] {
   return text.split(',').map(positive);
 }
@@ -220,16 +283,20 @@ function positives(text: string): number[] {
 async function main(): Promise<void> {
   const command = new Command('npm run load-test --')
     .description('Loads the example server on loopback, and a plain loop in its place.')
-    .option('--connections <n>', 'sources, a connection each', positive, 200)
-    .option('--rates <list>', 'frames a second of each source, a run for each', positives, [50])
-    .option('--channels <n>', 'channels of a source', positive, 64)
-    .option('--steps <n>', 'steps of a frame', positive, 10)
+    .option('--sources <n>', 'sources in all', whole, 1000)
+    .option('--per-connection <n>', 'sources that share a connection', whole, 100)
+    .option('--rates <list>', 'frames a second of each source, a run for each', positives, [100])
+    .option('--channels <n>', 'channels of a source', whole, 64)
+    .option('--steps <n>', 'steps of a frame', whole, 10)
+    .option('--noise-std <x>', "the noise's standard deviation after 1 s", notNegative, 0)
     .option('--seconds <n>', 'how long each run is measured', positive, 5)
     .option('--engines <list>', "'expsyn', 'loop' or both", 'expsyn,loop')
     .option('--json <file>', 'also write the results there')
     .parse();
   const options = command.opts<{
-    connections: number;
+    sources: number;
+    perConnection: number;
+    noiseStd: number;
     rates: number[];
     channels: number;
     steps: number;
@@ -237,7 +304,8 @@ async function main(): Promise<void> {
     engines: string;
     json?: string;
   }>();
-  const { connections, channels, steps, seconds } = options;
+  const { sources, perConnection, channels, steps, noiseStd, seconds } = options;
+  const load = { sources, perConnection, channels, steps, noiseStd, seconds };
   console.log(
     `${cpus()[0]?.model ?? '?'}, ${availableParallelism()} cores, node ${process.version}`,
   );
@@ -245,7 +313,7 @@ async function main(): Promise<void> {
   const results: Result[] = [];
   for (const rate of options.rates) {
     for (const engine of options.engines.split(',')) {
-      const result = await measure({ connections, rate, channels, steps, seconds, engine });
+      const result = await measure({ ...load, rate, engine });
       results.push(result);
       console.log(rowOf(result));
     }

@@ -33,6 +33,14 @@ export function queryParameters(query: Record<string, unknown>, maxChannels: num
   return parameters;
 }
 
+/** How many sources of these parameters a query asks for, one by default. */
+export function querySources(query: Record<string, unknown>, most: number): number {
+  const { sources: text = '1' } = query;
+  const count = typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : NaN;
+  if (count >= 1 && count <= most) return count;
+  throw new RangeError(`Expected 1 to ${most} for sources but received ${JSON.stringify(text)}.`);
+}
+
 /** The parameters after a message that changes some of them: tau, dt, noiseStd. */
 export function changeParameters(message: Record<string, unknown>, before: Parameters): Parameters {
   const parameters = { ...before };

@@ -12,9 +12,9 @@ import { CLOSE_CODES, Connection } from './connection';
 import { ExpSynEngine, LoopEngine, type Source } from './engine';
 import { Gatherer } from './gatherer';
 import { Metrics } from './metrics';
-import { queryParameters } from './parameters';
+import { queryParameters, querySources } from './parameters';
 import type { Settings } from './settings';
-import { Store } from './store';
+import { Store, type SavedSession } from './store';
 
 const PUBLIC = join(__dirname, 'public');
 const PAGES = {
@@ -125,7 +125,7 @@ export async function createServer(settings: Settings): Promise<Server> {
       const currents = await new Promise<Float32Array>((resolve, reject) => {
         const settle = (error: Error | undefined, result: Float32Array) =>
           error === undefined ? resolve(result) : reject(error);
-        gatherer.add({ source, steps, spikes: body, settle });
+        gatherer.add({ sources: [source], steps, spikes: body, settle });
       });
       metrics.frames.inc();
       metrics.samples.inc(currents.length);
@@ -136,11 +136,20 @@ export async function createServer(settings: Settings): Promise<Server> {
     }
   });
 
-  const openSource = async (query: Query): Promise<{ id: string; source: Source }> => {
+  const restore = ({ parameters, sources }: SavedSession): Source[] => {
+    if (sources.length === 0) throw new RangeError('Expected at least one source.');
+    return openAll(sources, (saved) => engine.restore(parameters, saved));
+  };
+
+  const openSources = async (query: Query): Promise<{ id: string; sources: Source[] }> => {
     const { session } = query;
     if (session === undefined) {
       const parameters = queryParameters(query, settings.maxChannels);
-      return { id: Store.newId(), source: engine.open(parameters) };
+      const { maxSources, maxChannels } = settings;
+      const most = Math.min(maxSources, Math.floor(maxChannels / parameters.channels));
+      const nSources = querySources(query, most);
+      const all = new Array<undefined>(nSources).fill(undefined);
+      return { id: Store.newId(), sources: openAll(all, () => engine.open(parameters)) };
     }
     if (!Store.isId(session)) throw new RangeError('Expected the id of a session.');
     // A client that comes back before it was missed.
@@ -148,7 +157,7 @@ export async function createServer(settings: Settings): Promise<Server> {
     try {
       const saved = await store.load(session);
       if (saved !== undefined) {
-        return { id: session, source: engine.restore(saved.parameters, saved.source) };
+        return { id: session, sources: restore(saved) };
       }
     } catch (error) {
       app.log.error(error, 'session not restored');
@@ -160,7 +169,7 @@ export async function createServer(settings: Settings): Promise<Server> {
 
   interface Opened {
     id: string;
-    source: Source;
+    sources: Source[];
     /** Whether a connection has it. */
     isTaken: boolean;
   }
@@ -180,14 +189,14 @@ export async function createServer(settings: Settings): Promise<Server> {
     nConnections++;
     if (session !== '') opening.set(session, request);
     try {
-      const found: Opened = { ...(await openSource(query)), isTaken: false };
+      const found: Opened = { ...(await openSources(query)), isTaken: false };
       opened.set(request, found);
       const release = () => {
         leaveOpening(session, request);
         if (found.isTaken) return;
         // The client has gone before it was a WebSocket.
         nConnections--;
-        found.source.close();
+        for (const source of found.sources) source.close();
       };
       if (request.raw.socket.destroyed) release();
       else request.raw.socket.once('close', release);
@@ -226,12 +235,12 @@ export async function createServer(settings: Settings): Promise<Server> {
     (socket, request) => {
       const found = opened.get(request);
       if (found === undefined) throw new Error('Expected an opened session.');
-      const { id, source } = found;
+      const { id, sources } = found;
       found.isTaken = true;
       leaveOpening(id, request);
       const log = request.log.child({ session: id });
       const connection = new Connection({
-        ...{ id, socket, source, settings, gatherer, store, metrics, log },
+        ...{ id, socket, sources, settings, gatherer, store, metrics, log },
         countBytes: () => request.raw.socket.bytesRead,
       });
       connections.set(id, connection);
@@ -273,4 +282,16 @@ export async function createServer(settings: Settings): Promise<Server> {
       ]);
     },
   };
+}
+
+/** A source for each item; none stays open when one of them cannot be opened. */
+function openAll<Item>(items: readonly Item[], open: (item: Item) => Source): Source[] {
+  const sources: Source[] = [];
+  try {
+    for (const item of items) sources.push(open(item));
+    return sources;
+  } catch (error) {
+    for (const source of sources) source.close();
+    throw error;
+  }
 }

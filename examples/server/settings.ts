@@ -10,6 +10,9 @@ export interface Settings {
   /** Where sessions are saved. */
   folder: string;
   maxConnections: number;
+  /** Of one connection. */
+  maxSources: number;
+  /** Of all sources of one connection together. */
   maxChannels: number;
   /** Of a binary message, header included, and of the body of a POST. */
   maxFrameBytes: number;
@@ -32,7 +35,8 @@ export const DEFAULTS: Omit<Settings, 'token'> = {
   port: 8080,
   folder: join('output', 'sessions'),
   maxConnections: 4096,
-  maxChannels: 4096,
+  maxSources: 1024,
+  maxChannels: 65_536,
   maxFrameBytes: 1 << 20,
   maxQueuedBytes: 1 << 20,
   idleSeconds: 60,
@@ -47,8 +51,9 @@ export const DEFAULTS: Omit<Settings, 'token'> = {
 const RANGES: Partial<Record<keyof Settings, [least: number, most: number]>> = {
   port: [0, 65535],
   maxConnections: [1, 1e6],
+  maxSources: [1, 65_536],
   maxChannels: [1, 2 ** 24],
-  maxFrameBytes: [9, 2 ** 30],
+  maxFrameBytes: [17, 2 ** 30],
   maxQueuedBytes: [1, 2 ** 40],
   idleSeconds: [0.01, 2e6],
   saveSeconds: [0.01, 2e6],

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import type { Parameters } from './engine';
 
 export interface SavedSession {
+  /** Of all its sources. */
   parameters: Parameters;
-  source: unknown;
+  sources: unknown[];
 }
 
 const UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';

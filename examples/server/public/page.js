@@ -4,7 +4,8 @@
  */
 const CHANNELS = 48;
 const PIXELS_PER_CHANNEL = 4;
-const HEADER_BYTES = 8;
+/** Of a message of one source. */
+const HEADER_BYTES = 16;
 const BACKGROUND = [11, 13, 16];
 const COLUMN_SECONDS = 0.005;
 /** No more than this is simulated after a pause, e.g. of a hidden tab. */
@@ -169,6 +170,8 @@ function connect(session) {
       const header = new DataView(message.buffer);
       header.setUint32(0, sequence, true);
       header.setUint32(4, steps, true);
+      // One source, number 0.
+      header.setUint32(8, 1, true);
       const chance = Math.min(1, controls.rate.value() * dt);
       for (let i = HEADER_BYTES; i < message.length; i++) message[i] = Math.random() < chance;
       pending.set(sequence, { spikes: message.subarray(HEADER_BYTES), dt, sentAt: now });
@@ -201,7 +204,7 @@ function connect(session) {
       const message = JSON.parse(data);
       if (message.type === 'welcome') {
         session = message.session;
-        step = message.step;
+        [step] = message.steps;
         isLive = true;
         tell('live', 'live');
         setParameters();

@@ -1,0 +1,35 @@
+/** A source's state as JSON: its currents as the bytes that they are, so that it goes on to the bit. */
+
+export interface SavedSource {
+  /** The elements' bytes in this machine's order, in base 64. */
+  isyn: string;
+  /** Absolute number of the next step. */
+  step: number;
+  /** Of the noise. */
+  seed: number;
+}
+
+export function encodeSource(
+  isyn: Float32Array | Float64Array,
+  step: number,
+  seed: number,
+): SavedSource {
+  const bytes = Buffer.from(isyn.buffer, isyn.byteOffset, isyn.byteLength);
+  return { isyn: bytes.toString('base64'), step, seed };
+}
+
+/** Throws a RangeError for what encodeSource() has not written for a source of `channels` channels. */
+export function decodeSource<Data extends Float32Array | Float64Array>(
+  saved: unknown,
+  ArrayType: { new (buffer: ArrayBuffer): Data; readonly BYTES_PER_ELEMENT: number },
+  channels: number,
+): { isyn: Data; step: number; seed: number } {
+  const { isyn, step, seed } = (saved ?? {}) as Partial<Record<keyof SavedSource, unknown>>;
+  if (typeof isyn === 'string' && Number.isSafeInteger(step) && Number.isSafeInteger(seed)) {
+    const { buffer } = Uint8Array.from(Buffer.from(isyn, 'base64'));
+    if (buffer.byteLength === channels * ArrayType.BYTES_PER_ELEMENT) {
+      return { isyn: new ArrayType(buffer), step: step as number, seed: seed as number };
+    }
+  }
+  throw new RangeError(`Expected a saved source of ${channels} channels but it is damaged.`);
+}
