@@ -32,16 +32,34 @@ export interface Engine {
   restore(parameters: Parameters, saved: unknown): Source;
   /** Sources with the same key can be computed in one call. */
   keyOf(source: Source): unknown;
-  /** (K, T, N) spikes to (K, T, N) currents, item k for sources[k]; all have the same key. */
-  evolve(sources: readonly Source[], spikes: Uint8Array, steps: number): Promise<Float32Array>;
+  /**
+   * (K, T, N) spikes to (K, T, N) currents, item k for sources[k]; all have the same key. Currents that
+   * are returned at once are valid until the next call. The spikes are not needed afterwards.
+   */
+  evolve(
+    sources: readonly Source[],
+    spikes: Uint8Array,
+    steps: number,
+  ): Float32Array | Promise<Float32Array>;
 }
 
 /** Samples that take less than the thread that waits for them costs: a fraction of a millisecond. */
 const MOST_SAMPLES_HERE = 1 << 17;
 
+/** Memory for currents that are used again and again: new arrays would be most of the garbage. */
+class Scratch {
+  #memory = new Float32Array(MOST_SAMPLES_HERE);
+
+  take(length: number): Float32Array {
+    if (length > this.#memory.length) this.#memory = new Float32Array(length);
+    return this.#memory.subarray(0, length);
+  }
+}
+
 /** Sessions of modules, of which there is one for each choice of parameters. */
 export class ExpSynEngine implements Engine {
   readonly #modules = new Map<string, { module: ExpSyn; nSources: number }>();
+  readonly #scratch = new Scratch();
 
   open(parameters: Parameters): Source {
     return new SessionSource(this, parameters, (module) => module.session());
@@ -58,21 +76,22 @@ export class ExpSynEngine implements Engine {
     return source.session.module;
   }
 
-  async evolve(
+  evolve(
     sources: readonly SessionSource[],
     spikes: Uint8Array,
     steps: number,
-  ): Promise<Float32Array> {
+  ): Float32Array | Promise<Float32Array> {
     const sessions = sources.map(({ session }) => session);
     const [first] = sessions;
     if (first === undefined) return new Float32Array();
     const { module } = first;
     const input = { data: spikes, shape: [sources.length, steps, module.sizeIn] };
-    const { output } =
-      spikes.length <= MOST_SAMPLES_HERE
-        ? module.evolveSessionsSync(sessions, input)
-        : await module.evolveSessions(sessions, input);
-    return output.data as Float32Array;
+    if (spikes.length <= MOST_SAMPLES_HERE) {
+      const out = this.#scratch.take(spikes.length);
+      module.evolveSessionsSync(sessions, input, { out });
+      return out;
+    }
+    return module.evolveSessions(sessions, input).then(({ output }) => output.data as Float32Array);
   }
 
   /** The module of these parameters, until as many release() it as have asked for it. */
@@ -147,6 +166,8 @@ class SessionSource implements Source {
  * output. What one would write without the package; its noise is another one every time.
  */
 export class LoopEngine implements Engine {
+  readonly #scratch = new Scratch();
+
   open(parameters: Parameters): Source {
     return new LoopSource(parameters, new Float64Array(parameters.channels), 0);
   }
@@ -160,8 +181,8 @@ export class LoopEngine implements Engine {
     return JSON.stringify(source.parameters);
   }
 
-  evolve(sources: readonly LoopSource[], spikes: Uint8Array, steps: number): Promise<Float32Array> {
-    const currents = new Float32Array(spikes.length);
+  evolve(sources: readonly LoopSource[], spikes: Uint8Array, steps: number): Float32Array {
+    const currents = this.#scratch.take(spikes.length);
     let i = 0;
     for (const source of sources) {
       const { isyn, parameters } = source;
@@ -179,7 +200,7 @@ export class LoopEngine implements Engine {
     const [{ parameters } = {}] = sources;
     const deviation = (parameters?.noiseStd ?? 0) * Math.sqrt(parameters?.dt ?? 0);
     if (deviation > 0) addNoise(currents, deviation);
-    return Promise.resolve(currents);
+    return currents;
   }
 }
 

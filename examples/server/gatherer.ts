@@ -8,7 +8,7 @@ export interface GatheredFrames {
   steps: number;
   /** (K, T, N) */
   spikes: Uint8Array;
-  /** Receives the currents (K, T, N), or what went wrong. */
+  /** Receives the currents (K, T, N), which are valid until it returns, or what went wrong. */
   settle: (error: Error | undefined, currents: Float32Array) => void;
 }
 
@@ -21,6 +21,8 @@ export class Gatherer {
   readonly #engine: Engine;
   readonly #onGather: (nFrames: number) => void;
   #waiting: GatheredFrames[] = [];
+  /** Spikes of a call, one message after the other. */
+  #joined = new Uint8Array(MOST_SAMPLES);
 
   constructor(engine: Engine, onGather: (nFrames: number) => void) {
     this.#engine = engine;
@@ -49,29 +51,48 @@ export class Gatherer {
     }
     for (const bySteps of groups.values()) {
       for (const group of bySteps.values()) {
-        for (const call of callsOf(group)) void this.#evolve(call);
+        for (const call of callsOf(group)) this.#evolve(call);
       }
     }
   }
 
-  async #evolve(group: readonly GatheredFrames[]): Promise<void> {
+  #evolve(group: readonly GatheredFrames[]): void {
     const [first] = group;
     if (first === undefined) return;
     const sources = group.flatMap((frames) => frames.sources);
     this.#onGather(sources.length);
-    let currents: Float32Array;
-    try {
-      currents = await this.#engine.evolve(sources, join(group), first.steps);
-    } catch (error) {
+    const share = (currents: Float32Array): void => {
+      let begin = 0;
+      for (const { spikes, settle } of group) {
+        settle(undefined, currents.subarray(begin, begin + spikes.length));
+        begin += spikes.length;
+      }
+    };
+    const fail = (error: unknown): void => {
       const reason = error instanceof Error ? error : new Error(String(error));
       for (const { settle } of group) settle(reason, NOTHING);
+    };
+    let currents: Float32Array | Promise<Float32Array>;
+    try {
+      currents = this.#engine.evolve(sources, this.#join(group), first.steps);
+    } catch (error) {
+      fail(error);
       return;
     }
-    let begin = 0;
-    for (const { spikes, settle } of group) {
-      settle(undefined, currents.subarray(begin, begin + spikes.length));
-      begin += spikes.length;
+    if (currents instanceof Promise) void currents.then(share, fail);
+    else share(currents);
+  }
+
+  /** The spikes of a group, one after the other; not copied where they are those of one message. */
+  #join(group: readonly GatheredFrames[]): Uint8Array {
+    const [first] = group;
+    if (first !== undefined && group.length === 1) return first.spikes;
+    let length = 0;
+    for (const { spikes } of group) {
+      this.#joined.set(spikes, length);
+      length += spikes.length;
     }
+    return this.#joined.subarray(0, length);
   }
 }
 
@@ -88,17 +109,4 @@ function callsOf(group: readonly GatheredFrames[]): GatheredFrames[][] {
     calls.at(-1)?.push(frames);
   }
   return calls;
-}
-
-/** The spikes of a group, one after the other; not copied where they are those of one message. */
-function join(group: readonly GatheredFrames[]): Uint8Array {
-  const [first] = group;
-  if (first !== undefined && group.length === 1) return first.spikes;
-  const spikes = new Uint8Array(group.reduce((sum, frames) => sum + frames.spikes.length, 0));
-  let begin = 0;
-  for (const frames of group) {
-    spikes.set(frames.spikes, begin);
-    begin += frames.spikes.length;
-  }
-  return spikes;
 }

@@ -124,13 +124,12 @@ export async function createServer(settings: Settings): Promise<Server> {
     try {
       const currents = await new Promise<Float32Array>((resolve, reject) => {
         const settle = (error: Error | undefined, result: Float32Array) =>
-          error === undefined ? resolve(result) : reject(error);
+          error === undefined ? resolve(result.slice()) : reject(error);
         gatherer.add({ sources: [source], steps, spikes: body, settle });
       });
       metrics.frames.inc();
       metrics.samples.inc(currents.length);
-      const bytes = new Uint8Array(currents.buffer, currents.byteOffset, currents.byteLength);
-      return await reply.type('application/octet-stream').send(Buffer.from(bytes));
+      return await reply.type('application/octet-stream').send(Buffer.from(currents.buffer));
     } finally {
       source.close();
     }
