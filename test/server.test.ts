@@ -12,6 +12,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 
 import { HEADER_BYTES, headerBytes } from '../examples/server/frames';
+import type { Engine, Source } from '../examples/server/engine';
+import { Gatherer } from '../examples/server/gatherer';
 import { createServer, type Server } from '../examples/server/server';
 import { DEFAULTS, readSettings, type Settings } from '../examples/server/settings';
 import { ExpSyn } from '../lib/index';
@@ -256,6 +258,134 @@ describe('the example server', () => {
       const [refused] = (await once(new Client(port, query).socket, 'error')) as [Error];
       assert.match(refused.message, /400/, JSON.stringify(query));
     }
+  });
+
+  it('blames no message for what another one is to blame for', async () => {
+    const source = (step: number): Source => ({
+      ...{ parameters: { channels: 1, tau: 1, dt: 1, noiseStd: 0 }, step },
+      change: () => undefined,
+      save: () => ({ isyn: '', step, seed: 0 }),
+      close: () => undefined,
+    });
+    const engine: Engine = {
+      open: () => source(0),
+      restore: () => source(0),
+      keyOf: () => 'all',
+      evolve: (sources, spikes) => {
+        if (sources.some(({ step }) => step === 7)) throw new Error('seven');
+        return Float32Array.from(spikes);
+      },
+    };
+    const gatherer = new Gatherer(engine, () => undefined);
+    const outcomes = await Promise.all(
+      [1, 7, 2].map(
+        (step) =>
+          new Promise<string>((resolve) => {
+            gatherer.add({
+              ...{ sources: [source(step)], steps: 1, spikes: Uint8Array.of(step) },
+              settle: (error, currents) => resolve(error?.message ?? currents.join()),
+            });
+          }),
+      ),
+    );
+    assert.deepEqual(outcomes, ['1', 'seven', '2']);
+  });
+
+  it('computes more large messages than it has threads, and answers each', async () => {
+    const { port } = await start();
+    const clients = Array.from({ length: 12 }, (_, i) => new Client(port, { tau: `${0.01 + i}` }));
+    await Promise.all(clients.map((client) => client.hear('welcome')));
+    const data = raster(40_000, 1);
+    for (const client of clients) client.send(0, data);
+    await Promise.all(clients.map((client) => client.until(() => client.answers.length === 1)));
+    const [first] = clients;
+    assertSameBits(first?.currents ?? new Float32Array(), expected([data], 0.01));
+  });
+
+  it('says what was wrong with a message after the answers to those before it', async () => {
+    const { port } = await start();
+    const client = new Client(port);
+    await client.hear('welcome');
+    let nAnswers = -1;
+    client.socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (!isBinary && data.includes('"error"')) nAnswers = client.answers.length;
+    });
+    for (let k = 0; k < 5; k++) client.send(k, raster(2, k));
+    client.socket.send(Buffer.alloc(1));
+    client.send(6, raster(2, 6));
+    assert.equal((await client.closed)[0], 1008);
+    assert.deepEqual([nAnswers, client.answers.length], [5, 5]);
+  });
+
+  it('keeps a session whose saving fails for the client that comes back, and tells of it', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'expsyn-broken-'));
+    const { server, port } = await start({ folder: own });
+    const first = new Client(port);
+    const { session } = await first.hear('welcome');
+    first.send(0, raster(5, 1));
+    await first.until(() => first.answers.length === 1);
+    rmSync(own, { recursive: true });
+    writeFileSync(own, '');
+    const second = new Client(port, { session });
+    assert.deepEqual((await second.hear('welcome')).steps, [5]);
+    assert.equal((await first.closed)[0], 4001);
+    second.send(1, raster(5, 2));
+    await second.until(() => second.answers.length === 1);
+    assertSameBits(
+      Float32Array.from([...first.currents, ...second.currents]),
+      expected([raster(5, 1), raster(5, 2)]),
+    );
+    const { payload } = await server.app.inject({ url: '/metrics' });
+    assert.match(payload, /^expsyn_server_save_failures_total 1$/m);
+    running.splice(0);
+    await assert.rejects(server.shutDown(), /every session but 1 could not be/);
+    rmSync(own);
+  });
+
+  it('restores only what it would have saved', async () => {
+    const { port } = await start({ maxSources: 2, maxChannels: 20 });
+    const isyn = Buffer.from(new Float32Array(CHANNELS).buffer).toString('base64');
+    const parameters = { channels: CHANNELS, tau: 0.02, dt: 0.001, noiseStd: 0 };
+    const source = { isyn, step: 3, seed: 1 };
+    const id = '11111111-2222-3333-4444-555555555555';
+    const open = async (content: unknown) => {
+      writeFileSync(join(folder, `${id}.json`), JSON.stringify(content));
+      const client = new Client(port, { session: id });
+      return once(client.socket, 'open').then(
+        async () => {
+          client.socket.close();
+          await client.closed;
+          return 'open';
+        },
+        (error: unknown) => (error as Error).message,
+      );
+    };
+    assert.equal(await open({ parameters, sources: [source, source] }), 'open');
+    const nan = Buffer.from(new Float32Array(CHANNELS).fill(NaN).buffer).toString('base64');
+    for (const damaged of [
+      { parameters, sources: [source, source, source] },
+      { parameters, sources: [] },
+      { parameters, sources: {} },
+      { parameters: { ...parameters, channels: 21 }, sources: [source] },
+      { parameters: { ...parameters, tau: 1e9 }, sources: [source] },
+      { parameters: { ...parameters, dt: undefined }, sources: [source] },
+      { parameters, sources: [{ ...source, step: -5 }] },
+      { parameters, sources: [{ ...source, step: 2 ** 53 - 1 }] },
+      { parameters, sources: [{ ...source, isyn: nan }] },
+      null,
+    ]) {
+      assert.match(await open(damaged), /410/, JSON.stringify(damaged));
+    }
+  });
+
+  it('asks for the token before it takes a body', async () => {
+    const { port } = await start();
+    const socket = connect(port, '127.0.0.1');
+    socket.write('POST /evolve HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n');
+    socket.write('Content-Type: application/octet-stream\r\n\r\n');
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1.1 401 /);
+    socket.destroy();
   });
 
   it('changes parameters between frames, and refuses bad ones without harm', async () => {
@@ -757,7 +887,7 @@ describe('the example server', () => {
       /^expsyn_server_frames_total 1$/m,
       /^expsyn_server_samples_total 250$/m,
       /^expsyn_server_refusals_total 4$/m,
-      /^expsyn_server_frame_seconds_bucket/m,
+      /^expsyn_server_message_seconds_bucket/m,
       /^expsyn_pending_calls\{state="queued"\} 0$/m,
       /^expsyn_settled_calls\{outcome="done"\} \d+$/m,
       /^nodejs_eventloop_lag_p99_seconds/m,

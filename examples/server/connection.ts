@@ -19,16 +19,22 @@ export const CLOSE_CODES = {
   replaced: 4001,
 } as const;
 
-/** What a message costs besides its bytes: without it, a million small ones would wait. */
+/**
+ * What a message costs besides its bytes, and a change for each source: without it, a million small
+ * ones would wait.
+ */
 const MESSAGE_BYTES = 256;
+/** Sources that are changed in one turn of the event loop: others have their turn between. */
+const SOURCES_A_TURN = 64;
 
 interface Work {
   /** Bytes that it keeps waiting. */
   size: number;
   receivedAt: number;
-  /** Either of them. */
+  /** One of them. */
   frames?: Frames;
   change?: Record<string, unknown>;
+  refusal?: Error;
 }
 
 export interface ConnectionParts {
@@ -55,17 +61,18 @@ export class Connection {
   #parameters: Parameters;
   /** What the sources have done so far, in messages, and how much of it is saved. */
   #nDone = 0;
-  #nSaved = -1;
-  #saving = Promise.resolve();
-  /** Whether the session is closed. */
+  #nSaved = 0;
+  #saving = Promise.resolve(true);
+  /** Whether the session is closed, or whether its sources go on in another connection. */
   #isOver = false;
+  #isHandedOver = false;
   #lastFrameAt = Date.now();
   #isAlive = true;
   #nBytes = 0;
   #whenIdle: (() => void)[] = [];
   readonly #timer: NodeJS.Timeout;
-  /** When the connection is over and its session saved. */
-  readonly ended: Promise<void>;
+  /** When the connection is over; whether its session is saved. */
+  readonly ended: Promise<boolean>;
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
@@ -94,7 +101,7 @@ export class Connection {
     const { id, settings } = this.#parts;
     const { maxFrameBytes } = settings;
     const steps = this.#steps();
-    this.#tell({ type: 'welcome', session: id, steps, ...this.#parameters, maxFrameBytes });
+    this.#tell({ ...this.#parameters, type: 'welcome', session: id, steps, maxFrameBytes });
   }
 
   /** Absolute number of the next step of each source. */
@@ -102,101 +109,129 @@ export class Connection {
     return this.#parts.sources.map(({ step }) => step);
   }
 
-  /** Saves where the session has got to, if it has moved. Savings do not overtake each other. */
-  save(): Promise<void> {
+  /**
+   * Saves where the session has got to, if it has moved. Savings do not overtake each other. Resolves
+   * with whether it is saved.
+   */
+  save(): Promise<boolean> {
     this.#saving = this.#saving.then(() => this.#save());
     return this.#saving;
   }
 
-  async #save(): Promise<void> {
-    // It has been saved at its end.
-    if (this.#isOver) return;
-    const { id, sources, store, log } = this.#parts;
+  async #save(): Promise<boolean> {
+    const { id, sources, store, metrics, log } = this.#parts;
     const nDone = this.#nDone;
-    if (nDone === this.#nSaved) return;
+    // At its end it has been saved, or could not be.
+    if (this.#isOver || nDone === this.#nSaved) return nDone === this.#nSaved;
     try {
       const saved = sources.map((source) => source.save());
       await store.save(id, { parameters: this.#parameters, sources: saved });
       this.#nSaved = nDone;
+      return true;
     } catch (error) {
+      metrics.saveFailures.inc();
       log.error(error, 'session not saved');
+      return false;
     }
   }
 
-  /** Answers every frame that has been accepted, then closes. */
-  async close(code: number, reason: string): Promise<void> {
+  /** Closes, and returns the sources, which go on; undefined when they have been closed already. */
+  async handOver(): Promise<readonly Source[] | undefined> {
+    if (this.#isOver) return undefined;
+    this.#isHandedOver = true;
+    await this.close(CLOSE_CODES.replaced, 'replaced');
+    return this.#parts.sources;
+  }
+
+  /** Answers every frame that has been accepted, then closes. Resolves with whether it is saved. */
+  async close(code: number, reason: string): Promise<boolean> {
     const { socket, settings } = this.#parts;
     this.#isRefusing = true;
     // Nothing more is accepted, but the client's own close has to come through.
     socket.resume();
-    if (this.#isBusy || this.#queue.length > 0) {
-      await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
-    }
+    await this.#idle();
     this.#tell({ type: 'goodbye', reason, steps: this.#steps() });
     socket.close(code, reason);
     // A client that does not read any more is not waited for.
     setTimeout(() => socket.terminate(), settings.drainSeconds * 1000).unref();
-    await this.ended;
+    return this.ended;
+  }
+
+  /** When everything that was accepted is done. */
+  async #idle(): Promise<void> {
+    if (!this.#isBusy && this.#queue.length === 0) return;
+    const whenIdle = new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    // It may have been waiting for the client to read.
+    this.#next();
+    await whenIdle;
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#isRefusing) return;
     const { sources, metrics } = this.#parts;
     this.#lastFrameAt = Date.now();
+    const work: Work = { size: data.length + MESSAGE_BYTES, receivedAt: performance.now() };
     try {
-      const size = data.length + MESSAGE_BYTES;
-      const work: Work = { size, receivedAt: performance.now() };
       if (isBinary) work.frames = readFrames(data, sources.length, this.#parameters.channels);
-      else work.change = readChange(data);
-      this.#queue.push(work);
-      this.#queuedBytes += work.size;
+      else {
+        work.change = readChange(data);
+        work.size += MESSAGE_BYTES * (sources.length - 1);
+      }
     } catch (error) {
       metrics.refusals.inc();
-      this.#refuse(error as Error);
-      return;
+      // Said in its turn, so that the client knows which message it was.
+      work.refusal = error as Error;
+      this.#isRefusing = true;
     }
+    this.#queue.push(work);
+    this.#queuedBytes += work.size;
     this.#holdBack();
     this.#next();
   }
 
-  /** Does the next piece of work, unless one is being done. */
+  /** Does the next piece of work, unless one is being done, or the client does not read the answers. */
   #next(): void {
     while (!this.#isBusy) {
+      if (!this.#isRefusing && this.#isUnread()) return;
       const work = this.#queue.shift();
       if (work === undefined) {
         for (const resolve of this.#whenIdle.splice(0)) resolve();
         return;
       }
-      if (work.frames !== undefined) this.#compute(work.frames, work);
-      else this.#change(work.change ?? {}, work);
+      if (work.refusal !== undefined) this.#refuse(work.refusal, work);
+      else if (work.frames !== undefined) this.#compute(work.frames, work);
+      else void this.#change(work.change ?? {}, work);
     }
   }
 
-  /** One change in a turn of the event loop, since each makes kernels: others have their turn between. */
-  #change(change: Record<string, unknown>, { size }: Work): void {
-    this.#isBusy = true;
-    setImmediate(() => {
-      this.#isBusy = false;
-      this.#queuedBytes -= size;
-      this.#apply(change);
-      this.#holdBack();
-      this.#next();
-    });
-  }
-
-  #apply(change: Record<string, unknown>): void {
+  /** Some sources in a turn of the event loop: others have their turn between. */
+  async #change(change: Record<string, unknown>, { size }: Work): Promise<void> {
     const { sources, metrics } = this.#parts;
+    this.#isBusy = true;
+    await turn();
     try {
       const parameters = changeParameters(change, this.#parameters);
-      for (const source of sources) source.change(parameters);
+      const isChanged = JSON.stringify(parameters) !== JSON.stringify(this.#parameters);
+      for (const [index, source] of isChanged ? sources.entries() : []) {
+        if (index > 0 && index % SOURCES_A_TURN === 0) await turn();
+        source.change(parameters);
+      }
+      if (isChanged) this.#nDone++;
       this.#parameters = parameters;
-      this.#nDone++;
-      this.#tell({ type: 'changed', steps: this.#steps(), ...parameters });
+      this.#tell({ ...parameters, type: 'changed', steps: this.#steps() });
     } catch (error) {
       // The session is as it was, and goes on.
       metrics.refusals.inc();
       this.#tell({ type: 'error', message: (error as Error).message });
     }
+    this.#done(size);
+  }
+
+  #done(size: number): void {
+    this.#isBusy = false;
+    this.#queuedBytes -= size;
+    this.#holdBack();
+    this.#next();
   }
 
   #compute(frames: Frames, { size, receivedAt }: Work): void {
@@ -205,21 +240,18 @@ export class Connection {
     const sources = this.#named(frames);
     this.#isBusy = true;
     const settle = (error: Error | undefined, currents: Float32Array) => {
-      this.#isBusy = false;
-      this.#queuedBytes -= size;
       if (error === undefined) {
         this.#nDone++;
-        socket.send(writeCurrents(frames, currents), () => this.#holdBack());
+        socket.send(writeCurrents(frames, currents), () => this.#sent());
         metrics.frames.inc(sources.length);
         metrics.samples.inc(currents.length);
-        metrics.frameSeconds.observe((performance.now() - receivedAt) / 1000);
+        metrics.messageSeconds.observe((performance.now() - receivedAt) / 1000);
       } else {
         log.error(error, 'frames not computed');
         this.#tell({ type: 'error', sequence, message: 'The frames could not be computed.' });
         void this.close(CLOSE_CODES.failure, 'failure');
       }
-      this.#holdBack();
-      this.#next();
+      this.#done(size);
     };
     gatherer.add({ sources, steps, spikes, settle });
   }
@@ -230,12 +262,21 @@ export class Connection {
     return frames.sources.flatMap((number) => sources[number] ?? []);
   }
 
+  #isUnread(): boolean {
+    const { socket, settings } = this.#parts;
+    return socket.bufferedAmount > settings.maxQueuedBytes;
+  }
+
+  /** Something has been taken by the client's side. */
+  #sent(): void {
+    this.#holdBack();
+    this.#next();
+  }
+
   /** Reads no more from a client that sends faster than it is served, or does not read itself. */
   #holdBack(): void {
     const { socket, settings } = this.#parts;
-    const isFull =
-      this.#queuedBytes > settings.maxQueuedBytes ||
-      socket.bufferedAmount > settings.maxQueuedBytes;
+    const isFull = this.#queuedBytes > settings.maxQueuedBytes || this.#isUnread();
     if (isFull === this.#isPaused || this.#isRefusing) return;
     this.#isPaused = isFull;
     if (isFull) socket.pause();
@@ -265,7 +306,8 @@ export class Connection {
     socket.ping();
   }
 
-  #refuse(error: Error): void {
+  #refuse(error: Error, { size }: Work): void {
+    this.#queuedBytes -= size;
     this.#tell({ type: 'error', message: error.message });
     void this.close(CLOSE_CODES.badMessage, 'bad message');
   }
@@ -273,22 +315,26 @@ export class Connection {
   #tell(message: object): void {
     const { socket } = this.#parts;
     if (socket.readyState !== socket.OPEN) return;
-    socket.send(JSON.stringify(message), () => this.#holdBack());
+    socket.send(JSON.stringify(message), () => this.#sent());
   }
 
-  async #end(code: number): Promise<void> {
+  async #end(code: number): Promise<boolean> {
     const { sources, log } = this.#parts;
     clearInterval(this.#timer);
     this.#isRefusing = true;
     // What was accepted moves the session on, even if nobody reads the answers any more.
-    if (this.#isBusy || this.#queue.length > 0) {
-      await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
-    }
-    await this.save();
+    await this.#idle();
+    const isSaved = await this.save();
     this.#isOver = true;
     log.info({ code, step: sources[0]?.step, sources: sources.length }, 'connection closed');
-    for (const source of sources) source.close();
+    if (!this.#isHandedOver) for (const source of sources) source.close();
+    return isSaved;
   }
+}
+
+/** When the event loop has turned. */
+async function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Reads a text message: {"type": "set", "tau": ..., "dt": ..., "noiseStd": ...}. */

@@ -35,20 +35,20 @@ export interface Engine {
   /**
    * (K, T, N) spikes to (K, T, N) currents, item k for sources[k]; all have the same key. Currents that
    * are returned at once are valid until the next call. The spikes are not needed afterwards.
+   *
+   * @param isShort Whether it is so little that it may be computed on this thread.
    */
   evolve(
     sources: readonly Source[],
     spikes: Uint8Array,
     steps: number,
+    isShort: boolean,
   ): Float32Array | Promise<Float32Array>;
 }
 
-/** Samples that take less than the thread that waits for them costs: a fraction of a millisecond. */
-const MOST_SAMPLES_HERE = 1 << 17;
-
 /** Memory for currents that are used again and again: new arrays would be most of the garbage. */
 class Scratch {
-  #memory = new Float32Array(MOST_SAMPLES_HERE);
+  #memory = new Float32Array(1 << 17);
 
   take(length: number): Float32Array {
     if (length > this.#memory.length) this.#memory = new Float32Array(length);
@@ -80,13 +80,14 @@ export class ExpSynEngine implements Engine {
     sources: readonly SessionSource[],
     spikes: Uint8Array,
     steps: number,
+    isShort: boolean,
   ): Float32Array | Promise<Float32Array> {
     const sessions = sources.map(({ session }) => session);
     const [first] = sessions;
     if (first === undefined) return new Float32Array();
     const { module } = first;
     const input = { data: spikes, shape: [sources.length, steps, module.sizeIn] };
-    if (spikes.length <= MOST_SAMPLES_HERE) {
+    if (isShort) {
       const out = this.#scratch.take(spikes.length);
       module.evolveSessionsSync(sessions, input, { out });
       return out;

@@ -16,6 +16,10 @@ const NOTHING = new Float32Array();
 
 /** The most samples of one call, unless those of one message are more: some milliseconds of it. */
 const MOST_SAMPLES = 1 << 21;
+/** Samples that are computed on this thread before others have their turn: fractions of a millisecond. */
+const MOST_SAMPLES_A_TURN = 1 << 17;
+/** Calls on other threads at a time; the package would refuse them where they are too many. */
+const MOST_CALLS = 4;
 
 export class Gatherer {
   readonly #engine: Engine;
@@ -23,6 +27,11 @@ export class Gatherer {
   #waiting: GatheredFrames[] = [];
   /** Spikes of a call, one message after the other. */
   #joined = new Uint8Array(MOST_SAMPLES);
+  /** Samples that have been computed on this thread in this turn. */
+  #samples = 0;
+  /** Calls on other threads, and those that wait for their place. */
+  #nCalls = 0;
+  readonly #later: (readonly GatheredFrames[])[] = [];
 
   constructor(engine: Engine, onGather: (nFrames: number) => void) {
     this.#engine = engine;
@@ -38,6 +47,7 @@ export class Gatherer {
   #flush(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
+    this.#samples = 0;
     const groups = new Map<unknown, Map<number, GatheredFrames[]>>();
     for (const frames of waiting) {
       const [source] = frames.sources;
@@ -59,28 +69,52 @@ export class Gatherer {
   #evolve(group: readonly GatheredFrames[]): void {
     const [first] = group;
     if (first === undefined) return;
-    const sources = group.flatMap((frames) => frames.sources);
-    this.#onGather(sources.length);
-    const share = (currents: Float32Array): void => {
-      let begin = 0;
-      for (const { spikes, settle } of group) {
-        settle(undefined, currents.subarray(begin, begin + spikes.length));
-        begin += spikes.length;
-      }
-    };
-    const fail = (error: unknown): void => {
-      const reason = error instanceof Error ? error : new Error(String(error));
-      for (const { settle } of group) settle(reason, NOTHING);
-    };
-    let currents: Float32Array | Promise<Float32Array>;
-    try {
-      currents = this.#engine.evolve(sources, this.#join(group), first.steps);
-    } catch (error) {
-      fail(error);
+    const samples = group.reduce((sum, { spikes }) => sum + spikes.length, 0);
+    const isShort = this.#samples + samples <= MOST_SAMPLES_A_TURN;
+    if (!isShort && this.#nCalls === MOST_CALLS) {
+      this.#later.push(group);
       return;
     }
-    if (currents instanceof Promise) void currents.then(share, fail);
-    else share(currents);
+    const sources = group.flatMap((frames) => frames.sources);
+    let currents: Float32Array | Promise<Float32Array>;
+    try {
+      currents = this.#engine.evolve(sources, this.#join(group), first.steps, isShort);
+    } catch (error) {
+      this.#fail(group, error);
+      return;
+    }
+    this.#onGather(sources.length);
+    if (!(currents instanceof Promise)) {
+      this.#samples += samples;
+      share(group, currents);
+      return;
+    }
+    this.#nCalls++;
+    const next = (): void => {
+      this.#nCalls--;
+      const later = this.#later.shift();
+      if (later !== undefined) this.#evolve(later);
+    };
+    void currents.then(
+      (computed) => {
+        share(group, computed);
+        next();
+      },
+      (error: unknown) => {
+        this.#fail(group, error);
+        next();
+      },
+    );
+  }
+
+  /** What one message is to blame for is no other's failure. */
+  #fail(group: readonly GatheredFrames[], error: unknown): void {
+    const [first] = group;
+    if (group.length > 1) {
+      for (const frames of group) this.#evolve([frames]);
+      return;
+    }
+    first?.settle(error instanceof Error ? error : new Error(String(error)), NOTHING);
   }
 
   /** The spikes of a group, one after the other; not copied where they are those of one message. */
@@ -93,6 +127,15 @@ export class Gatherer {
       length += spikes.length;
     }
     return this.#joined.subarray(0, length);
+  }
+}
+
+/** Gives each message its currents. */
+function share(group: readonly GatheredFrames[], currents: Float32Array): void {
+  let begin = 0;
+  for (const { spikes, settle } of group) {
+    settle(undefined, currents.subarray(begin, begin + spikes.length));
+    begin += spikes.length;
   }
 }
 

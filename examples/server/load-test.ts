@@ -3,7 +3,6 @@
  * come or not. Latency counts from when a frame was due.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,6 +60,10 @@ class Client {
   readonly #nSent: number[];
   /** The spikes of every frame. */
   readonly #spikes: Buffer;
+  /** The most sources of a message, as the server tells. */
+  #most = 1;
+  /** Resolves when the server has told. */
+  readonly welcome: Promise<void>;
   /** Messages without an answer, in their order. */
   readonly #pending: Sent[] = [];
   #nMessages = 0;
@@ -87,6 +90,19 @@ class Client {
     this.#spikes = Buffer.from(
       Uint8Array.from({ length: steps * channels }, () => (Math.random() < 0.02 ? 1 : 0)),
     );
+    this.welcome = new Promise((resolve, reject) => {
+      this.socket.once('error', (error) => {
+        reject(new Error(`The server does not take ${phases.length} sources: ${error.message}.`));
+      });
+      this.socket.once('message', (data: Buffer) => {
+        const { maxFrameBytes } = JSON.parse(data.toString()) as { maxFrameBytes: number };
+        const room = maxFrameBytes - headerBytes(0);
+        this.#most = Math.floor(room / (headerBytes(1) - headerBytes(0) + this.#spikes.length));
+        if (this.#most >= 1) resolve();
+        else reject(new Error(`A frame has more than the ${maxFrameBytes} bytes of a message.`));
+      });
+    });
+    this.welcome.catch(() => undefined);
     this.socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (!isBinary) return;
       const sent = this.#pending.shift();
@@ -112,7 +128,7 @@ class Client {
       const dueAt: number[] = [];
       this.#phases.forEach((phase, source) => {
         const due = begin + ((this.#nSent[source] ?? 0) + phase) * interval;
-        if (due > now) return;
+        if (due > now || sources.length === this.#most) return;
         sources.push(source);
         dueAt.push(due);
       });
@@ -187,11 +203,9 @@ async function measure(load: Load): Promise<Result> {
       });
       clients.push(client);
       // Not all at once, so that none waits too long to be accepted.
-      if (clients.length % 50 === 0) await once(client.socket, 'open');
+      if (clients.length % 50 === 0) await client.welcome;
     }
-    for (const { socket } of clients) {
-      if (socket.readyState !== WebSocket.OPEN) await once(socket, 'open');
-    }
+    await Promise.all(clients.map(({ welcome }) => welcome));
     const memory: number[] = [];
     let eventLoopDelay = 0;
     const begin = performance.now();

@@ -4,7 +4,7 @@ import { readSettings } from './settings';
 
 const HELP = `Usage: npm run server
 
-Simulates one source of spikes for each WebSocket that connects. examples/server/README.md tells the
+Simulates the sources of spikes of each WebSocket that connects. examples/server/README.md tells the
 protocol, the endpoints, and the environment variables (EXPSYN_SERVER_PORT, ..._TOKEN and so on).`;
 
 async function main(): Promise<void> {

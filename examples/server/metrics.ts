@@ -7,10 +7,11 @@ export class Metrics {
   readonly connections = this.#gauge('connections', 'Open connections');
   readonly frames = this.#counter('frames_total', 'Frames answered with their currents');
   readonly refusals = this.#counter('refusals_total', 'Messages and connections that were refused');
+  readonly saveFailures = this.#counter('save_failures_total', 'Sessions that were not saved');
   readonly samples = this.#counter('samples_total', 'Currents computed for frames');
-  readonly frameSeconds = new Histogram({
-    name: 'expsyn_server_frame_seconds',
-    help: 'From the arrival of a frame until its currents were handed to the socket',
+  readonly messageSeconds = new Histogram({
+    name: 'expsyn_server_message_seconds',
+    help: 'From the arrival of a message of frames until its currents were handed to the socket',
     buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
     registers: [this.registry],
   });

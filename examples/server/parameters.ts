@@ -33,6 +33,16 @@ export function queryParameters(query: Record<string, unknown>, maxChannels: num
   return parameters;
 }
 
+/** The parameters that a session was saved with. */
+export function restoreParameters(saved: unknown, maxChannels: number): Parameters {
+  const given = (saved ?? {}) as Partial<Record<keyof Parameters, unknown>>;
+  const parameters = { ...DEFAULT_PARAMETERS };
+  for (const key of Object.keys(RANGES) as (keyof Parameters)[]) {
+    parameters[key] = checkParameter(key, given[key], maxChannels);
+  }
+  return parameters;
+}
+
 /** How many sources of these parameters a query asks for, one by default. */
 export function querySources(query: Record<string, unknown>, most: number): number {
   const { sources: text = '1' } = query;

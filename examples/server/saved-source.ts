@@ -18,6 +18,9 @@ export function encodeSource(
   return { isyn: bytes.toString('base64'), step, seed };
 }
 
+/** A step after which there are enough others. */
+const LAST_STEP = 2 ** 52;
+
 /** Throws a RangeError for what encodeSource() has not written for a source of `channels` channels. */
 export function decodeSource<Data extends Float32Array | Float64Array>(
   saved: unknown,
@@ -25,10 +28,13 @@ export function decodeSource<Data extends Float32Array | Float64Array>(
   channels: number,
 ): { isyn: Data; step: number; seed: number } {
   const { isyn, step, seed } = (saved ?? {}) as Partial<Record<keyof SavedSource, unknown>>;
-  if (typeof isyn === 'string' && Number.isSafeInteger(step) && Number.isSafeInteger(seed)) {
+  const isCount = (value: unknown): value is number =>
+    Number.isSafeInteger(value) && (value as number) >= 0;
+  if (typeof isyn === 'string' && isCount(step) && step <= LAST_STEP && isCount(seed)) {
     const { buffer } = Uint8Array.from(Buffer.from(isyn, 'base64'));
     if (buffer.byteLength === channels * ArrayType.BYTES_PER_ELEMENT) {
-      return { isyn: new ArrayType(buffer), step: step as number, seed: seed as number };
+      const data = new ArrayType(buffer);
+      if (data.every((value) => Number.isFinite(value))) return { isyn: data, step, seed };
     }
   }
   throw new RangeError(`Expected a saved source of ${channels} channels but it is damaged.`);

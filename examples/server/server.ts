@@ -12,9 +12,9 @@ import { CLOSE_CODES, Connection } from './connection';
 import { ExpSynEngine, LoopEngine, type Source } from './engine';
 import { Gatherer } from './gatherer';
 import { Metrics } from './metrics';
-import { queryParameters, querySources } from './parameters';
+import { queryParameters, querySources, restoreParameters } from './parameters';
 import type { Settings } from './settings';
-import { Store, type SavedSession } from './store';
+import { DamagedSessionError, Store } from './store';
 
 const PUBLIC = join(__dirname, 'public');
 const PAGES = {
@@ -22,9 +22,12 @@ const PAGES = {
   '/page.js': ['page.js', 'text/javascript; charset=utf-8'],
 } as const;
 
+/** For health, metrics and refusals while all WebSockets are taken. */
+const SPARE_CONNECTIONS = 256;
+
 export interface Server {
   app: FastifyInstance;
-  /** Answers what has been accepted, saves every session, and ends. */
+  /** Answers what has been accepted, saves every session, and ends; rejects where one is not saved. */
   shutDown: () => Promise<void>;
 }
 
@@ -33,6 +36,8 @@ type Query = Record<string, string | undefined>;
 export async function createServer(settings: Settings): Promise<Server> {
   const app = fastify({
     bodyLimit: settings.maxFrameBytes,
+    // Whoever sends a request by the byte does not hold its memory for ever.
+    requestTimeout: Math.max(1000, settings.idleSeconds * 1000),
     forceCloseConnections: 'idle',
     logger: {
       level: settings.logLevel,
@@ -46,6 +51,8 @@ export async function createServer(settings: Settings): Promise<Server> {
   const metrics = new Metrics();
   const gatherer = new Gatherer(engine, (nFrames) => metrics.gathered.observe(nFrames));
   const store = new Store(settings.folder, settings.keepSeconds);
+  // Those that show no token are counted nowhere else.
+  app.server.maxConnections = settings.maxConnections + SPARE_CONNECTIONS;
   const connections = new Map<string, Connection>();
   /** Connections that are being opened, or are open, or are being saved. */
   let nConnections = 0;
@@ -110,7 +117,7 @@ export async function createServer(settings: Settings): Promise<Server> {
   );
 
   /** One run from silence: T * N bytes in the body, T * N float32 in the answer. */
-  app.post('/evolve', { preValidation: authenticate }, async (request, reply) => {
+  app.post('/evolve', { onRequest: authenticate }, async (request, reply) => {
     const { body } = request;
     if (!(body instanceof Buffer)) throw new RangeError('Expected spikes as octet-stream.');
     const parameters = queryParameters(request.query as Query, settings.maxChannels);
@@ -135,40 +142,50 @@ export async function createServer(settings: Settings): Promise<Server> {
     }
   });
 
-  const restore = ({ parameters, sources }: SavedSession): Source[] => {
-    if (sources.length === 0) throw new RangeError('Expected at least one source.');
-    return openAll(sources, (saved) => engine.restore(parameters, saved));
+  /** As many sources of so many channels as a connection may have. */
+  const mostSources = (channels: number): number =>
+    Math.min(settings.maxSources, Math.floor(settings.maxChannels / channels));
+  const restore = (saved: { parameters?: unknown; sources?: unknown }): Source[] => {
+    const parameters = restoreParameters(saved.parameters, settings.maxChannels);
+    const most = mostSources(parameters.channels);
+    const { sources } = saved;
+    if (!Array.isArray(sources) || sources.length === 0 || sources.length > most) {
+      throw new RangeError(`Expected 1 to ${most} sources in a saved session.`);
+    }
+    return openAll(sources as unknown[], (source) => engine.restore(parameters, source));
   };
 
-  const openSources = async (query: Query): Promise<{ id: string; sources: Source[] }> => {
+  const openSources = async (query: Query): Promise<{ id: string; sources: readonly Source[] }> => {
     const { session } = query;
     if (session === undefined) {
       const parameters = queryParameters(query, settings.maxChannels);
-      const { maxSources, maxChannels } = settings;
-      const most = Math.min(maxSources, Math.floor(maxChannels / parameters.channels));
-      const nSources = querySources(query, most);
+      const nSources = querySources(query, mostSources(parameters.channels));
       const all = new Array<undefined>(nSources).fill(undefined);
       return { id: Store.newId(), sources: openAll(all, () => engine.open(parameters)) };
     }
     if (!Store.isId(session)) throw new RangeError('Expected the id of a session.');
     // A client that comes back before it was missed.
-    await connections.get(session)?.close(CLOSE_CODES.replaced, 'replaced');
+    const handedOver = await connections.get(session)?.handOver();
+    if (handedOver !== undefined) return { id: session, sources: handedOver };
     try {
       const saved = await store.load(session);
-      if (saved !== undefined) {
-        return { id: session, sources: restore(saved) };
-      }
+      if (saved !== undefined) return { id: session, sources: restore(saved) };
     } catch (error) {
       app.log.error(error, 'session not restored');
-      const message = 'Expected a session that can be restored but what was saved is damaged.';
-      throw Object.assign(new Error(message, { cause: error }), { statusCode: 410 });
+      const isDamaged = error instanceof DamagedSessionError || error instanceof RangeError;
+      const message = isDamaged
+        ? 'Expected a session that can be restored but what was saved is damaged.'
+        : 'Expected to read the saved session but that failed; try again later.';
+      throw Object.assign(new Error(message, { cause: error }), {
+        statusCode: isDamaged ? 410 : 503,
+      });
     }
     throw new RangeError('Expected the id of a session that was saved.');
   };
 
   interface Opened {
     id: string;
-    sources: Source[];
+    sources: readonly Source[];
     /** Whether a connection has it. */
     isTaken: boolean;
   }
@@ -209,8 +226,8 @@ export async function createServer(settings: Settings): Promise<Server> {
     '/stream',
     {
       websocket: true,
+      onRequest: authenticate,
       preValidation: [
-        authenticate,
         async (request, reply) => {
           if (!request.ws) {
             await reply.code(426).send({ error: 'Expected a WebSocket.' });
@@ -271,7 +288,7 @@ export async function createServer(settings: Settings): Promise<Server> {
       isDraining = true;
       clearInterval(saving);
       clearInterval(removing);
-      await Promise.all(
+      const areSaved = await Promise.all(
         [...connections.values()].map((open) => open.close(CLOSE_CODES.shutdown, 'shutdown')),
       );
       // What is half sent by HTTP is not waited for any longer than a client's reading.
@@ -279,6 +296,8 @@ export async function createServer(settings: Settings): Promise<Server> {
         app.close(),
         wait(settings.drainSeconds * 1000, undefined, { ref: false }),
       ]);
+      const nLost = areSaved.filter((isSaved) => !isSaved).length;
+      if (nLost > 0) throw new Error(`Expected to save every session but ${nLost} could not be.`);
     },
   };
 }

@@ -4,12 +4,16 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 
 import type { Parameters } from './engine';
+import type { SavedSource } from './saved-source';
 
 export interface SavedSession {
   /** Of all its sources. */
   parameters: Parameters;
-  sources: unknown[];
+  sources: SavedSource[];
 }
+
+/** A file that holds no session. */
+export class DamagedSessionError extends Error {}
 
 const UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
 const ID = new RegExp(`^${UUID}$`);
@@ -63,13 +67,23 @@ export class Store {
     }
   }
 
-  /** Undefined for an id that nothing was saved under. */
-  async load(id: string): Promise<SavedSession | undefined> {
+  /**
+   * What was saved under an id, of which nothing has been checked; undefined when nothing was.
+   *
+   * @throws DamagedSessionError when it is no JSON; other errors where it cannot be read.
+   */
+  async load(id: string): Promise<{ parameters?: unknown; sources?: unknown } | undefined> {
+    let text: string;
     try {
-      return JSON.parse(await readFile(join(this.#folder, `${id}.json`), 'utf8')) as SavedSession;
+      text = await readFile(join(this.#folder, `${id}.json`), 'utf8');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
+    }
+    try {
+      return (JSON.parse(text) ?? {}) as { parameters?: unknown; sources?: unknown };
+    } catch (cause) {
+      throw new DamagedSessionError(`Expected a saved session in ${id}.json.`, { cause });
     }
   }
 
