@@ -72,17 +72,26 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   };
 }
 
-/** The promise, or a rejection with the signal's reason, if `canLeave` when it is aborted. */
+/**
+ * The promise, or a rejection with the signal's reason, if `canLeave` when it is aborted, which it may
+ * be already: by the code of others that ran while the promise was made.
+ */
 export function orAborted<Result>(
   promise: Promise<Result>,
   signal: AbortSignal,
   canLeave: () => boolean,
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const stopListening = onAbort(signal, () => {
+    const leave = () => {
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as the platform does
       if (canLeave()) reject(abortReason(signal));
-    });
+    };
+    if (isAborted(signal)) {
+      leave();
+      promise.then(resolve, reject);
+      return;
+    }
+    const stopListening = onAbort(signal, leave);
     promise.then(resolve, reject).finally(stopListening);
   });
 }

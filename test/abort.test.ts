@@ -1,5 +1,6 @@
 /** Calls that are aborted, and short calls beside long ones. */
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { getEventListeners } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 
@@ -155,6 +156,29 @@ describe('a signal', () => {
       assert.equal(target.step, 90);
     }
   });
+
+  it('that a subscriber aborts as the call is announced, ends it at once', async () => {
+    const module = longModule();
+    for (const target of [module, module.session()]) {
+      const first = target.evolve(LONG);
+      const controller = new AbortController();
+      const reason = new Error('not now');
+      const abort = () => {
+        controller.abort(reason);
+      };
+      subscribe('expsyn:queued', abort);
+      const second = target.evolve(LONG, { signal: controller.signal });
+      unsubscribe('expsyn:queued', abort);
+      const { bytes } = stats();
+      assert.equal(bytes, 2e6 + 4 * 16 * 2e6, 'the place of the first alone');
+      const order = await settled({ first, second });
+      assert.deepEqual(order, [
+        ['second', reason],
+        ['first', undefined],
+      ]);
+      assert.equal(target.step, 2e6);
+    }
+  }).timeout(20000);
 
   it('may be a deadline', async () => {
     const modules = Array.from({ length: 8 }, longModule);

@@ -364,6 +364,31 @@ describe('the ends of a stream', () => {
     await assert.rejects(collect(iterate(new ExpSyn(SIZE), throwing())), /source broke/);
   });
 
+  it('of an iterator are the reason, when its source aborts the signal', async () => {
+    const reason = new Error('enough');
+    type Source = AsyncIterable<StreamChunk> | Iterable<StreamChunk>;
+    const run = (source: (controller: AbortController) => Source) => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      return collect(iterate(new ExpSyn(SIZE), source(controller), { signal }));
+    };
+    const hanging = run((controller) => ({
+      [Symbol.asyncIterator]: () => ({
+        next: () => {
+          controller.abort(reason);
+          return new Promise(() => undefined);
+        },
+      }),
+    }));
+    const ending = run(function* (controller) {
+      yield new Uint8Array(SIZE);
+      controller.abort(reason);
+    });
+    for (const running of [hanging, ending]) {
+      await assert.rejects(Promise.race([running, wait(2000, undefined, { ref: false })]), reason);
+    }
+  });
+
   it('are those of files', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'expsyn-streams-'));
     try {
