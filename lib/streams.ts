@@ -4,7 +4,12 @@
  * steps, as elements of the module's dtype.
  */
 import { Duplex } from 'node:stream';
-import { ReadableStream, TransformStream, type WritableStream } from 'node:stream/web';
+import {
+  ReadableStream,
+  WritableStream,
+  type ReadableStreamDefaultController,
+  type WritableStreamDefaultController,
+} from 'node:stream/web';
 
 import { abortReason, isAborted, onAbort, orAborted, readSignal } from './abort';
 import { oneOf, readOptions, requireObject, wholeNumber, wrongType } from './checks';
@@ -103,24 +108,25 @@ class Currents {
     this.#reader = new ChunkReader(settings.type, settings.target.sizeIn, settings.steps);
   }
 
-  /** The currents of the steps that a chunk completes. */
+  /** The currents of the steps that a chunk completes, each piece once it is wanted. */
   async *of(
     chunk: unknown,
-    signal = this.#settings.signal,
+    whenWanted?: () => Promise<void>,
   ): AsyncGenerator<Float64Array | Float32Array> {
-    for (const piece of this.#reader.read(chunk)) yield await this.#evolve(piece, signal);
+    for (const piece of this.#reader.read(chunk)) {
+      await whenWanted?.();
+      yield await this.#evolve(piece);
+    }
   }
 
   /** The currents of what is left at the end. */
-  async *rest(signal = this.#settings.signal): AsyncGenerator<Float64Array | Float32Array> {
+  async *rest(): AsyncGenerator<Float64Array | Float32Array> {
     const piece = this.#reader.end();
-    if (piece !== undefined) yield await this.#evolve(piece, signal);
+    if (piece !== undefined) yield await this.#evolve(piece);
   }
 
-  async #evolve(
-    piece: RasterPiece,
-    signal: AbortSignal | undefined,
-  ): Promise<Float64Array | Float32Array> {
+  async #evolve(piece: RasterPiece): Promise<Float64Array | Float32Array> {
+    const { signal } = this.#settings;
     const options = { transfer: piece.isOwn, ...(signal && { signal }) };
     return (await this.#settings.target.evolve(piece, options)).output.data;
   }
@@ -136,13 +142,6 @@ export async function* iterate(
   options: StreamOptions = {},
 ): AsyncGenerator<Float64Array | Float32Array, void, undefined> {
   const settings = readSettings(target, options, OPTIONS);
-  yield* iterateWith(settings, source);
-}
-
-async function* iterateWith(
-  settings: Settings,
-  source: AsyncIterable<unknown> | Iterable<unknown>,
-): AsyncGenerator<Float64Array | Float32Array, void, undefined> {
   const { signal } = settings;
   const currents = new Currents(settings);
   const chunks = iteratorOf(source);
@@ -184,8 +183,9 @@ function byteLengthOf(chunk: unknown): number {
 
 /**
  * A pair of Web Streams for pipeThrough(): chunks are written to `writable`, their currents read from
- * `readable`. Both sides count their queues in bytes. An error, an abort or a cancellation on either
- * side reaches the other.
+ * `readable`. write() and close() settle when what they gave has been computed, and reject when it was
+ * refused; then the memory of a chunk is the writer's again. Both sides count their queues in bytes. An
+ * error, an abort or a cancellation on either side reaches the other.
  */
 export function webTransform(
   target: StreamTarget,
@@ -196,71 +196,86 @@ export function webTransform(
 } {
   const settings = readSettings(target, options, BUFFERED_OPTIONS);
   const { signal, highWaterMark } = settings;
-  const strategy = { highWaterMark, size: byteLengthOf };
-  // With room for nothing, a writer that waits for room would wait for ever.
-  const inputStrategy = { ...strategy, highWaterMark: Math.max(1, highWaterMark) };
   const own = new AbortController();
-  // What is written waits here, and is not read before its currents are wanted.
-  const input = new TransformStream<StreamChunk, StreamChunk>({}, inputStrategy, {
-    highWaterMark: 0,
-  });
-  const reader = input.readable.getReader();
-  const chunks = async function* () {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
+  const currents = new Currents({ ...settings, signal: own.signal });
+  let output!: ReadableStreamDefaultController<Float64Array | Float32Array>;
+  let input!: WritableStreamDefaultController;
+  let isWanted = false;
+  let wake: (() => void) | undefined;
+  let stopListening: (() => void) | undefined;
+  const whenWanted = async () => {
+    if (isWanted) return;
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  };
+  /** Ends what is computed, and the readable side. */
+  const end = (reason: unknown) => {
+    stopListening?.();
+    own.abort(reason);
+    output.error(reason);
+  };
+  const endBoth = (reason: unknown) => {
+    end(reason);
+    input.error(reason);
+  };
+  const send = async (pieces: AsyncIterable<Float64Array | Float32Array>) => {
+    for await (const piece of pieces) {
+      // Before the queue asks for more, as it may at once.
+      isWanted = false;
+      output.enqueue(piece);
     }
   };
-  const ending = signal === undefined ? own.signal : AbortSignal.any([signal, own.signal]);
-  const currents = iterateWith({ ...settings, signal: ending }, chunks());
-  const end = (reason: unknown): void => {
-    own.abort(reason);
-    reader.cancel(reason).catch(() => undefined);
-  };
-  let stopListening = () => {
-    // Nothing to stop.
+  const sendAll = async (pieces: AsyncIterable<Float64Array | Float32Array>) => {
+    try {
+      await orAborted(send(pieces), own.signal, () => true);
+    } catch (error) {
+      end(error);
+      throw error;
+    }
   };
   const readable = new ReadableStream<Float64Array | Float32Array>(
     {
       start: (controller) => {
-        // Whoever aborts the other side.
-        reader.closed.catch((reason: unknown) => {
-          stopListening();
-          controller.error(reason);
-          own.abort(reason);
+        output = controller;
+      },
+      pull: () => {
+        isWanted = true;
+        wake?.();
+      },
+      cancel: endBoth,
+    },
+    { highWaterMark, size: byteLengthOf },
+  );
+  const writable = new WritableStream<StreamChunk>(
+    {
+      start: (controller) => {
+        input = controller;
+        // An abort reaches the sink only after the write that is under way. The types leave it out.
+        const { signal: aborted } = controller as unknown as { signal: AbortSignal };
+        onAbort(aborted, () => {
+          end(abortReason(aborted));
         });
-        if (signal === undefined) return;
-        const abort = () => {
-          controller.error(abortReason(signal));
-          end(abortReason(signal));
-        };
-        if (isAborted(signal)) abort();
-        else stopListening = onAbort(signal, abort);
       },
-      pull: async (controller) => {
-        try {
-          const { done, value } = await currents.next();
-          if (done === true) {
-            stopListening();
-            controller.close();
-          } else {
-            controller.enqueue(value);
-          }
-        } catch (error) {
-          stopListening();
-          end(error);
-          throw error;
-        }
-      },
-      cancel: (reason) => {
-        stopListening();
-        end(reason);
+      write: (chunk) => sendAll(currents.of(chunk, whenWanted)),
+      // Without waiting for a reader: whoever awaits the end may only read then.
+      close: async () => {
+        await sendAll(currents.rest());
+        stopListening?.();
+        output.close();
       },
     },
-    strategy,
+    // With room for nothing, a writer that waits for room would wait for ever.
+    { highWaterMark: Math.max(1, highWaterMark), size: byteLengthOf },
   );
-  return { readable, writable: input.writable };
+  if (signal !== undefined) {
+    const abort = () => {
+      endBoth(abortReason(signal));
+    };
+    if (isAborted(signal)) abort();
+    else stopListening = onAbort(signal, abort);
+  }
+  return { readable, writable };
 }
 
 /** A stream is destroyed without an error by what counts as false. */

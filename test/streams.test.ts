@@ -247,6 +247,7 @@ describe('backpressure', () => {
     assert.equal(module.step, nWritten * 125);
     const reader = readable.getReader();
     for (let i = 0; i < 40; i++) await reader.read();
+    await turn();
     assert.equal(nWritten, 40);
     void writer.close();
     assert.equal((await reader.read()).done, true);
@@ -408,6 +409,102 @@ describe('the ends of a stream', () => {
       assert.ok(readFileSync(join(folder, 'currents')).equals(Buffer.concat(parts)));
     } finally {
       rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('leaves the writer its memory when a write of Web Streams has settled', async () => {
+    const options = { ...OPTIONS, windowTaus: Infinity };
+    const expected = new ExpSyn(SIZE, options).evolveSync({ data: RASTER, shape: [STEPS, SIZE] });
+    // Whole steps, steps that are cut, and calls of more than a chunk.
+    for (const [length, steps] of [
+      [300, undefined],
+      [100, undefined],
+      [100, 64],
+      [2000, 64],
+    ] as const) {
+      const { readable, writable } = webTransform(new ExpSyn(SIZE, options), {
+        ...(steps && { steps }),
+        highWaterMark: 1000,
+      });
+      const collected = collect(readable);
+      const writer = writable.getWriter();
+      const buffer = new Uint8Array(length);
+      for (let at = 0; at < RASTER.length; at += length) {
+        const part = RASTER.subarray(at, at + length);
+        buffer.set(part);
+        await writer.write(buffer.subarray(0, part.length));
+        buffer.fill(77);
+      }
+      await writer.close();
+      const currents = await collected;
+      assert.equal(currents.length, expected.output.data.length);
+      currents.forEach((current, i) => {
+        assert.ok(Math.abs(current - (expected.output.data[i] ?? NaN)) < 1e-12, `${length}: ${i}`);
+      });
+    }
+  });
+
+  it('of Web Streams are those of the writes that caused them', async () => {
+    const module = new ExpSyn(SIZE);
+    const make = (options?: StreamOptions) => {
+      const { readable, writable } = webTransform(module, options);
+      // Whatever it ends with is said to the writer.
+      collect(readable).catch(() => undefined);
+      return writable;
+    };
+    const refused = make({ type: 'float64' }).getWriter();
+    await refused.write(new Float64Array(SIZE));
+    await assert.rejects(refused.write(new Float64Array(SIZE).fill(NaN)), /NaN at \[0, 0\]/);
+    await assert.rejects(refused.closed, /NaN/);
+    const partial = make().getWriter();
+    await partial.write(new Uint8Array(SIZE + 1));
+    await assert.rejects(partial.close(), /whole steps of 3 bytes/);
+    await assert.rejects(partial.closed, /whole steps/);
+    const chunks = [new Uint8Array(SIZE), new Uint8Array(1)];
+    await assert.rejects(ReadableStream.from(chunks).pipeTo(make()), /whole steps/);
+    const bad = [new Float64Array(SIZE), new Float64Array(SIZE).fill(NaN)];
+    const piped = ReadableStream.from(bad).pipeTo(make({ type: 'float64' }));
+    await assert.rejects(piped, /NaN at/);
+    // Once it is closed, the rest has been computed, though nobody reads yet.
+    const { step } = module;
+    const { readable, writable } = webTransform(module, { steps: 5, highWaterMark: 1 });
+    const writer = writable.getWriter();
+    await writer.write(new Uint8Array(8 * SIZE));
+    await writer.close();
+    assert.equal(module.step, step + 8);
+    assert.equal((await collect(readable)).length, 8 * SIZE);
+  });
+
+  it('of Web Streams reach a write that waits for a reader, and leave nothing behind', async () => {
+    const reason = new Error('enough');
+    const ends: ((
+      streams: ReturnType<typeof webTransform>,
+      writer: { abort: (reason: unknown) => Promise<void> },
+      controller: AbortController,
+    ) => unknown)[] = [
+      (streams) => streams.readable.cancel(reason),
+      (_streams, writer) => writer.abort(reason),
+      (_streams, _writer, controller) => {
+        controller.abort(reason);
+      },
+    ];
+    for (const end of ends) {
+      const module = new ExpSyn(SIZE);
+      const controller = new AbortController();
+      const { signal } = controller;
+      const streams = webTransform(module, { signal, highWaterMark: 1 });
+      const writer = streams.writable.getWriter();
+      await writer.write(new Uint8Array(SIZE));
+      const waiting = writer.write(new Uint8Array(SIZE));
+      const queued = writer.write(new Uint8Array(SIZE));
+      const settled = Promise.allSettled([waiting, queued, writer.closed]);
+      await turn();
+      await end(streams, writer, controller);
+      for (const each of await settled) {
+        assert.equal(each.status === 'rejected' && each.reason, reason);
+      }
+      assert.equal(module.step, 1);
+      assert.deepEqual(getEventListeners(signal, 'abort'), []);
     }
   });
 
