@@ -191,8 +191,9 @@ export function webTransform(
   target: StreamTarget,
   options: BufferedStreamOptions = {},
 ): {
-  readable: ReadableStream<Float64Array | Float32Array>;
-  writable: WritableStream<StreamChunk>;
+  // Node's or the DOM's, as those of Blob and fetch() in the project that has this.
+  readable: globalThis.ReadableStream<Float64Array | Float32Array>;
+  writable: globalThis.WritableStream<StreamChunk>;
 } {
   const settings = readSettings(target, options, BUFFERED_OPTIONS);
   const { signal, highWaterMark } = settings;

@@ -222,24 +222,39 @@ describe('the package', () => {
       }
       `,
     );
+    writeFileSync(
+      join(folder, 'web.mts'),
+      `
+      import { ExpSyn } from 'expsyn';
+      import { webTransform } from 'expsyn/streams';
+      const synapses = new ExpSyn(2);
+      export const piped: ReadableStream<Float64Array | Float32Array> = new Blob(['text'])
+        .stream()
+        .pipeThrough(webTransform(synapses));
+      const sink = new WritableStream<Float64Array | Float32Array>();
+      export const fetched = fetch('http://localhost').then(({ body }) =>
+        body!.pipeThrough(webTransform(synapses.session())).pipeTo(sink),
+      );
+      export async function sum(): Promise<number> {
+        let total = 0;
+        for await (const currents of piped) total += currents.length;
+        return total;
+      }
+      `,
+    );
     symlinkSync(join(ROOT, 'node_modules', '@types'), join(folder, 'types'));
-    const base = [
-      '--noEmit',
-      '--strict',
-      '--exactOptionalPropertyTypes',
-      '--target',
-      'es2022',
-      '--lib',
-      'es2022',
-    ];
     const compiler = join(ROOT, 'node_modules', 'typescript', 'lib', 'tsc.js');
-    for (const types of [[], ['--types', 'node', '--typeRoots', 'types']]) {
+    const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'es2022'];
+    const ofNode = ['--types', 'node', '--typeRoots', 'types'];
+    const dom = 'es2023,dom,dom.asynciterable';
+    for (const compilation of [
+      ['--lib', 'es2022', ...files],
+      ['--lib', 'es2022', ...ofNode, ...files, 'streams.mts', 'web.mts'],
+      ['--lib', dom, ...ofNode, ...files, 'streams.mts', 'web.mts'],
+    ]) {
       const { code, output } = await runProgram(
         process.execPath,
-        [
-          ...[compiler, ...base, '--module', 'node16', ...types, ...files],
-          ...(types.length > 0 ? ['streams.mts'] : []),
-        ],
+        [compiler, ...strict, '--module', 'node16', ...compilation],
         { cwd: folder },
       );
       assert.equal(code, 0, output);
