@@ -313,16 +313,14 @@ class CurrentsStream extends Duplex {
     _encoding: unknown,
     callback: (error?: Error | null) => void,
   ): void {
-    this.#send(this.#currents.of(chunk)).then(() => {
-      callback();
-    }, callback);
+    this.#send(this.#currents.of(chunk), callback);
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    this.#send(this.#currents.rest()).then(() => {
-      this.push(null);
-      callback();
-    }, callback);
+    this.#send(this.#currents.rest(), (error) => {
+      if (error === undefined) this.push(null);
+      callback(error);
+    });
   }
 
   override _read(): void {
@@ -336,7 +334,24 @@ class CurrentsStream extends Duplex {
     callback(error);
   }
 
-  async #send(pieces: AsyncIterable<Float64Array | Float32Array>): Promise<void> {
+  #send(
+    pieces: AsyncIterable<Float64Array | Float32Array>,
+    callback: (error?: Error) => void,
+  ): void {
+    this.#pushAll(pieces).then(
+      () => {
+        callback();
+      },
+      (error: unknown) => {
+        // What counts as false would say that all went well.
+        callback(
+          error ? (error as Error) : wrongType('an Error', 'a rejection of target.evolve()', error),
+        );
+      },
+    );
+  }
+
+  async #pushAll(pieces: AsyncIterable<Float64Array | Float32Array>): Promise<void> {
     for await (const { buffer, byteOffset, byteLength } of pieces) {
       if (this.destroyed) return;
       if (this.push(Buffer.from(buffer, byteOffset, byteLength))) continue;

@@ -537,6 +537,23 @@ describe('the ends of a stream', () => {
     }
   });
 
+  it('ends with an error, whatever a call of Node streams rejects with', async () => {
+    for (const reason of [undefined, null, 0, '']) {
+      const target = {
+        sizeIn: SIZE,
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as others may
+        evolve: () => Promise.reject(reason),
+      };
+      // In the middle, and at the end.
+      for (const steps of [1, 2]) {
+        const error = /Expected an Error for a rejection of target\.evolve\(\) but received/;
+        const source = Readable.from([new Uint8Array(SIZE)], { objectMode: false });
+        const stream = nodeTransform(target, { steps });
+        await assert.rejects(pipeline(source, stream, createWriteStream('/dev/null')), error);
+      }
+    }
+  });
+
   it('ends its source as for await does, and keeps the first error', async () => {
     let nReturns = 0;
     const source = (next: () => IteratorResult<StreamChunk>) => ({
