@@ -150,7 +150,7 @@ export async function* iterate(
     for (;;) {
       if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
       // A source that fails has ended itself.
-      const next = (async () => chunks.next())().catch((error: unknown) => {
+      const next = nextOf(chunks).catch((error: unknown) => {
         isOver = true;
         throw error;
       });
@@ -166,15 +166,27 @@ export async function* iterate(
   }
 }
 
-function iteratorOf(source: unknown): AsyncIterator<unknown> | Iterator<unknown> {
+type ChunkIterator = AsyncIterator<unknown> | Iterator<unknown>;
+
+function iteratorOf(source: unknown): ChunkIterator {
   if (typeof source === 'object' && source !== null && !isTypedArray(source)) {
     for (const symbol of [Symbol.asyncIterator, Symbol.iterator]) {
       const begin: unknown = Reflect.get(source, symbol);
       if (typeof begin !== 'function') continue;
-      return Reflect.apply(begin, source, []) as AsyncIterator<unknown>;
+      const iterator: unknown = Reflect.apply(begin, source, []);
+      requireObject(iterator, "the source's iterator", 'an object with next()');
+      const next: unknown = Reflect.get(iterator, 'next');
+      if (typeof next === 'function') return iterator as ChunkIterator;
+      throw wrongType('a function', "next of the source's iterator", next);
     }
   }
   throw wrongType('an iterable of chunks', 'source', source);
+}
+
+async function nextOf(chunks: ChunkIterator): Promise<IteratorResult<unknown>> {
+  const result: unknown = await chunks.next();
+  requireObject(result, "the result of the source's next()");
+  return result as IteratorResult<unknown>;
 }
 
 function byteLengthOf(chunk: unknown): number {

@@ -203,6 +203,22 @@ describe('a stream', () => {
       const message = /an iterable of chunks for source/;
       await assert.rejects(iterate(module, source as never).next(), message);
     }
+    for (const symbol of [Symbol.iterator, Symbol.asyncIterator]) {
+      const broken: [unknown, RegExp][] = [
+        [null, /^Expected an object with next\(\) for the source's iterator but received null\.$/],
+        [5, /^Expected an object with next\(\) for the source's iterator but received 5\.$/],
+        [{}, /^Expected a function for next of the source's iterator but received undefined\.$/],
+        [
+          { next: () => 5 },
+          /^Expected an object for the result of the source's next\(\) but .* 5\.$/,
+        ],
+      ];
+      for (const [iterator, message] of broken) {
+        const source = { [symbol]: () => iterator };
+        const failure = { name: 'TypeError', message };
+        await assert.rejects(iterate(module, source as never).next(), failure);
+      }
+    }
   });
 });
 
