@@ -50,7 +50,10 @@ export interface StreamOptions {
    * once.
    */
   steps?: number;
-  /** Ends the stream with its reason. */
+  /**
+   * Ends the stream with its reason. Holds a stream in memory until that has ended, so one that is not
+   * used to its end must be cancelled or destroyed.
+   */
   signal?: AbortSignalLike;
 }
 
