@@ -181,13 +181,15 @@ function checkOrigin({ batch, synapse }: Origin, batches: number, size: number):
 
 /**
  * Checks the arguments against each other and takes everything that the call depends on. Runs none
- * of the caller's code.
+ * of the caller's code. `checkStart` throws where the call does not fit what it starts from: nothing
+ * is counted, copied or taken over before.
  */
 export function prepareCall(
   given: CallArguments,
   settings: CallSettings,
   chooseMethod: (timesteps: number) => 'fft' | 'recursive',
   isAsync: boolean,
+  checkStart: (call: PreparedCall) => void,
 ): PreparedCall {
   const { raster, isTransferred, signal } = given;
   const { size } = settings;
@@ -227,6 +229,7 @@ export function prepareCall(
     signal,
     admission: undefined,
   };
+  checkStart(call);
   return isAsync ? admit(call) : call;
 }
 

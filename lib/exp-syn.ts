@@ -49,7 +49,7 @@ import { decodeNumbers, encodeNumbers, parseJson } from './json-numbers';
 import { fix, Module, type RasterInput } from './module';
 import { METHOD_CODES, native, NOISE_CODES, type Kernels } from './native';
 import { Constant, floats, Parameter, SimulationParameter, single, State } from './parameters';
-import { abandon, leave, runHere, runOffThread, startOf } from './run';
+import { abandon, checkStart, leave, runHere, runOffThread, startOf } from './run';
 import {
   Sessions,
   type ExpSynSession,
@@ -123,6 +123,11 @@ export class ExpSyn extends Module {
 
   readonly #prepareIsyn = (value: unknown, name: string): NdArray =>
     this.#isyn.prepare(value, name);
+
+  /** Throws where a call does not fit the state, if that is known already. */
+  readonly #checkStart = (call: PreparedCall): void => {
+    if (this.#nPending === 0) checkStart(call, startOf(call, this.#carried()));
+  };
 
   /** The method for a run of so many steps. */
   readonly #chooseMethod = (timesteps: number): 'fft' | 'recursive' => {
@@ -554,10 +559,10 @@ export class ExpSyn extends Module {
   #sessionsOf(): Sessions {
     this.#sessions ??= new Sessions({
       module: this,
-      prepare: (input, options, isAsync) => {
+      prepare: (input, options, isAsync, check) => {
         const given = readArguments(input, options);
         this.#settings ??= this.#readSettings();
-        return prepareCall(given, this.#settings, this.#chooseMethod, isAsync);
+        return prepareCall(given, this.#settings, this.#chooseMethod, isAsync, check);
       },
       castIsyn: this.#prepareIsyn,
       keepWhile: (pending) => {
@@ -590,7 +595,7 @@ export class ExpSyn extends Module {
     const given = readArguments(input, options, this.#prepareIsyn);
     // From here on, none of the caller's code runs.
     this.#settings ??= this.#readSettings();
-    return prepareCall(given, this.#settings, this.#chooseMethod, isAsync);
+    return prepareCall(given, this.#settings, this.#chooseMethod, isAsync, this.#checkStart);
   }
 
   #readSettings(): CallSettings {

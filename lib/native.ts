@@ -134,6 +134,8 @@ interface Native {
     step: number,
     seed: number,
   ) => void;
+  /** Throws a RangeError when `timesteps` more would take a session to step 2^53 or beyond. */
+  checkSteps: (table: SessionTable, numbers: SessionNumbers, timesteps: number) => void;
   /**
    * Computes on the calling thread and moves the sessions on. Returns -1, or [item, index, item,
    * index, ...] with the flat index of the first NaN or infinity of each item that has one; these

@@ -25,7 +25,6 @@ export function startOf(call: PreparedCall, carried: CarriedState): CarriedState
 
 /** Computes on the calling thread. */
 export function runHere(call: PreparedCall, before: CarriedState): CallResult {
-  checkStart(call, before);
   const output = call.out ?? allocateOutput(call);
   const nextState = allocateNextState(call);
   if (!isEmpty(call)) {
@@ -38,6 +37,7 @@ export function runHere(call: PreparedCall, before: CarriedState): CallResult {
 export async function runOffThread(call: PreparedCall, before: CarriedState): Promise<CallResult> {
   const nextState = allocateNextState(call);
   const output = await fillOffThread(call, async (array, id) => {
+    // It may start from what another call has left.
     checkStart(call, before);
     if (isEmpty(call)) return;
     const index = await callNative(native.evolveAsync, call, before, array, nextState, id);
@@ -136,7 +136,7 @@ export function allocateNextState(call: PreparedCall): FloatArray {
 }
 
 /** Checks a call against the state that it starts from. */
-function checkStart(call: PreparedCall, before: CarriedState): void {
+export function checkStart(call: PreparedCall, before: CarriedState): void {
   const { batches, timesteps } = call;
   if (isEmpty(call)) return;
   const held = before.isyn.shape.length === 2 ? before.isyn.shape[0] : undefined;

@@ -83,8 +83,13 @@ export interface GatheredEvolution {
  */
 export interface SessionParent {
   readonly module: ExpSyn;
-  /** Takes everything that a call depends on, as it is now. */
-  prepare(input: RasterInput, options: SessionEvolveOptions, isAsync: boolean): PreparedCall;
+  /** Takes everything that a call depends on, as it is now, unless `check` throws before that. */
+  prepare(
+    input: RasterInput,
+    options: SessionEvolveOptions,
+    isAsync: boolean,
+    check: (call: PreparedCall) => void,
+  ): PreparedCall;
   /** Checks a state, and gives it the module's dtype. */
   castIsyn(value: unknown, name: string): NdArray;
   /** Keeps the kernels of prepared calls while `pending` is not settled. */
@@ -345,9 +350,12 @@ export class Sessions {
     throwsFailure = false,
   ): Promise<GatheredEvolution> {
     const sessions = this.#readSessions(given);
-    const call = this.#parent.prepare(input, options, true);
+    let numbers: SessionNumbers = CLOSED;
+    const call = this.#parent.prepare(input, options, true, (prepared) => {
+      numbers = numbersOf(sessions, prepared);
+      native.checkSteps(this.table, numbers, prepared.timesteps);
+    });
     // From here on, none of the caller's code runs.
-    const numbers = this.#numbersOf(sessions, call);
     const before = new Set<Pending>();
     for (const session of sessions) {
       const pending = pendingOf(session);
@@ -396,8 +404,10 @@ export class Sessions {
     options: SessionEvolveOptions,
   ): GatheredEvolution {
     const sessions = this.#readSessions(given);
-    const call = this.#parent.prepare(input, options, false);
-    const numbers = numbersOf(sessions, call);
+    let numbers: SessionNumbers = CLOSED;
+    const call = this.#parent.prepare(input, options, false, (prepared) => {
+      numbers = numbersOf(sessions, prepared);
+    });
     for (const session of sessions) {
       if (pendingOf(session) !== undefined) throw pendingError('evolveSync()');
     }
@@ -444,16 +454,6 @@ export class Sessions {
       sessions[item] = session;
     }
     return sessions;
-  }
-
-  /** As numbersOf(), for a call that has been counted as pending. */
-  #numbersOf(sessions: readonly ExpSynSession[], call: PreparedCall): SessionNumbers {
-    try {
-      return numbersOf(sessions, call);
-    } catch (error) {
-      leave(call, { error });
-      throw error;
-    }
   }
 
   async #runOffThread(

@@ -6,7 +6,14 @@ import { inspect } from 'node:util';
 
 import fc from 'fast-check';
 
-import { ExpSyn, stats, type ExpSynOptions, type ExpSynSession } from '../lib/index';
+import {
+  ExpSyn,
+  stats,
+  type ExpSynOptions,
+  type ExpSynSession,
+  type NdArray,
+  type SessionEvolveOptions,
+} from '../lib/index';
 import { assertSameBits } from './bits';
 import { collectGarbage, turn } from './buffers';
 import { spikes } from './oracle';
@@ -228,6 +235,45 @@ describe('a session', () => {
     refuses(() => session.resetState(), /no pending evolve\(\).*resetState/);
     await pending;
     session.evolveSync(chunk(1, 1));
+  });
+
+  it('leaves what it would be handed to its caller when it refuses the call', async () => {
+    const module = new ExpSyn(SIZE, { tau: TAU });
+    const [closed, late, session] = [module.session(), module.session(), module.session()];
+    closed.close();
+    late.step = 2 ** 53 - 1;
+    const batch = new ExpSyn(SIZE, { tau: TAU });
+    batch.isyn = { data: new Float64Array(SIZE * 3), shape: [3, SIZE] };
+    const old = new ExpSyn(SIZE, { tau: TAU });
+    old.step = 2 ** 53 - 1;
+    type Call = (input: NdArray, options: SessionEvolveOptions) => Promise<unknown>;
+    const refusals: [RegExp, number[], Call][] = [
+      [/open session/, [2, SIZE], (input, options) => closed.evolve(input, options)],
+      [/step below 2\^53/, [2, SIZE], (input, options) => late.evolve(input, options)],
+      [
+        /step below 2\^53/,
+        [2, 1, SIZE],
+        (input, options) => module.evolveSessions([session, late], input, options),
+      ],
+      [
+        /different sessions/,
+        [2, 1, SIZE],
+        (input, options) => module.evolveSessions([session, session], input, options),
+      ],
+      [
+        /1 batch items/,
+        [2, 1, SIZE],
+        (input, options) => module.evolveSessions([session], input, options),
+      ],
+      [/3 batch items/, [2, 1, SIZE], (input, options) => batch.evolve(input, options)],
+      [/step below 2\^53/, [2, SIZE], (input, options) => old.evolve(input, options)],
+    ];
+    for (const [message, shape, call] of refusals) {
+      const data = new Float64Array(SIZE * 2);
+      const out = new Float64Array(SIZE * 2);
+      await assert.rejects(call({ data, shape }, { out, transfer: true }), { message });
+      assert.deepEqual([data.length, out.length], [SIZE * 2, SIZE * 2], `${message}`);
+    }
   });
 
   it('closes once, after what is pending', async () => {

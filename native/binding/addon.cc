@@ -216,6 +216,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   define("evolveAsync", RunOnPool<BatchCall>);
   define("evolveSessions", EvolveSessionsHere);
   define("evolveSessionsAsync", RunOnPool<GatheredCall>);
+  define("checkSteps", CheckSteps);
   define("commitSessions", CommitSessions);
   define("cancel", CancelCall);
   define("admit", AdmitCall);

@@ -46,6 +46,22 @@ class Numbers {
   ArrayView view_{};
 };
 
+// The session of that number, which must be able to go so many steps further.
+template <typename Real>
+Session<Real>* FindForSteps(Napi::Env env, SessionTable<Real>& table, std::int64_t number,
+                            std::int64_t n_timesteps) {
+  Session<Real>* session = table.Find(number);
+  if (session == nullptr) throw Napi::TypeError::New(env, "Expected an open session.");
+  constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
+  if (n_timesteps > kMaxSafeInteger - static_cast<std::int64_t>(session->step)) {
+    throw Napi::RangeError::New(
+        env,
+        "Expected an absolute step below 2^53 after the call for session.step but received a "
+        "later one; reset the session.");
+  }
+  return session;
+}
+
 }  // namespace
 
 Call::Call(const Napi::CallbackInfo& info)
@@ -159,16 +175,7 @@ void GatheredCall::Unpack(const Napi::CallbackInfo& info, bool is_async, Side<Re
   }
   side.sessions.reserve(static_cast<std::size_t>(numbers.count()));
   for (std::int64_t i = 0; i < numbers.count(); ++i) {
-    Session<Real>* session = side.table->Find(numbers[i]);
-    if (session == nullptr) throw Napi::TypeError::New(info.Env(), "Expected an open session.");
-    constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
-    if (raster_.n_timesteps > kMaxSafeInteger - static_cast<std::int64_t>(session->step)) {
-      throw Napi::RangeError::New(
-          info.Env(),
-          "Expected an absolute step below 2^53 after the call for session.step but received a "
-          "later one; reset the session.");
-    }
-    side.sessions.push_back(session);
+    side.sessions.push_back(FindForSteps(info.Env(), *side.table, numbers[i], raster_.n_timesteps));
   }
   const std::size_t size = Product(raster_.n_batches, n_synapses());
   if (!is_async) {
@@ -243,6 +250,18 @@ Napi::Value GatheredCall::Result(Napi::Env env, double value) const {
     found[next++] = Napi::Number::New(env, static_cast<double>(failure.index));
   }
   return found;
+}
+
+void CheckSteps(const Napi::CallbackInfo& info) {
+  const Numbers numbers(info, 1);
+  const std::int64_t n_timesteps = Arguments(info).Size(2);
+  std::visit(
+      [&](const auto& table) {
+        for (std::int64_t i = 0; i < numbers.count(); ++i) {
+          FindForSteps(info.Env(), *table, numbers[i], n_timesteps);
+        }
+      },
+      SessionTableHandle::From(info, 0).table());
 }
 
 void CommitSessions(const Napi::CallbackInfo& info) {

@@ -151,6 +151,9 @@ class GatheredCall : public Call {
   std::vector<SessionFailure> failures_;
 };
 
+// checkSteps(table, numbers, timesteps): throws when so many more would take a session too far.
+void CheckSteps(const Napi::CallbackInfo& info);
+
 // commitSessions(table, numbers, nextStates, timesteps): moves sessions on after
 // evolveSessionsAsync(); numbers that are no session's are passed over.
 void CommitSessions(const Napi::CallbackInfo& info);
