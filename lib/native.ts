@@ -139,7 +139,8 @@ interface Native {
   /**
    * Computes on the calling thread and moves the sessions on. Returns -1, or [item, index, item,
    * index, ...] with the flat index of the first NaN or infinity of each item that has one; these
-   * sessions stay as they are, and their part of `output` is void.
+   * sessions stay as they are, and their part of `output` is void, but as it was where it is the
+   * input's own memory.
    */
   evolveSessions: (...call: EvolveSessionsArguments) => number | number[];
   /**

@@ -69,7 +69,10 @@ export interface SessionFailure {
 
 /** What a gathered call returns. */
 export interface GatheredEvolution {
-  /** (K, T, N), of the module's dtype; what belongs to a session that failed is undefined. */
+  /**
+   * (K, T, N), of the module's dtype. What belongs to a session that failed is undefined, or in the
+   * input's own memory as it was.
+   */
   output: NdArray;
   /** The sessions whose input held a NaN or infinity, in their order; they are as they were. */
   failures: SessionFailure[];
@@ -365,9 +368,7 @@ export class Sessions {
     const run = async (): Promise<GatheredEvolution> => {
       if (!hasBegun) await Promise.all(before);
       hasBegun = true;
-      const evolution = await this.#runOffThread(call, sessions, numbers);
-      if (throwsFailure) requireNone(evolution.failures);
-      return evolution;
+      return this.#runOffThread(call, sessions, numbers, throwsFailure);
     };
     const running = run();
     const pending: Pending = running.then(
@@ -460,6 +461,7 @@ export class Sessions {
     call: PreparedCall,
     sessions: readonly ExpSynSession[],
     numbers: SessionNumbers,
+    throwsFailure: boolean,
   ): Promise<GatheredEvolution> {
     const nextStates = allocateNextState(call);
     let found: number | number[] = NOTHING_FOUND;
@@ -476,6 +478,8 @@ export class Sessions {
         id,
       );
       if (found === CANCELLED) throw new Cancelled();
+      // Before an array of the caller's is filled.
+      if (throwsFailure) requireNone(failuresIn(found, sessions, call));
     });
     if (!isEmpty(call)) {
       const moved = without(numbers, found);
@@ -543,6 +547,23 @@ function without(numbers: SessionNumbers, found: number | number[]): SessionNumb
   return rest;
 }
 
+/** What the addon has found, in the words of the result. */
+function failuresIn(
+  found: number | number[],
+  sessions: readonly ExpSynSession[],
+  call: PreparedCall,
+): SessionFailure[] {
+  const failures: SessionFailure[] = [];
+  if (typeof found === 'number') return failures;
+  for (let i = 0; i < found.length; i += 2) {
+    const item = found[i] ?? 0;
+    const session = sessions[item];
+    if (session === undefined) continue;
+    failures.push({ session, item, error: nonFinite(found[i + 1] ?? 0, call) });
+  }
+  return failures;
+}
+
 function gather(
   call: PreparedCall,
   sessions: readonly ExpSynSession[],
@@ -550,18 +571,9 @@ function gather(
   found: number | number[],
 ): GatheredEvolution {
   const { batches, timesteps, settings, method } = call;
-  const failures: SessionFailure[] = [];
-  if (typeof found !== 'number') {
-    for (let i = 0; i < found.length; i += 2) {
-      const item = found[i] ?? 0;
-      const session = sessions[item];
-      if (session === undefined) continue;
-      failures.push({ session, item, error: nonFinite(found[i + 1] ?? 0, call) });
-    }
-  }
   return {
     output: { data: output, shape: [batches, timesteps, settings.size] },
-    failures,
+    failures: failuresIn(found, sessions, call),
     record: { method, windowLength: settings.windowLength },
   };
 }

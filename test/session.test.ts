@@ -456,6 +456,40 @@ describe('gathered sessions', () => {
     assertSameBits(input.data, expected.data);
   });
 
+  it('keep the input of those that failed, so that they can repeat the step', async () => {
+    for (const timesteps of [1, 3, 400]) {
+      const module = new ExpSyn(SIZE, { tau: TAU });
+      const good = chunk(timesteps, 1);
+      const bad = chunk(timesteps, 2);
+      bad.data[bad.data.length - 1] = NaN;
+      const alone = { data: bad.data.slice(), shape: bad.shape };
+      const session = module.session();
+      const message = new RegExp(`but received NaN at \\[${timesteps - 1}, ${SIZE - 1}\\]`);
+      assert.throws(() => session.evolveSync(alone, { out: alone.data }), { message });
+      assertSameBits(alone.data, bad.data);
+      await assert.rejects(session.evolve(alone, { out: alone.data }), { message });
+      assertSameBits(alone.data, bad.data);
+      const input = gathered([good, bad, good]);
+      const sessions = [module.session(), session, module.session()];
+      const { failures } = module.evolveSessionsSync(sessions, input, { out: input.data });
+      assert.deepEqual(
+        failures.map(({ item }) => item),
+        [1],
+      );
+      const expected = module.session().evolveSync(good).output.data;
+      const filled = gathered([
+        { ...good, data: Float64Array.from(expected) },
+        bad,
+        { ...good, data: Float64Array.from(expected) },
+      ]);
+      assertSameBits(input.data, filled.data);
+      assert.equal(session.step, 0);
+      alone.data[alone.data.length - 1] = 0;
+      session.evolveSync(alone, { out: alone.data });
+      assert.equal(session.step, timesteps);
+    }
+  });
+
   it('refuse what they cannot do, and change nothing', async () => {
     const module = new ExpSyn(SIZE);
     const other = new ExpSyn(SIZE).session();

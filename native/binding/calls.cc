@@ -101,6 +101,16 @@ void Call::CopyInput() {
   raster_.data = input_copy_.data();
 }
 
+void Call::RestoreInput(const char* begin, const char* end) {
+  auto* const input = static_cast<char*>(input_.data);
+  begin = std::max<const char*>(begin, input);
+  end = std::min<const char*>(end, input + input_copy_.size());
+  if (begin < end) {
+    std::memcpy(input + (begin - input), input_copy_.data() + (begin - input),
+                static_cast<std::size_t>(end - begin));
+  }
+}
+
 BatchCall::BatchCall(const Napi::CallbackInfo& info) : Call(info) {
   const Arguments arguments(info);
   const std::size_t state_size = Product(raster_.n_batches, n_synapses());
@@ -210,6 +220,13 @@ double GatheredCall::RunAs(Side<Real>& side, const std::atomic<bool>& cancelled)
   call.next_states = side.next_states;
   call.n_threads = n_threads_;
   if (!EvolveSessions(*kernels_, call, cancelled, &failures_)) return JobQueue::kCancelled;
+  // A session that failed can be given its input again.
+  const std::int64_t item_size = raster_.n_timesteps * n_synapses();
+  for (const SessionFailure& failure : failures_) {
+    const Real* output = call.output + failure.item * item_size;
+    RestoreInput(reinterpret_cast<const char*>(output),
+                 reinterpret_cast<const char*>(output + item_size));
+  }
   return failures_.empty() ? -1 : static_cast<double>(failures_.size());
 }
 

@@ -43,6 +43,8 @@ class Call {
   // Each input is read again one window later, so it must outlast an output that is put over it.
   bool IsInputWrittenOver() const;
   void CopyInput();
+  // Puts back what CopyInput() has copied, if anything, from within that part of the output.
+  void RestoreInput(const char* begin, const char* end);
   bool IsShort() const { return expsyn::IsShort(raster_, n_synapses()); }
   // To be called on JavaScript's thread when the call is over.
   void ReportMemory(Napi::Env env) const { handle_.ReportMemory(env); }
