@@ -105,6 +105,8 @@ bool EvolveSessions(const Kernels& kernels, const SessionsCall<Real>& call,
   common.is_state_noisy = call.is_state_noisy;
   common.n_threads = call.n_threads;
   const auto evolve = [&](std::int64_t item) {
+    // A few steps are over without a look at it, but not those of thousands of sessions.
+    if (cancelled.load(std::memory_order_relaxed)) return;
     const Session<Real>& session = *call.sessions[item];
     EvolveCall<Real> one = common;
     one.input.data =

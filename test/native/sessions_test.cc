@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdint>
@@ -103,6 +104,30 @@ TEST_CASE("a value that is not finite fails its own session only") {
     CHECK(failures[1].index == 4 * item);
     CHECK(next[4] == 77);
     CHECK(next[8] != 77);
+  }
+}
+
+TEST_CASE("a gathered call that was cancelled computes no further session, however short") {
+  const std::int64_t n_synapses = 4, n_sessions = 50000;
+  const std::vector<double> tau(n_synapses, 0.02);
+  const Kernels kernels(tau.data(), n_synapses, 1e-3, 40);
+  const Opened<double> opened(n_sessions, n_synapses);
+  const std::vector<double> input(n_sessions * n_synapses, 1);
+  const std::atomic<bool> cancelled{true};
+  for (const unsigned n_threads : {1u, 4u}) {
+    std::vector<double> output(input.size(), 77);
+    std::vector<double> next(input.size(), 77);
+    SessionsCall<double> call;
+    call.input = {input.data(), ElementType::kFloat64, n_sessions, 1, n_synapses};
+    call.sessions = opened.sessions.data();
+    call.output = output.data();
+    call.next_states = next.data();
+    call.n_threads = n_threads;
+    std::vector<SessionFailure> failures;
+    CHECK_FALSE(EvolveSessions(kernels, call, cancelled, &failures));
+    CHECK(failures.empty());
+    CHECK(std::count(output.begin(), output.end(), 77) == n_sessions * n_synapses);
+    CHECK(std::count(next.begin(), next.end(), 77) == n_sessions * n_synapses);
   }
 }
 
