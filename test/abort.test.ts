@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { getEventListeners } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
 
 import { ExpSyn, stats } from '../lib/index';
@@ -266,5 +267,15 @@ describe('a short call', () => {
     // Two processors work on the long ones; the second of these has not even begun.
     assert.ok(place <= 1, `short calls came back after ${place} long ones`);
     assert.equal(nShort, 3);
+  }).timeout(20000);
+
+  it('is also the step of thousands of sessions', async () => {
+    const module = new ExpSyn(64);
+    const sessions = Array.from({ length: 4000 }, () => module.session());
+    const long = pendingLong(availableParallelism());
+    await turn();
+    const input = { data: new Uint8Array(4000 * 64), shape: [4000, 1, 64] };
+    const order = await settled({ ...long, gathered: module.evolveSessions(sessions, input) });
+    assert.equal(order[0]?.[0], 'gathered');
   }).timeout(20000);
 });

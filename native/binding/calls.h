@@ -45,13 +45,15 @@ class Call {
   void CopyInput();
   // Puts back what CopyInput() has copied, if anything, from within that part of the output.
   void RestoreInput(const char* begin, const char* end);
-  bool IsShort() const { return expsyn::IsShort(raster_, n_synapses()); }
   // To be called on JavaScript's thread when the call is over.
   void ReportMemory(Napi::Env env) const { handle_.ReportMemory(env); }
 
  protected:
   explicit Call(const Napi::CallbackInfo& info);
 
+  bool HasAtMost(std::int64_t n_samples) const {
+    return expsyn::HasAtMost(n_samples, raster_, n_synapses());
+  }
   std::int64_t n_synapses() const { return kernels_->window().n_synapses(); }
 
   KernelsHandle& handle_;
@@ -90,6 +92,8 @@ class BatchCall : public Call {
 
   explicit BatchCall(const Napi::CallbackInfo& info);
 
+  bool IsShort() const { return HasAtMost(kShortSamples); }
+
   // -1, the flat index of the first non-finite element of the input, or JobQueue::kCancelled.
   double Run(const std::atomic<bool>& cancelled) const;
   // The same on JavaScript's thread. Whatever is refused is found before an output that overlaps
@@ -125,6 +129,12 @@ class GatheredCall : public Call {
   GatheredCall(const Napi::CallbackInfo& info, bool is_async);
   explicit GatheredCall(const Napi::CallbackInfo& info) : GatheredCall(info, true) {}
 
+  // The step of thousands of sessions counts as short too: none of them is to wait for a long call.
+  // What is shorter still may wait some milliseconds for it.
+  bool IsShort() const {
+    return HasAtMost(raster_.n_batches == 1 ? kShortSamples : kShortGatheredSamples);
+  }
+
   // -1, the number of sessions that met a non-finite value, or JobQueue::kCancelled.
   double Run(const std::atomic<bool>& cancelled);
   // The same on JavaScript's thread; moves the sessions on that met none.
@@ -133,6 +143,8 @@ class GatheredCall : public Call {
   Napi::Value Result(Napi::Env env, double value) const;
 
  private:
+  static constexpr std::int64_t kShortGatheredSamples = 1 << 20;
+
   template <typename Real>
   struct Side {
     std::shared_ptr<SessionTable<Real>> table;

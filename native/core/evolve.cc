@@ -266,10 +266,9 @@ bool EvolveFewSteps(const Window& window, const EvolveCall<Real>& call) {
 
 }  // namespace
 
-bool IsShort(const Raster& input, std::int64_t n_synapses) {
-  constexpr std::int64_t kShortSamples = 1 << 17;
+bool HasAtMost(std::int64_t n_samples, const Raster& input, std::int64_t n_synapses) {
   return input.n_batches == 0 || input.n_timesteps == 0 ||
-         n_synapses <= kShortSamples / input.n_batches / input.n_timesteps;
+         n_synapses <= n_samples / input.n_batches / input.n_timesteps;
 }
 
 template <typename Real>

@@ -28,8 +28,11 @@ struct EvolveCall {
   bool is_state_noisy = false;
 };
 
-// Whether the call takes less than about a millisecond.
-bool IsShort(const Raster& input, std::int64_t n_synapses);
+// Samples of a call that takes less than about a millisecond.
+constexpr std::int64_t kShortSamples = 1 << 17;
+
+// Whether a call has no more samples than so many.
+bool HasAtMost(std::int64_t n_samples, const Raster& input, std::int64_t n_synapses);
 
 struct EvolveResult {
   enum class Status { kDone, kNonFinite, kCancelled };
