@@ -536,9 +536,9 @@ export class ExpSyn extends Module {
   }
 
   /** Checks a state, and gives it the module's dtype and one axis for a single item. */
-  #castIsyn(value: unknown, name: string): NdArray {
+  #castIsyn(value: unknown, name: string, nonFinite = this.#nonFinite.current): NdArray {
     const { data, shape } = readFloats(value, name);
-    if (this.#nonFinite.current === 'throw') {
+    if (nonFinite === 'throw') {
       // An infinite state is what a run leaves whose sum has overflowed, and may go on.
       const index = data.findIndex((element) => Number.isNaN(element));
       if (index >= 0) {
@@ -564,7 +564,7 @@ export class ExpSyn extends Module {
         this.#settings ??= this.#readSettings();
         return prepareCall(given, this.#settings, this.#chooseMethod, isAsync, check);
       },
-      castIsyn: this.#prepareIsyn,
+      castIsyn: (value, name, nonFinite) => this.#castIsyn(value, name, nonFinite),
       keepWhile: (pending) => {
         this.#keepWhile(pending);
       },

@@ -14,6 +14,7 @@ import {
   type EvolveOptions,
   type ExpSynRecord,
   type ExpSynSessionJson,
+  type NonFinitePolicy,
 } from './exp-syn-options';
 import { decodeNumbers, encodeNumbers, parseJson } from './json-numbers';
 import type { RasterInput } from './module';
@@ -93,8 +94,8 @@ export interface SessionParent {
     isAsync: boolean,
     check: (call: PreparedCall) => void,
   ): PreparedCall;
-  /** Checks a state, and gives it the module's dtype. */
-  castIsyn(value: unknown, name: string): NdArray;
+  /** Checks a state but for its shape, and gives it the module's dtype; by default by its policy. */
+  castIsyn(value: unknown, name: string, nonFinite?: NonFinitePolicy): NdArray;
   /** Keeps the kernels of prepared calls while `pending` is not settled. */
   keepWhile(pending: Promise<unknown>): void;
 }
@@ -332,14 +333,16 @@ export class Sessions {
     }
     const seed = wholeNumber(saved.seed, 'json.seed');
     const step = wholeNumber(saved.step, 'json.step');
-    const isyn = this.castIsyn(decodeNumbers(saved.isyn, 'json.isyn'), 'json.isyn');
+    // A state with a NaN may have arisen under another policy.
+    const isyn = this.castIsyn(decodeNumbers(saved.isyn, 'json.isyn'), 'json.isyn', 'propagate');
     return this.#open(seed, isyn, step);
   }
 
-  castIsyn(value: unknown, name: string): NdArray {
-    const isyn = this.#parent.castIsyn(value, name);
-    if (isyn.shape.length === 1) return isyn;
-    throw outOfRange(`shape (${this.module.sizeOut},)`, name, `shape ${formatShape(isyn.shape)}`);
+  castIsyn(value: unknown, name: string, nonFinite?: NonFinitePolicy): NdArray {
+    const isyn = this.#parent.castIsyn(value, name, nonFinite);
+    const { sizeOut } = this.module;
+    if (isyn.shape.length === 1 && isyn.shape[0] === sizeOut) return isyn;
+    throw outOfRange(`shape (${sizeOut},)`, name, `shape ${formatShape(isyn.shape)}`);
   }
 
   /**

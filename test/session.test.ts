@@ -136,6 +136,18 @@ describe('a session', () => {
     }
   });
 
+  it('goes on from a state that a NaN has reached, as its module does', () => {
+    const module = new ExpSyn(SIZE, { tau: TAU, nonFinite: 'propagate', windowTaus: Infinity });
+    const session = module.session();
+    session.evolveSync({ data: Float64Array.of(NaN, 1, 1, 1, 1), shape: [1, SIZE] });
+    module.nonFinite = 'throw';
+    const saved = [module, session].map((target) => JSON.stringify(target));
+    const restored = ExpSyn.fromJSON(saved[0]).restoreSession(saved[1]);
+    assertSameState(restored, session);
+    const { output } = restored.evolveSync(chunk(3, 1));
+    assertSameBits(output.data, session.evolveSync(chunk(3, 1)).output.data);
+  });
+
   it('starts from what it is given', () => {
     const module = new ExpSyn(SIZE, { tau: TAU });
     const session = module.session({ isyn: [1, 2, 3, 4, 5], step: 9, seed: 1 });
@@ -213,7 +225,8 @@ describe('a session', () => {
       () => session.evolveSync({ data: new Uint8Array(20), shape: [2, 2, 5] }),
       /1 batch items/,
     );
-    refuses(() => (session.isyn = [1, 2]), /shape/);
+    refuses(() => (session.isyn = [1, 2]), /shape \(5,\) for isyn but received shape \(2,\)/);
+    refuses(() => (session.isyn = 1), /shape \(5,\) for isyn but received shape \(\)/);
     refuses(() => (session.isyn = [NaN, 0, 0, 0, 0]), /NaN/);
     refuses(() => (session.step = -1), /step/);
     refuses(() => module.restoreSession('{'), /text of a JSON object/);
