@@ -45,7 +45,9 @@ export function arrayOf(
 /** Memory for states: a small array of its own costs more than a short call computes. */
 let slab = new ArrayBuffer(0);
 let slabUsed = 0;
-const SLAB_BYTES = 1 << 16;
+/** A slab stays while a state in it does, and the state of an idle module stays: it is for few. */
+const STATES_PER_SLAB = 32;
+const MOST_SLAB_BYTES = 1 << 16;
 const SMALL_BYTES = 1 << 13;
 
 /**
@@ -59,7 +61,7 @@ export function allocateState(
   const bytes = size * 8;
   if (bytes > SMALL_BYTES) return allocate(arrayOf(dtype), [size], 'isyn');
   if (slabUsed + bytes > slab.byteLength) {
-    slab = new ArrayBuffer(SLAB_BYTES);
+    slab = new ArrayBuffer(Math.min(STATES_PER_SLAB * bytes, MOST_SLAB_BYTES));
     slabUsed = 0;
   }
   const offset = slabUsed;

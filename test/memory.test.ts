@@ -189,4 +189,27 @@ describe('memory stays as it is', () => {
     const { native } = JSON.parse(output) as { native: number };
     assert.ok(native < 1e6, `the process grows by ${native} bytes a worker`);
   });
+
+  it('for each of many idle modules is some states, whatever others do', async () => {
+    const { code, output, errors } = await runScript(
+      `
+      const input = { data: new Uint8Array(16), shape: [1, 16] };
+      const busy = new ExpSyn(16);
+      const idle = [];
+      gc();
+      const before = process.memoryUsage().arrayBuffers;
+      for (let i = 0; i < 300; i++) {
+        idle.push(new ExpSyn(16));
+        idle[i].evolveSync(input);
+        for (let j = 0; j < 600; j++) busy.evolveSync(input);
+      }
+      gc();
+      console.log((process.memoryUsage().arrayBuffers - before) / idle.length);
+      `,
+      { flags: ['--expose-gc'] },
+    );
+    assert.equal(code, 0, errors);
+    // The state has 128 bytes, and tau as many.
+    assert.ok(Number(output) < 50 * 128, `${output.trim()} bytes a module`);
+  });
 });
