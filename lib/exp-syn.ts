@@ -311,9 +311,9 @@ export class ExpSyn extends Module {
    * Computes off the main thread, on the addon's own threads. The input is copied when the call is
    * made, unless it is in shared memory (which must not change until the promise settles) or
    * handed over by `transfer`. `out` is filled at the end, shared memory or memory handed over as
-   * the run goes on; if the promise rejects, the contents of such an `out` are undefined. Aborted
-   * by `signal`, it ends at once, or, with such an `out`, when nothing more is written there, and the
-   * calls behind it go on as if it had not been made.
+   * the run goes on; if the promise rejects, the contents of `out` are undefined. Aborted by
+   * `signal`, it ends at once, or, where `out` is such memory, when nothing more is written there,
+   * and the calls behind it go on as if it had not been made.
    */
   override async evolve(input: RasterInput, options: EvolveOptions = {}): Promise<ExpSynEvolution> {
     const call = this.#prepare(input, options, true);

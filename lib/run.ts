@@ -2,6 +2,7 @@
  * Runs a call that lib/call.ts has prepared: makes the arrays that it fills, calls the addon, puts
  * the result together.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
 import { abortReason, isAborted, onAbort, orAborted } from './abort';
@@ -108,16 +109,35 @@ export async function fillOffThread(
     stopListening?.();
   }
   if (out === undefined || isOutSafe) return output;
-  if (lengthOf(out) !== lengthOf(output)) {
-    throw outOfRange(
-      `${lengthOf(output)} elements`,
-      'options.out',
-      `${lengthOf(out)}`,
-      'it was detached or resized while the call ran',
-    );
-  }
-  copyInto(out, output);
+  await copyOut(output, out, signal);
   return out;
+}
+
+/** Elements that are copied in one go: a millisecond or two. */
+const COPIED_AT_ONCE = 1 << 19;
+
+/** Copies an output to the caller's array; the event loop turns on the way. */
+async function copyOut(
+  output: FloatArray,
+  out: FloatArray,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (let first = 0; ;) {
+    if (lengthOf(out) !== output.length) {
+      throw outOfRange(
+        `${output.length} elements`,
+        'options.out',
+        `${lengthOf(out)}`,
+        'it was detached or resized while the call ran',
+      );
+    }
+    const end = first + COPIED_AT_ONCE;
+    copyInto(out, output.subarray(first, end), first);
+    if (end >= output.length) return;
+    first = end;
+    await turn();
+    if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
+  }
 }
 
 /** Whether there is nothing to compute. */

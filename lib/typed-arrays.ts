@@ -103,9 +103,9 @@ export function ofFixedLength<Data extends TypedArray>(array: Data): Data {
   return viewOf(array, buffer, offsetOf(array), elementsOf(array));
 }
 
-/** Copies the elements of an array into another of the same type and length. */
-export function copyInto<Data extends TypedArray>(target: Data, source: Data): void {
-  Reflect.apply(setElements, target, [source]);
+/** Copies the elements of an array into another of the same type, from index `first` on. */
+export function copyInto<Data extends TypedArray>(target: Data, source: Data, first: number): void {
+  Reflect.apply(setElements, target, [source, first]);
 }
 
 /**

@@ -248,6 +248,42 @@ describe('a signal', () => {
   }).timeout(60000);
 });
 
+describe("a caller's array", () => {
+  /** An output of which a part is in `out` already, but not the rest. */
+  async function halfFilled(options: { signal?: AbortSignal }) {
+    const module = new ExpSyn(16);
+    const timesteps = 2 ** 17;
+    const out = new Float64Array(timesteps * 16);
+    const input = { data: new Uint8Array(timesteps).fill(1), shape: [timesteps] };
+    const call = module.evolve(input, { ...options, out });
+    while (out[0] === 0) await turn();
+    assert.equal(out.at(-1), 0);
+    return { module, out, call };
+  }
+
+  it('is filled while the event loop turns', async () => {
+    const { out, call } = await halfFilled({});
+    await call;
+    assert.ok(out.every((current) => current > 0));
+  });
+
+  it('is filled no further when the call is aborted', async () => {
+    const controller = new AbortController();
+    const { module, out, call } = await halfFilled({ signal: controller.signal });
+    controller.abort();
+    await assert.rejects(call, { name: 'AbortError' });
+    assert.equal(out.at(-1), 0);
+    assert.equal(module.step, 0);
+  });
+
+  it('may be gone before it is full', async () => {
+    const { module, out, call } = await halfFilled({});
+    structuredClone(out.buffer, { transfer: [out.buffer] });
+    await assert.rejects(call, { message: /2097152 elements for options\.out but received 0; it/ });
+    assert.equal(module.step, 0);
+  });
+});
+
 describe('a short call', () => {
   it('does not wait for long ones that run or are queued', async () => {
     const long = pendingLong(5);
