@@ -163,7 +163,8 @@ Napi::Value BatchCall::Result(Napi::Env env, double value) const {
   return Napi::Number::New(env, value);
 }
 
-GatheredCall::GatheredCall(const Napi::CallbackInfo& info, bool is_async) : Call(info) {
+GatheredCall::GatheredCall(const Napi::CallbackInfo& info, bool is_async)
+    : Call(info), table_handle_(SessionTableHandle::From(info, kTable)) {
   if (dtype_ == ElementType::kFloat32) {
     Unpack(info, is_async, side32_);
   } else {
@@ -173,8 +174,7 @@ GatheredCall::GatheredCall(const Napi::CallbackInfo& info, bool is_async) : Call
 
 template <typename Real>
 void GatheredCall::Unpack(const Napi::CallbackInfo& info, bool is_async, Side<Real>& side) {
-  const auto* table = std::get_if<std::shared_ptr<SessionTable<Real>>>(
-      &SessionTableHandle::From(info, kTable).table());
+  const auto* table = std::get_if<std::shared_ptr<SessionTable<Real>>>(&table_handle_.table());
   if (table == nullptr || (*table)->n_synapses() != n_synapses()) {
     throw Napi::TypeError::New(info.Env(), "Expected a session table of the kernels' size.");
   }

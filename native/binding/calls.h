@@ -135,6 +135,12 @@ class GatheredCall : public Call {
     return HasAtMost(raster_.n_batches == 1 ? kShortSamples : kShortGatheredSamples);
   }
 
+  // The table's scratch memory may have grown.
+  void ReportMemory(Napi::Env env) const {
+    Call::ReportMemory(env);
+    table_handle_.ReportMemory(env);
+  }
+
   // -1, the number of sessions that met a non-finite value, or JobQueue::kCancelled.
   double Run(const std::atomic<bool>& cancelled);
   // The same on JavaScript's thread; moves the sessions on that met none.
@@ -160,6 +166,7 @@ class GatheredCall : public Call {
   template <typename Real>
   void Advance(Side<Real>& side) const;
 
+  SessionTableHandle& table_handle_;
   Side<float> side32_;
   Side<double> side64_;
   std::vector<SessionFailure> failures_;
