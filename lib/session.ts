@@ -156,6 +156,14 @@ export class ExpSynSession {
 
   /** @internal Made by ExpSyn's session(). */
   constructor(sessions: Sessions, number: number, seed: number) {
+    if (!(sessions instanceof Sessions)) {
+      throw wrongType(
+        'the sessions of a module',
+        'sessions',
+        sessions,
+        "call a module's session()",
+      );
+    }
     this.#sessions = sessions;
     this.#number = number;
     this.#seed = seed;
@@ -449,13 +457,17 @@ export class Sessions {
   #readSessions(given: unknown): ExpSynSession[] {
     if (!Array.isArray(given)) throw wrongType('an array of sessions', 'sessions', given);
     const count = given.length;
-    const sessions = new Array<ExpSynSession>(count);
+    // A proxy of an array may be of any length.
+    if (count >= MOST_SESSIONS) {
+      throw outOfRange('fewer than 2^31 sessions', 'sessions', `length ${count}`);
+    }
+    const sessions: ExpSynSession[] = [];
     for (let item = 0; item < count; item++) {
       const session: unknown = given[item];
       if (!belongs(session, this)) {
         throw wrongType('a session of this module', `sessions[${item}]`, session);
       }
-      sessions[item] = session;
+      sessions.push(session);
     }
     return sessions;
   }
@@ -494,6 +506,9 @@ export class Sessions {
 
 /** What the addon returns when every item was finite. */
 const NOTHING_FOUND = -1;
+
+/** As many as have numbers. */
+const MOST_SESSIONS = 2 ** 31;
 
 /** For calls on this thread, which need none. */
 const NO_STATES = new Float64Array(0);

@@ -8,9 +8,9 @@ import fc from 'fast-check';
 
 import {
   ExpSyn,
+  ExpSynSession,
   stats,
   type ExpSynOptions,
-  type ExpSynSession,
   type NdArray,
   type SessionEvolveOptions,
 } from '../lib/index';
@@ -226,6 +226,14 @@ describe('a session', () => {
       /1 batch items/,
     );
     refuses(() => (session.isyn = [1, 2]), /shape \(5,\) for isyn but received shape \(2,\)/);
+    refuses(() => Reflect.construct(ExpSynSession, []), /sessions of a module.*session\(\)/);
+    const long = new Proxy([session], {
+      get: (target, key) => (key === 'length' ? 5e9 : (Reflect.get(target, key) as unknown)),
+    });
+    refuses(
+      () => module.evolveSessionsSync(long, chunk(1, 1)),
+      /fewer than 2\^31 sessions for sessions but received length 5000000000/,
+    );
     refuses(() => (session.isyn = 1), /shape \(5,\) for isyn but received shape \(\)/);
     refuses(() => (session.isyn = [NaN, 0, 0, 0, 0]), /NaN/);
     refuses(() => (session.step = -1), /step/);
