@@ -30,7 +30,7 @@ export interface Limits {
 export interface Stats {
   /** Calls that have not settled and do not compute: they wait for others, or for a thread. */
   queued: number;
-  /** Calls that compute now. */
+  /** Calls that compute now, also what is left of aborted ones. */
   running: number;
   /** Bytes of the inputs and outputs of both, without shared memory. */
   bytes: number;
@@ -79,9 +79,10 @@ export class OverloadError extends Error {
 
 export function stats(): Stats {
   const [calls, bytes, running, done, failed, aborted, rejected, ...rest] = native.readLoad();
-  const [pending, computing, maxCalls, maxBytes, memory] = rest;
+  const [pending, computing, maxCalls, maxBytes, memory, abandoned] = rest;
   return {
-    queued: Math.max(0, calls - running),
+    // What has begun computes until a moment after its call is over.
+    queued: Math.max(0, calls - (running - abandoned)),
     running,
     bytes,
     done,
@@ -120,10 +121,11 @@ export class Admission {
   constructor(call: Omit<CallEvent, 'seconds' | 'error'>) {
     this.#call = call;
     if (native.admit(call.bytes)) return;
-    const { queued, running, bytes, limits } = stats();
+    const [calls, bytes] = native.readLoad();
+    const { limits } = stats();
     const error = new OverloadError(
       `Expected at most ${limits.calls} calls and ${limits.bytes} bytes pending in the process ` +
-        `for evolve() but there are ${queued + running} calls and ${bytes} bytes, and this one ` +
+        `for evolve() but there are ${calls} calls and ${bytes} bytes, and this one ` +
         `has ${call.bytes}; wait for pending calls, or raise the limits by setLimits().`,
     );
     this.#publish('rejected', 0, error);

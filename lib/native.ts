@@ -25,6 +25,7 @@ export type LoadNumbers = [
   maxCalls: number,
   maxBytes: number,
   memory: number,
+  abandoned: number,
 ];
 
 /** What evolveAsync() returns for a call that was cancelled. */
@@ -158,9 +159,10 @@ interface Native {
     timesteps: number,
   ) => void;
   /**
-   * Ends a call on another thread, if it is not over: soon, or at once if it has not begun.
+   * Ends a call on another thread, if it is not over: soon, or at once if it has not begun. One that
+   * is abandoned is pending no more, though it may compute on for a while.
    */
-  cancel: (id: number) => void;
+  cancel: (id: number, isAbandoned: boolean) => void;
   /** Counts a call of so many bytes as pending, or as rejected when the limits leave no room. */
   admit: (bytes: number) => boolean;
   /** The end of a call that was admitted; `outcome` is one of OUTCOME_CODES. */
@@ -170,7 +172,7 @@ interface Native {
   /**
    * Of the whole process: pending calls, their bytes, those that compute; calls done, failed,
    * aborted, rejected; seconds pending, computing; the most calls and bytes; bytes of kernels,
-   * spectra and sessions.
+   * spectra and sessions; those that compute and are pending no more.
    */
   readLoad: () => LoadNumbers;
   /**

@@ -96,7 +96,7 @@ export async function fillOffThread(
   const stopListening =
     signal &&
     onAbort(signal, () => {
-      native.cancel(id);
+      native.cancel(id, !isOutSafe);
     });
   try {
     const filling = fill(output, id);

@@ -508,13 +508,13 @@ describe('the addon itself', () => {
     const pending = native.evolveAsync(...good(), id);
     assert.throws(() => native.evolveAsync(...good(), id), TypeError);
     assert.equal(await pending, -1);
-    native.cancel(id);
-    native.cancel(nextId++);
+    native.cancel(id, false);
+    native.cancel(nextId++, true);
     for (const value of junk) {
       if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) continue;
       assert.throws(() => native.evolveAsync(...good(), value as never), TypeError);
       assert.throws(() => {
-        native.cancel(value as never);
+        native.cancel(value as never, true);
       }, TypeError);
     }
   });

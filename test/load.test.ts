@@ -11,6 +11,7 @@ import { collectGarbage } from './buffers';
 
 const SIZE = 16;
 const SHORT = { data: new Uint8Array(10 * SIZE), shape: [10, SIZE] };
+const SHORT_COLUMN = { data: new Uint8Array(10), shape: [10] };
 const SHORT_BYTES = 10 * SIZE * 9;
 /** Some 20 ms of computing and more. */
 const LONG = { data: new Uint8Array(2e6), shape: [2e6] };
@@ -59,6 +60,22 @@ describe('the load of the process', () => {
       await first;
       assert.deepEqual(difference(before), { done: 1, failed: 0, aborted: 1, rejected: 0 });
     }
+  });
+
+  it('counts calls as queued beside what is left of aborted ones', async () => {
+    // A transform that cannot be stopped at once.
+    const module = new ExpSyn(1, { method: 'fft', tau: 1000, maxWindowLength: 1e9, threads: 1 });
+    const input = { data: new Float64Array(2 ** 20), shape: [2 ** 20] };
+    const controller = new AbortController();
+    const call = module.evolve(input, { signal: controller.signal });
+    while (stats().running === 0) await turn();
+    controller.abort();
+    await assert.rejects(call, { name: 'AbortError' });
+    const calls = [1, 2, 3].map(() => module.evolve(SHORT_COLUMN));
+    const { queued, running } = stats();
+    // The first of the calls may have begun; what is left of the aborted one computes.
+    assert.equal(queued + running, 3 + 1);
+    await Promise.all(calls);
   });
 
   it('is told when a call has its place: a subscriber may do anything', async () => {

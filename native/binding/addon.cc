@@ -115,7 +115,8 @@ Napi::Value ReadLoad(const Napi::CallbackInfo& info) {
                            now.running_seconds,
                            static_cast<double>(now.max_calls),
                            static_cast<double>(now.max_bytes),
-                           static_cast<double>(now.memory)};
+                           static_cast<double>(now.memory),
+                           static_cast<double>(now.abandoned)};
   Napi::Array array = Napi::Array::New(info.Env(), std::size(values));
   for (std::uint32_t i = 0; i < std::size(values); ++i) {
     array[i] = Napi::Number::New(info.Env(), values[i]);
@@ -123,10 +124,11 @@ Napi::Value ReadLoad(const Napi::CallbackInfo& info) {
   return array;
 }
 
-// cancel(id): ends the call that has this number, if it is not over.
+// cancel(id, isAbandoned): ends the call that has this number, if it is not over.
 void CancelCall(const Napi::CallbackInfo& info) {
   const auto id = static_cast<std::uint64_t>(Arguments(info).Size(0));
-  info.Env().GetInstanceData<Environment>()->jobs.Cancel(info.Env(), id);
+  const bool is_abandoned = Arguments(info).Boolean(1);
+  info.Env().GetInstanceData<Environment>()->jobs.Cancel(info.Env(), id, is_abandoned);
 }
 
 // release(kernels)

@@ -5,8 +5,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "load.h"
-
 namespace expsyn::binding {
 
 JobQueue::JobQueue(Napi::Env env) : pool_(WorkerPool::Shared()) {
@@ -36,13 +34,14 @@ Napi::Promise JobQueue::Start(Napi::Env env, Job job) {
   return promise;
 }
 
-void JobQueue::Cancel(Napi::Env env, std::uint64_t id) {
+void JobQueue::Cancel(Napi::Env env, std::uint64_t id, bool abandoned) {
   const auto entry = pending_.find(id);
   if (entry == pending_.end()) return;
   Task& task = *entry->second.task;
   {
     const std::lock_guard<std::mutex> guard(shared_->lock);
     task.cancelled.store(true);
+    if (abandoned && task.running.has_value()) task.running->Abandon();
     if (task.has_begun) return;
     // The pool keeps the task until its turn comes, but not what it holds on to.
     task.work = nullptr;
@@ -65,12 +64,12 @@ void JobQueue::RunOnPool(const std::shared_ptr<Shared>& shared, Task& task) {
     const std::lock_guard<std::mutex> guard(shared->lock);
     if (shared->is_closed || task.cancelled.load()) return;
     task.has_begun = true;
+    task.running.emplace();
     shared->running.insert(&task);
   }
   auto outcome = std::unique_ptr<Outcome>();
   try {
     outcome = std::make_unique<Outcome>();
-    const ProcessLoad::Running running;
     outcome->id = task.id;
     outcome->value = task.work(task.cancelled);
   } catch (...) {
@@ -78,6 +77,7 @@ void JobQueue::RunOnPool(const std::shared_ptr<Shared>& shared, Task& task) {
   }
   task.work = nullptr;
   const std::lock_guard<std::mutex> guard(shared->lock);
+  task.running.reset();
   // Under the lock, because Close() releases the function.
   if (!shared->is_closed && outcome != nullptr) {
     if (napi_call_threadsafe_function(shared->wake, outcome.get(), napi_tsfn_nonblocking) ==

@@ -9,10 +9,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "load.h"
 #include "worker_pool.h"
 
 namespace expsyn::binding {
@@ -48,7 +50,8 @@ class JobQueue {
   Napi::Promise Start(Napi::Env env, Job job);
 
   // Tells a job to stop; one that has not begun is settled now. Does nothing for one that is over.
-  void Cancel(Napi::Env env, std::uint64_t id);
+  // One that is `abandoned` is pending no more, though it may run on for a while.
+  void Cancel(Napi::Env env, std::uint64_t id, bool abandoned);
 
  private:
   // What a thread of the pool needs of a job.
@@ -56,7 +59,9 @@ class JobQueue {
     std::uint64_t id = 0;
     std::function<double(const std::atomic<bool>& cancelled)> work;
     std::atomic<bool> cancelled{false};
-    bool has_begun = false;  // guarded by Shared::lock
+    // Guarded by Shared::lock.
+    bool has_begun = false;
+    std::optional<ProcessLoad::Running> running;
   };
   // What the pool's threads see. It outlives the environment.
   struct Shared {

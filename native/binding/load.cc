@@ -82,7 +82,16 @@ ProcessLoad::Running::~Running() {
   ProcessLoad& load = Shared();
   const std::lock_guard<std::mutex> guard(load.lock_);
   --load.now_.running;
+  if (is_abandoned_) --load.now_.abandoned;
   load.now_.running_seconds += elapsed.count();
+}
+
+void ProcessLoad::Running::Abandon() {
+  ProcessLoad& load = Shared();
+  const std::lock_guard<std::mutex> guard(load.lock_);
+  if (is_abandoned_) return;
+  is_abandoned_ = true;
+  ++load.now_.abandoned;
 }
 
 bool EnvironmentLoad::Admit(std::int64_t bytes) {

@@ -23,6 +23,8 @@ class ProcessLoad {
     std::int64_t max_calls = 0, max_bytes = 0;
     // Kernels, spectra and sessions.
     std::int64_t memory = 0;
+    // Of those that compute, the ones that are not pending any more.
+    std::int64_t abandoned = 0;
   };
 
   static ProcessLoad& Shared();
@@ -51,7 +53,11 @@ class ProcessLoad {
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
 
+    // The call is over; what runs is what cannot be stopped at once.
+    void Abandon();
+
    private:
+    bool is_abandoned_ = false;
     const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   };
 
