@@ -1,5 +1,6 @@
 /** Runs that are interrupted go on to the same bytes. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import {
@@ -18,6 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { lockFolder } from '../lib/batch/lock';
 import { UnfinishedRun } from '../lib/batch/unfinished-run';
+import type { FileDescription } from '../lib/cli/info-command';
 import { writeNpyFile } from '../lib/formats/npy';
 import { Command, expsyn, succeed } from './command-line';
 import { contentOf, emptyFolders, unfinishedFile } from './folders';
@@ -197,6 +199,9 @@ describe('a run that is interrupted', function () {
     for (const [path, damage, pattern] of [
       [journal, 'x', /journal of a run, .* is damaged; begin anew with --restart/],
       [journal, '{"blocksDone":-1}', /journal of a run, .* is damaged/],
+      [journal, entryOf({ shard: 0, blocksDone: 9999 }), /journal of a run, .* is damaged/],
+      [journal, entryOf({ shard: 1, blocksDone: 1 }), /journal of a run, .* is damaged/],
+      [journal, entryOf({ shard: 0, blocksDone: 1 }, '0'), /journal of a run, .* is damaged/],
       ['.isyn.npy.part/job.json', '{', /description of a run, .* damaged; .* --restart/],
     ] as const) {
       const before = await readFile(path);
@@ -212,6 +217,41 @@ describe('a run that is interrupted', function () {
       /as the run left it but it is damaged; begin anew with --restart\.\n$/,
     );
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy', '--restart');
+  });
+
+  /** A journal that says so. */
+  function entryOf(entry: object, sha256?: string): string {
+    const hash = createHash('sha256').update(JSON.stringify(entry)).digest('hex');
+    return JSON.stringify({ entry, sha256: sha256 ?? hash });
+  }
+
+  it('goes on from no state but the one it had', async () => {
+    await writeRaster();
+    const args = ['raster.npy', ...FLAGS, '--window-taus', 'Infinity', '--out', 'isyn.npy'];
+    await leaveUnfinished('--window-taus', 'Infinity');
+    const journal = unfinishedFile('isyn.npy', 'shards/0.json') ?? '';
+    const { entry } = JSON.parse(await readFile(journal, 'utf8')) as { entry: object };
+    await writeFile(journal, entryOf({ ...entry, isyn: undefined }));
+    const { code, err } = await expsyn(...args, '--resume');
+    assert.equal(code, 1);
+    assert.match(err, /journal of a run, .* is damaged; begin anew with --restart/);
+  });
+
+  it('publishes no Zarr array of which chunks have gone', async () => {
+    await writeNpyFile('raster.npy', { data: spikes(400, 0.05, 5), shape: [50, 8] });
+    await succeed('raster.npy', '--steps', '10', '--no-plot', '--out', 'made.zarr');
+    const made = JSON.parse(await succeed('info', 'made.zarr', '--json')) as FileDescription;
+    assert.ok(made.provenance !== undefined);
+    const { job } = made.provenance;
+    const shard = { steps: { begin: 0, end: 50 }, channels: { begin: 0, end: 8 } };
+    const shards = [{ batches: { begin: 0, end: 1 }, ...shard }];
+    const run = await UnfinishedRun.begin(resolve('isyn.zarr'), { ...job, shards });
+    await run.journal(0).write({ blocksDone: 5, isyn: undefined });
+    const args = ['raster.npy', '--steps', '10', '--no-plot', '--out', 'isyn.zarr', '--resume'];
+    const { code, err } = await expsyn(...args);
+    assert.equal(code, 1);
+    assert.match(err, /the output of a run, .* is damaged; begin anew with --restart\.\n$/);
+    assert.ok(!existsSync('isyn.zarr'));
   });
 
   it('lets no two processes write one output', async () => {

@@ -1,4 +1,5 @@
 /** How far a shard has come: a small file that is replaced whenever what it says has become true. */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -6,6 +7,8 @@ import { DamagedRunError, fileError, hasCode } from '../errors';
 import { writeCompleteFile } from '../formats/complete-file';
 import type { CurrentsArray } from '../formats/currents-sink';
 import type { Dtype } from '../index';
+import type { Job } from './job';
+import { blockAt, countBlocks } from './plan';
 
 /** What is on the disk for certain. */
 export interface Progress {
@@ -16,24 +19,34 @@ export interface Progress {
 }
 
 interface Entry {
+  /** Which one of the run. */
+  shard: number;
   blocksDone: number;
   /** The elements' bytes in this machine's order, in base 64. */
   isyn?: { bytes: string; shape: number[] };
 }
 
+/** The content of the file: an entry, and a hash of it, since whole blocks are passed over on its word. */
+interface Content {
+  entry: Entry;
+  sha256: string;
+}
+
 export const NOTHING_DONE: Progress = { blocksDone: 0, isyn: undefined };
 
-/** The journal of shard `index` of a run, in a folder that is there as long as the run is. */
+/** The journal of a shard of a run, in a folder that is there as long as the run is. */
 export class Journal {
   readonly #path: string;
-  readonly #dtype: Dtype;
+  readonly #shard: number;
+  readonly #job: Job;
 
-  constructor(folder: string, index: number, dtype: Dtype) {
-    this.#path = join(folder, 'shards', `${index}.json`);
-    this.#dtype = dtype;
+  constructor(folder: string, shard: number, job: Job) {
+    this.#path = join(folder, 'shards', `${shard}.json`);
+    this.#shard = shard;
+    this.#job = job;
   }
 
-  /** @throws CommandError when the file is damaged or cannot be read. */
+  /** @throws CommandError when the file is damaged, about something else, or cannot be read. */
   async read(): Promise<Progress> {
     let text: string;
     try {
@@ -43,9 +56,11 @@ export class Journal {
       throw fileError('read', this.#path, error);
     }
     try {
-      const { blocksDone, isyn } = JSON.parse(text) as Entry;
-      if (!Number.isSafeInteger(blocksDone) || blocksDone < 0) throw new Error('blocksDone');
-      return { blocksDone, isyn: isyn && decodeState(isyn, this.#dtype) };
+      const { entry, sha256 } = JSON.parse(text) as Content;
+      if (sha256 !== hashOf(entry)) throw new Error('sha256');
+      this.#check(entry);
+      const { blocksDone, isyn } = entry;
+      return { blocksDone, isyn: isyn && decodeState(isyn, this.#job.settings.dtype) };
     } catch (cause) {
       throw new DamagedRunError(`the journal of a run, ${this.#path},`, cause);
     }
@@ -53,10 +68,32 @@ export class Journal {
 
   /** What it says must be durable before. */
   async write({ blocksDone, isyn }: Progress): Promise<void> {
-    const entry: Entry = { blocksDone, ...(isyn && { isyn: encodeState(isyn) }) };
-    const text = `${JSON.stringify(entry)}\n`;
+    const entry: Entry = {
+      shard: this.#shard,
+      blocksDone,
+      ...(isyn && { isyn: encodeState(isyn) }),
+    };
+    const content: Content = { entry, sha256: hashOf(entry) };
+    const text = `${JSON.stringify(content)}\n`;
     await writeCompleteFile(this.#path, [Buffer.from(text)], 'require');
   }
+
+  /** Whether the shard can have come so far, and can go on from there. */
+  #check({ shard, blocksDone, isyn }: Entry): void {
+    if (shard !== this.#shard) throw new Error('shard');
+    const { shards, blocks } = this.#job;
+    const region = shards[shard];
+    const nBlocks = region === undefined ? 0 : countBlocks(region, blocks);
+    if (!Number.isSafeInteger(blocksDone) || blocksDone < 0 || blocksDone > nBlocks) {
+      throw new Error('blocksDone');
+    }
+    if (region === undefined || blocksDone === nBlocks || isyn !== undefined) return;
+    if (blockAt(region, blocks, blocksDone).isContinued) throw new Error('isyn');
+  }
+}
+
+function hashOf(entry: Entry): string {
+  return createHash('sha256').update(JSON.stringify(entry)).digest('hex');
 }
 
 function encodeState(isyn: NonNullable<Progress['isyn']>): NonNullable<Entry['isyn']> {

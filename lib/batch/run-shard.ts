@@ -10,6 +10,7 @@ import { makeSynapses } from './synapses';
 
 /** Where progress is kept; a run whose output cannot be taken up again keeps none. */
 export interface Checkpoints {
+  /** No more than there is of the shard. */
   read(): Promise<Progress>;
   write(progress: Progress): Promise<void>;
 }
@@ -94,7 +95,7 @@ class ShardRun {
     this.#sink = sink;
     this.#options = options;
     this.#nBlocks = countBlocks(shard, job.blocks);
-    this.#written = Math.min(progress.blocksDone, this.#nBlocks);
+    this.#written = progress.blocksDone;
     this.#recorded = this.#written;
     this.#isyn = progress.isyn;
   }

@@ -184,7 +184,7 @@ export class UnfinishedRun {
   }
 
   journal(shard: number): Journal {
-    return new Journal(this.workFolder, shard, this.job.settings.dtype);
+    return new Journal(this.workFolder, shard, this.job);
   }
 
   async openSink(): Promise<CurrentsSink> {
@@ -214,13 +214,20 @@ export class UnfinishedRun {
     return !(await isThere(this.#data)) && (await isThere(out));
   }
 
-  /** Gives the complete output its name, with what tells how it was made, and removes the folder. */
+  /**
+   * Gives the complete output its name, with what tells how it was made, and removes the folder.
+   *
+   * @throws CommandError when files of it have gone, or it cannot be written there.
+   */
   async publish(out: string, provenance: Provenance): Promise<void> {
     try {
       if (this.job.output.format === 'npy') {
         await writeCompleteFile(provenancePathOf(out), [encodeProvenance(provenance)]);
         await rename(this.#data, out);
       } else {
+        if (!(await hasAllChunks(this.#data))) {
+          throw new DamagedRunError(`the output of a run, ${this.#data},`);
+        }
         await updateZarrAttributes(this.#data, { expsyn: provenance });
         // A folder that is not empty cannot be replaced by renaming.
         if (await isThere(out)) await rename(out, join(this.workFolder, 'replaced'));
@@ -263,15 +270,9 @@ export class UnfinishedRun {
 export async function isWhole(job: Job, out: string): Promise<boolean> {
   try {
     if (job.output.format === 'zarr') {
-      const { shape, type, chunkShape } = await describeZarr(out);
+      const { shape, type } = await describeZarr(out);
       const isSame = shape.join() === job.shape.join() && type === job.settings.dtype;
-      const nChunks = shape.reduce(
-        (product, axis, index) => product * Math.ceil(axis / (chunkShape[index] ?? 1)),
-        1,
-      );
-      const files = await readdir(join(out, 'c'), { recursive: true }).catch(() => []);
-      const chunks = files.filter((name) => name.split(sep).length === shape.length);
-      return isSame && chunks.length === nChunks;
+      return isSame && (await hasAllChunks(out));
     }
     const { layout } = await openNpyLayout(out);
     return layout.shape.join() === job.shape.join() && layout.type === job.settings.dtype;
@@ -279,6 +280,17 @@ export async function isWhole(job: Job, out: string): Promise<boolean> {
     if (error instanceof CommandError) return false;
     throw error;
   }
+}
+
+/** Whether each chunk of a Zarr array has its file: what has none is read as zeros. */
+async function hasAllChunks(folder: string): Promise<boolean> {
+  const { shape, chunkShape } = await describeZarr(folder);
+  const nChunks = shape.reduce(
+    (product, axis, index) => product * Math.ceil(axis / (chunkShape[index] ?? 1)),
+    1,
+  );
+  const files = await readdir(join(folder, 'c'), { recursive: true }).catch(() => []);
+  return files.filter((name) => name.split(sep).length === shape.length).length === nChunks;
 }
 
 export function layoutOf(job: Job): CurrentsLayout {
