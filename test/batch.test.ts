@@ -13,7 +13,7 @@ import {
   truncate,
   writeFile,
 } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import type { Job } from '../lib/batch/job';
 import { readNpyFile, writeNpyFile } from '../lib/formats/npy';
@@ -297,6 +297,50 @@ describe('the provenance of an output', () => {
     const { code, err } = await expsyn('--like', 'raster.npy', '--out', 'd.npy');
     assert.equal(code, 1);
     assert.match(err, /nothing tells how raster\.npy was made/);
+  });
+});
+
+describe('a run like an earlier one', () => {
+  emptyFolders();
+
+  async function jobOf(out: string): Promise<Job> {
+    const { provenance } = JSON.parse(await succeed('info', out, '--json')) as {
+      provenance: { job: Job };
+    };
+    return provenance.job;
+  }
+
+  async function writeEvents(path: string, lastTime: number): Promise<void> {
+    const data = Float64Array.of(100, 0, lastTime, 4);
+    await writeNpyFile(path, { data, shape: [2, 2] });
+  }
+
+  it('reads another list of events as the earlier one was read', async () => {
+    await writeEvents('ev.npy', 700);
+    await writeEvents('ev2.npy', 900);
+    const flags = ['--events', '--time-unit', '1ms', '--duration', '3s', '--channels', '10'];
+    await succeed('run', 'ev.npy', ...flags, '--out', 'e.npy', '--no-plot');
+    await succeed('run', 'ev2.npy', '--like', 'e.npy', '--out', 'e2.npy', '--no-plot');
+    const { input, shape } = await jobOf('e2.npy');
+    assert.equal(basename(input.path), 'ev2.npy');
+    assert.deepEqual([input.format, input.timeUnit], ['events', 1e-3]);
+    assert.deepEqual(shape, [1, 3000, 10]);
+    const own = ['--duration', '5s', '--channels', '99', '--out', 'e3.npy'];
+    await succeed('run', '--like', 'e.npy', ...own, '--no-plot');
+    assert.deepEqual((await jobOf('e3.npy')).shape, [1, 5000, 99]);
+    await writeNpyFile('raster.npy', { data: spikes(30, 0.1, 5), shape: [10, 3] });
+    await succeed('raster.npy', '--out', 'r.npy', '--no-plot');
+    const raster = await expsyn('--like', 'r.npy', '--duration', '1s', '--out', 'r2.npy');
+    assert.match(raster.err, /^Expected a list of events .* but received a raster/);
+  });
+
+  it('is no example, which is no list of events', async () => {
+    for (const flags of [['--events'], ['--duration', '5s'], ['--channels', '7']]) {
+      const { code, err } = await expsyn('run', ...flags, '--no-plot');
+      assert.equal(code, 2);
+      assert.match(err, /^Expected an input with --events, .* but received none; .*\.\n$/);
+    }
+    assert.deepEqual(await readdir('.'), []);
   });
 });
 

@@ -46,7 +46,10 @@ export async function specifyInput(input: InputDescription): Promise<InputSpecif
   };
 }
 
-async function formatOf(path: string, isEventList: boolean): Promise<InputSpecification['format']> {
+export async function formatOf(
+  path: string,
+  isEventList: boolean,
+): Promise<InputSpecification['format']> {
   if (path === '-') return 'pipe';
   if (isAddress(path)) return 'zarr';
   if (/\.(h5|hdf5|hdf)$/i.test(path)) return 'hdf5';

@@ -1,8 +1,8 @@
 /** From what `expsyn run` is told to an open input and the run that is to be made of it. */
 import { join } from 'node:path';
 
-import type { Job } from '../batch/job';
-import { openSource, specifyInput, type InputDescription } from '../batch/open-source';
+import type { InputSpecification, Job } from '../batch/job';
+import { formatOf, openSource, specifyInput, type InputDescription } from '../batch/open-source';
 import { prepareJob } from '../batch/prepare-job';
 import { readProvenance, requireOwnPlace } from '../batch/provenance';
 import { CommandError, UsageError } from '../errors';
@@ -12,7 +12,7 @@ import type { RasterSource } from '../formats/raster-source';
 import { makeExampleRaster, type Stimulus } from './example-raster';
 import { formatShape } from './numbers';
 import { requireOtherFiles } from './other-files';
-import { completeSettings, describeInput, type RunRequest } from './run-options';
+import { completeSettings, type GivenEvents, type RunRequest } from './run-options';
 import { formatTime } from './times';
 import { softwareVersion } from './version';
 
@@ -49,8 +49,9 @@ export async function prepare(
       `Expected an input with --resume, since nothing tells how ${request.out} was made.`,
     );
   }
-  const description =
-    request.input ?? (earlier === undefined ? exampleInput() : describeInput(earlier));
+  if (isExample) requireNoEvents(request.events);
+  const path = request.input ?? earlier?.input.path ?? EXAMPLE_PATH;
+  const description = await describeInput(path, request.events, earlier?.input);
   if (out !== undefined) await requireOtherFiles(request, description.path, out);
   if (out !== undefined && request.output.format === 'npy') await requireOwnPlace(out);
   const example = isExample ? await writeExample(request) : undefined;
@@ -109,15 +110,32 @@ function definedOf<Type extends object>(values: Type): Partial<Type> {
   return Object.fromEntries(entries) as Partial<Type>;
 }
 
-function exampleInput(): InputDescription {
-  const path = EXAMPLE_PATH;
+/** What was given, and, where the input is a list of events, the rest as in an earlier run. */
+async function describeInput(
+  path: string,
+  given: GivenEvents,
+  earlier: InputSpecification | undefined,
+): Promise<InputDescription> {
+  const isEventList = given.isEventList || earlier?.format === 'events';
+  const format = await formatOf(path, isEventList);
+  if (format !== 'events' && format !== 'hdf5') return { path, ...given };
   return {
     path,
-    isEventList: false,
-    timeUnit: undefined,
-    duration: undefined,
-    channels: undefined,
+    isEventList,
+    timeUnit: given.timeUnit ?? earlier?.timeUnit,
+    duration: given.duration ?? earlier?.duration,
+    channels: given.channels ?? earlier?.channels,
   };
+}
+
+/** The example is a raster. */
+function requireNoEvents({ isEventList, timeUnit, duration, channels }: GivenEvents): void {
+  const isGiven = [timeUnit, duration, channels].some((value) => value !== undefined);
+  if (!isEventList && !isGiven) return;
+  throw new UsageError(
+    'Expected an input with --events, --time-unit, --duration and --channels but received none; ' +
+      'give a list of events.',
+  );
 }
 
 /** Makes the raster of the example, and writes it where the run reads it. */

@@ -1,7 +1,7 @@
 /** What `expsyn run` is told: its flags, checked as far as they can be before any file is opened. */
 import { readFile } from 'node:fs/promises';
 
-import type { Job, OutputSpecification, SynapseSettings } from '../batch/job';
+import type { OutputSpecification, SynapseSettings } from '../batch/job';
 import type { InputDescription } from '../batch/open-source';
 import { CommandError, fileError, UsageError } from '../errors';
 import { readNpyFile } from '../formats/npy';
@@ -40,7 +40,9 @@ export type ProgressMode = 'auto' | 'bar' | 'json' | 'none';
 
 /** What a run is to be; what is undefined is not given. */
 export interface RunRequest {
-  input: InputDescription | undefined;
+  /** A file, a folder, an address, or '-' for the standard input. */
+  input: string | undefined;
+  events: GivenEvents;
   out: string;
   output: OutputSpecification;
   plotPath: string | undefined;
@@ -60,6 +62,9 @@ export interface RunRequest {
   progress: ProgressMode;
   queue: string | undefined;
 }
+
+/** How the input is to be read, where it is a list of events. */
+export type GivenEvents = Omit<InputDescription, 'path'>;
 
 export type GivenSettings = { [Key in keyof SynapseSettings]?: SynapseSettings[Key] | undefined };
 
@@ -113,7 +118,8 @@ export async function readFlags(
     );
   }
   return {
-    input: inputPath === undefined ? undefined : readInput(inputPath, flags),
+    input: inputPath,
+    events: readEvents(flags),
     out,
     output,
     plotPath,
@@ -159,10 +165,8 @@ export function checkEnding(path: string, endings: readonly string[], name: stri
   );
 }
 
-function readInput(path: string, flags: RunFlags): InputDescription {
-  const { events, timeUnit, duration, channels } = flags;
+function readEvents({ events, timeUnit, duration, channels }: RunFlags): GivenEvents {
   return {
-    path,
     isEventList: events === true,
     timeUnit: timeUnit === undefined ? undefined : parseTime(timeUnit, '--time-unit'),
     duration: duration === undefined ? undefined : parseTime(duration, '--duration'),
@@ -257,15 +261,4 @@ function withoutUndefined<Type extends object>(
 ): { [Key in keyof Type]?: Exclude<Type[Key], undefined> } {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [Key in keyof Type]?: Exclude<Type[Key], undefined> };
-}
-
-/** The input of an earlier run, as if it had been given. */
-export function describeInput({ input }: Pick<Job, 'input'>): InputDescription {
-  return {
-    path: input.path,
-    isEventList: input.format === 'events',
-    timeUnit: input.timeUnit,
-    duration: input.duration,
-    channels: input.channels,
-  };
 }
