@@ -334,6 +334,18 @@ describe('a run like an earlier one', () => {
     assert.match(raster.err, /^Expected a list of events .* but received a raster/);
   });
 
+  it('is compressed as the earlier one', async () => {
+    await writeNpyFile('raster.npy', { data: spikes(30, 0.1, 5), shape: [10, 3] });
+    await succeed('raster.npy', '--compression', 'zstd', '--out', 'a.zarr', '--no-plot');
+    await succeed('--like', 'a.zarr', '--out', 'b.zarr', '--no-plot');
+    assert.equal((await jobOf('b.zarr')).output.compression, 'zstd');
+    await succeed('--like', 'a.zarr', '--compression', 'none', '--out', 'c.zarr', '--no-plot');
+    assert.equal((await jobOf('c.zarr')).output.compression, 'none');
+    await succeed('--like', 'a.zarr', '--out', 'd.npy', '--no-plot');
+    const again = await succeed('--resume', '--out', 'a.zarr', '--no-plot');
+    assert.equal(again, 'a.zarr is complete already.\n');
+  });
+
   it('is no example, which is no list of events', async () => {
     for (const flags of [['--events'], ['--duration', '5s'], ['--channels', '7']]) {
       const { code, err } = await expsyn('run', ...flags, '--no-plot');

@@ -131,19 +131,24 @@ describe('a run that is interrupted', function () {
     while (!existsSync(path)) await sleep(5);
   }
 
-  async function waitForJournal(): Promise<void> {
-    while (unfinishedFile('isyn.npy', 'shards/0.json') === undefined) await sleep(5);
+  async function waitForJournal(out: string): Promise<void> {
+    while (unfinishedFile(out, 'shards/0.json') === undefined) await sleep(5);
   }
 
   /** Begins a run and kills it when something of it is safe. */
   async function leaveUnfinished(...more: string[]): Promise<void> {
+    return leaveUnfinishedOf('isyn.npy', ...more);
+  }
+
+  async function leaveUnfinishedOf(out: string, ...more: string[]): Promise<void> {
+    const data = out.replace(/.*\./, 'data.');
     for (;;) {
-      const args = ['run', 'raster.npy', ...FLAGS, ...more, '--out', 'isyn.npy', '--restart'];
+      const args = ['run', 'raster.npy', ...FLAGS, ...more, '--out', out, '--restart'];
       const command = new Command(args, { cwd: work.path });
-      const journal = waitForJournal().then(() => 'begun' as const);
+      const journal = waitForJournal(out).then(() => 'begun' as const);
       const won = await Promise.race([command.ended, journal]);
       await command.kill('SIGKILL');
-      if (won === 'begun' && unfinishedFile('isyn.npy', 'data.npy') !== undefined) return;
+      if (won === 'begun' && unfinishedFile(out, data) !== undefined) return;
     }
   }
 
@@ -188,6 +193,11 @@ describe('a run that is interrupted', function () {
     await leaveUnfinished();
     await succeed('--out', 'isyn.npy', '--resume', '--no-plot');
     assert.ok((await readFile('isyn.npy')).equals(await readFile('expected.npy')));
+    const more = ['--compression', 'zstd', '--steps', '1000'];
+    await succeed('raster.npy', ...FLAGS, ...more, '--out', 'expected.zarr');
+    await leaveUnfinishedOf('isyn.zarr', ...more);
+    await succeed('--out', 'isyn.zarr', '--resume', '--no-plot');
+    assert.deepEqual(await contentOf('isyn.zarr'), await contentOf('expected.zarr'));
   });
 
   it('says so when what it kept is damaged', async () => {

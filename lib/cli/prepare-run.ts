@@ -1,7 +1,7 @@
 /** From what `expsyn run` is told to an open input and the run that is to be made of it. */
 import { join } from 'node:path';
 
-import type { InputSpecification, Job } from '../batch/job';
+import type { InputSpecification, Job, OutputSpecification } from '../batch/job';
 import { formatOf, openSource, specifyInput, type InputDescription } from '../batch/open-source';
 import { prepareJob } from '../batch/prepare-job';
 import { readProvenance, requireOwnPlace } from '../batch/provenance';
@@ -77,7 +77,7 @@ export async function prepare(
         name: description.path,
         input,
         settings,
-        output: request.output,
+        output: completeOutput(request.output, earlier?.output),
         stepsPerBlock,
         isQueued: request.queue !== undefined,
       },
@@ -94,6 +94,15 @@ export async function prepare(
     await source.close();
     throw error;
   }
+}
+
+/** What was given, the compression else as in an earlier run. */
+function completeOutput(
+  { format, compression }: OutputSpecification,
+  earlier: OutputSpecification | undefined,
+): OutputSpecification {
+  if (format !== 'zarr') return { format };
+  return { format, compression: compression ?? earlier?.compression ?? 'none' };
 }
 
 async function readLike(path: string): Promise<Job> {

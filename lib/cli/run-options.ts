@@ -44,6 +44,7 @@ export interface RunRequest {
   input: string | undefined;
   events: GivenEvents;
   out: string;
+  /** Without a default for the compression. */
   output: OutputSpecification;
   plotPath: string | undefined;
   /** Whether the user asked for the picture, so that doing without it is a failure. */
@@ -139,8 +140,9 @@ export async function readFlags(
 function readOutput(out: string, flags: RunFlags): OutputSpecification {
   const format = out === '-' ? 'pipe' : /\.zarr\/?$/i.test(out) ? 'zarr' : 'npy';
   if (format === 'npy') checkEnding(out, ['.npy', '.zarr'], '--out');
-  if (format === 'zarr') return { format, compression: flags.compression ?? 'none' };
-  if (flags.compression !== undefined) {
+  const { compression } = flags;
+  if (format === 'zarr') return { format, ...(compression && { compression }) };
+  if (compression !== undefined) {
     throw new UsageError(
       `Expected a name that ends in .zarr for --out with --compression but received '${out}'.`,
     );
