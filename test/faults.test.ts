@@ -6,6 +6,7 @@ import {
   appendFile,
   copyFile,
   mkdir,
+  readdir,
   readFile,
   rm,
   stat,
@@ -15,6 +16,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { lockFolder } from '../lib/batch/lock';
 import { writeNpyFile } from '../lib/formats/npy';
 import { Command, expsyn, succeed } from './command-line';
 import { contentOf, emptyFolders, unfinishedFile } from './folders';
@@ -181,6 +183,26 @@ describe('a run that meets a fault', function () {
       await rm(filler, { force: true });
       await succeed('raster.npy', ...flags, '--out', out, '--resume');
       assert.ok((await readFile(out)).equals(await readFile('expected.npy')));
+    } finally {
+      execFileSync('umount', ['-l', disk]);
+    }
+  });
+
+  it('leaves nothing on a disk that was full before it began', async function () {
+    if (process.getuid?.() !== 0) this.skip();
+    const disk = join(work.path, 'disk');
+    await mkdir(disk);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk]);
+    } catch {
+      this.skip();
+    }
+    try {
+      await writeFile(join(disk, 'filler'), new Uint8Array(2 ** 20)).catch(() => undefined);
+      await assert.rejects(lockFolder(join(disk, 'part'), 'isyn.npy'), {
+        message: 'Could not write isyn.npy: no space is left on its disk.',
+      });
+      assert.deepEqual(await readdir(join(disk, 'part')), []);
     } finally {
       execFileSync('umount', ['-l', disk]);
     }

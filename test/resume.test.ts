@@ -268,7 +268,7 @@ describe('a run that is interrupted', function () {
     await writeRaster();
     await mkdir('.isyn.npy.part');
     const lock = '.isyn.npy.part/lock';
-    await writeFile(lock, JSON.stringify({ pid: process.pid, host: hostname() }));
+    await writeFile(lock, JSON.stringify({ pid: process.ppid, host: hostname() }));
     const refused = await expsyn('raster.npy', ...FLAGS, '--out', 'isyn.npy');
     assert.equal(refused.code, 1);
     assert.match(
@@ -277,12 +277,16 @@ describe('a run that is interrupted', function () {
     );
     await writeFile(lock, JSON.stringify({ pid: 2 ** 22 + 1, host: hostname() }));
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');
+    // Of a process of this number before the container was started again.
+    await mkdir('.isyn.npy.part');
+    await writeFile(lock, JSON.stringify({ pid: process.pid, host: hostname(), token: 'other' }));
+    await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');
     // One that is being written, or was when its process was killed.
     await mkdir('.isyn.npy.part');
     await writeFile(lock, '');
     const waiting = expsyn('raster.npy', ...FLAGS, '--out', 'isyn.npy');
     await sleep(500);
-    await writeFile(lock, JSON.stringify({ pid: process.pid, host: hostname() }));
+    await writeFile(lock, JSON.stringify({ pid: process.ppid, host: hostname() }));
     assert.match((await waiting).err, /but process \d+ on/);
     await writeFile(lock, '');
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');

@@ -16,6 +16,8 @@ const STALE_AFTER = 60_000;
 /** Nobody takes longer to write the few bytes of a lock, but who was killed then. */
 const WRITTEN_AFTER = 2000;
 const POLL_INTERVAL = 100;
+/** Tokens of the locks that this process holds, or is about to. */
+const ownTokens = new Set<string>();
 
 /** A folder that this process holds. */
 export interface FolderLock {
@@ -41,12 +43,14 @@ interface Holder {
 export async function lockFolder(folder: string, out: string): Promise<FolderLock> {
   const path = join(folder, 'lock');
   const token = randomUUID();
+  ownTokens.add(token);
   try {
     await makeFolder(folder);
     while (!(await tryLock(path, { pid: process.pid, host: hostname(), token }))) {
       await takeFromTheDead(path, out);
     }
   } catch (error) {
+    ownTokens.delete(token);
     throw fileError('write', out, error);
   }
   const controller = new AbortController();
@@ -71,6 +75,7 @@ export async function lockFolder(folder: string, out: string): Promise<FolderLoc
     lost: controller.signal,
     release: async () => {
       clearInterval(heartbeat);
+      ownTokens.delete(token);
       if (!(await isOurs(path, token))) return;
       // On a disk that has failed it stays, and is known as stale by its time.
       await rm(path, { force: true }).catch(() => undefined);
@@ -83,6 +88,9 @@ async function tryLock(path: string, holder: Holder): Promise<boolean> {
     const file = await open(path, 'wx');
     try {
       await file.writeFile(JSON.stringify(holder));
+    } catch (error) {
+      await rm(path, { force: true }).catch(() => undefined);
+      throw error;
     } finally {
       await file.close();
     }
@@ -144,9 +152,9 @@ async function holderOf(
     if (isMissing(error)) return undefined;
     throw error;
   }
-  const { pid, host } = parseHolder(text);
+  const { pid, host, token } = parseHolder(text);
   if (pid === undefined) return { text, name: undefined, isAlive: age < WRITTEN_AFTER };
-  const isGone = age > STALE_AFTER || (host === hostname() && !isAlive(pid));
+  const isGone = age > STALE_AFTER || (host === hostname() && !holds(pid, token));
   return { text, name: `${pid} on ${host}`, isAlive: !isGone };
 }
 
@@ -171,6 +179,13 @@ function isZombie(pid: number): boolean {
     // Other systems tell it in other ways.
     return false;
   }
+}
+
+/** Whether a process of this machine is alive and the one that wrote a lock. */
+function holds(pid: number, token: string | undefined): boolean {
+  // After a restart of a container its processes have the numbers that they had before.
+  if (pid === process.pid) return token !== undefined && ownTokens.has(token);
+  return isAlive(pid);
 }
 
 function isAlive(pid: number): boolean {
