@@ -18,7 +18,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { lockFolder } from '../lib/batch/lock';
-import { UnfinishedRun } from '../lib/batch/unfinished-run';
+import { unfinishedFolderOf, UnfinishedRun } from '../lib/batch/unfinished-run';
 import type { FileDescription } from '../lib/cli/info-command';
 import { writeNpyFile } from '../lib/formats/npy';
 import { Command, expsyn, succeed } from './command-line';
@@ -299,6 +299,31 @@ describe('a run that is interrupted', function () {
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');
   });
 
+  it('lets many processes try at once, of which each writes it or is told to wait', async () => {
+    await writeNpyFile('s.npy', { data: spikes(400, 0.1, 5), shape: [50, 8] });
+    await succeed('s.npy', '--no-plot', '--out', 'expected.npy');
+    const args = ['run', 's.npy', '--out', 'six.npy', '--no-plot', '--restart'];
+    for (let round = 0; round < 6; round++) {
+      const commands = Array.from({ length: 4 }, () => new Command(args, { cwd: work.path }));
+      for (const command of commands) {
+        const { code } = await command.ended;
+        if (code !== 0) assert.match(command.err, /^Expected no other .* is; wait for it\.\n$/);
+      }
+      assert.ok((await readFile('six.npy')).equals(await readFile('expected.npy')));
+      assert.ok(!existsSync('.six.npy.part'), 'nothing is left');
+    }
+  });
+
+  it('removes no lock of a process that has not begun its run yet', async () => {
+    const lock = await lockFolder('.isyn.npy.part', 'isyn.npy');
+    const theirs = JSON.stringify({ pid: process.ppid, host: hostname(), token: 'theirs' });
+    await writeFile('.isyn.npy.part/lock', theirs);
+    assert.ok(!(await lock.isHeld()));
+    await UnfinishedRun.sweep(resolve('isyn.npy'));
+    await lock.release();
+    assert.equal(await readFile('.isyn.npy.part/lock', 'utf8'), theirs);
+  });
+
   it('removes nothing of a run that was begun in its place', async () => {
     await writeRaster();
     await leaveUnfinished();
@@ -308,8 +333,10 @@ describe('a run that is interrupted', function () {
     await UnfinishedRun.begin(out, run.job);
     await run.remove();
     await succeed('--out', 'isyn.npy', '--resume', '--no-plot');
+    const lock = await lockFolder(unfinishedFolderOf(out), out);
     const left = await UnfinishedRun.begin(out, run.job);
     await left.remove();
+    await lock.release();
     assert.deepEqual((await readdir('.')).sort(), ['isyn.npy', 'isyn.npy.json', 'raster.npy']);
   });
 
@@ -336,7 +363,7 @@ describe('a run that is interrupted', function () {
       const held = attempts.filter((attempt) => attempt.status === 'fulfilled');
       assert.equal(held.length, 1);
       await held[0]?.value.release();
-      assert.deepEqual(await readdir('part'), []);
+      assert.ok(!existsSync('part'));
     }
   });
 });

@@ -1,7 +1,17 @@
 /** Keeps two processes from running the same run. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { link, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import {
+  link,
+  open,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  utimes,
+  type FileHandle,
+} from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,6 +26,8 @@ const STALE_AFTER = 60_000;
 /** Nobody takes longer to write the few bytes of a lock, but who was killed then. */
 const WRITTEN_AFTER = 2000;
 const POLL_INTERVAL = 100;
+/** Nobody meets so many others who remove the folder just then. */
+const MOST_ATTEMPTS = 100;
 /** Tokens of the locks that this process holds, or is about to. */
 const ownTokens = new Set<string>();
 
@@ -23,6 +35,9 @@ const ownTokens = new Set<string>();
 export interface FolderLock {
   /** Aborted, with an error as its reason, when another process has taken the folder over. */
   readonly lost: AbortSignal;
+  /** Whether no other process has taken the folder over, as far as that can be told. */
+  isHeld(): Promise<boolean>;
+  /** Lets others have the folder, and removes it if it is empty. */
   release(): Promise<void>;
 }
 
@@ -45,8 +60,7 @@ export async function lockFolder(folder: string, out: string): Promise<FolderLoc
   const token = randomUUID();
   ownTokens.add(token);
   try {
-    await makeFolder(folder);
-    while (!(await tryLock(path, { pid: process.pid, host: hostname(), token }))) {
+    while (!(await tryLock(folder, path, { pid: process.pid, host: hostname(), token }))) {
       await takeFromTheDead(path, out);
     }
   } catch (error) {
@@ -73,19 +87,22 @@ export async function lockFolder(folder: string, out: string): Promise<FolderLoc
   heartbeat.unref();
   return {
     lost: controller.signal,
+    isHeld: async () => isOurs(path, token),
     release: async () => {
       clearInterval(heartbeat);
       ownTokens.delete(token);
       if (!(await isOurs(path, token))) return;
       // On a disk that has failed it stays, and is known as stale by its time.
       await rm(path, { force: true }).catch(() => undefined);
+      // Not what is in it: that may be the lock of a process that has come meanwhile.
+      await rmdir(folder).catch(() => undefined);
     },
   };
 }
 
-async function tryLock(path: string, holder: Holder): Promise<boolean> {
+async function tryLock(folder: string, path: string, holder: Holder): Promise<boolean> {
   try {
-    const file = await open(path, 'wx');
+    const file = await openIn(folder, path);
     try {
       await file.writeFile(JSON.stringify(holder));
     } catch (error) {
@@ -98,6 +115,18 @@ async function tryLock(path: string, holder: Holder): Promise<boolean> {
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return false;
     throw error;
+  }
+}
+
+/** Makes a file in a folder that who had it before may be removing. */
+async function openIn(folder: string, path: string): Promise<FileHandle> {
+  for (let attempt = 1; ; attempt++) {
+    await makeFolder(folder);
+    try {
+      return await open(path, 'wx');
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT') || attempt === MOST_ATTEMPTS) throw error;
+    }
   }
 }
 

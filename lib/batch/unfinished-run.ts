@@ -119,11 +119,14 @@ export class UnfinishedRun {
     throw new DamagedRunError(`the description of a run, ${path},`);
   }
 
-  /** Removes a folder in which no run is left, where that is possible. `out` is a resolved path. */
+  /**
+   * Empties a folder in which no run is left, but for its lock, which must be this process's: another
+   * one may be about to begin a run there. `out` is a resolved path.
+   */
   static async sweep(out: string): Promise<void> {
     const folder = unfinishedFolderOf(out);
     if (await isThere(join(folder, 'job.json'))) return;
-    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    await clear(folder).catch(() => undefined);
   }
 
   /** What the unfinished run of an output takes of its disk. `out` is a resolved path. */
@@ -141,7 +144,7 @@ export class UnfinishedRun {
   static async begin(out: string, job: Job): Promise<UnfinishedRun> {
     const run = new UnfinishedRun(unfinishedFolderOf(out), randomUUID(), job);
     try {
-      await run.#clear();
+      await clear(run.folder);
       await makeFolder(join(run.workFolder, 'shards'));
       await flushFolder(dirname(run.folder));
     } catch (error) {
@@ -215,7 +218,7 @@ export class UnfinishedRun {
   }
 
   /**
-   * Gives the complete output its name, with what tells how it was made, and removes the folder.
+   * Gives the complete output its name, with what tells how it was made, and removes the rest.
    *
    * @throws CommandError when files of it have gone, or it cannot be written there.
    */
@@ -240,29 +243,29 @@ export class UnfinishedRun {
     await this.remove();
   }
 
-  /** Removes all of it; but nothing where another run has been begun in its place. */
+  /** Removes all of it but the folder; and nothing where another run has been begun in its place. */
   async remove(): Promise<void> {
     const current = await UnfinishedRun.openFolder(this.folder).catch(() => undefined);
     if (current !== undefined && current.#attempt !== this.#attempt) return;
     try {
-      await this.#clear();
-      await rm(this.folder, { recursive: true, force: true, ...PATIENTLY });
+      await rm(join(this.folder, 'job.json'), { force: true });
+      await rm(this.workFolder, { recursive: true, force: true, ...PATIENTLY });
     } catch (error) {
       throw fileError('write', this.folder, error);
     }
   }
 
-  /** Removes everything but the lock of the process that asks for it: first what tells of it. */
-  async #clear(): Promise<void> {
-    await rm(join(this.folder, 'job.json'), { force: true });
-    const names = await readdir(this.folder).catch(() => []);
-    for (const name of names.filter((one) => !one.startsWith('lock'))) {
-      await rm(join(this.folder, name), { recursive: true, force: true, ...PATIENTLY });
-    }
-  }
-
   get #data(): string {
     return join(this.workFolder, this.job.output.format === 'npy' ? 'data.npy' : 'data.zarr');
+  }
+}
+
+/** Removes everything in a folder but its lock: first what tells of the rest. */
+async function clear(folder: string): Promise<void> {
+  await rm(join(folder, 'job.json'), { force: true });
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((one) => !one.startsWith('lock'))) {
+    await rm(join(folder, name), { recursive: true, force: true, ...PATIENTLY });
   }
 }
 

@@ -53,7 +53,7 @@ export async function runInFiles(request: RunRequest, context: CommandContext): 
       const outcome = await runToEnd(request, prepared, out, run, lock.lost, context);
       await present(request, prepared, outcome, out, context);
     } finally {
-      if (!lock.lost.aborted) await UnfinishedRun.sweep(out);
+      if (await lock.isHeld()) await UnfinishedRun.sweep(out);
       await lock.release();
     }
   } finally {
