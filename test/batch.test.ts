@@ -13,7 +13,7 @@ import {
   truncate,
   writeFile,
 } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 
 import type { Job } from '../lib/batch/job';
 import { readNpyFile, writeNpyFile } from '../lib/formats/npy';
@@ -346,6 +346,30 @@ describe('a run like an earlier one', () => {
     assert.equal(again, 'a.zarr is complete already.\n');
   });
 
+  it('says what has changed since', async () => {
+    const write = async (seed: number): Promise<void> =>
+      writeNpyFile('raster.npy', { data: spikes(30, 0.5, seed), shape: [10, 3] });
+    await write(1);
+    await succeed('raster.npy', '--out', 'a.npy', '--no-plot');
+    const like = async () => expsyn('--like', 'a.npy', '--out', 'b.npy', '--no-plot');
+    assert.equal((await like()).err, '');
+    await write(2);
+    const changed = await like();
+    assert.equal(changed.code, 0);
+    const words = 'Since a.npy was made, RASTER has changed: what comes out may differ.\n';
+    assert.equal(changed.err, words.replace('RASTER', resolve('raster.npy')));
+    const text = await readFile('a.npy.json', 'utf8');
+    await writeFile('a.npy.json', text.replace(/"expsyn \d[^"]*"/, '"expsyn 0.0.7"'));
+    assert.match(
+      (await like()).err,
+      /^Since .* has changed and expsyn 0\.0\.7 has become expsyn \d\S+: [^\n]*\.\n$/,
+    );
+    await writeEvents('ev.npy', 2);
+    await succeed('run', 'ev.npy', '--events', '--out', 'e.npy', '--no-plot');
+    const longer = ['--like', 'e.npy', '--duration', '500s', '--out', 'e2.npy', '--no-plot'];
+    assert.equal((await expsyn(...longer)).err, '');
+  });
+
   it('is no example, which is no list of events', async () => {
     for (const flags of [['--events'], ['--duration', '5s'], ['--channels', '7']]) {
       const { code, err } = await expsyn('run', ...flags, '--no-plot');
@@ -476,6 +500,27 @@ describe('an output that is there already', () => {
     assert.doesNotMatch(await succeed('info', 'isyn.npy'), /made by/);
     const like = await expsyn('raster.npy', '--out', 'y.npy', '--like', 'isyn.npy');
     assert.match(like.err, /nothing tells how isyn\.npy was made/);
+    // Of the same shape and type.
+    await succeed('raster.npy', '--tau', '1ms', '--out', 'isyn.npy', '--no-plot');
+    await succeed('raster.npy', '--tau', '2ms', '--out', 'other.npy', '--no-plot');
+    const made = await readFile('isyn.npy');
+    await copyFile('other.npy', 'isyn.npy');
+    assert.doesNotMatch(await succeed('info', 'isyn.npy'), /made by/);
+    const args = ['raster.npy', '--tau', '1ms', '--no-plot', '--resume', '--out'];
+    await succeed(...args, 'isyn.npy');
+    assert.ok((await readFile('isyn.npy')).equals(made));
+    for (const [out, tau] of [
+      ['isyn.zarr', '1ms'],
+      ['other.zarr', '2ms'],
+    ] as const) {
+      await succeed('raster.npy', '--tau', tau, '--out', out, '--no-plot');
+    }
+    assert.match(await succeed('info', 'isyn.zarr'), /made by/);
+    const chunk = join('c', '0', '0', '0');
+    await copyFile(join('other.zarr', chunk), join('isyn.zarr', chunk));
+    assert.doesNotMatch(await succeed('info', 'isyn.zarr'), /made by/);
+    assert.doesNotMatch(await succeed(...args, 'isyn.zarr'), /complete already/);
+    assert.match(await succeed('info', 'isyn.zarr'), /made by/);
   });
 
   it('replaces a Zarr array, and nothing else', async () => {

@@ -6,6 +6,7 @@ import { isThere } from '../formats/complete-file';
 import { openNpyLayout } from '../formats/npy-file';
 import { describeZarr } from '../formats/zarr';
 import type { Job } from './job';
+import { fingerprintOutput } from './output-files';
 
 const CLASS = 'ExpSynRun';
 
@@ -21,6 +22,8 @@ export interface Provenance {
   node: string;
   platform: string;
   job: Omit<Job, 'shards'>;
+  /** Of the output: see fingerprintOutput(). */
+  fingerprint: string;
 }
 
 /** Beside a .npy file, which has no room for it. */
@@ -28,7 +31,11 @@ export function provenancePathOf(path: string): string {
   return `${path}.json`;
 }
 
-export function makeProvenance(job: Job, command: readonly string[]): Provenance {
+export function makeProvenance(
+  job: Job,
+  command: readonly string[],
+  fingerprint: string,
+): Provenance {
   const description: Omit<Job, 'shards'> & { shards?: unknown } = { ...job };
   delete description.shards;
   return {
@@ -39,6 +46,7 @@ export function makeProvenance(job: Job, command: readonly string[]): Provenance
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
     job: description,
+    fingerprint,
   };
 }
 
@@ -65,15 +73,20 @@ export async function readProvenance(
 }
 
 /**
- * Whether an array has the shape and the type of what was made. What lies beside a file may be about
- * the one that was there before. The array itself may be gone or damaged.
+ * Whether an array is the one that was made: by its shape, its type and samples of its content. What
+ * lies beside a file may be about the one that was there before. The array itself may be gone or damaged.
  */
-async function isOf({ job }: Provenance, path: string, format: 'npy' | 'zarr'): Promise<boolean> {
+async function isOf(
+  { job, fingerprint }: Provenance,
+  path: string,
+  format: 'npy' | 'zarr',
+): Promise<boolean> {
   if (!(await isThere(path))) return true;
   try {
     const { shape, type } =
       format === 'npy' ? (await openNpyLayout(path)).layout : await describeZarr(path);
-    return shape.join() === job.shape.join() && type === job.settings.dtype;
+    if (shape.join() !== job.shape.join() || type !== job.settings.dtype) return false;
+    return (await fingerprintOutput(path, format)) === fingerprint;
   } catch (error) {
     if (error instanceof CommandError) return true;
     throw error;
@@ -94,7 +107,7 @@ export async function requireOwnPlace(out: string): Promise<void> {
 /** Whether everything is there that is shown or used. */
 function isProvenance(found: unknown): found is Provenance {
   if (!isObject(found) || found['version'] !== 1) return false;
-  const { command, finished, node, platform, job } = found;
+  const { command, finished, node, platform, job, fingerprint } = found;
   if (!isObject(job) || !isObject(job['settings']) || !isObject(job['input'])) return false;
   const { tau, dt, dtype, noiseStd, noise, seed } = job['settings'];
   const { shape, output, software, windowLength } = job;
@@ -102,7 +115,7 @@ function isProvenance(found: unknown): found is Provenance {
     typeof value === 'number' && value > 0 && value < Infinity;
   return (
     Array.isArray(command) &&
-    [...(command as unknown[]), finished, node, platform, software].every(
+    [...(command as unknown[]), finished, node, platform, software, fingerprint].every(
       (text) => typeof text === 'string',
     ) &&
     Array.isArray(tau) &&

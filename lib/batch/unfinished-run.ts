@@ -1,7 +1,7 @@
 /** The folder beside an output in which a run keeps what it has done until it is complete. */
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve, sep } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
 import { CommandError, DamagedRunError, fileError, isMissing } from '../errors';
 import {
@@ -17,6 +17,7 @@ import { createZarr, describeZarr, openZarrSink, updateZarrAttributes } from '..
 import { isSameInput } from '../formats/raster-source';
 import type { Job } from './job';
 import { Journal } from './journal';
+import { fingerprintOutput, hasAllChunks } from './output-files';
 import { countBlocks } from './plan';
 import { encodeProvenance, provenancePathOf, type Provenance } from './provenance';
 
@@ -217,6 +218,11 @@ export class UnfinishedRun {
     return !(await isThere(this.#data)) && (await isThere(out));
   }
 
+  /** What tells the complete output from another array. See fingerprintOutput(). */
+  async fingerprint(): Promise<string> {
+    return fingerprintOutput(this.#data, this.job.output.format === 'npy' ? 'npy' : 'zarr');
+  }
+
   /**
    * Gives the complete output its name, with what tells how it was made, and removes the rest.
    *
@@ -283,17 +289,6 @@ export async function isWhole(job: Job, out: string): Promise<boolean> {
     if (error instanceof CommandError) return false;
     throw error;
   }
-}
-
-/** Whether each chunk of a Zarr array has its file: what has none is read as zeros. */
-async function hasAllChunks(folder: string): Promise<boolean> {
-  const { shape, chunkShape } = await describeZarr(folder);
-  const nChunks = shape.reduce(
-    (product, axis, index) => product * Math.ceil(axis / (chunkShape[index] ?? 1)),
-    1,
-  );
-  const files = await readdir(join(folder, 'c'), { recursive: true }).catch(() => []);
-  return files.filter((name) => name.split(sep).length === shape.length).length === nChunks;
 }
 
 export function layoutOf(job: Job): CurrentsLayout {

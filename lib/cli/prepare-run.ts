@@ -8,11 +8,12 @@ import { readProvenance, requireOwnPlace } from '../batch/provenance';
 import { CommandError, UsageError } from '../errors';
 import { isThere } from '../formats/complete-file';
 import { readNpyFile, writeNpyFile } from '../formats/npy';
-import type { RasterSource } from '../formats/raster-source';
+import { isSameInput, type InputIdentity, type RasterSource } from '../formats/raster-source';
 import { makeExampleRaster, type Stimulus } from './example-raster';
 import { formatShape } from './numbers';
 import { requireOtherFiles } from './other-files';
 import { completeSettings, type GivenEvents, type RunRequest } from './run-options';
+import type { CommandContext } from './streams';
 import { formatTime } from './times';
 import { softwareVersion } from './version';
 
@@ -39,6 +40,7 @@ export async function prepare(
   request: RunRequest,
   out: string | undefined,
   resumed: Job | undefined,
+  { stderr }: CommandContext,
 ): Promise<Prepared> {
   const isResumed = request.begin === 'resume';
   const like = request.like === undefined ? undefined : await readLike(request.like);
@@ -70,6 +72,12 @@ export async function prepare(
   }
   const source = await openSource(input, settings.dt, description.path);
   try {
+    if (like !== undefined) {
+      const changes = describeChanges(like, source.identity, description.path);
+      if (changes !== '') {
+        stderr.write(`Since ${request.like} was made, ${changes}: what comes out may differ.\n`);
+      }
+    }
     const stepsPerBlock = request.stepsPerBlock ?? earlier?.stepsPerBlock;
     const job = await prepareJob(
       {
@@ -112,6 +120,21 @@ async function readLike(path: string): Promise<Job> {
   throw new CommandError(
     `Expected an output of 'expsyn run' for --like but nothing tells how ${path} was made.`,
   );
+}
+
+/** What is no longer as it was when an output was made, in words. */
+function describeChanges(like: Job, found: InputIdentity, name: string): string {
+  const { identity, software } = like;
+  const changes: string[] = [];
+  if (identity?.path === found.path) {
+    // The fingerprint of a list of events depends on how it is read, too.
+    const isList = found.format === 'events' || found.format === 'hdf5';
+    const known = isList ? { ...identity, fingerprint: found.fingerprint } : identity;
+    if (!isSameInput(found, known)) changes.push(`${name} has changed`);
+  }
+  const current = softwareVersion();
+  if (software !== current) changes.push(`${software} has become ${current}`);
+  return changes.join(' and ');
 }
 
 function definedOf<Type extends object>(values: Type): Partial<Type> {

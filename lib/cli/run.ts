@@ -39,7 +39,7 @@ export async function runInFiles(request: RunRequest, context: CommandContext): 
   const begun = isRestart ? undefined : await UnfinishedRun.open(out);
   const earlier =
     request.begin === 'resume' ? (begun?.job ?? (await jobOf(out, format))) : undefined;
-  const prepared = await prepare(request, out, earlier);
+  const prepared = await prepare(request, out, earlier, context);
   const { source, job } = prepared;
   try {
     const lock = await lockFolder(unfinishedFolderOf(out), request.out);
@@ -70,7 +70,7 @@ export async function runIntoPipe(request: RunRequest, context: CommandContext):
     if (!isGiven) continue;
     throw new UsageError(`Expected a file for --out with ${option} but received a pipe.`);
   }
-  const prepared = await prepare(request, undefined, undefined);
+  const prepared = await prepare(request, undefined, undefined, context);
   const { source, job } = prepared;
   try {
     const { stdout } = context;
@@ -123,7 +123,8 @@ async function runToEnd(
   try {
     const outcome = await computeRun(request, prepared, run, lost, context);
     lost.throwIfAborted();
-    await run.publish(out, makeProvenance(run.job, context.args));
+    const fingerprint = await run.fingerprint();
+    await run.publish(out, makeProvenance(run.job, context.args, fingerprint));
     return outcome;
   } catch (error) {
     throw await withAdvice(error, request, run);
