@@ -523,6 +523,25 @@ describe('an output that is there already', () => {
     assert.match(await succeed('info', 'isyn.zarr'), /made by/);
   });
 
+  it('has no name that is too long for what is written beside it', async () => {
+    await writeSmall();
+    for (const length of [245, 230]) {
+      for (const out of [`${'x'.repeat(length)}.npy`, join('new', `${'x'.repeat(length)}.npy`)]) {
+        const { code, err } = await expsyn('raster.npy', '--out', out, '--no-plot');
+        assert.equal(code, 2);
+        assert.match(
+          err,
+          /^Expected a shorter name for --out, .* received '[^']*'; give another\.\n$/,
+        );
+      }
+    }
+    const plot = `${'x'.repeat(240)}.svg`;
+    const { err } = await expsyn('raster.npy', '--out', 'isyn.npy', '--plot', plot);
+    assert.match(err, /^Expected a shorter name for --plot/);
+    assert.deepEqual(await readdir('.'), ['raster.npy']);
+    await succeed('raster.npy', '--out', `${'x'.repeat(227)}.npy`, '--no-plot');
+  });
+
   it('replaces a Zarr array, and nothing else', async () => {
     await writeSmall();
     const args = ['raster.npy', '--no-plot', '--out', 'out.zarr'];

@@ -1,12 +1,13 @@
 /** From what `expsyn run` is told to an open input and the run that is to be made of it. */
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 
 import type { InputSpecification, Job, OutputSpecification } from '../batch/job';
 import { formatOf, openSource, specifyInput, type InputDescription } from '../batch/open-source';
 import { prepareJob } from '../batch/prepare-job';
-import { readProvenance, requireOwnPlace } from '../batch/provenance';
-import { CommandError, UsageError } from '../errors';
-import { isThere } from '../formats/complete-file';
+import { provenancePathOf, readProvenance, requireOwnPlace } from '../batch/provenance';
+import { CommandError, hasCode, UsageError } from '../errors';
+import { isThere, temporaryPathOf } from '../formats/complete-file';
 import { readNpyFile, writeNpyFile } from '../formats/npy';
 import { isSameInput, type InputIdentity, type RasterSource } from '../formats/raster-source';
 import { makeExampleRaster, type Stimulus } from './example-raster';
@@ -55,7 +56,13 @@ export async function prepare(
   const path = request.input ?? earlier?.input.path ?? EXAMPLE_PATH;
   const description = await describeInput(path, request.events, earlier?.input);
   if (out !== undefined) await requireOtherFiles(request, description.path, out);
-  if (out !== undefined && request.output.format === 'npy') await requireOwnPlace(out);
+  if (out !== undefined && request.output.format === 'npy') {
+    await requireShortName(provenancePathOf(out), '--out', request.out);
+    await requireOwnPlace(out);
+  }
+  if (request.plotPath !== undefined) {
+    await requireShortName(request.plotPath, '--plot', request.plotPath);
+  }
   const example = isExample ? await writeExample(request) : undefined;
   const settings = completeSettings(
     { ...(example && { tau: Array.from(example.tau) }), ...definedOf(request.settings) },
@@ -101,6 +108,22 @@ export async function prepare(
   } catch (error) {
     await source.close();
     throw error;
+  }
+}
+
+/** Refuses a name so long that its file could not be written at the end. */
+async function requireShortName(path: string, option: string, given: string): Promise<void> {
+  const name = basename(temporaryPathOf(path));
+  let folder = dirname(resolve(path));
+  while (!(await isThere(folder)) && dirname(folder) !== folder) folder = dirname(folder);
+  try {
+    await stat(join(folder, name));
+  } catch (error) {
+    if (!hasCode(error, 'ENAMETOOLONG')) return;
+    throw new UsageError(
+      `Expected a shorter name for ${option}, since names of other files are made from it, but received ` +
+        `'${given}'; give another.`,
+    );
   }
 }
 

@@ -26,7 +26,7 @@ export async function writeCompleteFile(
   try {
     const target = await resolveTarget(path);
     const folder = dirname(target);
-    const temporary = join(folder, `.${basename(target)}.${randomBytes(6).toString('hex')}.part`);
+    const temporary = temporaryPathOf(target);
     if (folders === 'make') await makeFolder(folder);
     unfinished.add(temporary);
     try {
@@ -42,6 +42,12 @@ export async function writeCompleteFile(
   } catch (error) {
     throw fileError('write', path, error);
   }
+}
+
+/** Where a file grows until it is complete: another path each time. */
+export function temporaryPathOf(target: string): string {
+  const name = `.${basename(target)}.${randomBytes(6).toString('hex')}.part`;
+  return join(dirname(target), name);
 }
 
 /** Where a symbolic link leads; a device or folder is refused, since renaming would replace it. */
