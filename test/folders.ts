@@ -51,8 +51,8 @@ export function unfinishedFile(out: string, name: string): string | undefined {
   const folder = join(dirname(out), `.${basename(out)}.part`);
   try {
     const text = readFileSync(join(folder, 'job.json'), 'utf8');
-    const { attempt } = JSON.parse(text) as { attempt: string };
-    const path = join(folder, attempt, name);
+    const { content } = JSON.parse(text) as { content: { attempt: string } };
+    const path = join(folder, content.attempt, name);
     return existsSync(path) ? path : undefined;
   } catch {
     return undefined;

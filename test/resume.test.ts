@@ -1,6 +1,5 @@
 /** Runs that are interrupted go on to the same bytes. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import {
@@ -18,6 +17,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { lockFolder } from '../lib/batch/lock';
+import { seal, unseal } from '../lib/batch/sealed';
 import { unfinishedFolderOf, UnfinishedRun } from '../lib/batch/unfinished-run';
 import type { FileDescription } from '../lib/cli/info-command';
 import { writeNpyFile } from '../lib/formats/npy';
@@ -206,13 +206,20 @@ describe('a run that is interrupted', function () {
     const args = ['raster.npy', ...FLAGS, '--out', 'isyn.npy', '--resume'];
     const journal = unfinishedFile('isyn.npy', 'shards/0.json') ?? '';
     const data = unfinishedFile('isyn.npy', 'data.npy') ?? '';
+    const description = '.isyn.npy.part/job.json';
+    const { job } = (await UnfinishedRun.open(resolve('isyn.npy'))) ?? {};
+    const altered = (bytes: Buffer): string =>
+      bytes.toString().replace(/"(settings|blocksDone)":/, '"other":');
     for (const [path, damage, pattern] of [
       [journal, 'x', /journal of a run, .* is damaged; begin anew with --restart/],
       [journal, '{"blocksDone":-1}', /journal of a run, .* is damaged/],
-      [journal, entryOf({ shard: 0, blocksDone: 9999 }), /journal of a run, .* is damaged/],
-      [journal, entryOf({ shard: 1, blocksDone: 1 }), /journal of a run, .* is damaged/],
-      [journal, entryOf({ shard: 0, blocksDone: 1 }, '0'), /journal of a run, .* is damaged/],
-      ['.isyn.npy.part/job.json', '{', /description of a run, .* damaged; .* --restart/],
+      [journal, seal({ shard: 0, blocksDone: 9999 }), /journal of a run, .* is damaged/],
+      [journal, seal({ shard: 1, blocksDone: 1 }), /journal of a run, .* is damaged/],
+      [journal, altered(seal({ shard: 0, blocksDone: 2 })), /journal of a run, .* is damaged/],
+      [description, altered(await readFile(description)), /description of a run, .* damaged/],
+      [description, seal({ attempt: '.', job }), /description of a run, .* damaged/],
+      [description, 'null', /description of a run, .* damaged/],
+      [description, '{', /description of a run, .* damaged; .* --restart/],
     ] as const) {
       const before = await readFile(path);
       await writeFile(path, damage);
@@ -229,19 +236,13 @@ describe('a run that is interrupted', function () {
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy', '--restart');
   });
 
-  /** A journal that says so. */
-  function entryOf(entry: object, sha256?: string): string {
-    const hash = createHash('sha256').update(JSON.stringify(entry)).digest('hex');
-    return JSON.stringify({ entry, sha256: sha256 ?? hash });
-  }
-
   it('goes on from no state but the one it had', async () => {
     await writeRaster();
     const args = ['raster.npy', ...FLAGS, '--window-taus', 'Infinity', '--out', 'isyn.npy'];
     await leaveUnfinished('--window-taus', 'Infinity');
     const journal = unfinishedFile('isyn.npy', 'shards/0.json') ?? '';
-    const { entry } = JSON.parse(await readFile(journal, 'utf8')) as { entry: object };
-    await writeFile(journal, entryOf({ ...entry, isyn: undefined }));
+    const entry = unseal(await readFile(journal, 'utf8')) as object;
+    await writeFile(journal, seal({ ...entry, isyn: undefined }));
     const { code, err } = await expsyn(...args, '--resume');
     assert.equal(code, 1);
     assert.match(err, /journal of a run, .* is damaged; begin anew with --restart/);

@@ -1,5 +1,4 @@
 /** How far a shard has come: a small file that is replaced whenever what it says has become true. */
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -9,6 +8,7 @@ import type { CurrentsArray } from '../formats/currents-sink';
 import type { Dtype } from '../index';
 import type { Job } from './job';
 import { blockAt, countBlocks } from './plan';
+import { seal, unseal } from './sealed';
 
 /** What is on the disk for certain. */
 export interface Progress {
@@ -18,18 +18,13 @@ export interface Progress {
   isyn: { data: CurrentsArray; shape: number[] } | undefined;
 }
 
+/** The content of the file. */
 interface Entry {
   /** Which one of the run. */
   shard: number;
   blocksDone: number;
   /** The elements' bytes in this machine's order, in base 64. */
   isyn?: { bytes: string; shape: number[] };
-}
-
-/** The content of the file: an entry, and a hash of it, since whole blocks are passed over on its word. */
-interface Content {
-  entry: Entry;
-  sha256: string;
 }
 
 export const NOTHING_DONE: Progress = { blocksDone: 0, isyn: undefined };
@@ -56,8 +51,7 @@ export class Journal {
       throw fileError('read', this.#path, error);
     }
     try {
-      const { entry, sha256 } = JSON.parse(text) as Content;
-      if (sha256 !== hashOf(entry)) throw new Error('sha256');
+      const entry = unseal(text) as Entry;
       this.#check(entry);
       const { blocksDone, isyn } = entry;
       return { blocksDone, isyn: isyn && decodeState(isyn, this.#job.settings.dtype) };
@@ -73,9 +67,7 @@ export class Journal {
       blocksDone,
       ...(isyn && { isyn: encodeState(isyn) }),
     };
-    const content: Content = { entry, sha256: hashOf(entry) };
-    const text = `${JSON.stringify(content)}\n`;
-    await writeCompleteFile(this.#path, [Buffer.from(text)], 'require');
+    await writeCompleteFile(this.#path, [seal(entry)], 'require');
   }
 
   /** Whether the shard can have come so far, and can go on from there. */
@@ -90,10 +82,6 @@ export class Journal {
     if (region === undefined || blocksDone === nBlocks || isyn !== undefined) return;
     if (blockAt(region, blocks, blocksDone).isContinued) throw new Error('isyn');
   }
-}
-
-function hashOf(entry: Entry): string {
-  return createHash('sha256').update(JSON.stringify(entry)).digest('hex');
 }
 
 function encodeState(isyn: NonNullable<Progress['isyn']>): NonNullable<Entry['isyn']> {

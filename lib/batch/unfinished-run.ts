@@ -20,6 +20,7 @@ import { Journal } from './journal';
 import { fingerprintOutput, hasAllChunks } from './output-files';
 import { countBlocks } from './plan';
 import { encodeProvenance, provenancePathOf, type Provenance } from './provenance';
+import { seal, unseal } from './sealed';
 
 /** The content of job.json. */
 interface Description {
@@ -106,12 +107,11 @@ export class UnfinishedRun {
       throw fileError('read', folder, error);
     }
     try {
-      const { attempt, job } = JSON.parse(text) as {
-        attempt?: unknown;
-        job?: Partial<Record<keyof Job, unknown>>;
+      const { attempt, job } = unseal(text) as {
+        attempt: string;
+        job: Partial<Record<keyof Job, unknown>>;
       };
-      const isKnown = job?.class === 'ExpSynJob' && job.version === 1;
-      if (isKnown && typeof attempt === 'string' && UUID.test(attempt)) {
+      if (job.class === 'ExpSynJob' && job.version === 1 && UUID.test(attempt)) {
         return new UnfinishedRun(folder, attempt, job as unknown as Job);
       }
     } catch {
@@ -183,8 +183,7 @@ export class UnfinishedRun {
 
   async #describe(): Promise<void> {
     const description: Description = { attempt: this.#attempt, job: this.job };
-    const text = `${JSON.stringify(description)}\n`;
-    await writeCompleteFile(join(this.folder, 'job.json'), [Buffer.from(text)], 'require');
+    await writeCompleteFile(join(this.folder, 'job.json'), [seal(description)], 'require');
   }
 
   journal(shard: number): Journal {

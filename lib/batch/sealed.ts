@@ -1,0 +1,25 @@
+/** JSON with a hash of itself: what has been damaged, or changed by another hand, is not believed. */
+import { createHash } from 'node:crypto';
+
+interface Sealed {
+  sha256: string;
+  content: unknown;
+}
+
+/** The bytes of a file with such JSON. */
+export function seal(content: object): Buffer {
+  const sealed: Sealed = { sha256: hashOf(content), content };
+  return Buffer.from(`${JSON.stringify(sealed)}\n`);
+}
+
+/** @throws Error when the text is not as seal() has made it. */
+export function unseal(text: string): unknown {
+  const { sha256, content } = JSON.parse(text) as Sealed;
+  if (sha256 !== hashOf(content)) throw new Error('Expected the hash of the content.');
+  return content;
+}
+
+function hashOf(content: unknown): string {
+  const text = JSON.stringify(content);
+  return createHash('sha256').update(text).digest('hex');
+}
