@@ -217,6 +217,7 @@ describe('command line', () => {
     const { code, out } = await expsyn('empty.npy', '--out', 'isyn.npy');
     assert.equal(code, 0);
     assert.match(out, /not drawn: Expected at least one time step/);
+    assert.doesNotMatch(out, /complete already/);
     assert.deepEqual((await readNpyFile('isyn.npy')).shape, [1, 0, 4]);
     const asked = await expsyn('empty.npy', '--out', 'isyn.npy', '--plot', 'a.svg');
     assert.equal(asked.code, 1);

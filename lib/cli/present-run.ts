@@ -57,7 +57,9 @@ export async function present(
       `by method ${job.method}${method === 'auto' ? ' (chosen by auto)' : ''}` +
         (samples > 0
           ? ` in ${formatTime(seconds, 3)}, ${formatCount(samples / seconds)} samples/s`
-          : ', complete already'),
+          : job.shape.includes(0)
+            ? ''
+            : ', complete already'),
     ],
     ...files.map(([name, content], index): [string, string] => [
       index === 0 ? 'files' : '',
