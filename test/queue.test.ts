@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { seal } from '../lib/batch/sealed';
 import { writeNpyFile } from '../lib/formats/npy';
 import { Command, expsyn, succeed } from './command-line';
 import { unfinishedFile } from './folders';
@@ -254,7 +255,7 @@ describe('a run on a queue', function () {
       redis.kill('SIGKILL');
       await once(redis, 'close');
       // Until it has looked for jobs in vain.
-      await sleep(6000);
+      while (!run.err.includes('Redis does not answer')) await sleep(50);
       run.child.kill('SIGINT');
       worker.child.kill('SIGTERM');
       const ends = Promise.all([run.ended, worker.ended]);
@@ -263,11 +264,35 @@ describe('a run on a queue', function () {
         ended?.map(({ code }) => code),
         [130, 0],
       );
-      assert.match(run.err, /^Interrupted when \d+ % of q\.zarr were done; .*--resume/);
+      assert.match(run.err, /^Interrupted when \d+ % of q\.zarr were done; .*--resume/m);
     } finally {
       await run.kill('SIGKILL');
       await startRedis();
     }
+  });
+
+  it('says once that there is no worker, and goes on when there is one', async () => {
+    const args = ['raster.npy', ...FLAGS, '--out', 'q.zarr', '--queue', address];
+    const run = new Command(['run', ...args], { cwd: work });
+    while (run.err === '') await sleep(50);
+    await sleep(6000);
+    assert.equal(
+      run.err,
+      "Nothing of q.zarr is computed at the moment, since there is no worker; start one with 'expsyn " +
+        "worker'.\n",
+    );
+    await startWorkers(1);
+    assert.equal((await run.ended).code, 0, run.err);
+  });
+
+  it('says a journal that cannot be right', async () => {
+    const args = ['raster.npy', ...FLAGS, '--out', 'q.zarr', '--queue', address];
+    const run = new Command(['run', ...args], { cwd: work });
+    while (unfinishedFile('q.zarr', 'submission') === undefined) await sleep(5);
+    const journal = join(unfinishedFile('q.zarr', 'shards') ?? '', '0.json');
+    await writeFile(journal, seal({ shard: 0, blocksDone: 9999 }));
+    assert.equal((await run.ended).code, 1);
+    assert.match(run.err, /journal of a run, .* damaged; begin anew with --restart\.\n$/);
   });
 
   it('says which shard cannot be computed, and why', async () => {

@@ -27,6 +27,8 @@ export interface QueueOptions {
   signal: AbortSignal;
   /** Told how many samples are written in all. */
   onProgress: (samples: number) => void;
+  /** Told once, in words, why nothing happens, where that is known. */
+  onStandstill: (reason: string) => void;
 }
 
 /**
@@ -38,7 +40,7 @@ export interface QueueOptions {
 export async function runOnQueue(
   address: string,
   run: UnfinishedRun,
-  { signal, onProgress }: QueueOptions,
+  options: QueueOptions,
 ): Promise<boolean> {
   const { redis: connection, stopRetrying } = await connect(address);
   const { Queue } = await loadQueuePackages();
@@ -46,8 +48,8 @@ export async function runOnQueue(
   // Redis may be away for a while; commands wait until it is back.
   queue.on('error', () => undefined);
   try {
-    const submission = new Submission(queue, run);
-    return await submission.run(signal, onProgress);
+    const submission = new Submission(queue, run, options);
+    return await submission.run();
   } finally {
     stopRetrying();
     await sayFarewell(queue.close());
@@ -63,29 +65,43 @@ class Submission {
   readonly #open = new Set<number>();
   /** Samples that are written of each shard. */
   readonly #samples: number[];
+  readonly #options: QueueOptions;
   #isTalking = false;
+  #hasExplained = false;
   #failure: { error: unknown } | undefined;
 
-  constructor(queue: Queue<ShardJob>, run: UnfinishedRun) {
+  constructor(queue: Queue<ShardJob>, run: UnfinishedRun, options: QueueOptions) {
     this.#queue = queue;
     this.#run = run;
+    this.#options = options;
     this.#samples = run.job.shards.map(() => 0);
   }
 
-  async run(signal: AbortSignal, onProgress: (samples: number) => void): Promise<boolean> {
+  async run(): Promise<boolean> {
+    const { signal, onProgress } = this.#options;
     const { workFolder, job } = this.#run;
     for (const shard of job.shards.keys()) this.#open.add(shard);
     await this.#look();
     onProgress(this.#written());
     await markSubmission(workFolder, this.#id);
     this.#talk(async () => this.#submit([...this.#open]));
+    let checked = this.#written();
     try {
       for (let poll = 1; this.#open.size > 0 && !signal.aborted; poll++) {
         await sleep(POLL_INTERVAL, undefined, { signal }).catch(() => undefined);
         await this.#look();
         onProgress(this.#written());
         if (this.#open.size > 0 && this.#failure !== undefined) throw this.#failure.error;
-        if (poll % POLLS_PER_CHECK === 0) this.#talk(async () => this.#check());
+        if (poll % POLLS_PER_CHECK > 0) continue;
+        const isStandstill = this.#written() === checked;
+        checked = this.#written();
+        // Since the check before.
+        if (isStandstill && this.#isTalking) this.#explain('Redis does not answer');
+        this.#talk(async () => {
+          await this.#check();
+          const hasWorkers = !isStandstill || (await this.#queue.getWorkersCount()) > 0;
+          if (!hasWorkers) this.#explain("there is no worker; start one with 'expsyn worker'");
+        });
       }
     } catch (error) {
       await this.#withdraw();
@@ -106,6 +122,11 @@ class Submission {
       .finally(() => {
         this.#isTalking = false;
       });
+  }
+
+  #explain(reason: string): void {
+    if (!this.#hasExplained) this.#options.onStandstill(reason);
+    this.#hasExplained = true;
   }
 
   #written(): number {

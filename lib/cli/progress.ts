@@ -58,6 +58,11 @@ export class ProgressDisplay {
     if (isInherited) this.#inherited += samples;
   }
 
+  /** Writes a line, in place of the bar, which is drawn again below it. */
+  say(text: string): void {
+    this.#stream.write(`${this.#bar === undefined ? '' : '\r\x1b[K'}${text}\n`);
+  }
+
   stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;

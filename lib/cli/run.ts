@@ -169,7 +169,11 @@ async function computeOnQueue(
         samples.written = written;
       };
       const stop = AbortSignal.any([signal, lost]);
-      const isComplete = await runOnQueue(address, run, { signal: stop, onProgress });
+      const onStandstill = (reason: string): void => {
+        display.say(`Nothing of ${request.out} is computed at the moment, since ${reason}.`);
+      };
+      const options = { signal: stop, onProgress, onStandstill };
+      const isComplete = await runOnQueue(address, run, options);
       if (!isComplete) throw whyStopped(stop);
     });
   } finally {
