@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { lockFolder } from '../lib/batch/lock';
-import { writeNpyFile } from '../lib/formats/npy';
+import { encodeHeader, writeNpyFile } from '../lib/formats/npy';
 import { Command, expsyn, succeed } from './command-line';
 import { contentOf, emptyFolders, unfinishedFile } from './folders';
 import { spikes } from './oracle';
@@ -140,6 +140,21 @@ describe('a run that meets a fault', function () {
     if (size > 1e14)
       assert.match(err, /^Expected 800 TB of free space for isyn\.npy but its disk has/);
     else assert.match(err, /not complete/);
+  });
+
+  it('refuses chunks that are too large before it begins', async () => {
+    const header = encodeHeader('|u1', [300_000_000, 1]);
+    await writeFile('long.npy', header);
+    // A file with holes: it takes no room.
+    await truncate('long.npy', header.length + 300_000_000);
+    const args = ['long.npy', '--steps', '300000000', '--no-plot', '--out', 'isyn.zarr'];
+    const { code, err } = await expsyn(...args);
+    assert.equal(code, 2);
+    assert.match(
+      err,
+      /^Expected chunks of less than 2 GiB for .* --out but .* --steps, or .*\.\n$/,
+    );
+    assert.deepEqual(await readdir('.'), ['long.npy']);
   });
 
   it('keeps what was done when the disk is full, and goes on when there is room', async function () {

@@ -1,6 +1,7 @@
 /** Turns what the user wants into a job. */
 import { CommandError, UsageError } from '../errors';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
+import { MAX_CHUNK_BYTES } from '../formats/zarr';
 import {
   encodeInfinity,
   type InputSpecification,
@@ -52,6 +53,7 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
   });
   const nSteps = Math.min(timesteps, blocks.stepsPerBlock + (blocks.history ?? 0));
   const chunkShape = output.format === 'zarr' ? planChunkShape(shape, blocks) : undefined;
+  if (chunkShape !== undefined) requireSmallChunks(chunkShape, settings);
   return {
     class: 'ExpSynJob',
     version: 1,
@@ -71,6 +73,15 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
         ? planQueueShards(shape, blocks, chunkShape)
         : planLocalShards(shape, blocks, chunkShape),
   };
+}
+
+function requireSmallChunks(chunkShape: readonly number[], { dtype }: SynapseSettings): void {
+  const bytes = chunkShape.reduce((product, axis) => product * axis, dtype === 'float64' ? 8 : 4);
+  if (bytes <= MAX_CHUNK_BYTES) return;
+  throw new UsageError(
+    `Expected chunks of less than 2 GiB for the Zarr array of --out but received shape ` +
+      `(${chunkShape.join(', ')}); give a smaller --steps, or the name of a .npy file.`,
+  );
 }
 
 /** N is the last axis; one column is given to as many channels as there are taus. */

@@ -7,6 +7,7 @@
  * and encodes the chunks is zarrita. It trusts what it reads, so the document is judged here before
  * it gets it, and each codec is given what it needs to notice a damaged chunk.
  */
+export { MAX_CHUNK_BYTES } from './zarr/judge';
 export { type ZarrDescription } from './zarr/metadata';
 export { createZarr, openZarrSink, type ZarrOptions, updateZarrAttributes } from './zarr/sink';
 export { describeZarr, openZarrSource } from './zarr/source';
