@@ -1,17 +1,7 @@
 /** Keeps two processes from running the same run. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import {
-  link,
-  open,
-  readFile,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  utimes,
-  type FileHandle,
-} from 'node:fs/promises';
+import { mkdir, open, readFile, rm, rmdir, stat, utimes, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -155,17 +145,26 @@ async function takeFromTheDead(path: string, out: string): Promise<void> {
       `Expected no other process to be writing ${out} but process ${holder.name} is; wait for it.`,
     );
   }
-  const aside = `${path}.${randomUUID()}`;
+  // Among those who take it, or one that is new would be removed for the one that was read.
+  const claim = `${path}.taken`;
   try {
-    await rename(path, aside);
+    await mkdir(claim);
   } catch (error) {
     if (isMissing(error)) return;
-    throw error;
+    if (!hasCode(error, 'EEXIST')) throw error;
+    await sleep(POLL_INTERVAL);
+    const found = await stat(claim).catch(() => undefined);
+    // Of a process that was killed just then.
+    const isLeft = found !== undefined && Date.now() - found.mtimeMs > WRITTEN_AFTER;
+    if (isLeft) await rmdir(claim).catch(() => undefined);
+    return;
   }
-  // Another process may have done the same and locked the folder before this one's rename.
-  const taken = await readFile(aside, 'utf8');
-  if (taken !== holder.text) await link(aside, path).catch(() => undefined);
-  await rm(aside, { force: true });
+  try {
+    const text = await readFile(path, 'utf8').catch(() => undefined);
+    if (text === holder.text) await rm(path, { force: true });
+  } finally {
+    await rmdir(claim).catch(() => undefined);
+  }
 }
 
 /** Who holds a lock, without a name while it is being written; undefined when there is none. */
