@@ -200,6 +200,15 @@ for code in ['|b1','|i1','<i2','>i2','<u2','>u2','<i4','>i4','<u4','>u4','<i8','
       assert.equal(code, 1);
       assert.match(err, /^Expected a file but fifo\.npy is a /);
     }
+    execFileSync('mkfifo', ['fifo.txt']);
+    for (const args of [
+      ['info', 'fifo.npy'],
+      ['raster.npy', '--tau', 'fifo.txt', '--out', 'isyn.npy'],
+    ]) {
+      const { code, err } = await expsyn(...args);
+      assert.equal(code, 1);
+      assert.match(err, /^Expected a file but fifo\.(npy|txt) is a /);
+    }
     const drawn = await expsyn('raster.npy', '--out', '-', '--plot', 'a.svg');
     assert.deepEqual([drawn.code, drawn.out], [2, '']);
 

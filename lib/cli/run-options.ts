@@ -5,6 +5,7 @@ import type { OutputSpecification, SynapseSettings } from '../batch/job';
 import type { InputDescription } from '../batch/open-source';
 import { CommandError, fileError, UsageError } from '../errors';
 import { readNpyFile } from '../formats/npy';
+import { requireFile } from '../formats/npy-file';
 import { parseTime, parseTimes } from './times';
 
 /** The flags as commander gives them. */
@@ -222,6 +223,7 @@ async function readTaus(text: string): Promise<number[]> {
   if (/\.(txt|csv)$/i.test(text)) {
     let content: string;
     try {
+      await requireFile(text);
       content = await readFile(text, 'utf8');
     } catch (error) {
       throw fileError('read', text, error);

@@ -326,6 +326,7 @@ class NpySink implements CurrentsSink {
 /** What a .npy file says about itself, and its size in bytes. */
 export async function openNpyLayout(path: string): Promise<{ layout: NpyLayout; bytes: number }> {
   try {
+    await requireFile(path);
     const file = await open(path, 'r');
     try {
       const layout = await readNpyLayout(file, path);
