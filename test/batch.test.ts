@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import {
   copyFile,
+  lstat,
   mkdir,
   readdir,
   readFile,
@@ -572,6 +573,23 @@ describe('an output that is there already', () => {
     await succeed('raster.npy', '--out', 'elsewhere/isyn.npy', '--no-plot');
     await symlink('elsewhere/isyn.npy', 'link.npy');
     assert.match(await succeed('info', 'link.npy'), /made by/);
+  });
+
+  it('goes where a link leads, also when nothing is there yet', async () => {
+    await writeSmall();
+    await mkdir('elsewhere');
+    for (const ending of ['npy', 'zarr']) {
+      await symlink(`elsewhere/second.${ending}`, `first.${ending}`);
+      await symlink(`isyn.${ending}`, `elsewhere/second.${ending}`);
+      await succeed('raster.npy', '--out', `first.${ending}`, '--no-plot');
+      assert.ok(existsSync(`elsewhere/isyn.${ending}`));
+      assert.ok((await lstat(`first.${ending}`)).isSymbolicLink());
+      assert.ok((await lstat(`elsewhere/second.${ending}`)).isSymbolicLink());
+      await symlink(`loop.${ending}`, `loop.${ending}`);
+      const { code, err } = await expsyn('raster.npy', '--out', `loop.${ending}`, '--no-plot');
+      assert.equal(code, 1);
+      assert.match(err, /^Could not [^\n]* links go round in a circle\.\n$/);
+    }
   });
 
   it('takes little memory, however many steps and channels there are', async function () {

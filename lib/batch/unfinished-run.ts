@@ -48,7 +48,7 @@ export async function resolveOutput(out: string, format: 'npy' | 'zarr'): Promis
   const absolute = resolve(out);
   if (format === 'npy') return resolveTarget(absolute);
   const found = await stat(absolute).catch(() => undefined);
-  if (found === undefined) return absolute;
+  if (found === undefined) return resolveTarget(absolute);
   const foreign = found.isDirectory() ? await findForeign(absolute) : 'a file';
   if (foreign === undefined) return realpath(absolute);
   throw new CommandError(

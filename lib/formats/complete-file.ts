@@ -1,7 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { mkdir, open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { rmSync, type Stats } from 'node:fs';
+import {
+  mkdir,
+  open,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  type FileHandle,
+} from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 
 import { CommandError, fileError, hasCode } from '../errors';
 
@@ -50,16 +59,30 @@ export function temporaryPathOf(target: string): string {
   return join(dirname(target), name);
 }
 
-/** Where a symbolic link leads; a device or folder is refused, since renaming would replace it. */
+/**
+ * Where a symbolic link leads, be it to nothing yet; a device or folder is refused, since renaming
+ * would replace it.
+ */
 export async function resolveTarget(path: string): Promise<string> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined) return path;
+  let found: Stats;
+  try {
+    found = await stat(path);
+  } catch (error) {
+    if (hasCode(error, 'ELOOP')) throw fileError('write', path, error);
+    return followLinks(path);
+  }
   if (!found.isFile()) {
     throw new CommandError(
       `Expected the name of a file to write but ${path} is a folder or a device.`,
     );
   }
   return realpath(path);
+}
+
+/** The name at the end of links that go round in no circle. */
+async function followLinks(path: string): Promise<string> {
+  const next = await readlink(path).catch(() => undefined);
+  return next === undefined ? path : followLinks(resolve(await realpath(dirname(path)), next));
 }
 
 /**
