@@ -4,9 +4,10 @@ import { inflateSync } from 'node:zlib';
 
 import { makeExampleRaster } from '../lib/cli/example-raster';
 import { drawFigure, type Recording } from '../lib/cli/figure';
+import { loadRecording } from '../lib/cli/plot-output';
 import { encodePng } from '../lib/cli/png';
 import { reduceToGrid, traceOf } from '../lib/cli/reduction';
-
+import type { RasterSource } from '../lib/formats/raster-source';
 import { isCommandError } from './command-errors';
 
 describe('example raster', () => {
@@ -288,6 +289,26 @@ describe('figure', () => {
     checkSvg(currents);
     assert.ok(!currents.includes('Spike raster') && currents.includes('Synaptic current'));
     assert.ok(currents.includes('>channel 2<') && !currents.includes('>channel 1<'));
+  });
+
+  it('refuses a part that might not fit the memory', async () => {
+    const source: RasterSource = {
+      identity: { path: '/a.npy', format: 'npy', bytes: 0, modified: '', fingerprint: '' },
+      shape: [1, 1e6, 1000],
+      nAxes: 2,
+      type: 'uint8',
+      itemBytes: 1,
+      isInterleaved: false,
+      read: () => Promise.reject(new Error('it is not read')),
+      close: () => Promise.resolve(),
+    };
+    const request = { input: source, output: undefined, tau: undefined, dt: 1e-3, name: 'a.npy' };
+    await assert.rejects(
+      loadRecording({ ...request, steps: { begin: 0, end: 200_000 } }),
+      isCommandError(
+        /^Expected at most 100000000 samples .* received 200000000 in a\.npy; draw less/,
+      ),
+    );
   });
 
   it('refuses to draw nothing', async () => {

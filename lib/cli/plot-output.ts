@@ -1,6 +1,7 @@
 /** Reads what a picture shows, and draws it: rasters and currents may be larger than memory. */
 import { extname } from 'node:path';
 
+import { CommandError } from '../errors';
 import { writeCompleteFile } from '../formats/complete-file';
 import type { Range, RasterSource } from '../formats/raster-source';
 import type { Stimulus } from './example-raster';
@@ -9,6 +10,9 @@ import { rasterise } from './picture';
 
 /** Samples that a picture is drawn from at most; the first ones where there are more. */
 export const MOST_SAMPLES = 2e7;
+
+/** Where the user chooses the part; more might not fit the memory. */
+const MOST_CHOSEN_SAMPLES = 1e8;
 
 /** What is to be drawn. */
 export interface PictureRequest {
@@ -36,13 +40,20 @@ export async function loadRecording(request: PictureRequest): Promise<Recording>
   const width = Math.max(1, channels.end - channels.begin);
   const most = Math.floor(MOST_SAMPLES / width);
   const steps = request.steps ?? { begin: 0, end: Math.min(timesteps, most) };
+  const nSteps = steps.end - steps.begin;
+  if (nSteps * width > MOST_CHOSEN_SAMPLES) {
+    throw new CommandError(
+      `Expected at most ${MOST_CHOSEN_SAMPLES} samples for a picture but received ` +
+        `${nSteps * width} in ${name}; draw less of it with --from, --to and --channels.`,
+    );
+  }
   const read = async (source: RasterSource): Promise<PartialArray> => {
     const own = source.shape[2] === 1 && columns > 1 ? { begin: 0, end: 1 } : channels;
-    const isEmpty = batches === 0 || steps.end === steps.begin;
+    const isEmpty = batches === 0 || nSteps === 0;
     const region = { batches: { begin: item, end: item + 1 }, steps, channels: own };
     return {
       data: isEmpty ? new Uint8Array(0) : await source.read(region),
-      timesteps: isEmpty ? 0 : steps.end - steps.begin,
+      timesteps: isEmpty ? 0 : nSteps,
       columns: own.end - own.begin,
       type: source.type,
     };
