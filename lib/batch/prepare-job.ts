@@ -12,6 +12,9 @@ import {
 import { planBlocks, planChunkShape, planLocalShards, planQueueShards } from './plan';
 import { chooseMethod, describeSynapses } from './synapses';
 
+/** Of one module. */
+const MOST_CHANNELS = 2 ** 24;
+
 /** What the user wants; the seed is drawn where none is given. */
 export interface JobRequest {
   software: string;
@@ -35,6 +38,11 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
   const [batches, timesteps, columns] = source.shape;
   const given = request.settings;
   const synapses = countSynapses(source, given.tau.length, request.name);
+  if (synapses > MOST_CHANNELS) {
+    throw new CommandError(
+      `Expected at most ${MOST_CHANNELS} channels for ${request.name} but received ${synapses}.`,
+    );
+  }
   const shape: Job['shape'] = [batches, timesteps, synapses];
   if (!Number.isSafeInteger(batches * timesteps * synapses * 8)) {
     throw new CommandError(

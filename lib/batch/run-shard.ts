@@ -180,7 +180,17 @@ class ShardRun {
   #allocate(bytes: number): SharedArrayBuffer {
     const index = this.#spare.findIndex(({ byteLength }) => byteLength >= bytes);
     const [found] = index < 0 ? [] : this.#spare.splice(index, 1);
-    return found ?? new SharedArrayBuffer(bytes);
+    if (found !== undefined) return found;
+    try {
+      return new SharedArrayBuffer(bytes);
+    } catch (cause) {
+      const { stepsPerBlock, history = 0 } = this.#job.blocks;
+      throw new CommandError(
+        `Expected a block of ${stepsPerBlock + history} steps to fit the memory but it takes ` +
+          `${bytes} bytes; give fewer with --steps, or a shorter window.`,
+        { cause },
+      );
+    }
   }
 
   #allocateOutput(length: number): CurrentsArray {
