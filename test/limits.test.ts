@@ -7,6 +7,21 @@ import { Command, expsyn } from './command-line';
 import { emptyFolders } from './folders';
 import { headerOf, npyOf } from './npy-bytes';
 
+describe('a run into a pipe', () => {
+  emptyFolders();
+
+  it('refuses items that the file holds interleaved', async () => {
+    const file = npyOf(headerOf('|u1', '(2, 300, 5)', true), new Uint8Array(3000));
+    await writeFile('raster.npy', file);
+    const { code, err } = await expsyn('raster.npy', '--steps', '50', '--out', '-');
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      /^Expected C order in raster\.npy [^\n]* but received Fortran order; [^\n]*\.\n$/,
+    );
+  });
+});
+
 describe('a run that is too large', () => {
   const work = emptyFolders();
 

@@ -59,6 +59,12 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
     isChunked: output.format === 'zarr',
     stepsPerBlock: request.stepsPerBlock,
   });
+  if (output.format === 'pipe' && blocks.batchesPerBlock > 1 && blocks.stepsPerBlock < timesteps) {
+    throw new CommandError(
+      `Expected C order in ${request.name} for a pipe as the output, which takes one batch item ` +
+        'after the other, but received Fortran order; give a file for --out, or save the input in C order.',
+    );
+  }
   const nSteps = Math.min(timesteps, blocks.stepsPerBlock + (blocks.history ?? 0));
   const chunkShape = output.format === 'zarr' ? planChunkShape(shape, blocks) : undefined;
   if (chunkShape !== undefined) requireSmallChunks(chunkShape, settings);
