@@ -3,6 +3,7 @@
  * follows the specification, for format 3. Of Debian: python3-numpy, python3-numcodecs, python3-zarr.
  */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -398,6 +399,19 @@ describe('zarr', () => {
       assert.ok(gone.every((element) => element === 0));
     });
 
+    it('is told from itself after a change of any chunk', async () => {
+      const options = { chunks: [1, 1], codecs: [BYTES] };
+      const { path } = await writeInPython(3, [40, 30], 'uint8', options);
+      const before = (await openZarrSource(path)).identity;
+      const chunk = join(path, 'c/17/3');
+      await utimes(chunk, new Date(), new Date(0));
+      const after = (await openZarrSource(path)).identity;
+      assert.equal(after.modified, before.modified);
+      assert.notEqual(after.fingerprint, before.fingerprint);
+      await writeFile(join(path, 'notes.txt'), 'of the user');
+      assert.deepEqual((await openZarrSource(path)).identity, after);
+    });
+
     it('is told from others and from itself after a change', async () => {
       const options = { chunks: [3, 4], codecs: [BYTES] };
       const { path } = await writeInPython(3, [300, 8], 'float64', options);
@@ -412,7 +426,7 @@ describe('zarr', () => {
       await utimes(chunk, new Date(), new Date(4e12));
       const touched = (await openZarrSource(path)).identity;
       assert.equal(touched.modified, '4000000000000000000');
-      assert.equal(touched.fingerprint, identity.fingerprint);
+      assert.notEqual(touched.fingerprint, identity.fingerprint);
       await writeFile(chunk, Buffer.alloc(96, 1));
       assert.notEqual((await openZarrSource(path)).identity.fingerprint, identity.fingerprint);
       await rm(chunk);
@@ -1030,7 +1044,10 @@ describe('zarr', () => {
               /bytes=([0-9]+)-([0-9]+)/.exec(request.headers.range ?? '') ?? [];
             const isPart = begin !== undefined && manner !== 'no ranges';
             const body = isPart ? bytes.subarray(Number(begin), Number(end) + 1) : bytes;
-            response.writeHead(isPart ? 206 : 200, { 'Content-Length': body.length });
+            response.writeHead(isPart ? 206 : 200, {
+              'Content-Length': body.length,
+              ETag: `"${createHash('sha256').update(bytes).digest('hex')}"`,
+            });
             if (request.method === 'HEAD') return response.end();
             if (manner !== 'half' || !isChunk) return response.end(body);
             response.write(body.subarray(0, body.length >> 1));
@@ -1068,6 +1085,20 @@ describe('zarr', () => {
       assert.equal(identity.modified, '');
       assert.equal(identity.bytes, 3 * 11 * 7 * 4);
       assert.equal((await describeZarr(addressOf(second.path))).zarrFormat, 2);
+    });
+
+    it('is told from itself by what the server says of chunks', async () => {
+      const options = { chunks: [1, 5], codecs: [BYTES] };
+      const { path } = await writeInPython(3, [7, 5], 'uint8', options);
+      const before = (await openZarrSource(addressOf(path))).identity;
+      assert.deepEqual((await openZarrSource(addressOf(path))).identity, before);
+      await writeFile(join(path, 'c/3/0'), Uint8Array.of(9, 9, 9, 9, 9));
+      const after = (await openZarrSource(addressOf(path))).identity;
+      assert.notEqual(after.fingerprint, before.fingerprint);
+      manner = 405;
+      const silent = (await openZarrSource(addressOf(path))).identity;
+      await rm(join(path, 'c/3/0'));
+      assert.notDeepEqual((await openZarrSource(addressOf(path))).identity, silent);
     });
 
     it('reads shards from servers that know parts of files and from others', async () => {

@@ -31,7 +31,7 @@ import {
   rowMajor,
   toTriple,
 } from './regions';
-import { FolderStore, MissingChunkError, type ZarrStore, openStore } from './stores';
+import { MissingChunkError, type ZarrStore, openStore } from './stores';
 
 const SAMPLES = 64;
 
@@ -85,25 +85,17 @@ function sampleKeys({ shape, chunkShape, keyEncoding }: ZarrMetadata): string[] 
   });
 }
 
-/** Of an address only the document is sampled. A change that keeps all the samples is not seen. */
 async function identify(store: ZarrStore, metadata: ZarrMetadata): Promise<InputIdentity> {
   const { document, shape, itemBytes } = metadata;
   const hash = createHash('sha256').update(document.bytes);
-  const bytes = sizeOf(shape) * itemBytes;
-  if (!(store instanceof FolderStore)) {
-    const fingerprint = hash.digest('hex');
-    return { path: store.location, format: 'zarr', bytes, modified: '', fingerprint };
-  }
-  let modified = (await store.sample(document.name))?.changed ?? 0n;
-  for (const key of sampleKeys(metadata)) {
-    const sample = await store.sample(key);
-    hash.update(`\n${key} ${sample === undefined ? 'missing' : sample.size}\n`);
-    if (sample === undefined) continue;
-    hash.update(sample.start);
-    if (sample.changed > modified) modified = sample.changed;
-  }
-  const fingerprint = hash.digest('hex');
-  return { path: store.folder, format: 'zarr', bytes, modified: `${modified}`, fingerprint };
+  const modified = await store.identify(document.name, sampleKeys(metadata), hash);
+  return {
+    path: store.place,
+    format: 'zarr',
+    bytes: sizeOf(shape) * itemBytes,
+    modified,
+    fingerprint: hash.digest('hex'),
+  };
 }
 
 class ZarrSource implements RasterSource {

@@ -1,5 +1,6 @@
 /** Where an array lies: in a folder, or behind an address. */
-import { open, stat } from 'node:fs/promises';
+import type { Hash } from 'node:crypto';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 import type { AbsolutePath, AsyncReadable, RangeQuery } from 'zarrita' with {
@@ -14,8 +15,14 @@ import { MAX_CHUNK_BYTES } from './judge';
 import { loadZarrita } from './library';
 
 const MAX_METADATA_BYTES = 2 ** 26;
-/** What of a chunk's file identifies it. */
+/** What of the content of a chunk's file identifies it. */
 const SAMPLE_BYTES = 4096;
+/** Files that the system is asked about at the same time. */
+const FILES_AT_ONCE = 256;
+/** Requests that are sent at the same time. */
+const REQUESTS_AT_ONCE = 8;
+/** Names of chunks, and of the folders that they lie in. */
+const CHUNK_NAME = /^(c|(c\.)?\d+(\.\d+)*)$/;
 
 /** Whether an array is asked for by an address and not by a folder. */
 export function isAddress(location: string): boolean {
@@ -25,6 +32,16 @@ export function isAddress(location: string): boolean {
 /** Where an array lies: zarrita's way to its chunks. */
 export interface ZarrStore extends AsyncReadable {
   readonly location: string;
+  /** The location as it is from everywhere: an absolute path, or the address. */
+  readonly place: string;
+  /**
+   * Tells a hash what tells the chunks from others.
+   *
+   * @param document The name of the array's document.
+   * @param keys The names of some chunks.
+   * @returns When anything was last changed, in nanoseconds since 1970; '' where that is not known.
+   */
+  identify(document: string, keys: readonly string[], hash: Hash): Promise<string>;
   /** The content of a file beside the chunks; undefined when there is none. */
   metadata(name: string): Promise<Uint8Array | undefined>;
   /** @throws MissingChunkError when there is no such file. */
@@ -51,11 +68,28 @@ function offsetIn(range: RangeQuery, fileBytes: number): { offset: number; lengt
 export class FolderStore implements ZarrStore {
   constructor(
     readonly location: string,
-    readonly folder: string,
+    readonly place: string,
   ) {}
 
+  /** By the size and the time of the last change of every file, and the first bytes of some. */
+  async identify(document: string, keys: readonly string[], hash: Hash): Promise<string> {
+    let modified = (await stat(join(this.place, document), { bigint: true })).mtimeNs;
+    for await (const { key, size, mtimeNs } of filesIn(this.place)) {
+      hash.update(`\n${key} ${size} ${mtimeNs}`);
+      if (mtimeNs > modified) modified = mtimeNs;
+    }
+    for (const key of keys) {
+      const start = await this.#read(join(this.place, key), (size) => ({
+        offset: 0,
+        length: Math.min(size, SAMPLE_BYTES),
+      }));
+      hash.update(start ?? 'missing');
+    }
+    return `${modified}`;
+  }
+
   async metadata(name: string): Promise<Uint8Array | undefined> {
-    return this.#read(join(this.folder, name), (size) => {
+    return this.#read(join(this.place, name), (size) => {
       if (size <= MAX_METADATA_BYTES) return { offset: 0, length: size };
       throw new CommandError(
         `Expected at most ${MAX_METADATA_BYTES} bytes in ${name} of ${this.location} but received ` +
@@ -65,7 +99,7 @@ export class FolderStore implements ZarrStore {
   }
 
   async get(key: AbsolutePath): Promise<Uint8Array> {
-    const bytes = await this.#read(join(this.folder, key), (size) => {
+    const bytes = await this.#read(join(this.place, key), (size) => {
       if (size <= MAX_CHUNK_BYTES) return { offset: 0, length: size };
       throw new DamagedChunkError('its file has 2 GiB or more');
     });
@@ -74,25 +108,7 @@ export class FolderStore implements ZarrStore {
   }
 
   async getRange(key: AbsolutePath, range: RangeQuery): Promise<Uint8Array | undefined> {
-    return this.#read(join(this.folder, key), (size) => offsetIn(range, size));
-  }
-
-  /** Size, time of the last change in nanoseconds, and the first bytes of a chunk's file. */
-  async sample(
-    key: string,
-  ): Promise<{ size: bigint; changed: bigint; start: Uint8Array } | undefined> {
-    const path = join(this.folder, key);
-    const start = await this.#read(path, (size) => ({
-      offset: 0,
-      length: Math.min(size, SAMPLE_BYTES),
-    }));
-    if (start === undefined) return undefined;
-    try {
-      const { size, mtimeNs } = await stat(path, { bigint: true });
-      return { size, changed: mtimeNs, start };
-    } catch (error) {
-      throw fileError('read', path, error);
-    }
+    return this.#read(join(this.place, key), (size) => offsetIn(range, size));
   }
 
   async #read(
@@ -119,6 +135,28 @@ export class FolderStore implements ZarrStore {
   }
 }
 
+/** The files of chunks in a folder and those in it, in an order that depends on the names alone. */
+async function* filesIn(
+  folder: string,
+  prefix = '',
+): AsyncGenerator<{ key: string; size: bigint; mtimeNs: bigint }> {
+  const names = (await readdir(join(folder, prefix)))
+    .filter((name) => CHUNK_NAME.test(name))
+    .sort();
+  for (let begin = 0; begin < names.length; begin += FILES_AT_ONCE) {
+    const keys = names.slice(begin, begin + FILES_AT_ONCE).map((name) => prefix + name);
+    // What cannot be told now is told when the chunk is read.
+    const found = await Promise.all(
+      keys.map((key) => stat(join(folder, key), { bigint: true }).catch(() => undefined)),
+    );
+    for (const [index, key] of keys.entries()) {
+      const entry = found[index];
+      if (entry?.isDirectory() === true) yield* filesIn(folder, `${key}/`);
+      else if (entry !== undefined) yield { key, size: entry.size, mtimeNs: entry.mtimeNs };
+    }
+  }
+}
+
 /** What lies behind an address. */
 class AddressStore implements ZarrStore {
   readonly #store: Zarrita.FetchStore;
@@ -128,6 +166,33 @@ class AddressStore implements ZarrStore {
     zarrita: typeof Zarrita,
   ) {
     this.#store = new zarrita.FetchStore(location);
+  }
+
+  get place(): string {
+    return this.location;
+  }
+
+  /** By what the server says of some chunks, if it does. */
+  async identify(_document: string, keys: readonly string[], hash: Hash): Promise<string> {
+    for (let begin = 0; begin < keys.length; begin += REQUESTS_AT_ONCE) {
+      const some = keys.slice(begin, begin + REQUESTS_AT_ONCE);
+      for (const text of await Promise.all(some.map((key) => this.#describe(key)))) {
+        hash.update(`\n${text}`);
+      }
+    }
+    return '';
+  }
+
+  /** What a server says of a file, but for its content. */
+  async #describe(key: string): Promise<string> {
+    const address = new URL(this.location);
+    address.pathname = `${address.pathname.replace(/\/$/, '')}/${key}`;
+    const { ok, status, headers } = await this.#fetch(`/${key}`, () =>
+      fetch(address, { method: 'HEAD' }),
+    );
+    // Servers that do not know this request at all say so, always in the same way.
+    if (!ok) return `${status}`;
+    return ['etag', 'last-modified', 'content-length'].map((name) => headers.get(name)).join();
   }
 
   async metadata(name: string): Promise<Uint8Array | undefined> {
