@@ -20,6 +20,18 @@ export class DamagedRunError extends CommandError {
   }
 }
 
+/** An input was changed while a run read it: the output would be of neither the one nor the other. */
+export class ChangedInputError extends CommandError {
+  override readonly name = 'ChangedInputError';
+
+  constructor(input: string) {
+    super(
+      `Expected ${input} to stay as it is while the run reads it but it has changed; what is done is ` +
+        'kept, so give it as it was with --resume, or begin anew with --restart.',
+    );
+  }
+}
+
 /** A run that was asked to end on the way: exit code 130 for SIGINT, 143 for SIGTERM. */
 export class InterruptedError extends CommandError {
   override readonly name = 'InterruptedError';

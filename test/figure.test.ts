@@ -294,6 +294,7 @@ describe('figure', () => {
   it('refuses a part that might not fit the memory', async () => {
     const source: RasterSource = {
       identity: { path: '/a.npy', format: 'npy', bytes: 0, modified: '', fingerprint: '' },
+      identify: () => Promise.reject(new Error('nobody asks')),
       shape: [1, 1e6, 1000],
       nAxes: 2,
       type: 'uint8',

@@ -187,6 +187,20 @@ describe('a run that is interrupted', function () {
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy', '--restart');
   });
 
+  it('is not published when its input was changed meanwhile', async () => {
+    await writeRaster();
+    const args = ['raster.npy', ...FLAGS, '--out', 'isyn.npy'];
+    const command = new Command(['run', ...args], { cwd: work.path });
+    await waitFor('.isyn.npy.part/job.json');
+    const { mtime } = await stat('raster.npy');
+    await utimes('raster.npy', mtime, new Date(0));
+    assert.equal((await command.ended).code, 1);
+    assert.match(command.err, /^Expected raster\.npy to stay as it is [^\n]*--restart\.\n$/);
+    assert.ok(!existsSync('isyn.npy'));
+    assert.match((await expsyn(...args, '--resume')).err, /raster\.npy has changed since/);
+    await succeed(...args, '--restart');
+  });
+
   it('goes on without being told the options again', async () => {
     await writeRaster();
     await succeed('raster.npy', ...FLAGS, '--out', 'expected.npy');

@@ -17,11 +17,18 @@ import {
   unfinishedFolderOf,
   UnfinishedRun,
 } from '../batch/unfinished-run';
-import { CommandError, DamagedRunError, InterruptedError, UsageError } from '../errors';
+import {
+  ChangedInputError,
+  CommandError,
+  DamagedRunError,
+  InterruptedError,
+  UsageError,
+} from '../errors';
 import { isThere } from '../formats/complete-file';
 import type { CurrentsSink } from '../formats/currents-sink';
 import { sizeOfNpy } from '../formats/npy-file';
 import { PipeSink } from '../formats/npy-pipe';
+import { isSameInput } from '../formats/raster-source';
 import { formatBytes } from './numbers';
 import { prepare, type Prepared } from './prepare-run';
 import { present, type Outcome } from './present-run';
@@ -123,6 +130,8 @@ async function runToEnd(
   try {
     const outcome = await computeRun(request, prepared, run, lost, context);
     lost.throwIfAborted();
+    const { identity, identify } = prepared.source;
+    if (!isSameInput(identity, await identify())) throw new ChangedInputError(prepared.inputPath);
     const fingerprint = await run.fingerprint();
     await run.publish(out, makeProvenance(run.job, context.args, fingerprint));
     return outcome;
@@ -279,7 +288,8 @@ async function withAdvice(
   request: RunRequest,
   run: UnfinishedRun,
 ): Promise<unknown> {
-  if (!(error instanceof CommandError) || error instanceof DamagedRunError) return error;
+  const isComplete = error instanceof DamagedRunError || error instanceof ChangedInputError;
+  if (!(error instanceof CommandError) || isComplete) return error;
   const progress = await run.progress().catch(() => undefined);
   if (progress === undefined) {
     // The disk itself has failed.

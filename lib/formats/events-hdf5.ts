@@ -46,7 +46,8 @@ export async function openEventsHdf5(
   patience = PATIENCE,
 ): Promise<RasterSource> {
   const absolute = resolve(path);
-  const identity = await identifyHdf5(absolute, path, options);
+  const identify = () => identifyHdf5(absolute, path, options);
+  const identity = await identify();
   const reader = await ListsReader.open(absolute, path, [TIMES, UNITS], patience);
   try {
     const samples = new Samples(reader, path);
@@ -55,7 +56,7 @@ export async function openEventsHdf5(
     const check = new EventCheck(binning, path);
     const lengths = await checkSamples(samples, check);
     const shape = [samples.length, ...check.shape] as const;
-    return new EventsHdf5Source(identity, {
+    return new EventsHdf5Source(identity, identify, {
       name: path,
       shape,
       samples,
@@ -230,6 +231,7 @@ class EventsHdf5Source implements RasterSource {
 
   constructor(
     readonly identity: InputIdentity,
+    readonly identify: () => Promise<InputIdentity>,
     content: {
       name: string;
       shape: readonly [number, number, number];

@@ -14,7 +14,7 @@ import {
   type Binning,
   type EventOptions,
 } from './event-files';
-import { identifyFile } from './fingerprint';
+import { identifyFile, identifyPath } from './fingerprint';
 import { decodeBytes, readBytes, readNpyLayout, type NpyLayout } from './npy';
 import { requireFile } from './npy-file';
 import type { InputIdentity, RasterSource, Region } from './raster-source';
@@ -45,7 +45,9 @@ export async function openEventsNpy(path: string, options: EventOptions): Promis
     const layout = await readNpyLayout(file, path);
     const list = new EventList(file, path, layout);
     const binning = binningOf(options, layout.code);
-    const identity = await identifyFile(file, absolute, 'events', describeOptions(options));
+    const reading = describeOptions(options);
+    const identity = await identifyFile(file, absolute, 'events', reading);
+    const identify = () => identifyPath(absolute, 'events', reading);
     const check = new EventCheck(binning, path);
     const firstSteps = await checkEvents(list, check);
     const [timesteps, channels] = check.shape;
@@ -53,7 +55,8 @@ export async function openEventsNpy(path: string, options: EventOptions): Promis
       firstSteps === undefined
         ? await sortedEvents(list, binning, timesteps)
         : new EventsInFile(list, firstSteps, binning);
-    return new EventsNpySource(file, path, [1, timesteps, channels], identity, events);
+    const shape = [1, timesteps, channels] as const;
+    return new EventsNpySource(file, path, shape, identity, identify, events);
   } catch (error) {
     await file?.close();
     throw fileError('read', path, error);
@@ -290,6 +293,7 @@ class EventsNpySource implements RasterSource {
     name: string,
     readonly shape: readonly [number, number, number],
     readonly identity: InputIdentity,
+    readonly identify: () => Promise<InputIdentity>,
     events: Events,
   ) {
     this.#file = file;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 
+import { fileError } from '../errors';
 import { readBytes } from './npy';
 import type { InputIdentity } from './raster-source';
 
@@ -36,4 +37,21 @@ export async function identifyFile(
     hash.update(await readBytes(file, position, length, path));
   }
   return { path, format, bytes, modified: `${mtimeNs}`, fingerprint: hash.digest('hex') };
+}
+
+/** What now has a name; see identifyFile(). */
+export async function identifyPath(
+  path: string,
+  format: InputIdentity['format'],
+  reading?: string,
+): Promise<InputIdentity> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    return await identifyFile(file, path, format, reading);
+  } catch (error) {
+    throw fileError('read', path, error);
+  } finally {
+    await file?.close();
+  }
 }

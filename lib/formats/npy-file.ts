@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { CommandError, DamagedRunError, fileError, isMissing } from '../errors';
 import { writeAll } from './complete-file';
 import type { CurrentsArray, CurrentsLayout, CurrentsSink } from './currents-sink';
-import { identifyFile } from './fingerprint';
+import { identifyFile, identifyPath } from './fingerprint';
 import {
   decodeBytes,
   descrOf,
@@ -90,6 +90,8 @@ class NpySource implements RasterSource {
     this.itemBytes = layout.code === 'f2' ? 4 : layout.itemBytes;
     this.isInterleaved = layout.isFortranOrder && shape[0] > 1;
   }
+
+  readonly identify = () => identifyPath(this.identity.path, 'npy');
 
   async read(region: Region, memory?: Uint8Array): Promise<NpyData> {
     try {

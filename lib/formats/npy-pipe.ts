@@ -114,6 +114,9 @@ class PipeSource implements RasterSource {
     this.identity = { path: '-', format: 'npy', bytes: dataBytes, modified: '', fingerprint: '' };
   }
 
+  /** What has come through a pipe is not there any more. */
+  readonly identify = () => Promise.resolve(this.identity);
+
   async read(region: Region): Promise<NpyData> {
     const { batches, steps, channels } = region;
     const [, timesteps, columns] = this.shape;

@@ -36,7 +36,10 @@ export function isSameInput(
 
 /** A raster of shape (B, T, N), or of (B, T, 1) for one column that every channel receives. */
 export interface RasterSource {
+  /** What the input was when it was opened. */
   readonly identity: InputIdentity;
+  /** What it is now. */
+  readonly identify: () => Promise<InputIdentity>;
   /** B, T and N (or 1). */
   readonly shape: readonly [batches: number, timesteps: number, columns: number];
   /** How many axes the file's own array has: (T,), (T, N) or (B, T, N). */

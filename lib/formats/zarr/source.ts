@@ -59,7 +59,8 @@ export async function openZarrSource(location: string): Promise<RasterSource> {
     fill_value: metadata.fill,
     attributes: {},
   });
-  return new ZarrSource(array, metadata, location, await identify(store, metadata));
+  const identifyNow = async () => identify(store, await readMetadata(store));
+  return new ZarrSource(array, metadata, location, await identify(store, metadata), identifyNow);
 }
 
 /** See ZarrDescription. */
@@ -115,6 +116,7 @@ class ZarrSource implements RasterSource {
     metadata: ZarrMetadata,
     location: string,
     readonly identity: InputIdentity,
+    readonly identify: () => Promise<InputIdentity>,
   ) {
     const { shape, type, code, itemBytes } = metadata;
     const [first = 0, second] = shape;
