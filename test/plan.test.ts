@@ -1,5 +1,6 @@
 /** How a run is cut into blocks and shards. */
 import assert from 'node:assert/strict';
+import { mkdir, truncate, writeFile } from 'node:fs/promises';
 
 import {
   blockAt,
@@ -9,7 +10,11 @@ import {
   planLocalShards,
   planQueueShards,
 } from '../lib/batch/plan';
-import type { Region } from '../lib/formats/raster-source';
+import { openSource } from '../lib/batch/open-source';
+import { prepareJob } from '../lib/batch/prepare-job';
+import { lengthOf, sizeOfRegion, type Region } from '../lib/formats/raster-source';
+import { emptyFolders } from './folders';
+import { headerOf, npyOf } from './npy-bytes';
 
 /** Every element of an array is in exactly one region. */
 function checkCover(regions: readonly Region[], shape: readonly [number, number, number]): void {
@@ -28,7 +33,24 @@ function checkCover(regions: readonly Region[], shape: readonly [number, number,
   assert.ok(covered.every((count) => count === 1));
 }
 
+/** An input that can be read in any pieces. */
+const ANYHOW = { stepsAtOnce: 1, channelsAtOnce: Infinity };
+
+const SETTINGS = {
+  tau: [0.01] as number[],
+  dt: 1e-3,
+  dtype: 'float64',
+  method: 'auto',
+  maxWindowLength: 1e6,
+  noiseStd: 0,
+  noise: 'output',
+  seed: undefined,
+  nonFinite: 'throw',
+} as const;
+
 describe('the plan of a run', () => {
+  emptyFolders();
+
   const shapes = [
     [1, 1, 1],
     [3, 100, 7],
@@ -42,11 +64,11 @@ describe('the plan of a run', () => {
       for (const windowLength of [1, 10, 90, Infinity]) {
         for (const stepsPerBlock of [undefined, 1, 7, 64, 1000]) {
           for (const isInterleaved of [false, true]) {
-            const input = { shape, windowLength, isInterleaved, stepsPerBlock };
-            const blocks = planBlocks({ ...input, isChunked: true });
+            const input = { ...ANYHOW, shape, windowLength, isInterleaved, stepsPerBlock };
+            const blocks = planBlocks({ ...input, hasLargeBlocks: true });
             const chunkShape = [blocks.batchesPerBlock, blocks.stepsPerBlock, 16] as const;
             for (const shards of [
-              planLocalShards(shape, blocks, undefined),
+              planLocalShards(shape, blocks, undefined, Infinity),
               planQueueShards(shape, blocks, chunkShape),
             ]) {
               const regions = shards.flatMap((shard) =>
@@ -76,9 +98,9 @@ describe('the plan of a run', () => {
       [0, 10, 10],
     ] as const) {
       for (const windowLength of [1, 200, 1e6, Infinity]) {
-        const input = { shape, windowLength, isInterleaved: false, stepsPerBlock: undefined };
-        const blocks = planBlocks({ ...input, isChunked: true });
-        const chunkShape = planChunkShape(shape, blocks);
+        const input = { ...ANYHOW, shape, windowLength, isInterleaved: false };
+        const blocks = planBlocks({ ...input, hasLargeBlocks: true });
+        const chunkShape = planChunkShape(shape, blocks, Infinity);
         const shards = planQueueShards(shape, blocks, chunkShape);
         assert.ok(shards.length <= 4096, `${shards.length} of (${shape.join(', ')})`);
       }
@@ -95,19 +117,60 @@ describe('the plan of a run', () => {
       [[1, 1e7, 4000], 1e5],
     ] as const) {
       const blocks = planBlocks({
+        ...ANYHOW,
         shape,
         windowLength,
         isInterleaved: false,
-        isChunked: false,
-        stepsPerBlock: undefined,
+        hasLargeBlocks: false,
       });
-      for (const shard of planLocalShards(shape, blocks, undefined)) {
+      for (const shard of planLocalShards(shape, blocks, undefined, Infinity)) {
         const { region, history } = blockAt(shard, blocks, 0);
         const { batches, steps, channels } = region;
         const nSteps = history + steps.end - steps.begin + (blocks.history ?? 0);
         const samples = (batches.end - batches.begin) * nSteps * (channels.end - channels.begin);
         assert.ok(samples <= 2 ** 24, `${samples} samples of a block of ${shape.join(' ')}`);
         break;
+      }
+    }
+  });
+
+  it('takes an input in pieces that are cheap to read, of channels that fit the memory', async () => {
+    const header = npyOf(headerOf('|u1', '(100000, 50000)', true), new Uint8Array(0));
+    await writeFile('columns.npy', header);
+    await truncate('columns.npy', header.length + 5e9);
+    await mkdir('columns.zarr');
+    const document = {
+      zarr_format: 3,
+      node_type: 'array',
+      shape: [8e6, 64],
+      data_type: 'uint8',
+      chunk_grid: { name: 'regular', configuration: { chunk_shape: [8e6, 1] } },
+      chunk_key_encoding: { name: 'default' },
+      codecs: [{ name: 'bytes' }],
+      fill_value: 0,
+    };
+    await writeFile('columns.zarr/zarr.json', JSON.stringify(document));
+    for (const [path, format, most] of [
+      ['columns.npy', 'npy', 1024],
+      ['columns.zarr', 'zarr', 16],
+    ] as const) {
+      for (const windowTaus of [10, 'Infinity'] as const) {
+        for (const output of ['npy', 'zarr'] as const) {
+          const source = await openSource({ path, format }, 1e-3);
+          const settings = { ...SETTINGS, windowTaus };
+          const request = { software: 'test', name: path, input: { path, format }, settings };
+          const job = await prepareJob(
+            { ...request, output: { format: output }, stepsPerBlock: undefined, isQueued: false },
+            source,
+          );
+          await source.close();
+          for (const shard of job.shards) {
+            const { region } = blockAt(shard, job.blocks, 0);
+            assert.ok(lengthOf(region.steps) >= 4096);
+            assert.ok(lengthOf(region.channels) <= most);
+            assert.ok(sizeOfRegion(region) <= 2 ** 23);
+          }
+        }
       }
     }
   });

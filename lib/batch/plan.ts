@@ -4,8 +4,8 @@ import type { BlockPlan } from './job';
 
 /** Samples of a block: 1 to 2 MB, which the caches hold, and the disk takes at full speed. */
 const SAMPLES_PER_BLOCK = 2 ** 18;
-/** Where a block is cut into files of its own. */
-const SAMPLES_PER_CHUNKED_BLOCK = 2 ** 22;
+/** Where a block is cut into files of its own, or read in many pieces. */
+const SAMPLES_PER_LARGE_BLOCK = 2 ** 22;
 /**
  * What is computed twice is little in blocks of so many windows; where these would be too large, it is
  * less than half in blocks of fewer.
@@ -35,8 +35,11 @@ export interface PlanInput {
   windowLength: number;
   /** Whether all batch items are read together. */
   isInterleaved: boolean;
-  /** Whether the output is cut into chunks along the blocks. */
-  isChunked: boolean;
+  /** See RasterSource. */
+  stepsAtOnce: number;
+  channelsAtOnce: number;
+  /** Whether the output is cut into chunks along the blocks, or the input read in many pieces. */
+  hasLargeBlocks: boolean;
   /** The user's own choice of the steps of a block. */
   stepsPerBlock?: number | undefined;
 }
@@ -46,13 +49,13 @@ export interface PlanInput {
  * window before it, and depends on no other; else blocks of an item follow each other.
  */
 export function planBlocks(input: PlanInput): BlockPlan {
-  const { shape, windowLength, isInterleaved, isChunked, stepsPerBlock } = input;
+  const { shape, windowLength, isInterleaved, hasLargeBlocks, stepsPerBlock, stepsAtOnce } = input;
   const [batches, timesteps, synapses] = shape;
-  const wanted = isChunked ? SAMPLES_PER_CHUNKED_BLOCK : SAMPLES_PER_BLOCK;
+  const wanted = hasLargeBlocks ? SAMPLES_PER_LARGE_BLOCK : SAMPLES_PER_BLOCK;
   const history = windowLength < timesteps ? windowLength : undefined;
   const together = isInterleaved ? Math.max(1, batches) : 1;
-  const width = Math.max(1, synapses * together);
-  let steps = stepsPerBlock ?? roundDown(wanted / width, STEPS_PER_SUM);
+  const width = Math.max(1, Math.min(synapses, input.channelsAtOnce) * together);
+  let steps = stepsPerBlock ?? Math.max(stepsAtOnce, roundDown(wanted / width, STEPS_PER_SUM));
   if (stepsPerBlock === undefined && history !== undefined) {
     const most = roundDown(SAMPLES_FOR_WANTED_WINDOWS / width, STEPS_PER_SUM);
     steps = Math.max(steps, Math.min(most, WANTED_WINDOWS * history), FEWEST_WINDOWS * history);
@@ -73,15 +76,19 @@ function roundDown(value: number, unit: number): number {
 
 /**
  * The chunks of an output that many processes write: whole blocks; but where the blocks of an item
- * follow each other and the items are few, also some channels each.
+ * follow each other and the items are few, or where the memory asks for it, also some channels each.
  */
 export function planChunkShape(
   [batches, timesteps, synapses]: readonly [number, number, number],
   blocks: BlockPlan,
+  channelsAtOnce: number,
 ): [number, number, number] {
   const isOneAfterTheOther = blocks.history === undefined && blocks.stepsPerBlock < timesteps;
   const across = isOneAfterTheOther ? Math.ceil(CHUNKS_ACROSS / Math.max(1, batches)) : 1;
-  const share = Math.ceil(synapses / across / CHANNELS_TOGETHER) * CHANNELS_TOGETHER;
+  const share = Math.min(
+    Math.ceil(synapses / across / CHANNELS_TOGETHER) * CHANNELS_TOGETHER,
+    mostChannels(blocks, channelsAtOnce, CHANNELS_TOGETHER),
+  );
   return [
     Math.max(1, Math.min(blocks.batchesPerBlock, batches)),
     Math.max(1, Math.min(blocks.stepsPerBlock, timesteps)),
@@ -94,11 +101,16 @@ export function planLocalShards(
   shape: readonly [number, number, number],
   blocks: BlockPlan,
   chunkShape: readonly [number, number, number] | undefined,
+  channelsAtOnce: number,
 ): Region[] {
-  const samplesPerChannel = (blocks.stepsPerBlock + (blocks.history ?? 0)) * blocks.batchesPerBlock;
   const unit = chunkShape?.[2] ?? CHANNELS_TOGETHER;
-  const fitting = Math.floor(MOST_SAMPLES_PER_BLOCK / samplesPerChannel / unit) * unit;
-  return cut(shape, [Infinity, Infinity, Math.max(unit, fitting)]);
+  return cut(shape, [Infinity, Infinity, mostChannels(blocks, channelsAtOnce, unit)]);
+}
+
+/** How many channels fit the memory: a multiple of `unit`. */
+function mostChannels(blocks: BlockPlan, channelsAtOnce: number, unit: number): number {
+  const samplesPerChannel = (blocks.stepsPerBlock + (blocks.history ?? 0)) * blocks.batchesPerBlock;
+  return atLeast(Math.min(MOST_SAMPLES_PER_BLOCK / samplesPerChannel, channelsAtOnce), unit);
 }
 
 /**

@@ -52,11 +52,15 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
   }
   const { seed, windowLength } = await describeSynapses(given, synapses);
   const settings: SynapseSettings = { ...given, seed: given.noiseStd > 0 ? seed : 0 };
+  // A pipe takes all channels together.
+  const { stepsAtOnce = 1, channelsAtOnce = Infinity } = output.format === 'pipe' ? {} : source;
   const blocks = planBlocks({
     shape,
     windowLength,
     isInterleaved: source.isInterleaved,
-    isChunked: output.format === 'zarr',
+    stepsAtOnce,
+    channelsAtOnce,
+    hasLargeBlocks: output.format === 'zarr' || (source.stepsAtOnce ?? 1) > 1,
     stepsPerBlock: request.stepsPerBlock,
   });
   if (output.format === 'pipe' && blocks.batchesPerBlock > 1 && blocks.stepsPerBlock < timesteps) {
@@ -66,7 +70,8 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
     );
   }
   const nSteps = Math.min(timesteps, blocks.stepsPerBlock + (blocks.history ?? 0));
-  const chunkShape = output.format === 'zarr' ? planChunkShape(shape, blocks) : undefined;
+  const chunkShape =
+    output.format === 'zarr' ? planChunkShape(shape, blocks, channelsAtOnce) : undefined;
   if (chunkShape !== undefined) requireSmallChunks(chunkShape, settings);
   return {
     class: 'ExpSynJob',
@@ -85,7 +90,7 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
     shards:
       isQueued && chunkShape !== undefined
         ? planQueueShards(shape, blocks, chunkShape)
-        : planLocalShards(shape, blocks, chunkShape),
+        : planLocalShards(shape, blocks, chunkShape, channelsAtOnce),
   };
 }
 

@@ -21,12 +21,14 @@ export async function runLocally(
   options: LocalOptions,
 ): Promise<boolean> {
   const { signal, checkpointsOf, threads, onProgress } = options;
+  const spare: SharedArrayBuffer[] = [];
   for (const [index, shard] of job.shards.entries()) {
     const checkpoints = checkpointsOf(index);
     const isComplete = await runShard(job, shard, source, sink, {
       signal,
       checkpoints,
       threads,
+      spare,
       onProgress,
     });
     if (!isComplete) return false;

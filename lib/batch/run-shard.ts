@@ -21,6 +21,8 @@ export interface ShardOptions {
   checkpoints: Checkpoints | undefined;
   /** Most threads that compute. */
   threads: number;
+  /** Memory that nobody uses, which shards leave to the next: it is not freed at once. */
+  spare: SharedArrayBuffer[];
   /** Told of samples that are written, first of those that an earlier attempt has written. */
   onProgress: (samples: number, isInherited: boolean) => void;
 }
@@ -76,7 +78,7 @@ class ShardRun {
   readonly #complete = new Set<number>();
   #failure: { error: unknown } | undefined;
   /** Memory that is not in use; shared, so that nobody copies it, and used again and again. */
-  readonly #spare: SharedArrayBuffer[] = [];
+  readonly #spare: SharedArrayBuffer[];
   #lastCheckpoint = performance.now();
   #interval = SHORTEST_INTERVAL;
   #checkpoint: Promise<void> | undefined;
@@ -94,6 +96,7 @@ class ShardRun {
     this.#source = source;
     this.#sink = sink;
     this.#options = options;
+    this.#spare = options.spare;
     this.#nBlocks = countBlocks(shard, job.blocks);
     this.#written = progress.blocksDone;
     this.#recorded = this.#written;

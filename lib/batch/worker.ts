@@ -135,6 +135,7 @@ async function computeRegion(
       signal: AbortSignal.any([signal, withdrawn.signal]),
       checkpoints: run.journal(shard),
       threads,
+      spare: [],
       onProgress: () => undefined,
     });
   } finally {

@@ -26,6 +26,11 @@ import {
 /** Rows of which only some columns are wanted are read in pieces of at most so many bytes. */
 const SLAB_BYTES = 2 ** 22;
 
+/** Of a channel that lies in one piece, fewer bytes take as long to read. */
+const COLUMN_BYTES = 2 ** 12;
+/** Of such channels, so that what is written of a step is no shorter than what is read of a channel. */
+const COLUMNS_AT_ONCE = 2 ** 10;
+
 /**
  * Opens a .npy file of shape (T,), (T, N) or (B, T, N), of any element type, byte order and memory
  * order that decodeNpy() knows.
@@ -70,6 +75,8 @@ class NpySource implements RasterSource {
   readonly type: string;
   readonly itemBytes: number;
   readonly isInterleaved: boolean;
+  readonly stepsAtOnce: number;
+  readonly channelsAtOnce: number;
   readonly #file: FileHandle;
   readonly #name: string;
   readonly #layout: NpyLayout;
@@ -89,6 +96,10 @@ class NpySource implements RasterSource {
     // Half floats are widened.
     this.itemBytes = layout.code === 'f2' ? 4 : layout.itemBytes;
     this.isInterleaved = layout.isFortranOrder && shape[0] > 1;
+    const isInColumns = layout.isFortranOrder && shape[2] > 1;
+    const stepBytes = Math.max(1, shape[0]) * layout.itemBytes;
+    this.stepsAtOnce = isInColumns ? Math.ceil(COLUMN_BYTES / stepBytes) : 1;
+    this.channelsAtOnce = isInColumns ? COLUMNS_AT_ONCE : Infinity;
   }
 
   readonly identify = () => identifyPath(this.identity.path, 'npy');

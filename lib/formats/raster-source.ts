@@ -53,6 +53,10 @@ export interface RasterSource {
    * interleaved.
    */
   readonly isInterleaved: boolean;
+  /** Steps of which fewer take as long to read, for every channel anew. */
+  readonly stepsAtOnce?: number;
+  /** Of more channels, reading from the first step to the last would fill the memory. */
+  readonly channelsAtOnce?: number;
   /**
    * The elements of a region in row-major (C) order and this machine's byte order. The array
    * belongs to the caller.

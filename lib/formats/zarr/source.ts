@@ -34,6 +34,8 @@ import {
 import { MissingChunkError, type ZarrStore, openStore } from './stores';
 
 const SAMPLES = 64;
+/** Of chunks that are kept, since the next steps are in them too. */
+const MOST_KEPT_BYTES = 2 ** 26;
 
 /**
  * Opens a Zarr array of format 2 or 3, of shape (T,), (T, N) or (B, T, N).
@@ -105,6 +107,7 @@ class ZarrSource implements RasterSource {
   readonly type: string;
   readonly itemBytes: number;
   readonly isInterleaved = false;
+  readonly channelsAtOnce: number;
   readonly #array: RawArray;
   readonly #metadata: ZarrMetadata;
   readonly #location: string;
@@ -123,6 +126,9 @@ class ZarrSource implements RasterSource {
     this.shape = second === undefined ? [1, first, 1] : toTriple(shape, 1);
     this.nAxes = shape.length;
     this.type = type;
+    const [batches, steps, columns] = toTriple(metadata.chunkShape, 1);
+    const fitting = MOST_KEPT_BYTES / (batches * steps * itemBytes);
+    this.channelsAtOnce = Math.max(columns, Math.floor(fitting / columns) * columns);
     // Half floats are widened.
     this.itemBytes = code === 'f2' ? 4 : itemBytes;
     this.#array = array;
