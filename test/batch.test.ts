@@ -15,6 +15,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Job } from '../lib/batch/job';
 import { readNpyFile, writeNpyFile } from '../lib/formats/npy';
@@ -218,6 +219,30 @@ for code in ['|b1','|i1','<i2','>i2','<u2','>u2','<i4','>i4','<u4','>u4','<i8','
     assert.equal((await closed.ended).code, 1);
     assert.match(closed.err, /^Could not write to the standard output: its reader has gone\.\n$/);
   });
+});
+
+describe('a run from a pipe that stalls', () => {
+  const work = emptyFolders();
+
+  for (const [signal, exitCode] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    it(`ends on ${signal}, and leaves nothing`, async () => {
+      await writeNpyFile('raster.npy', { data: spikes(15_000, 0.1, 5), shape: [3000, 5] });
+      const args = ['run', '-', '--steps', '70', '--no-plot', '--out', 'isyn.npy'];
+      const command = new Command(args, { cwd: work.path });
+      command.child.stdin?.write((await readFile('raster.npy')).subarray(0, 5000));
+      while (!existsSync('.isyn.npy.part/job.json')) await sleep(20);
+      await sleep(300);
+      command.child.kill(signal);
+      const ended = await Promise.race([command.ended, sleep(10_000, undefined, { ref: false })]);
+      if (ended === undefined) await command.kill('SIGKILL');
+      assert.equal(ended?.code, exitCode);
+      assert.equal(command.err, 'The run was interrupted.\n');
+      assert.deepEqual(await readdir('.'), ['raster.npy']);
+    });
+  }
 });
 
 describe('values that are not finite', () => {

@@ -110,11 +110,16 @@ class ShardRun {
     const synapses = await makeSynapses(this.#job, this.#shard.channels, this.#options.threads);
     const first = this.#written;
     let reading = this.#read(first);
+    const interrupt = (): void => this.#source.interrupt?.();
+    signal.addEventListener('abort', interrupt);
+    if (this.#isStopped()) interrupt();
     try {
       for (let index = first; index < this.#nBlocks; index++) {
-        if (signal.aborted || this.#failure !== undefined) break;
+        if (this.#isStopped() || this.#failure !== undefined) break;
         const block = this.#block(index);
         const read = await reading;
+        // A read that fails then does so for no other reason.
+        if (this.#isStopped()) break;
         if ('error' in read) throw read.error;
         if (index + 1 < this.#nBlocks) reading = this.#read(index + 1);
         const output = await this.#compute(synapses, block, read.input);
@@ -125,11 +130,16 @@ class ShardRun {
       this.#failure ??= { error };
     }
     await reading;
+    signal.removeEventListener('abort', interrupt);
     await Promise.all(this.#writes);
     await this.#checkpoint;
     await this.#record();
     if (this.#failure !== undefined) throw this.#failure.error;
     return this.#written === this.#nBlocks;
+  }
+
+  #isStopped(): boolean {
+    return this.#options.signal.aborted;
   }
 
   #block(index: number): Block {

@@ -16,10 +16,12 @@ import {
 
 /** Takes as many bytes as are wanted from a stream of pieces. */
 class ByteReader {
+  readonly #stream: Readable;
   readonly #pieces: AsyncIterator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array(0);
 
   constructor(stream: Readable) {
+    this.#stream = stream;
     this.#pieces = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   }
 
@@ -44,6 +46,10 @@ class ByteReader {
   /** Bytes that are to be taken again. */
   putBack(bytes: Uint8Array): void {
     this.#rest = Buffer.concat([bytes, this.#rest]);
+  }
+
+  interrupt(): void {
+    this.#stream.destroy();
   }
 
   async close(): Promise<void> {
@@ -155,6 +161,10 @@ class PipeSource implements RasterSource {
     // What is returned may be changed and taken over.
     return decodeBytes(bytes.slice(), this.#layout);
   }
+
+  readonly interrupt = () => {
+    this.#reader.interrupt();
+  };
 
   async close(): Promise<void> {
     await this.#reader.close();
