@@ -19,6 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Job } from '../lib/batch/job';
 import { readNpyFile, writeNpyFile } from '../lib/formats/npy';
+import { createNpy, openNpySink } from '../lib/formats/npy-file';
 import { ExpSyn, type ExpSynOptions } from '../lib/index';
 import { Command, expsyn, succeed } from './command-line';
 import { emptyFolders } from './folders';
@@ -218,6 +219,52 @@ for code in ['|b1','|i1','<i2','>i2','<u2','>u2','<i4','>i4','<u4','>u4','<i8','
     closed.child.stdout?.destroy();
     assert.equal((await closed.ended).code, 1);
     assert.match(closed.err, /^Could not write to the standard output: its reader has gone\.\n$/);
+  });
+});
+
+describe('an output that is written some channels at a time', () => {
+  emptyFolders();
+
+  it('holds every channel in its place', async () => {
+    for (const size of [2000, 2100]) {
+      const layout = {
+        shape: [2, 1300, size] as [number, number, number],
+        dtype: 'float32',
+      } as const;
+      await createNpy('isyn.npy', layout);
+      const sink = await openNpySink('isyn.npy', layout);
+      const elements = 2 * 1300 * size;
+      const expected = Float32Array.from({ length: elements }, (_, index) => index % 100_003);
+      for (const [first, last] of [
+        [0, 16],
+        [16, 37],
+        [37, size],
+      ] as const) {
+        for (const batch of [0, 1]) {
+          for (const begin of [0, 700]) {
+            const end = begin === 0 ? 700 : 1300;
+            const width = last - first;
+            const piece = Float32Array.from({ length: (end - begin) * width }, (_, index) => {
+              const row = batch * 1300 + begin + Math.floor(index / width);
+              return expected[row * size + first + (index % width)] ?? NaN;
+            });
+            await sink.write(
+              {
+                batches: { begin: batch, end: batch + 1 },
+                steps: { begin, end },
+                channels: { begin: first, end: last },
+              },
+              piece,
+            );
+          }
+        }
+      }
+      await sink.close();
+      assert.ok(
+        Buffer.compare(Buffer.from(expected.buffer), (await readFile('isyn.npy')).subarray(128)) ===
+          0,
+      );
+    }
   });
 });
 

@@ -152,7 +152,7 @@ describe('the plan of a run', () => {
     await writeFile('columns.zarr/zarr.json', JSON.stringify(document));
     for (const [path, format, most] of [
       ['columns.npy', 'npy', 1024],
-      ['columns.zarr', 'zarr', 16],
+      ['columns.zarr', 'zarr', 8],
     ] as const) {
       for (const windowTaus of [10, 'Infinity'] as const) {
         for (const output of ['npy', 'zarr'] as const) {

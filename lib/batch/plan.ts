@@ -16,7 +16,7 @@ const SAMPLES_FOR_WANTED_WINDOWS = 2 ** 21;
 const MOST_SAMPLES_PER_BLOCK = 2 ** 23;
 /** The recursion renews its sums so often. */
 const STEPS_PER_SUM = 64;
-/** Neighbouring channels that are never parted: noise is drawn for 4, and 16 fill a cache line. */
+/** Neighbouring channels that are parted only where memory asks for it: noise is drawn for 4, and 16 fill a cache line. */
 const CHANNELS_TOGETHER = 16;
 /** Chunks side by side, of all items together, where nothing else can be shared out. */
 const CHUNKS_ACROSS = 8;
@@ -87,7 +87,7 @@ export function planChunkShape(
   const across = isOneAfterTheOther ? Math.ceil(CHUNKS_ACROSS / Math.max(1, batches)) : 1;
   const share = Math.min(
     Math.ceil(synapses / across / CHANNELS_TOGETHER) * CHANNELS_TOGETHER,
-    mostChannels(blocks, channelsAtOnce, CHANNELS_TOGETHER),
+    mostChannels(blocks, channelsAtOnce, Math.min(CHANNELS_TOGETHER, channelsAtOnce)),
   );
   return [
     Math.max(1, Math.min(blocks.batchesPerBlock, batches)),
@@ -103,7 +103,7 @@ export function planLocalShards(
   chunkShape: readonly [number, number, number] | undefined,
   channelsAtOnce: number,
 ): Region[] {
-  const unit = chunkShape?.[2] ?? CHANNELS_TOGETHER;
+  const unit = chunkShape?.[2] ?? Math.min(CHANNELS_TOGETHER, channelsAtOnce);
   return cut(shape, [Infinity, Infinity, mostChannels(blocks, channelsAtOnce, unit)]);
 }
 

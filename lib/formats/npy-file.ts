@@ -26,6 +26,8 @@ import {
 /** Rows of which only some columns are wanted are read in pieces of at most so many bytes. */
 const SLAB_BYTES = 2 ** 22;
 
+/** Rows that are no longer are read and written whole in less time than a part of each is written. */
+const SHORT_ROW_BYTES = 2 ** 13;
 /** Of a channel that lies in one piece, fewer bytes take as long to read. */
 const COLUMN_BYTES = 2 ** 12;
 /** Of such channels, so that what is written of a step is no shorter than what is read of a channel. */
@@ -301,6 +303,10 @@ class NpySink implements CurrentsSink {
     const nSteps = lengthOf(steps);
     const itemBytes = data.BYTES_PER_ELEMENT;
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    if (width < synapses && synapses * itemBytes <= SHORT_ROW_BYTES) {
+      await this.#writeColumns(region, bytes, itemBytes);
+      return;
+    }
     // What lies in one piece in the file: everything, an item's steps, or a step's channels.
     const isFullWidth = width === synapses;
     const rowsTogether = !isFullWidth
@@ -317,6 +323,32 @@ class NpySink implements CurrentsSink {
         const begin = row * width * itemBytes;
         const piece = bytes.subarray(begin, begin + pieceBytes);
         await writeAll(this.#file, piece, this.#headerBytes + index * itemBytes);
+      }
+    } catch (error) {
+      throw fileError('write', this.#path, error);
+    }
+  }
+
+  /** Some channels of short rows; nobody else writes these rows at the same time. */
+  async #writeColumns(region: Region, bytes: Uint8Array, itemBytes: number): Promise<void> {
+    const [, timesteps, synapses] = this.#layout.shape;
+    const { batches, steps, channels } = region;
+    const rowBytes = synapses * itemBytes;
+    const pieceBytes = lengthOf(channels) * itemBytes;
+    const rowsPerSlab = Math.floor(SLAB_BYTES / rowBytes);
+    let next = 0;
+    try {
+      for (let batch = batches.begin; batch < batches.end; batch++) {
+        for (let step = steps.begin; step < steps.end; step += rowsPerSlab) {
+          const rows = Math.min(rowsPerSlab, steps.end - step);
+          const position = this.#headerBytes + (batch * timesteps + step) * rowBytes;
+          const slab = await readBytes(this.#file, position, rows * rowBytes, this.#path);
+          for (let at = channels.begin * itemBytes; at < slab.length; at += rowBytes) {
+            slab.set(bytes.subarray(next, next + pieceBytes), at);
+            next += pieceBytes;
+          }
+          await writeAll(this.#file, slab, position);
+        }
       }
     } catch (error) {
       throw fileError('write', this.#path, error);
