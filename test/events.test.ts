@@ -6,6 +6,8 @@ import { join, relative } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { promisify } from 'node:util';
 
+import type { Job } from '../lib/batch/job';
+import { IdleSources } from '../lib/batch/open-source';
 import { binningOf, stepOf as stepIn } from '../lib/formats/event-files';
 import { openEventsHdf5, openEventsNpy, type EventOptions } from '../lib/formats/events';
 import { encodeHeader, encodeNpy, type NpyData } from '../lib/formats/npy';
@@ -544,6 +546,29 @@ describe('events', () => {
         assert.equal(Buffer.compare(bytesOf(counts), bytesOf(part)), 0);
       }
       await source.close();
+    });
+
+    it('is opened once for the shards of a run, and again when it has changed', async () => {
+      const path = await fileOf(Float64Array.of(0.01, 1, 0.02, 2));
+      const jobOf = (timeUnit: number) =>
+        ({ input: { path, format: 'events', timeUnit }, settings: { dt: 1e-3 } }) as Job;
+      const idle = new IdleSources();
+      const first = await idle.take(jobOf(1));
+      const second = await idle.take(jobOf(1));
+      assert.notEqual(second, first, 'each is read by one at a time');
+      await idle.giveBack(jobOf(1), first);
+      assert.equal(await idle.take(jobOf(1)), first);
+      await idle.giveBack(jobOf(1), first);
+      await utimes(path, new Date(), new Date(0));
+      const changed = await idle.take(jobOf(1));
+      assert.equal(changed.identity.modified, '0');
+      const other = await idle.take(jobOf(2));
+      await idle.giveBack(jobOf(1), changed);
+      await assert.rejects(changed.read(wholeOf(changed)), 'it is closed');
+      await second.close();
+      await idle.giveBack(jobOf(2), other);
+      await idle.close();
+      await assert.rejects(other.read(wholeOf(other)), 'it is closed');
     });
 
     it('refuses lists that are too long to sort', async () => {

@@ -7,9 +7,9 @@ import { openEventsNpy } from '../formats/events';
 import { openEventsHdf5 } from '../formats/events-hdf5';
 import { openNpySource } from '../formats/npy-file';
 import { openPipeSource } from '../formats/npy-pipe';
-import type { RasterSource } from '../formats/raster-source';
+import { isSameInput, type RasterSource } from '../formats/raster-source';
 import { isAddress, openZarrSource } from '../formats/zarr';
-import type { InputSpecification } from './job';
+import type { InputSpecification, Job } from './job';
 
 /** How the user described an input. */
 export interface InputDescription {
@@ -96,4 +96,44 @@ export async function openSource(
     case 'pipe':
       return openPipeSource(process.stdin, 'the standard input');
   }
+}
+
+/**
+ * Inputs that are open and that nobody reads: opening one may take as long as a shard, since a list of
+ * events is checked from its beginning to its end. All are of one input.
+ */
+export class IdleSources {
+  #key = '';
+  #sources: RasterSource[] = [];
+
+  /** The input of a job as it is now; the caller gives it back, or closes it. */
+  async take(job: Job): Promise<RasterSource> {
+    const key = keyOf(job);
+    if (key !== this.#key) await this.close();
+    this.#key = key;
+    const source = this.#sources.pop();
+    if (source !== undefined) {
+      const now = await source.identify().catch(() => undefined);
+      if (isSameInput(source.identity, now)) return source;
+      await source.close();
+    }
+    return openSource(job.input, job.settings.dt);
+  }
+
+  async giveBack(job: Job, source: RasterSource): Promise<void> {
+    if (keyOf(job) === this.#key) this.#sources.push(source);
+    else await source.close();
+  }
+
+  async close(): Promise<void> {
+    const sources = this.#sources;
+    this.#sources = [];
+    this.#key = '';
+    await Promise.all(sources.map(async (source) => source.close()));
+  }
+}
+
+/** What decides how an input is read. */
+function keyOf({ input, settings, identity }: Job): string {
+  return JSON.stringify([input, settings.dt, identity]);
 }

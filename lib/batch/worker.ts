@@ -3,7 +3,7 @@ import type { Job as QueuedJob, Worker } from 'bullmq';
 
 import { CommandError } from '../errors';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
-import { openSource } from './open-source';
+import { IdleSources } from './open-source';
 import { connect, loadQueuePackages, QUEUE, sayFarewell, type ShardJob } from './redis';
 import { runShard } from './run-shard';
 import { isCurrent } from './submission';
@@ -34,8 +34,9 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
   const { redis: connection, stopRetrying } = await connect(address);
   const { Worker, DelayedError, UnrecoverableError } = await loadQueuePackages();
   const computing = new Set<Promise<string>>();
+  const sources = new IdleSources();
   const process = async (job: QueuedJob<ShardJob>, token?: string): Promise<string> => {
-    const result = compute(job.data, options);
+    const result = compute(job.data, sources, options);
     computing.add(result);
     try {
       const outcome = await result;
@@ -62,6 +63,9 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
   worker.on('error', (error) => {
     onEvent(messageOf(error));
   });
+  worker.on('drained', () => {
+    void sources.close();
+  });
   onEvent('ready');
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
@@ -70,6 +74,7 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
   stopRetrying();
   const closing = worker.close();
   await Promise.allSettled(computing);
+  await sources.close();
   await sayFarewell(closing);
   connection.disconnect();
 }
@@ -84,6 +89,7 @@ function messageOf(error: unknown): string {
 /** Returns what became of the shard, in words. */
 async function compute(
   { folder, submission, shard }: ShardJob,
+  sources: IdleSources,
   options: WorkerOptions,
 ): Promise<string> {
   const run = await UnfinishedRun.openFolder(folder);
@@ -97,17 +103,17 @@ async function compute(
     );
   }
   const begin = performance.now();
-  const source = await openSource(run.job.input, run.job.settings.dt);
+  const source = await sources.take(run.job);
   try {
     requireSameInput(source, run);
     const isComplete = await computeRegion(run, shard, source, submission, options);
+    await sources.giveBack(run.job, source);
     if (!isComplete) return 'interrupted';
   } catch (error) {
+    await source.close();
     // Of a run that is no more, files are missing.
     if (!(await isCurrent(run.workFolder, submission))) return 'withdrawn';
     throw error;
-  } finally {
-    await source.close();
   }
   const seconds = ((performance.now() - begin) / 1000).toPrecision(3);
   options.onEvent(`shard ${shard} of ${folder}: done in ${seconds} s`);
