@@ -288,8 +288,7 @@ export class Connection {
     const { socket, settings } = this.#parts;
     const silentFor = (Date.now() - this.#lastFrameAt) / 1000;
     if (silentFor > settings.idleSeconds) {
-      const isStuck = socket.bufferedAmount > settings.maxQueuedBytes;
-      if (isStuck) socket.terminate();
+      if (this.#isUnread()) socket.terminate();
       else void this.close(CLOSE_CODES.idle, 'idle');
       return;
     }

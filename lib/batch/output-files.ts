@@ -1,10 +1,9 @@
 /** What lies on the disk of an output, to know whether it is whole, and still the one that was made. */
 import { createHash } from 'node:crypto';
-import { open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 
-import { fileError } from '../errors';
-import { identifyFile } from '../formats/fingerprint';
+import { identifyPath } from '../formats/fingerprint';
 import { describeZarr } from '../formats/zarr';
 
 /** Of so many chunks, evenly spread, samples are taken. */
@@ -38,16 +37,7 @@ export async function fingerprintOutput(path: string, format: 'npy' | 'zarr'): P
 }
 
 async function fingerprintFile(path: string): Promise<string> {
-  try {
-    const file = await open(path, 'r');
-    try {
-      return (await identifyFile(file, path, 'npy')).fingerprint;
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    throw fileError('read', path, error);
-  }
+  return (await identifyPath(path, 'npy')).fingerprint;
 }
 
 /** The files of an array's chunks, which have three numbers as their names. */

@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import { isZarr } from '../batch/open-source';
 import { provenancePathOf } from '../batch/provenance';
 import { UsageError } from '../errors';
-import { isThere } from '../formats/complete-file';
+import { folderAbove } from '../formats/complete-file';
 import type { RunRequest } from './run-options';
 
 /** Refuses to write over what is read, or into it, whatever links lead there. */
@@ -41,10 +41,7 @@ async function isWithin(path: string, folder: string): Promise<boolean> {
   const found = await stat(folder).catch(() => undefined);
   if (found?.isDirectory() !== true) return false;
   const whole = `${await realpath(folder)}${sep}`;
-  // The nearest folder above that is there.
-  let above = dirname(resolve(path));
-  while (!(await isThere(above)) && dirname(above) !== above) above = dirname(above);
-  return `${await realpath(above)}${sep}`.startsWith(whole);
+  return `${await realpath(await folderAbove(path))}${sep}`.startsWith(whole);
 }
 
 /** The same text for two names of one file, and for two names that will be one. */

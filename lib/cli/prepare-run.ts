@@ -1,13 +1,13 @@
 /** From what `expsyn run` is told to an open input and the run that is to be made of it. */
 import { stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 
 import type { InputSpecification, Job, OutputSpecification } from '../batch/job';
 import { formatOf, openSource, specifyInput, type InputDescription } from '../batch/open-source';
 import { prepareJob } from '../batch/prepare-job';
 import { provenancePathOf, readProvenance, requireOwnPlace } from '../batch/provenance';
 import { CommandError, hasCode, UsageError } from '../errors';
-import { isThere, temporaryPathOf } from '../formats/complete-file';
+import { folderAbove, isThere, temporaryPathOf } from '../formats/complete-file';
 import { readNpyFile, writeNpyFile } from '../formats/npy';
 import { isSameInput, type InputIdentity, type RasterSource } from '../formats/raster-source';
 import { makeExampleRaster, type Stimulus } from './example-raster';
@@ -114,10 +114,8 @@ export async function prepare(
 /** Refuses a name so long that its file could not be written at the end. */
 async function requireShortName(path: string, option: string, given: string): Promise<void> {
   const name = basename(temporaryPathOf(path));
-  let folder = dirname(resolve(path));
-  while (!(await isThere(folder)) && dirname(folder) !== folder) folder = dirname(folder);
   try {
-    await stat(join(folder, name));
+    await stat(join(await folderAbove(path), name));
   } catch (error) {
     if (!hasCode(error, 'ENAMETOOLONG')) return;
     throw new UsageError(

@@ -288,8 +288,8 @@ async function withAdvice(
   request: RunRequest,
   run: UnfinishedRun,
 ): Promise<unknown> {
-  const isComplete = error instanceof DamagedRunError || error instanceof ChangedInputError;
-  if (!(error instanceof CommandError) || isComplete) return error;
+  const hasAdvice = error instanceof DamagedRunError || error instanceof ChangedInputError;
+  if (!(error instanceof CommandError) || hasAdvice) return error;
   const progress = await run.progress().catch(() => undefined);
   if (progress === undefined) {
     // The disk itself has failed.

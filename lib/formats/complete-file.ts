@@ -53,6 +53,13 @@ export async function writeCompleteFile(
   }
 }
 
+/** The nearest folder above a path that is there. */
+export async function folderAbove(path: string): Promise<string> {
+  let folder = dirname(resolve(path));
+  while (!(await isThere(folder)) && dirname(folder) !== folder) folder = dirname(folder);
+  return folder;
+}
+
 /** Where a file grows until it is complete: another path each time. */
 export function temporaryPathOf(target: string): string {
   const name = `.${basename(target)}.${randomBytes(6).toString('hex')}.part`;
