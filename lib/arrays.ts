@@ -46,29 +46,25 @@ export function arrayOf(
 let slab = new ArrayBuffer(0);
 let slabUsed = 0;
 /** A slab stays while a state in it does, and the state of an idle module stays: it is for few. */
-const STATES_PER_SLAB = 32;
+const STATES_PER_SLAB = 16;
 const MOST_SLAB_BYTES = 1 << 16;
 const SMALL_BYTES = 1 << 13;
 
 /**
- * An array for a state, which never leaves the package: small ones share their buffer with others.
- * What is in it at first is not defined.
+ * An array for the state of `size` synapses, which never leaves the package: small ones share their
+ * buffer with others. What is in it at first is not defined.
  */
-export function allocateState(
-  dtype: 'float32' | 'float64',
-  size: number,
-): Float64Array | Float32Array {
-  const bytes = size * 8;
-  if (bytes > SMALL_BYTES) return allocate(arrayOf(dtype), [size], 'isyn');
+export function allocateState(size: number): Float64Array {
+  const length = 2 * size;
+  const bytes = length * 8;
+  if (bytes > SMALL_BYTES) return allocate(Float64Array, [length], 'isyn');
   if (slabUsed + bytes > slab.byteLength) {
     slab = new ArrayBuffer(Math.min(STATES_PER_SLAB * bytes, MOST_SLAB_BYTES));
     slabUsed = 0;
   }
   const offset = slabUsed;
   slabUsed += bytes;
-  return dtype === 'float32'
-    ? new Float32Array(slab, offset, size)
-    : new Float64Array(slab, offset, size);
+  return new Float64Array(slab, offset, length);
 }
 
 /** The number of elements of a shape; beyond 2^53 only roughly. */

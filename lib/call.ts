@@ -3,7 +3,7 @@
  * nothing of the module that makes it but the settings it is given.
  */
 import { abortReason, isAborted, readSignal } from './abort';
-import { checkSize, readArray, sizeOf, type GivenArray, type NdArray } from './arrays';
+import { checkSize, readArray, sizeOf, type GivenArray } from './arrays';
 import {
   flag,
   formatShape,
@@ -17,6 +17,7 @@ import {
 import type { Dtype } from './exp-syn-options';
 import { Admission } from './load';
 import type { Kernels } from './native';
+import type { CarriedIsyn } from './state';
 import {
   bytesOf,
   copyOf,
@@ -33,9 +34,9 @@ import {
 /** An array of a module's dtype. */
 export type FloatArray = Float64Array | Float32Array;
 
-/** The state that a call starts from, or leaves; nobody changes its arrays. */
+/** The state that a call starts from, or leaves. */
 export interface CarriedState {
-  readonly isyn: NdArray;
+  readonly isyn: CarriedIsyn;
   readonly step: number;
 }
 
@@ -106,7 +107,7 @@ export interface PreparedCall {
 export function readArguments(
   input: unknown,
   options: unknown,
-  castIsyn?: (value: unknown, name: string) => NdArray,
+  castIsyn?: (value: unknown, name: string) => CarriedIsyn,
 ): CallArguments {
   let out: unknown;
   let state: unknown;
@@ -143,7 +144,7 @@ export function readArguments(
 
 function readState(
   state: unknown,
-  castIsyn: (value: unknown, name: string) => NdArray,
+  castIsyn: (value: unknown, name: string) => CarriedIsyn,
 ): Partial<CarriedState> {
   const given = readOptions(state, 'options.state', ['isyn', 'step']);
   return {

@@ -6,6 +6,7 @@ import { oneOf, wholeNumber } from './checks';
 import type { EncodedNumbers } from './json-numbers';
 import type { Evolution } from './module';
 import type { Constant } from './parameters';
+import type { SynapticCurrent } from './state';
 
 /** How a run is computed; 'auto' takes whichever is faster for the call. */
 export type Method = 'auto' | 'fft' | 'recursive';
@@ -58,7 +59,7 @@ export interface ExpSynOptions {
 
 /** The state of the synapses: isyn, (N,) or (B, N), and the absolute number of the next step. */
 export interface ExpSynState {
-  isyn: NdArray;
+  isyn: SynapticCurrent;
   step: number;
 }
 
@@ -102,7 +103,7 @@ export interface ExpSynRecord {
 }
 
 export interface ExpSynEvolution extends Evolution {
-  state: { isyn: NdArray; step: number };
+  state: { isyn: SynapticCurrent; step: number };
   record: ExpSynRecord & Record<string, unknown>;
 }
 

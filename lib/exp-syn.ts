@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 
 import { orAborted } from './abort';
-import { allocate, readFloats, type ArrayInput, type NdArray } from './arrays';
+import { allocate, type ArrayInput, type NdArray } from './arrays';
 import {
   prepareCall,
   readArguments,
@@ -50,6 +50,7 @@ import { fix, Module, type RasterInput } from './module';
 import { METHOD_CODES, native, NOISE_CODES, type Kernels } from './native';
 import { Constant, floats, Parameter, SimulationParameter, single, State } from './parameters';
 import { abandon, checkStart, leave, runHere, runOffThread, startOf } from './run';
+import { CarriedIsyn, type SynapticCurrent } from './state';
 import {
   Sessions,
   type ExpSynSession,
@@ -106,7 +107,7 @@ export class ExpSyn extends Module {
   readonly #threads: SimulationParameter<number>;
   readonly #nonFinite: SimulationParameter<NonFinitePolicy>;
   readonly #compat: SimulationParameter<Compatibility>;
-  readonly #isyn: State<NdArray>;
+  readonly #isyn: State<CarriedIsyn>;
   readonly #step: State<number>;
 
   #kernels: { handle: Kernels; windowLength: number } | undefined;
@@ -121,7 +122,7 @@ export class ExpSyn extends Module {
   /** What calls take of the attributes, until one of them is assigned. */
   #settings: CallSettings | undefined;
 
-  readonly #prepareIsyn = (value: unknown, name: string): NdArray =>
+  readonly #prepareIsyn = (value: unknown, name: string): CarriedIsyn =>
     this.#isyn.prepare(value, name);
 
   /** Throws where a call does not fit the state, if that is known already. */
@@ -183,10 +184,11 @@ export class ExpSyn extends Module {
     this.#nonFinite = configure('nonFinite', () => 'throw', castNonFinite);
     this.#compat = configure('compat', () => 'none', castCompat);
 
-    this.#isyn = new State<NdArray>({
+    this.#isyn = new State<CarriedIsyn>({
       shapes: [[size], ['*', size]],
       initial: () => ({ data: allocate(Float64Array, [size], 'isyn'), shape: [size] }),
       cast: (value, name) => this.#castIsyn(value, name),
+      copy: (value) => value.copy(),
     });
     this.register('isyn', this.#isyn);
     this.#step = new State(single(() => 0, wholeNumber));
@@ -278,8 +280,8 @@ export class ExpSyn extends Module {
   }
 
   /** The synaptic current after the last settled call, (N,) or, after a batch of B > 1, (B, N). */
-  get isyn(): NdArray {
-    return this.#isyn.data;
+  get isyn(): SynapticCurrent {
+    return this.#isyn.current.copy();
   }
   set isyn(value: ArrayInput) {
     this.assign('isyn', value);
@@ -301,7 +303,10 @@ export class ExpSyn extends Module {
     if (this.windowTaus === Infinity) return Infinity;
     let longest = 0;
     for (const tau of this.#tau.current.data) longest = Math.max(longest, tau);
-    const length = Math.min((this.windowTaus * longest) / this.dt, this.maxWindowLength);
+    let length = (this.windowTaus * longest) / this.dt;
+    // Of the largest numbers, the product may overflow where the quotient does not.
+    if (!Number.isFinite(length)) length = this.windowTaus * (longest / this.dt);
+    length = Math.min(length, this.maxWindowLength);
     // L + 1 - 1 rounds L as the arange's end does.
     const steps = Math.max(1, Math.ceil(length + 1 - 1));
     return steps > LONGEST_WINDOW ? Infinity : steps;
@@ -536,9 +541,9 @@ export class ExpSyn extends Module {
   }
 
   /** Checks a state, and gives it the module's dtype and one axis for a single item. */
-  #castIsyn(value: unknown, name: string, nonFinite = this.#nonFinite.current): NdArray {
-    const { data, shape } = readFloats(value, name);
-    if (nonFinite === 'throw') {
+  #castIsyn(value: unknown, name: string, nonFinite = this.#nonFinite.current): CarriedIsyn {
+    const isyn = CarriedIsyn.read(value, name, this.dtype, (data, shape) => {
+      if (nonFinite !== 'throw') return;
       // An infinite state is what a run leaves whose sum has overflowed, and may go on.
       const index = data.findIndex((element) => Number.isNaN(element));
       if (index >= 0) {
@@ -549,11 +554,11 @@ export class ExpSyn extends Module {
           "set nonFinite to 'propagate' to let it through",
         );
       }
-    }
-    return {
-      data: this.dtype === 'float32' ? new Float32Array(data) : data,
-      shape: shape.length === 2 && shape[0] === 1 ? shape.slice(1) : shape,
-    };
+    });
+    const { shape } = isyn;
+    return shape.length === 2 && shape[0] === 1
+      ? new CarriedIsyn(this.dtype, isyn.numbers, shape.slice(1))
+      : isyn;
   }
 
   #sessionsOf(): Sessions {

@@ -20,6 +20,7 @@ export type {
 } from './exp-syn-options';
 export { OverloadError, setLimits, stats, type CallEvent, type Limits, type Stats } from './load';
 export { ExpSynSession } from './session';
+export type { SynapticCurrent } from './state';
 export type {
   GatheredEvolution,
   SessionEvolution,

@@ -1,35 +1,59 @@
 /** Numbers in JSON that come back exactly: JSON itself loses NaN, infinities and the sign of 0. */
-import type { NdArray } from './arrays';
 import { readShape, sizeOf } from './arrays';
 import { formatShape, outOfRange, wrongType } from './checks';
+import type { SynapticCurrent } from './state';
 
 type EncodedNumber = number | 'NaN' | 'Infinity' | '-Infinity' | '-0';
 
 /** A number, or an array with its shape. */
-export type EncodedNumbers = EncodedNumber | { shape: readonly number[]; data: EncodedNumber[] };
+export type EncodedNumbers = EncodedNumber | EncodedArray;
 
-export function encodeNumbers(value: number | NdArray): EncodedNumbers {
+/** With the corrections of a state, where it has any. */
+interface EncodedArray {
+  shape: readonly number[];
+  data: EncodedNumber[];
+  correction?: EncodedNumber[];
+}
+
+export function encodeNumbers(value: number | SynapticCurrent): EncodedNumbers {
   if (typeof value === 'number') return encodeNumber(value);
-  return { shape: [...value.shape], data: Array.from(value.data, encodeNumber) };
+  const { shape, data, correction } = value;
+  return {
+    shape: [...shape],
+    data: Array.from(data, encodeNumber),
+    ...(correction && { correction: Array.from(correction, encodeNumber) }),
+  };
 }
 
 /** Reads what encodeNumbers() wrote; throws a TypeError or RangeError for anything else. */
-export function decodeNumbers(value: unknown, name: string): number | NdArray<Float64Array> {
+export function decodeNumbers(
+  value: unknown,
+  name: string,
+): number | SynapticCurrent<Float64Array> {
   if (typeof value !== 'object' || value === null) return decodeNumber(value, name);
-  const { shape, data } = value as { shape?: unknown; data?: unknown };
+  const { shape, data, correction } = value as { [Name in keyof EncodedArray]?: unknown };
   const axes = readShape(shape, `${name}.shape`);
-  if (!Array.isArray(data)) throw wrongType('an array of numbers', `${name}.data`, data);
-  if (data.length !== sizeOf(axes)) {
+  return {
+    data: decodeArray(data, axes, `${name}.data`),
+    shape: axes,
+    ...(correction !== undefined && {
+      correction: decodeArray(correction, axes, `${name}.correction`),
+    }),
+  };
+}
+
+function decodeArray(value: unknown, shape: readonly number[], name: string): Float64Array {
+  if (!Array.isArray(value)) throw wrongType('an array of numbers', name, value);
+  if (value.length !== sizeOf(shape)) {
     throw outOfRange(
-      `${sizeOf(axes)} elements, as shape ${formatShape(axes)} says,`,
-      `${name}.data`,
-      `${data.length}`,
+      `${sizeOf(shape)} elements, as shape ${formatShape(shape)} says,`,
+      name,
+      `${value.length}`,
     );
   }
-  const numbers = data.map((element: unknown, index) =>
-    decodeNumber(element, `${name}.data[${index}]`),
+  return Float64Array.from(value, (element: unknown, index) =>
+    decodeNumber(element, `${name}[${index}]`),
   );
-  return { data: Float64Array.from(numbers), shape: axes };
 }
 
 function encodeNumber(value: number): EncodedNumber {

@@ -73,11 +73,11 @@ export type CallArguments = [
 /** What evolve() takes. */
 export type EvolveArguments = [
   ...CallArguments,
-  /** (B, N), or (N) for every item; of the output's type. */
-  state: Float64Array | Float32Array,
+  /** (2, B, N), or (2, N) for every item: currents, then what rounding them left out. */
+  state: Float64Array,
   isStateShared: boolean,
-  /** (B, N), filled with the state after the call; of the output's type. */
-  nextState: Float64Array | Float32Array,
+  /** (2, B, N), filled with the state after the call. */
+  nextState: Float64Array,
   seed: number,
   /** Absolute number of the first step. */
   step: number,
@@ -115,23 +115,18 @@ interface Native {
    * a call that was cancelled.
    */
   evolveAsync: (...call: [...EvolveArguments, id: number]) => Promise<number>;
-  /** `size` synapses; states of the output's type. */
-  readonly SessionTable: new (size: number, isSinglePrecision: boolean) => SessionTable;
-  /** The number of a new session at step 0 whose isyn is 0. */
+  readonly SessionTable: new (size: number) => SessionTable;
+  /** The number of a new session at step 0 whose state is 0. */
   openSession: (table: SessionTable, seed: number) => number;
   /** Its number may be given to another session; no call of it may be pending. */
   closeSession: (table: SessionTable, session: number) => void;
-  /** Fills isyn (N), if it is given, and returns the step. */
-  readSession: (
-    table: SessionTable,
-    session: number,
-    isyn: Float64Array | Float32Array | undefined,
-  ) => number;
-  /** Without isyn (N), that is left as it is. */
+  /** Fills a state (2, N), if it is given, and returns the step. */
+  readSession: (table: SessionTable, session: number, state: Float64Array | undefined) => number;
+  /** Without a state (2, N), that is left as it is. */
   writeSession: (
     table: SessionTable,
     session: number,
-    isyn: Float64Array | Float32Array | undefined,
+    state: Float64Array | undefined,
     step: number,
     seed: number,
   ) => void;
@@ -146,16 +141,16 @@ interface Native {
   evolveSessions: (...call: EvolveSessionsArguments) => number | number[];
   /**
    * The same on the addon's own threads, as evolveAsync(). The sessions stay as they are until
-   * commitSessions(); `nextStates` (B, N) is of the output's type.
+   * commitSessions(); `nextStates` is (2, B, N).
    */
   evolveSessionsAsync: (
-    ...call: [...EvolveSessionsArguments, nextStates: Float64Array | Float32Array, id: number]
+    ...call: [...EvolveSessionsArguments, nextStates: Float64Array, id: number]
   ) => Promise<number | number[]>;
   /** Moves sessions on by `timesteps`; numbers that are no session's are passed over. */
   commitSessions: (
     table: SessionTable,
     numbers: SessionNumbers,
-    nextStates: Float64Array | Float32Array,
+    nextStates: Float64Array,
     timesteps: number,
   ) => void;
   /**

@@ -20,6 +20,8 @@ export interface AttributeDefinition<Value extends AttributeValue = AttributeVal
   initial: () => unknown;
   /** Checks what was assigned and returns a value that nobody else holds; throws otherwise. */
   cast: (value: unknown, name: string) => Value;
+  /** Copies a value to plain data that nobody else holds; by default its data and shape. */
+  copy?(value: Value): AttributeValue;
 }
 
 /**
@@ -40,7 +42,8 @@ export abstract class Attribute<Value extends AttributeValue = AttributeValue> {
 
   /** The value, in memory of the caller's own. */
   get data(): Value {
-    return copyOfValue(this.current);
+    const { current } = this;
+    return (this.#definition.copy?.(current) ?? copyOfValue(current)) as Value;
   }
 
   /** The shape of the value. */

@@ -11,6 +11,7 @@ import type { CarriedState, FloatArray, PreparedCall } from './call';
 import { formatShape, outOfRange } from './checks';
 import type { ExpSynEvolution } from './exp-syn-options';
 import { CANCELLED, METHOD_CODES, native, type EvolveArguments } from './native';
+import { CarriedIsyn } from './state';
 import { copyInto, isShared, lengthOf } from './typed-arrays';
 
 /** What a call returns, and the state that it leaves. */
@@ -151,8 +152,8 @@ export function allocateOutput(call: PreparedCall): FloatArray {
 }
 
 /** Room for the state of each batch item after the call. */
-export function allocateNextState(call: PreparedCall): FloatArray {
-  return allocateState(call.settings.dtype, isEmpty(call) ? 0 : call.batches * call.settings.size);
+export function allocateNextState(call: PreparedCall): Float64Array {
+  return allocateState(isEmpty(call) ? 0 : call.batches * call.settings.size);
 }
 
 /** Checks a call against the state that it starts from. */
@@ -183,18 +184,17 @@ function finish(
   call: PreparedCall,
   before: CarriedState,
   output: FloatArray,
-  nextState: FloatArray,
+  nextState: Float64Array,
 ): CallResult {
   const { batches, timesteps } = call;
-  const { size, isRockpool, windowLength } = call.settings;
+  const { size, dtype, isRockpool, windowLength } = call.settings;
   let after = before;
   if (batches > 0 && timesteps > 0) {
-    const isSingle = batches === 1 || isRockpool;
-    const isyn = {
-      data: isSingle && batches > 1 ? nextState.subarray(0, size) : nextState,
-      shape: isSingle ? [size] : [batches, size],
+    const isyn = new CarriedIsyn(dtype, nextState, batches === 1 ? [size] : [batches, size]);
+    after = {
+      isyn: isRockpool && batches > 1 ? isyn.firstItem() : isyn,
+      step: before.step + timesteps,
     };
-    after = { isyn, step: before.step + timesteps };
   }
   return {
     after,
@@ -221,7 +221,7 @@ class FinishedRun implements ExpSynEvolution {
 
   get state(): ExpSynEvolution['state'] {
     const { isyn, step } = this.#after;
-    this.#state ??= { isyn: { data: isyn.data.slice(), shape: [...isyn.shape] }, step };
+    this.#state ??= { isyn: isyn.copy(), step };
     return this.#state;
   }
 
@@ -236,7 +236,7 @@ function callNative<Result>(
   call: PreparedCall,
   before: CarriedState,
   output: FloatArray,
-  nextState: FloatArray,
+  nextState: Float64Array,
   id: number,
 ): Result {
   const { settings } = call;
@@ -253,7 +253,7 @@ function callNative<Result>(
     settings.noiseScale,
     settings.isRockpool,
     settings.threads,
-    before.isyn.data,
+    before.isyn.numbers,
     before.isyn.shape.length === 1,
     nextState,
     settings.seed,

@@ -5,7 +5,7 @@
 import { inspect } from 'node:util';
 
 import { orAborted } from './abort';
-import { allocate, arrayOf, type ArrayInput, type NdArray } from './arrays';
+import type { ArrayInput, NdArray } from './arrays';
 import type { FloatArray, PreparedCall } from './call';
 import { formatShape, outOfRange, readOptions, wholeNumber, wrongType } from './checks';
 import type { ExpSyn } from './exp-syn';
@@ -17,6 +17,7 @@ import {
   type NonFinitePolicy,
 } from './exp-syn-options';
 import { decodeNumbers, encodeNumbers, parseJson } from './json-numbers';
+import { CarriedIsyn, type SynapticCurrent } from './state';
 import type { RasterInput } from './module';
 import {
   CANCELLED,
@@ -95,7 +96,7 @@ export interface SessionParent {
     check: (call: PreparedCall) => void,
   ): PreparedCall;
   /** Checks a state but for its shape, and gives it the module's dtype; by default by its policy. */
-  castIsyn(value: unknown, name: string, nonFinite?: NonFinitePolicy): NdArray;
+  castIsyn(value: unknown, name: string, nonFinite?: NonFinitePolicy): CarriedIsyn;
   /** Keeps the kernels of prepared calls while `pending` is not settled. */
   keepWhile(pending: Promise<unknown>): void;
 }
@@ -190,11 +191,11 @@ export class ExpSynSession {
   }
 
   /** The synaptic current after the last settled call, (N,), as a copy. */
-  get isyn(): NdArray {
-    const { dtype } = this.module;
-    const data = allocate(arrayOf(dtype), [this.sizeOut], 'isyn');
-    native.readSession(this.#sessions.table, this.#requireOpen('isyn'), data);
-    return { data, shape: [this.sizeOut] };
+  get isyn(): SynapticCurrent {
+    const number = this.#requireOpen('isyn');
+    const isyn = CarriedIsyn.zeros(this.module.dtype, [this.sizeOut]);
+    native.readSession(this.#sessions.table, number, isyn.numbers);
+    return isyn.copy();
   }
   set isyn(value: ArrayInput) {
     const isyn = this.#sessions.castIsyn(value, 'isyn');
@@ -232,8 +233,8 @@ export class ExpSynSession {
 
   /** Returns isyn and step to 0. Returns the session. */
   resetState(): this {
-    const zeros = allocate(arrayOf(this.module.dtype), [this.sizeOut], 'isyn');
-    this.#write('resetState()', { data: zeros, shape: [this.sizeOut] }, 0, this.#seed);
+    const zeros = CarriedIsyn.zeros(this.module.dtype, [this.sizeOut]);
+    this.#write('resetState()', zeros, 0, this.#seed);
     return this;
   }
 
@@ -277,10 +278,10 @@ export class ExpSynSession {
     return this.#number;
   }
 
-  #write(name: string, isyn: NdArray | undefined, step: number, seed: number): void {
+  #write(name: string, isyn: CarriedIsyn | undefined, step: number, seed: number): void {
     const number = this.#requireOpen(name);
     if (this.#pending !== undefined) throw pendingError(name);
-    native.writeSession(this.#sessions.table, number, isyn?.data, step, seed);
+    native.writeSession(this.#sessions.table, number, isyn?.numbers, step, seed);
     this.#seed = seed;
   }
 }
@@ -297,8 +298,7 @@ export class Sessions {
 
   constructor(parent: SessionParent) {
     this.#parent = parent;
-    const { sizeOut, dtype } = parent.module;
-    const table = new native.SessionTable(sizeOut, dtype === 'float32');
+    const table = new native.SessionTable(parent.module.sizeOut);
     this.table = table;
     this.#forgotten = new FinalizationRegistry((number) => {
       native.closeSession(table, number);
@@ -346,7 +346,7 @@ export class Sessions {
     return this.#open(seed, isyn, step);
   }
 
-  castIsyn(value: unknown, name: string, nonFinite?: NonFinitePolicy): NdArray {
+  castIsyn(value: unknown, name: string, nonFinite?: NonFinitePolicy): CarriedIsyn {
     const isyn = this.#parent.castIsyn(value, name, nonFinite);
     const { sizeOut } = this.module;
     if (isyn.shape.length === 1 && isyn.shape[0] === sizeOut) return isyn;
@@ -443,10 +443,10 @@ export class Sessions {
     });
   }
 
-  #open(seed: number, isyn: NdArray | undefined, step: number): ExpSynSession {
+  #open(seed: number, isyn: CarriedIsyn | undefined, step: number): ExpSynSession {
     const number = native.openSession(this.table, seed);
     if (isyn !== undefined || step > 0) {
-      native.writeSession(this.table, number, isyn?.data, step, seed);
+      native.writeSession(this.table, number, isyn?.numbers, step, seed);
     }
     const session = new ExpSynSession(this, number, seed);
     this.#forgotten.register(session, number, session);
@@ -598,12 +598,12 @@ function gather(
 
 /** Calls one of the addon's functions with a call. Not by spreading an array, which takes longer. */
 function callNative<Result>(
-  evolve: (...call: [...EvolveSessionsArguments, nextStates: FloatArray, id: number]) => Result,
+  evolve: (...call: [...EvolveSessionsArguments, nextStates: Float64Array, id: number]) => Result,
   call: PreparedCall,
   output: FloatArray,
   table: SessionTable,
   numbers: SessionNumbers,
-  nextStates: FloatArray,
+  nextStates: Float64Array,
   id: number,
 ): Result {
   const { settings } = call;

@@ -464,9 +464,9 @@ describe('the addon itself', () => {
     0,
     false,
     1,
-    new Float64Array(SIZE),
+    new Float64Array(2 * SIZE),
     true,
-    new Float64Array(SIZE),
+    new Float64Array(2 * SIZE),
     0,
     0,
     0,
@@ -592,11 +592,11 @@ describe('the addon itself', () => {
   });
 
   it('refuses sessions that are none', async () => {
-    const table = new native.SessionTable(SIZE, false);
+    const table = new native.SessionTable(SIZE);
     const session = native.openSession(table, 1);
     const shared = good().slice(0, 12) as CallArguments;
     const sessionsCall = (): EvolveSessionsArguments => [...shared, table, session];
-    const states = () => new Float64Array(SIZE);
+    const states = () => new Float64Array(2 * SIZE);
     assert.equal(native.evolveSessions(...sessionsCall()), -1);
     assert.equal(await native.evolveSessionsAsync(...sessionsCall(), states(), nextId++), -1);
     const refuses = (call: () => unknown) => {
@@ -629,17 +629,14 @@ describe('the addon itself', () => {
       refuses(() => {
         native.commitSessions(table, session, value as never, 1);
       });
-      refuses(() => Reflect.construct(native.SessionTable, [value, false]) as unknown);
+      refuses(() => Reflect.construct(native.SessionTable, [value]) as unknown);
     }
     // Numbers that are no session's are passed over, and others' kernels and types refused.
     native.closeSession(table, 2 ** 40);
-    native.commitSessions(table, Int32Array.of(-1, 7), new Float64Array(2 * SIZE), 1);
-    const other = new native.SessionTable(SIZE + 1, false);
-    const single = new native.SessionTable(SIZE, true);
-    for (const wrong of [other, single]) {
-      const number = native.openSession(wrong, 1);
-      refuses(() => native.evolveSessions(...shared, wrong, number));
-    }
+    native.commitSessions(table, Int32Array.of(-1, 7), new Float64Array(4 * SIZE), 1);
+    const other = new native.SessionTable(SIZE + 1);
+    const number = native.openSession(other, 1);
+    refuses(() => native.evolveSessions(...shared, other, number));
     refuses(() => native.evolveSessions(...shared, table, Int32Array.of(session, session)));
     assert.equal(native.readSession(table, session, undefined), STEPS);
     native.closeSession(table, session);

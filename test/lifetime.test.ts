@@ -111,9 +111,10 @@ describe('while evolve() runs', () => {
         1,
         false,
         1,
-        values(size),
+        // Currents of 1, and no corrections.
+        values(2 * size).fill(0, size),
         true,
-        values(size),
+        values(2 * size),
         5,
         0,
         0,

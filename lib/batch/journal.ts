@@ -4,8 +4,7 @@ import { join } from 'node:path';
 
 import { DamagedRunError, fileError, hasCode } from '../errors';
 import { writeCompleteFile } from '../formats/complete-file';
-import type { CurrentsArray } from '../formats/currents-sink';
-import type { Dtype } from '../index';
+import type { Dtype, SynapticCurrent } from '../index';
 import type { Job } from './job';
 import { blockAt, countBlocks } from './plan';
 import { seal, unseal } from './sealed';
@@ -15,7 +14,7 @@ export interface Progress {
   /** Blocks of the shard that are written. */
   blocksDone: number;
   /** isyn after the last of them, where the next goes on from it: (N,), or (B, N) for items. */
-  isyn: { data: CurrentsArray; shape: number[] } | undefined;
+  isyn: SynapticCurrent | undefined;
 }
 
 /** The content of the file. */
@@ -23,8 +22,8 @@ interface Entry {
   /** Which one of the run. */
   shard: number;
   blocksDone: number;
-  /** The elements' bytes in this machine's order, in base 64. */
-  isyn?: { bytes: string; shape: number[] };
+  /** The elements' bytes in this machine's order, in base 64; the corrections in double precision. */
+  isyn?: { bytes: string; correction?: string; shape: readonly number[] };
 }
 
 export const NOTHING_DONE: Progress = { blocksDone: 0, isyn: undefined };
@@ -84,17 +83,34 @@ export class Journal {
   }
 }
 
-function encodeState(isyn: NonNullable<Progress['isyn']>): NonNullable<Entry['isyn']> {
-  const bytes = Buffer.from(isyn.data.slice().buffer);
-  return { bytes: bytes.toString('base64'), shape: isyn.shape };
+function encodeState({ data, correction, shape }: SynapticCurrent): NonNullable<Entry['isyn']> {
+  return {
+    bytes: encodeBytes(data),
+    ...(correction && { correction: encodeBytes(correction) }),
+    shape,
+  };
 }
 
 function decodeState(
-  { bytes, shape }: NonNullable<Entry['isyn']>,
+  { bytes, correction, shape }: NonNullable<Entry['isyn']>,
   dtype: Dtype,
-): { data: CurrentsArray; shape: number[] } {
-  const { buffer } = Uint8Array.from(Buffer.from(bytes, 'base64'));
-  const data = dtype === 'float32' ? new Float32Array(buffer) : new Float64Array(buffer);
-  if (data.length !== shape.reduce((size, axis) => size * axis, 1)) throw new Error('isyn');
-  return { data, shape };
+): SynapticCurrent {
+  const buffer = decodeBytes(bytes);
+  const state = {
+    data: dtype === 'float32' ? new Float32Array(buffer) : new Float64Array(buffer),
+    shape,
+    ...(correction !== undefined && { correction: new Float64Array(decodeBytes(correction)) }),
+  };
+  const size = shape.reduce((product, axis) => product * axis, 1);
+  if (state.data.length !== size) throw new Error('isyn');
+  if (state.correction !== undefined && state.correction.length !== size) throw new Error('isyn');
+  return state;
+}
+
+function encodeBytes(array: Float64Array | Float32Array): string {
+  return Buffer.from(array.slice().buffer).toString('base64');
+}
+
+function decodeBytes(text: string): ArrayBuffer {
+  return Uint8Array.from(Buffer.from(text, 'base64')).buffer;
 }

@@ -2,7 +2,7 @@
 import { CommandError } from '../errors';
 import type { CurrentsArray, CurrentsSink } from '../formats/currents-sink';
 import { lengthOf, sizeOfRegion, type RasterSource, type Region } from '../formats/raster-source';
-import type { ExpSyn, NdArray, TypedArray } from '../index';
+import type { ExpSyn, SynapticCurrent, TypedArray } from '../index';
 import type { Job } from './job';
 import { NOTHING_DONE, type Progress } from './journal';
 import { blockAt, countBlocks, type Block } from './plan';
@@ -69,10 +69,10 @@ class ShardRun {
   /** The first one that is not in the journal. */
   #recorded: number;
   /** The state after the last block that has been computed. */
-  #isyn: NdArray | undefined;
+  #isyn: SynapticCurrent | undefined;
   /** After the blocks that have been computed but not written, and after the last one written. */
-  readonly #states = new Map<number, NdArray | undefined>();
-  #writtenState: NdArray | undefined;
+  readonly #states = new Map<number, SynapticCurrent | undefined>();
+  #writtenState: SynapticCurrent | undefined;
   readonly #writes: Promise<void>[] = [];
   /** Blocks that are written while one before them is not. */
   readonly #complete = new Set<number>();
@@ -279,13 +279,9 @@ class ShardRun {
     const state = this.#writtenState;
     await this.#sink.sync();
     const isNeeded = blocksDone < this.#nBlocks && this.#block(blocksDone).isContinued;
-    await checkpoints.write({ blocksDone, isyn: isNeeded ? toJournal(state) : undefined });
+    await checkpoints.write({ blocksDone, isyn: isNeeded ? state : undefined });
     this.#recorded = blocksDone;
   }
-}
-
-function toJournal(state: NdArray | undefined): Progress['isyn'] {
-  return state && { data: state.data, shape: [...state.shape] };
 }
 
 /** What a block is computed from. */

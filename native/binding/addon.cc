@@ -9,8 +9,6 @@
 #include <exception>
 #include <iterator>
 #include <memory>
-#include <type_traits>
-#include <variant>
 
 #include "arguments.h"
 #include "calls.h"
@@ -136,13 +134,12 @@ void ReleaseKernels(const Napi::CallbackInfo& info) {
   KernelsHandle::From(info, 0).Release(info.Env());
 }
 
-// openSession(table, seed): the number of a session at step 0 whose isyn is 0.
+// openSession(table, seed): the number of a session at step 0 whose state is 0.
 Napi::Value OpenSession(const Napi::CallbackInfo& info) {
   return Translated(info, [&]() -> Napi::Value {
     SessionTableHandle& handle = SessionTableHandle::From(info, 0);
     const auto seed = static_cast<std::uint64_t>(Arguments(info).Size(1));
-    const std::int64_t number =
-        std::visit([&](const auto& table) { return table->Open(seed); }, handle.table());
+    const std::int64_t number = handle.table()->Open(seed);
     handle.ReportMemory(info.Env());
     return Napi::Number::New(info.Env(), static_cast<double>(number));
   });
@@ -150,49 +147,52 @@ Napi::Value OpenSession(const Napi::CallbackInfo& info) {
 
 // closeSession(table, number)
 void CloseSession(const Napi::CallbackInfo& info) {
-  const std::int64_t number = Arguments(info).Size(1);
-  std::visit([&](const auto& table) { table->Close(number); },
-             SessionTableHandle::From(info, 0).table());
+  SessionTableHandle::From(info, 0).table()->Close(Arguments(info).Size(1));
 }
 
-// Calls `use` with the table that is argument 0, its session that argument 1 numbers, and the
-// elements of argument 2, which is an array (N) or, for null, undefined.
-template <typename Use>
-auto WithSession(const Napi::CallbackInfo& info, Use&& use) {
+// A session of a table, and an array for its state.
+struct SessionAndState {
+  SessionTable& table;
+  Session& session;
+  double* state;  // (2, N), or null
+};
+
+// Argument 0 is the table, argument 1 the session's number, argument 2 the array or undefined.
+SessionAndState SessionOf(const Napi::CallbackInfo& info) {
   const Arguments arguments(info);
-  const std::int64_t number = arguments.Size(1);
-  return std::visit(
-      [&](const auto& table) {
-        using Real = typename std::decay_t<decltype(*table)>::Element;
-        Session<Real>* session = table->Find(number);
-        if (session == nullptr) throw Napi::TypeError::New(info.Env(), "Expected an open session.");
-        Real* isyn = nullptr;
-        if (!info[2].IsUndefined()) {
-          const auto size = static_cast<std::size_t>(table->n_synapses());
-          isyn = static_cast<Real*>(arguments.Array(2, kElementTypeOf<Real>, size).data);
-        }
-        return use(*table, *session, isyn);
-      },
-      SessionTableHandle::From(info, 0).table());
+  SessionTable& table = *SessionTableHandle::From(info, 0).table();
+  Session* session = table.Find(arguments.Size(1));
+  if (session == nullptr) throw Napi::TypeError::New(info.Env(), "Expected an open session.");
+  double* state = nullptr;
+  if (!info[2].IsUndefined()) {
+    const auto size = static_cast<std::size_t>(2 * table.n_synapses());
+    state = static_cast<double*>(arguments.Array(2, ElementType::kFloat64, size).data);
+  }
+  return {table, *session, state};
 }
 
-// readSession(table, number, isyn): fills isyn, if there is one, and returns the step.
+// readSession(table, number, state): fills state, if there is one, and returns the step.
 Napi::Value ReadSession(const Napi::CallbackInfo& info) {
-  return WithSession(info, [&](const auto& table, const auto& session, auto* isyn) -> Napi::Value {
-    if (isyn != nullptr) std::copy_n(session.isyn, table.n_synapses(), isyn);
-    return Napi::Number::New(info.Env(), static_cast<double>(session.step));
-  });
+  const auto [table, session, state] = SessionOf(info);
+  if (state != nullptr) {
+    std::copy_n(session.state.isyn, table.n_synapses(), state);
+    std::copy_n(session.state.correction, table.n_synapses(), state + table.n_synapses());
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(session.step));
 }
 
-// writeSession(table, number, isyn, step, seed): sets them; without isyn, that is left as it is.
+// writeSession(table, number, state, step, seed): sets them; without a state, that is left as it
+// is.
 void WriteSession(const Napi::CallbackInfo& info) {
   const auto step = static_cast<std::uint64_t>(Arguments(info).Size(3));
   const auto seed = static_cast<std::uint64_t>(Arguments(info).Size(4));
-  WithSession(info, [&](const auto& table, auto& session, const auto* isyn) {
-    if (isyn != nullptr) std::copy_n(isyn, table.n_synapses(), session.isyn);
-    session.step = step;
-    session.seed = seed;
-  });
+  const auto [table, session, state] = SessionOf(info);
+  if (state != nullptr) {
+    std::copy_n(state, table.n_synapses(), session.state.isyn);
+    std::copy_n(state + table.n_synapses(), table.n_synapses(), session.state.correction);
+  }
+  session.step = step;
+  session.seed = seed;
 }
 
 // instructionSet(): the vector instructions in use.

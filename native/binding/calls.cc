@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <thread>
-#include <type_traits>
 
 namespace expsyn::binding {
 
@@ -46,11 +45,20 @@ class Numbers {
   ArrayView view_{};
 };
 
+// A state of `size` currents as it lies in a Float64Array: the currents, then their corrections.
+State StateAt(const ArrayView& view, std::size_t size) {
+  const auto* isyn = static_cast<const double*>(view.data);
+  return {isyn, isyn + size};
+}
+NextState NextStateAt(const ArrayView& view, std::size_t size) {
+  auto* isyn = static_cast<double*>(view.data);
+  return {isyn, isyn + size};
+}
+
 // The session of that number, which must be able to go so many steps further.
-template <typename Real>
-Session<Real>* FindForSteps(Napi::Env env, SessionTable<Real>& table, std::int64_t number,
-                            std::int64_t n_timesteps) {
-  Session<Real>* session = table.Find(number);
+Session* FindForSteps(Napi::Env env, SessionTable& table, std::int64_t number,
+                      std::int64_t n_timesteps) {
+  Session* session = table.Find(number);
   if (session == nullptr) throw Napi::TypeError::New(env, "Expected an open session.");
   constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
   if (n_timesteps > kMaxSafeInteger - static_cast<std::int64_t>(session->step)) {
@@ -113,13 +121,12 @@ void Call::RestoreInput(const char* begin, const char* end) {
 
 BatchCall::BatchCall(const Napi::CallbackInfo& info) : Call(info) {
   const Arguments arguments(info);
-  const std::size_t state_size = Product(raster_.n_batches, n_synapses());
+  const std::size_t next_size = Product(raster_.n_batches, n_synapses());
   is_state_shared_ = arguments.Boolean(kIsStateShared);
-  state_ = arguments
-               .Array(kState, dtype_,
-                      is_state_shared_ ? static_cast<std::size_t>(n_synapses()) : state_size)
-               .data;
-  next_state_ = arguments.Array(kNextState, dtype_, state_size).data;
+  const std::size_t size = is_state_shared_ ? static_cast<std::size_t>(n_synapses()) : next_size;
+  state_ = StateAt(arguments.Array(kState, ElementType::kFloat64, CheckedProduct(2, size)), size);
+  next_state_ = NextStateAt(
+      arguments.Array(kNextState, ElementType::kFloat64, CheckedProduct(2, next_size)), next_size);
   seed_ = static_cast<std::uint64_t>(arguments.Size(kSeed));
   step_ = static_cast<std::uint64_t>(arguments.Size(kStep));
   first_batch_ = arguments.Size(kFirstBatch);
@@ -133,10 +140,10 @@ double BatchCall::RunAs(const std::atomic<bool>& cancelled) const {
   call.input = raster_;
   call.noise = {noise_placement_, noise_scale_, seed_, step_, first_batch_, first_synapse_};
   call.throw_non_finite = throw_non_finite_;
-  call.state = static_cast<const Real*>(state_);
+  call.state = state_;
   call.is_state_shared = is_state_shared_;
   call.output = static_cast<Real*>(output_data_);
-  call.next_state = static_cast<Real*>(next_state_);
+  call.next_state = next_state_;
   call.n_threads = n_threads_;
   call.is_state_noisy = is_state_noisy_;
   const EvolveResult result = Evolve(*kernels_, call, cancelled);
@@ -164,60 +171,54 @@ Napi::Value BatchCall::Result(Napi::Env env, double value) const {
 }
 
 GatheredCall::GatheredCall(const Napi::CallbackInfo& info, bool is_async)
-    : Call(info), table_handle_(SessionTableHandle::From(info, kTable)) {
-  if (dtype_ == ElementType::kFloat32) {
-    Unpack(info, is_async, side32_);
-  } else {
-    Unpack(info, is_async, side64_);
-  }
-}
-
-template <typename Real>
-void GatheredCall::Unpack(const Napi::CallbackInfo& info, bool is_async, Side<Real>& side) {
-  const auto* table = std::get_if<std::shared_ptr<SessionTable<Real>>>(&table_handle_.table());
-  if (table == nullptr || (*table)->n_synapses() != n_synapses()) {
+    : Call(info),
+      table_handle_(SessionTableHandle::From(info, kTable)),
+      table_(table_handle_.table()) {
+  if (table_->n_synapses() != n_synapses()) {
     throw Napi::TypeError::New(info.Env(), "Expected a session table of the kernels' size.");
   }
-  side.table = *table;
   const Numbers numbers(info, kNumbers);
   if (numbers.count() != raster_.n_batches) {
     throw Napi::TypeError::New(info.Env(), "Expected a session for each item of the input.");
   }
-  side.sessions.reserve(static_cast<std::size_t>(numbers.count()));
+  sessions_.reserve(static_cast<std::size_t>(numbers.count()));
   for (std::int64_t i = 0; i < numbers.count(); ++i) {
-    side.sessions.push_back(FindForSteps(info.Env(), *side.table, numbers[i], raster_.n_timesteps));
+    sessions_.push_back(FindForSteps(info.Env(), *table_, numbers[i], raster_.n_timesteps));
   }
   const std::size_t size = Product(raster_.n_batches, n_synapses());
   if (!is_async) {
-    side.next_states = side.table->Scratch(size);
+    double* next_states = table_->Scratch(CheckedProduct(2, size));
+    next_states_ = {next_states, next_states + size};
     return;
   }
   // The call starts from copies, in the place of the next states: the sessions themselves are read
   // and written on JavaScript's thread only.
-  side.next_states =
-      static_cast<Real*>(Arguments(info).Array(kNextStates, kElementTypeOf<Real>, size).data);
-  side.copies.reserve(side.sessions.size());
-  for (Session<Real>*& session : side.sessions) {
-    Real* isyn = side.next_states + static_cast<std::int64_t>(side.copies.size()) * n_synapses();
-    std::copy_n(session->isyn, n_synapses(), isyn);
-    side.copies.push_back(*session);
-    side.copies.back().isyn = isyn;
-    session = &side.copies.back();
+  next_states_ = NextStateAt(
+      Arguments(info).Array(kNextStates, ElementType::kFloat64, CheckedProduct(2, size)), size);
+  copies_.reserve(sessions_.size());
+  for (Session*& session : sessions_) {
+    const NextState state =
+        next_states_.From(static_cast<std::int64_t>(copies_.size()) * n_synapses());
+    std::copy_n(session->state.isyn, n_synapses(), state.isyn);
+    std::copy_n(session->state.correction, n_synapses(), state.correction);
+    copies_.push_back(*session);
+    copies_.back().state = state;
+    session = &copies_.back();
   }
 }
 
 template <typename Real>
-double GatheredCall::RunAs(Side<Real>& side, const std::atomic<bool>& cancelled) {
+double GatheredCall::RunAs(const std::atomic<bool>& cancelled) {
   SessionsCall<Real> call;
   call.method = method_;
   call.input = raster_;
-  call.sessions = side.sessions.data();
+  call.sessions = sessions_.data();
   call.noise_placement = noise_placement_;
   call.noise_scale = noise_scale_;
   call.throw_non_finite = throw_non_finite_;
   call.is_state_noisy = is_state_noisy_;
   call.output = static_cast<Real*>(output_data_);
-  call.next_states = side.next_states;
+  call.next_states = next_states_;
   call.n_threads = n_threads_;
   if (!EvolveSessions(*kernels_, call, cancelled, &failures_)) return JobQueue::kCancelled;
   // A session that failed can be given its input again.
@@ -230,31 +231,27 @@ double GatheredCall::RunAs(Side<Real>& side, const std::atomic<bool>& cancelled)
   return failures_.empty() ? -1 : static_cast<double>(failures_.size());
 }
 
-template <typename Real>
-void GatheredCall::Advance(Side<Real>& side) const {
+void GatheredCall::Advance() const {
   auto failure = failures_.begin();
   for (std::int64_t item = 0; item < raster_.n_batches; ++item) {
     if (failure != failures_.end() && failure->item == item) {
       ++failure;
       continue;
     }
-    side.table->Advance(*side.sessions[static_cast<std::size_t>(item)],
-                        side.next_states + item * n_synapses(), raster_.n_timesteps);
+    const NextState next = next_states_.From(item * n_synapses());
+    table_->Advance(*sessions_[static_cast<std::size_t>(item)], {next.isyn, next.correction},
+                    raster_.n_timesteps);
   }
 }
 
 double GatheredCall::Run(const std::atomic<bool>& cancelled) {
-  return dtype_ == ElementType::kFloat32 ? RunAs(side32_, cancelled) : RunAs(side64_, cancelled);
+  return dtype_ == ElementType::kFloat32 ? RunAs<float>(cancelled) : RunAs<double>(cancelled);
 }
 
 Napi::Value GatheredCall::RunHere(Napi::Env env) {
   if (IsInputWrittenOver()) CopyInput();
   const double value = Run(kNeverCancelled);
-  if (dtype_ == ElementType::kFloat32) {
-    Advance(side32_);
-  } else {
-    Advance(side64_);
-  }
+  Advance();
   return Result(env, value);
 }
 
@@ -272,33 +269,25 @@ Napi::Value GatheredCall::Result(Napi::Env env, double value) const {
 void CheckSteps(const Napi::CallbackInfo& info) {
   const Numbers numbers(info, 1);
   const std::int64_t n_timesteps = Arguments(info).Size(2);
-  std::visit(
-      [&](const auto& table) {
-        for (std::int64_t i = 0; i < numbers.count(); ++i) {
-          FindForSteps(info.Env(), *table, numbers[i], n_timesteps);
-        }
-      },
-      SessionTableHandle::From(info, 0).table());
+  SessionTable& table = *SessionTableHandle::From(info, 0).table();
+  for (std::int64_t i = 0; i < numbers.count(); ++i) {
+    FindForSteps(info.Env(), table, numbers[i], n_timesteps);
+  }
 }
 
 void CommitSessions(const Napi::CallbackInfo& info) {
   const Arguments arguments(info);
   const Numbers numbers(info, 1);
   const std::int64_t n_timesteps = arguments.Size(3);
-  std::visit(
-      [&](const auto& table) {
-        using Real = typename std::decay_t<decltype(*table)>::Element;
-        const std::int64_t n_synapses = table->n_synapses();
-        const ArrayView next_states =
-            arguments.Array(2, kElementTypeOf<Real>, Product(numbers.count(), n_synapses));
-        for (std::int64_t i = 0; i < numbers.count(); ++i) {
-          Session<Real>* session = table->Find(numbers[i]);
-          if (session == nullptr) continue;
-          table->Advance(*session, static_cast<const Real*>(next_states.data) + i * n_synapses,
-                         n_timesteps);
-        }
-      },
-      SessionTableHandle::From(info, 0).table());
+  SessionTable& table = *SessionTableHandle::From(info, 0).table();
+  const std::size_t size = Product(numbers.count(), table.n_synapses());
+  const State next_states =
+      StateAt(arguments.Array(2, ElementType::kFloat64, CheckedProduct(2, size)), size);
+  for (std::int64_t i = 0; i < numbers.count(); ++i) {
+    Session* session = table.Find(numbers[i]);
+    if (session == nullptr) continue;
+    table.Advance(*session, next_states.From(i * table.n_synapses()), n_timesteps);
+  }
 }
 
 }  // namespace expsyn::binding

@@ -106,8 +106,8 @@ class BatchCall : public Call {
   double RunAs(const std::atomic<bool>& cancelled) const;
 
   bool is_state_shared_ = true;
-  const void* state_ = nullptr;
-  void* next_state_ = nullptr;
+  State state_;
+  NextState next_state_;
   std::uint64_t seed_ = 0;
   std::uint64_t step_ = 0;
   std::int64_t first_batch_ = 0;
@@ -152,23 +152,14 @@ class GatheredCall : public Call {
   static constexpr std::int64_t kShortGatheredSamples = 1 << 20;
 
   template <typename Real>
-  struct Side {
-    std::shared_ptr<SessionTable<Real>> table;
-    std::vector<Session<Real>*> sessions;
-    std::vector<Session<Real>> copies;
-    Real* next_states = nullptr;
-  };
-
-  template <typename Real>
-  void Unpack(const Napi::CallbackInfo& info, bool is_async, Side<Real>& side);
-  template <typename Real>
-  double RunAs(Side<Real>& side, const std::atomic<bool>& cancelled);
-  template <typename Real>
-  void Advance(Side<Real>& side) const;
+  double RunAs(const std::atomic<bool>& cancelled);
+  void Advance() const;
 
   SessionTableHandle& table_handle_;
-  Side<float> side32_;
-  Side<double> side64_;
+  std::shared_ptr<SessionTable> table_;
+  std::vector<Session*> sessions_;
+  std::vector<Session> copies_;
+  NextState next_states_;
   std::vector<SessionFailure> failures_;
 };
 

@@ -74,11 +74,7 @@ SessionTableHandle::SessionTableHandle(const Napi::CallbackInfo& info)
   if (size < 1 || size > kLargest) {
     throw Napi::TypeError::New(info.Env(), "Expected a number of synapses as native argument 0.");
   }
-  if (arguments.Boolean(1)) {
-    table_ = std::make_shared<SessionTable<float>>(size);
-  } else {
-    table_ = std::make_shared<SessionTable<double>>(size);
-  }
+  table_ = std::make_shared<SessionTable>(size);
   environment_ = info.Env().GetInstanceData<Environment>();
   environment_->session_tables.insert(this);
 }
@@ -94,7 +90,7 @@ SessionTableHandle& SessionTableHandle::From(const Napi::CallbackInfo& info, std
 }
 
 void SessionTableHandle::ReportMemory(Napi::Env env) {
-  memory_.Report(env, std::visit([](const auto& table) { return table->size_in_bytes(); }, table_));
+  memory_.Report(env, table_->size_in_bytes());
 }
 
 }  // namespace expsyn::binding

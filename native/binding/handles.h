@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_set>
-#include <variant>
 
 #include "job_queue.h"
 #include "kernels.h"
@@ -73,26 +72,23 @@ class KernelsHandle : public Napi::ObjectWrap<KernelsHandle> {
 // JavaScript's handle on the sessions of a module.
 class SessionTableHandle : public Napi::ObjectWrap<SessionTableHandle> {
  public:
-  // The table, for states in double or single precision. Calls hold on to it.
-  using Table =
-      std::variant<std::shared_ptr<SessionTable<double>>, std::shared_ptr<SessionTable<float>>>;
-
   static Napi::Function Define(Napi::Env env) { return DefineClass(env, "SessionTable", {}); }
 
-  // new SessionTable(size (synapses), isSinglePrecision)
+  // new SessionTable(size (synapses))
   explicit SessionTableHandle(const Napi::CallbackInfo& info);
   ~SessionTableHandle() override;
   void Finalize(Napi::BasicEnv env) override { memory_.Report(env, 0); }
 
   static SessionTableHandle& From(const Napi::CallbackInfo& info, std::size_t position);
 
-  const Table& table() const { return table_; }
+  // Calls hold on to it.
+  const std::shared_ptr<SessionTable>& table() const { return table_; }
   // To be called after a session was opened.
   void ReportMemory(Napi::Env env);
 
  private:
   Environment* environment_ = nullptr;
-  Table table_;
+  std::shared_ptr<SessionTable> table_;
   ReportedMemory memory_;
 };
 

@@ -32,9 +32,15 @@ EXPSYN_DOUBLE_DOUBLE DoubleDouble QuickTwoSum(double a, double b) {
   return {sum, b - (sum - a)};
 }
 
-// a * b exactly, unless it overflows or underflows.
+// a * b exactly, unless it overflows or underflows; close to the ends of the range, where the
+// halves of a factor would, its rounded value.
 EXPSYN_DOUBLE_DOUBLE DoubleDouble TwoProduct(double a, double b) {
   constexpr double kSplitter = 134217729.0;  // 2^27 + 1
+  constexpr double kLeast = 0x1p-960;
+  constexpr double kMost = 0x1p+990;
+  const double a_size = a < 0 ? -a : a;
+  const double b_size = b < 0 ? -b : b;
+  const bool has_halves = a_size > kLeast && b_size > kLeast && a_size < kMost && b_size < kMost;
   const double a_scaled = kSplitter * a;
   const double a_high = a_scaled - (a_scaled - a);
   const double a_low = a - a_high;
@@ -42,7 +48,9 @@ EXPSYN_DOUBLE_DOUBLE DoubleDouble TwoProduct(double a, double b) {
   const double b_high = b_scaled - (b_scaled - b);
   const double b_low = b - b_high;
   const double product = a * b;
-  return {product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low};
+  const double low =
+      ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low;
+  return {product, has_halves ? low : 0};
 }
 
 EXPSYN_DOUBLE_DOUBLE DoubleDouble operator+(DoubleDouble a, double b) {
@@ -74,10 +82,11 @@ EXPSYN_DOUBLE_DOUBLE DoubleDouble Quotient(double a, double b) {
   return QuickTwoSum(high, ((a - back.high) - back.low) / b);
 }
 
+inline constexpr DoubleDouble kLn2{0.6931471805599453, 2.3190468138462996e-17};
+
 // exp(x) for x <= 0 to about 23 digits, without a branch, by x = k ln 2 + 128 r, the Taylor series
 // of exp(r) and seven squarings. Results under the smallest normal double are 0.
 EXPSYN_DOUBLE_DOUBLE DoubleDouble ExpOfNegative(DoubleDouble x) {
-  constexpr DoubleDouble kLn2{0.6931471805599453, 2.3190468138462996e-17};
   constexpr double kSmallestExponent = -708.0;
   // Adding this rounds to an integer, which stands in the low bits.
   constexpr double kRounder = 0x1.8p52;

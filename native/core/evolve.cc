@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <mutex>
 #include <set>
 #include <vector>
@@ -16,7 +17,7 @@ namespace expsyn {
 namespace {
 
 // The state after a call of ordinary size needs no allocation.
-constexpr std::int64_t kSmallState = 256;
+constexpr std::int64_t kSmallState = 128;
 
 // Bytes of output from which on it is not worth a place in the caches: it would push out the input.
 constexpr std::int64_t kStreamedBytes = 6 << 20;
@@ -34,6 +35,25 @@ constexpr std::int64_t kWindowsPerPart = 64;
 // Neighbouring synapses that are not given to different threads: they share cache lines.
 constexpr std::int64_t kNarrowestShare = 16;
 
+// Adds the noise of the last step, which the output holds already, to the state `last` of one item.
+template <typename Real>
+void AddNoiseToState(const InputReader& reader, const EvolveCall<Real>& call, std::int64_t batch,
+                     std::int64_t n_synapses, NextState last) {
+  constexpr std::int64_t kChunk = 256;
+  const std::int64_t step = call.input.n_timesteps - 1;
+  const Real* shown = call.output + (batch * call.input.n_timesteps + step) * n_synapses;
+  for (std::int64_t first = 0; first < n_synapses; first += kChunk) {
+    const std::int64_t count = std::min(kChunk, n_synapses - first);
+    Real noise[kChunk] = {};
+    reader.AddNoise(batch, step, 1, first, count, noise, count);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t n = first + i;
+      const DoubleDouble sum = TwoSum(last.isyn[n], static_cast<double>(noise[i]));
+      last.Set(n, static_cast<double>(shown[n]), {sum.high, sum.low + last.correction[n]});
+    }
+  }
+}
+
 template <typename Real>
 class Evolution {
  public:
@@ -47,10 +67,12 @@ class Evolution {
         n_timesteps_(call.input.n_timesteps) {
     const std::int64_t size = call.input.n_batches * n_synapses_;
     is_streamed_ = size * n_timesteps_ >= kStreamedBytes / static_cast<std::int64_t>(sizeof(Real));
+    double* states = small_.data();
     if (size > kSmallState) {
-      large_ = AlignedBuffer<Real>(static_cast<std::size_t>(size));
-      last_ = large_.data();
+      large_ = AlignedBuffer<double>(static_cast<std::size_t>(2 * size));
+      states = large_.data();
     }
+    last_ = {states, states + size};
   }
 
   EvolveResult Run() {
@@ -79,16 +101,16 @@ class Evolution {
       });
       if (result.status != EvolveResult::Status::kDone) return result;
     }
-    if (!unsound_.empty()) Mend();
+    if (!recomputed_.empty()) Recompute();
     if (IsCancelled()) return {EvolveResult::Status::kCancelled, -1};
     if (reader_.is_output_noisy() &&
         (call_.is_state_noisy || call_.noise.placement == NoisePlacement::kState)) {
       for (std::int64_t batch = 0; batch < n_batches; ++batch) {
-        std::copy_n(call_.output + ((batch + 1) * n_timesteps_ - 1) * n_synapses_, n_synapses_,
-                    last_ + batch * n_synapses_);
+        AddNoiseToState(reader_, call_, batch, n_synapses_, last_.From(batch * n_synapses_));
       }
     }
-    std::copy_n(last_, n_batches * n_synapses_, call_.next_state);
+    std::copy_n(last_.isyn, n_batches * n_synapses_, call_.next_state.isyn);
+    std::copy_n(last_.correction, n_batches * n_synapses_, call_.next_state.correction);
     return {};
   }
 
@@ -134,9 +156,9 @@ class Evolution {
     return n_synapses_ / per_item / kNarrowestShare * kNarrowestShare;
   }
 
-  Stretch<Real> StretchOf(std::int64_t batch, std::int64_t first, std::int64_t width, Real* last,
-                          bool* is_sound) const {
-    const Real* state = call_.state + (call_.is_state_shared ? 0 : batch * n_synapses_) + first;
+  Stretch<Real> StretchOf(std::int64_t batch, std::int64_t first, std::int64_t width,
+                          NextState next_state, Finding* findings) const {
+    const State state = call_.state.From((call_.is_state_shared ? 0 : batch * n_synapses_) + first);
     return {kernels_.window(),
             reader_,
             batch,
@@ -148,19 +170,20 @@ class Evolution {
             call_.output + batch * n_timesteps_ * n_synapses_ + first,
             n_synapses_,
             is_streamed_ && width == n_synapses_,
-            last,
-            is_sound,
+            next_state,
+            findings,
             cancelled_};
   }
 
   EvolveResult RunStretch(std::int64_t batch, std::int64_t first, std::int64_t part) {
     const std::int64_t width = std::min(stretch_width_, n_synapses_ - first);
     const bool is_last_part = part == n_parts_ - 1;
-    std::array<bool, kMaxColumns> is_sound;
-    std::array<Real, kMaxColumns> ignored;
-    Stretch<Real> stretch = StretchOf(
-        batch, first, width, is_last_part ? last_ + batch * n_synapses_ + first : ignored.data(),
-        is_sound.data());
+    std::array<Finding, kMaxColumns> findings;
+    std::array<double, 2 * kMaxColumns> ignored;
+    const NextState next_state = is_last_part
+                                     ? last_.From(batch * n_synapses_ + first)
+                                     : NextState{ignored.data(), ignored.data() + kMaxColumns};
+    Stretch<Real> stretch = StretchOf(batch, first, width, next_state, findings.data());
     stretch.first_step = part * part_length_;
     if (!is_last_part) stretch.end_step = stretch.first_step + part_length_;
     if (call_.method == Method::kFft) {
@@ -169,38 +192,59 @@ class Evolution {
       Recurse(stretch);
     }
     if (IsCancelled()) return {EvolveResult::Status::kCancelled, -1};
-    if (std::all_of(is_sound.begin(), is_sound.begin() + width, [](bool s) { return s; })) {
+    if (std::all_of(findings.begin(), findings.begin() + width,
+                    [](Finding finding) { return finding == Finding::kFinite; })) {
       return {};
     }
     const std::lock_guard<std::mutex> guard(lock_);
     if (call_.throw_non_finite) {
-      // Finite inputs whose sum overflowed make many stretches unsound: searched once for all.
+      // Finite inputs whose sum overflowed concern many stretches: searched once for all.
       if (!is_searched_) non_finite_index_ = FirstNonFinite(call_.input);
       is_searched_ = true;
       if (non_finite_index_ >= 0) return {EvolveResult::Status::kNonFinite, non_finite_index_};
     }
     for (std::int64_t c = 0; c < width; ++c) {
-      if (!is_sound[c]) unsound_.insert(batch * n_synapses_ + first + c);
+      if (findings[c] == Finding::kRecompute) {
+        recomputed_.insert(batch * n_synapses_ + first + c);
+      }
     }
     return {};
   }
 
-  // Computes anew the synapses that met a non-finite value or a sum that overflowed on the way.
-  void Mend() {
-    const std::vector<std::int64_t> places(unsound_.begin(), unsound_.end());
-    const auto mend = [&](std::int64_t i) {
+  // Computes with care the synapses that met a non-finite value or a sum that overflowed on the
+  // way, or whose decay is no normal number.
+  void Recompute() {
+    const std::vector<std::int64_t> places(recomputed_.begin(), recomputed_.end());
+    const auto recompute = [&](std::int64_t i) {
       const FlushSubnormals flush_subnormals;
       const std::int64_t place = places[static_cast<std::size_t>(i)];
-      bool is_sound;
+      Finding finding;
       RecurseCarefully(
-          StretchOf(place / n_synapses_, place % n_synapses_, 1, last_ + place, &is_sound));
+          StretchOf(place / n_synapses_, place % n_synapses_, 1, last_.From(place), &finding),
+          FirstWrong(place / n_synapses_, place % n_synapses_));
     };
     const auto count = static_cast<std::int64_t>(places.size());
     if (n_helpers_ > 0 && count > 1) {
-      WorkerPool::Shared()->ForEach(count, n_helpers_, mend);
+      WorkerPool::Shared()->ForEach(count, n_helpers_, recompute);
     } else {
-      for (std::int64_t i = 0; i < count; ++i) mend(i);
+      for (std::int64_t i = 0; i < count; ++i) recompute(i);
     }
+  }
+
+  // The first step of a synapse that is to be recomputed whose output may be wrong: that of its
+  // first input or output that is not finite. What comes before keeps its bits.
+  std::int64_t FirstWrong(std::int64_t batch, std::int64_t synapse) const {
+    if (kernels_.window().template IsDecayTiny<Real>(synapse)) return 0;
+    const Raster& input = call_.input;
+    const std::int64_t column = input.n_columns == 1 ? 0 : synapse;
+    const Real* output = call_.output + batch * n_timesteps_ * n_synapses_ + synapse;
+    for (std::int64_t step = 0; step < n_timesteps_; ++step) {
+      if (!std::isfinite(output[step * n_synapses_]) ||
+          !IsFinite(input, input.IndexOf(batch, step, column))) {
+        return step;
+      }
+    }
+    return n_timesteps_;
   }
 
   bool IsCancelled() const { return cancelled_.load(std::memory_order_relaxed); }
@@ -217,13 +261,13 @@ class Evolution {
   unsigned n_helpers_ = 0;
   std::mutex lock_;
   // Guarded by lock_.
-  std::set<std::int64_t> unsound_;  // item * n_synapses_ + synapse
+  std::set<std::int64_t> recomputed_;  // item * n_synapses_ + synapse
   bool is_searched_ = false;
   std::int64_t non_finite_index_ = -1;  // the first in the input, once it has been searched
   bool is_streamed_;
-  std::array<Real, kSmallState> small_;
-  AlignedBuffer<Real> large_;
-  Real* last_ = small_.data();
+  std::array<double, 2 * kSmallState> small_;
+  AlignedBuffer<double> large_;
+  NextState last_;  // the state after the call, before it is known that the call succeeds
 };
 
 // Does a call that ends before a sum has to be carried over, or anything leaves the window: a
@@ -236,11 +280,20 @@ bool EvolveFewSteps(const Window& window, const EvolveCall<Real>& call) {
   const InputReader reader(input, call.noise);
   if (call.method != Method::kRecursive || input.n_batches != 1 || n_synapses > kMaxColumns ||
       input.n_timesteps >= kRestartInterval<Real> || input.n_timesteps > window.length() ||
-      reader.is_drive_noisy()) {
+      reader.is_drive_noisy() || window.HasTinyDecay<Real>()) {
     return false;
   }
   alignas(64) Real isyn[kMaxColumns];
-  std::copy_n(call.state, n_synapses, isyn);
+  alignas(64) Real local[kMaxColumns];
+  alignas(64) double carried[kMaxColumns];
+  alignas(64) double carried_low[kMaxColumns];
+  for (std::int64_t n = 0; n < n_synapses; ++n) {
+    const DoubleDouble sum = call.state[n];
+    carried[n] = sum.high;
+    carried_low[n] = sum.low;
+    isyn[n] = static_cast<Real>(sum.high);
+    local[n] = 0;
+  }
   const bool is_repeated = input.n_columns == 1 && n_synapses > 1;
   const RecursionRows<Real> rows{input.n_timesteps,
                                  n_synapses,
@@ -255,12 +308,15 @@ bool EvolveFewSteps(const Window& window, const EvolveCall<Real>& call) {
                                  window.factors<Real>().decay.data(),
                                  nullptr,
                                  isyn,
-                                 nullptr};
+                                 local};
   if (!KernelsOf<Real>().advance_few(rows)) return false;
+  KernelsOf<Real>().finish_rows({n_synapses, input.n_timesteps, window.decay_offset(), carried,
+                                 carried_low, isyn, local, call.next_state.isyn,
+                                 call.next_state.correction});
   reader.AddOutputNoise(0, 0, input.n_timesteps, 0, n_synapses, call.output, n_synapses);
-  const bool is_noisy = call.is_state_noisy && reader.is_output_noisy();
-  const Real* last = call.output + (input.n_timesteps - 1) * n_synapses;
-  std::copy_n(is_noisy ? last : isyn, n_synapses, call.next_state);
+  if (call.is_state_noisy && reader.is_output_noisy()) {
+    AddNoiseToState(reader, call, 0, n_synapses, call.next_state);
+  }
   return true;
 }
 

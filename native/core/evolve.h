@@ -8,6 +8,7 @@
 #include "input_reader.h"
 #include "kernels.h"
 #include "raster.h"
+#include "state.h"
 
 namespace expsyn {
 
@@ -18,10 +19,10 @@ struct EvolveCall {
   Raster input;  // (B, T, N), or (B, T, 1) for one column that all synapses receive
   Noise noise;
   bool throw_non_finite = true;  // stop at a NaN or infinity in the input, or let it through
-  const Real* state = nullptr;   // isyn before the call, (B, N), or (N) for every item
+  State state;                   // before the call, (B, N), or (N) for every item
   bool is_state_shared = true;   // whether `state` is (N)
   Real* output = nullptr;        // (B, T, N); must not overlap the input
-  Real* next_state = nullptr;    // isyn after the call, (B, N); may be `state`
+  NextState next_state;          // after the call, (B, N); may be `state`
   // The most threads that compute, this one and helpers of the shared pool. No bit depends on it.
   unsigned n_threads = 1;
   // Whether the state that is carried on holds the noise added to the output.

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "held_non_finite.h"
 #include "vector_kernels.h"
 
 namespace expsyn {
@@ -19,6 +20,14 @@ constexpr std::int64_t kStagedRows = 32;
 // Values beyond this magnitude, or a block below its inverse, are scaled before the transform.
 constexpr double kSafeMagnitude = 0x1p+40;
 
+// Kernels whose first sample is below this are scaled before they are transformed.
+constexpr double kSmallKernel = 0x1p-24;
+
+// By how much the running peak of an input may grow within one transform: the errors of what comes
+// before are relative to the peak of the whole transform.
+template <typename Real>
+constexpr Real kMostGrowth = sizeof(Real) == sizeof(float) ? 16 : 256;
+
 // The distance of two signals of this length: whole cache lines, and one more where they would
 // otherwise all start at the same place of the caches.
 template <typename Real>
@@ -28,11 +37,17 @@ std::int64_t SignalStride(std::int64_t length) {
 }
 
 // One synapse's progress through the blocks.
+template <typename Real>
 struct Channel {
-  double rest = 0;              // the rolled-over state, isyn0 w[t], as of the last step
-  std::int64_t rest_steps = 0;  // steps for which the window still holds it
-  double last = 0;              // the last current
-  bool is_sound = true;         // no non-finite input so far
+  explicit Channel(std::int64_t length) : held(length) {}
+
+  DoubleDouble rollover;            // what is left of the state, isyn0 w[t], as of the last step
+  std::int64_t rollover_steps = 0;  // steps for which the window still holds it
+  DoubleDouble last;                // the last current
+  Real last_shown = 0;              // as the output has it
+  Real peak = 0;                    // of the input so far
+  HeldNonFinite held;
+  Finding finding = Finding::kFinite;
 };
 
 template <typename Real>
@@ -47,7 +62,8 @@ class BlockConvolution {
         stretch_(stretch),
         kernels_(KernelsOf<Real>()),
         n_timesteps_(stretch.input.raster().n_timesteps),
-        padded_(SignalStride<Real>(blocks.fft_length)) {
+        padded_(SignalStride<Real>(blocks.fft_length)),
+        channels_(static_cast<std::size_t>(stretch.n_synapses), Channel<Real>(window.length())) {
     tile_width_ =
         std::min(static_cast<std::int64_t>(kAlignment / sizeof(Real)), stretch.n_synapses);
     signals_ = AlignedBuffer<Real>(
@@ -62,11 +78,14 @@ class BlockConvolution {
   // every line of the raster is read once, and the signals of a tile stay in the cache.
   void Run() {
     for (std::int64_t c = 0; c < stretch_.n_synapses; ++c) {
-      Channel& channel = channels_[c];
-      channel.rest = static_cast<double>(stretch_.state[c]);
-      channel.is_sound = std::isfinite(channel.rest);
-      if (!channel.is_sound) channel.rest = 0;
-      channel.rest_steps = window_.length();
+      Channel<Real>& channel = ChannelOf(c);
+      channel.rollover_steps = window_.length();
+      if (std::isfinite(stretch_.state.isyn[c])) {
+        channel.rollover = stretch_.state[c];
+      } else {
+        channel.held.Take(stretch_.state.isyn[c], 0);
+        channel.finding = Finding::kNonFinite;
+      }
     }
     for (std::int64_t step = 0; step < n_timesteps_; step += blocks_.hop) {
       const std::int64_t n_rows = std::min(blocks_.hop, n_timesteps_ - step);
@@ -76,14 +95,16 @@ class BlockConvolution {
         for (std::int64_t c = 0; c < width; ++c) {
           if (stretch_.cancelled.load(std::memory_order_relaxed)) return;
           PrefetchNext(first, width, step, n_rows, c);
-          RunBlock(first + c, SignalOf(c), n_rows);
+          RunBlock(first + c, SignalOf(c), step, n_rows);
         }
         Scatter(first, width, step, n_rows);
       }
     }
     for (std::int64_t c = 0; c < stretch_.n_synapses; ++c) {
-      stretch_.last[c] = static_cast<Real>(channels_[c].last);
-      stretch_.is_sound[c] = channels_[c].is_sound;
+      const Channel<Real>& channel = ChannelOf(c);
+      stretch_.next_state.Set(c, static_cast<double>(channel.last_shown), channel.last);
+      const bool is_tiny = window_.template IsDecayTiny<Real>(stretch_.first_synapse + c);
+      stretch_.findings[c] = is_tiny ? Finding::kRecompute : channel.finding;
     }
   }
 
@@ -93,10 +114,15 @@ class BlockConvolution {
     return window_.length() == Window::kUnlimited ? 0 : blocks_.kernel_length - 1;
   }
 
+  Channel<Real>& ChannelOf(std::int64_t synapse) {
+    return channels_[static_cast<std::size_t>(synapse)];
+  }
   Real* SignalOf(std::int64_t column) { return signals_.data() + column * padded_; }
 
+  Real* KeptOf(std::int64_t synapse) { return kept_.data() + synapse * Overlap(); }
+
   // Puts behind each channel's kept samples n_rows new ones, then keeps the last for the next
-  // block. The rest of the block is 0.
+  // block. The remainder of the block is 0.
   void Gather(std::int64_t first, std::int64_t width, std::int64_t step, std::int64_t n_rows) {
     const std::int64_t overlap = Overlap();
     const InputReader& input = stretch_.input;
@@ -115,7 +141,7 @@ class BlockConvolution {
     }
     for (std::int64_t c = 0; c < width; ++c) {
       Real* signal = SignalOf(c);
-      Real* kept = kept_.data() + (first + c) * overlap;
+      Real* kept = KeptOf(first + c);
       std::copy_n(kept, overlap, signal);
       std::copy_n(signal + n_rows, overlap, kept);
       std::fill(signal + overlap + n_rows, signal + blocks_.fft_length, Real{0});
@@ -149,65 +175,150 @@ class BlockConvolution {
   }
 
   // Turns the signal of one channel into its currents.
-  void RunBlock(std::int64_t synapse, Real* signal, std::int64_t n_rows) {
-    Channel& channel = channels_[synapse];
+  void RunBlock(std::int64_t synapse, Real* signal, std::int64_t step, std::int64_t n_rows) {
+    Channel<Real>& channel = ChannelOf(synapse);
+    Real peak = kernels_.peak(signal, blocks_.fft_length);
+    non_finite_.clear();
+    if (!std::isfinite(peak)) {
+      TakeOutNonFinite(synapse, signal, n_rows);
+      peak = kernels_.peak(signal, blocks_.fft_length);
+    }
     FindSilence(signal, n_rows);
-    if (!Transform(synapse, signal)) channel.is_sound = false;
+    if (peak != 0) Convolve(synapse, signal, n_rows, peak);
+    channel.peak = std::max(channel.peak, peak);
     Finish(synapse, channel, n_rows, signal + Overlap());
+    PutBackNonFinite(channel, step, n_rows, signal + Overlap());
   }
 
-  // signal <- its circular convolution with the kernel of synapse `synapse`. Returns whether the
-  // signal was finite.
-  bool Transform(std::int64_t synapse, Real* signal) {
+  // The transforms would spread a value that is not finite over its whole block.
+  void TakeOutNonFinite(std::int64_t synapse, Real* signal, std::int64_t n_rows) {
+    const std::int64_t overlap = Overlap();
+    for (std::int64_t row = 0; row < n_rows; ++row) {
+      Real& value = signal[overlap + row];
+      if (std::isfinite(value)) continue;
+      non_finite_.emplace_back(row, value);
+      value = 0;
+    }
+    std::copy_n(signal + n_rows, overlap, KeptOf(synapse));
+  }
+
+  void PutBackNonFinite(Channel<Real>& channel, std::int64_t step, std::int64_t n_rows,
+                        Real* result) {
+    auto next = non_finite_.begin();
+    if (next != non_finite_.end()) channel.finding = std::max(channel.finding, Finding::kNonFinite);
+    if (next == non_finite_.end() && !channel.held.HoldsAny(step)) return;
+    for (std::int64_t row = 0; row < n_rows; ++row) {
+      if (next != non_finite_.end() && next->first == row) {
+        channel.held.Take(static_cast<double>((next++)->second), step + row);
+      }
+      if (channel.held.HoldsAny(step + row)) {
+        result[row] = static_cast<Real>(channel.held.Overlay(0, step + row));
+      }
+    }
+    channel.last_shown = result[n_rows - 1];
+  }
+
+  // signal <- its circular convolution with the kernel of synapse `synapse`, where rows are
+  // concerned. What comes before a large value keeps its digits: the errors of a transform are
+  // relative to its peak, so an input that grows beyond all that came before is transformed
+  // separately from it, and adds to nothing before itself.
+  void Convolve(std::int64_t synapse, Real* signal, std::int64_t n_rows, Real peak) {
+    const std::int64_t overlap = Overlap();
+    const std::int64_t end = overlap + n_rows;
+    Real running_peak = ChannelOf(synapse).peak;
+    std::int64_t first = 0;
+    if (!(peak <= kMostGrowth<Real> * running_peak)) {
+      first = kernels_.find_first(signal, 0, end);
+      running_peak = std::max(running_peak, std::abs(signal[first]));
+    }
+    if (peak <= kMostGrowth<Real> * running_peak) {
+      Transform(synapse, signal, peak);
+      return;
+    }
+    if (part_.size() == 0) {
+      part_ = AlignedBuffer<Real>(static_cast<std::size_t>(padded_));
+      sum_ = AlignedBuffer<Real>(static_cast<std::size_t>(padded_));
+    }
+    std::fill_n(sum_.data(), blocks_.fft_length, Real{0});
+    while (first < end) {
+      std::int64_t next = first;
+      running_peak = std::max(running_peak, std::abs(signal[first]));
+      while (next < end && std::abs(signal[next]) <= kMostGrowth<Real> * running_peak) ++next;
+      std::fill_n(part_.data(), blocks_.fft_length, Real{0});
+      std::copy(signal + first, signal + next, part_.data() + first);
+      Transform(synapse, part_.data(), kernels_.peak(part_.data(), blocks_.fft_length));
+      for (std::int64_t i = std::max(first, overlap); i < end; ++i) sum_[i] += part_[i];
+      first = next;
+    }
+    std::copy(sum_.data(), sum_.data() + end, signal);
+  }
+
+  // signal <- its circular convolution with the kernel of synapse `synapse`; `peak` > 0 is the
+  // signal's.
+  void Transform(std::int64_t synapse, Real* signal, Real peak) {
     const std::int64_t length = blocks_.fft_length;
-    const Real peak = kernels_.peak(signal, length);
-    if (peak == 0) return true;
-    const bool is_finite = std::isfinite(peak);
-    const bool is_scaled = is_finite && (peak > kSafeMagnitude || peak < 1 / kSafeMagnitude);
-    Real up = 1;
-    if (is_scaled) {
-      const int exponent = std::ilogb(peak);
-      // Halves, because 2^-exponent itself may overflow.
-      const auto down = static_cast<Real>(std::ldexp(1.0, -exponent / 2));
-      const auto down_rest = static_cast<Real>(std::ldexp(1.0, -(exponent - exponent / 2)));
-      for (std::int64_t i = 0; i < length; ++i) signal[i] = signal[i] * down * down_rest;
-      up = std::ldexp(Real{1}, exponent);
+    const std::int64_t kernel = spectra_.kernel_of[stretch_.first_synapse + synapse];
+    int exponent = 0;
+    if (peak > kSafeMagnitude || peak < 1 / kSafeMagnitude) {
+      exponent = std::ilogb(peak);
+      ScaleByPower(signal, -exponent);
     }
     plan_.Forward(signal, spectrum_.data());
-    const std::int64_t kernel = spectra_.kernel_of[stretch_.first_synapse + synapse];
     kernels_.multiply_spectra(
         reinterpret_cast<Real*>(spectrum_.data()),
         reinterpret_cast<const Real*>(spectra_.values.data() + kernel * spectra_.stride),
         length / 2 + 1);
     plan_.Inverse(spectrum_.data(), signal);
-    if (up != 1) {
-      for (std::int64_t i = 0; i < length; ++i) signal[i] *= up;
-    }
-    return is_finite;
+    exponent += spectra_.exponents[static_cast<std::size_t>(kernel)];
+    if (exponent != 0) ScaleByPower(signal, exponent);
+  }
+
+  // Multiplies a signal by 2^exponent: by halves, because that number itself may overflow.
+  void ScaleByPower(Real* signal, int exponent) const {
+    const auto half = static_cast<Real>(std::ldexp(1.0, exponent / 2));
+    const auto other_half = static_cast<Real>(std::ldexp(1.0, exponent - exponent / 2));
+    for (std::int64_t i = 0; i < blocks_.fft_length; ++i) signal[i] = signal[i] * half * other_half;
   }
 
   // Turns a block's convolution into currents: exactly 0 where the window holds no input, plus
   // what is left of the state.
-  void Finish(std::int64_t synapse, Channel& channel, std::int64_t n_rows, Real* result) const {
+  void Finish(std::int64_t synapse, Channel<Real>& channel, std::int64_t n_rows,
+              Real* result) const {
     const std::int64_t n = stretch_.first_synapse + synapse;
     for (const auto& [begin, end] : silent_) std::fill(result + begin, result + end, Real{0});
-    channel.last = static_cast<double>(result[n_rows - 1]);
-    const std::int64_t n_rest = channel.rest != 0 ? std::min(n_rows, channel.rest_steps) : 0;
-    const double decay = window_.decay()[n];
-    const double decay_low = window_.decay_low()[n];
-    for (std::int64_t row = 0; row < n_rest; ++row) {
-      channel.rest = channel.rest * decay + channel.rest * decay_low;
-      const double isyn = static_cast<double>(result[row]) + channel.rest;
-      result[row] = static_cast<Real>(isyn);
-      if (row == n_rows - 1) channel.last = isyn;
+    const auto own_last = static_cast<double>(result[n_rows - 1]);
+    RollOver(n, channel, n_rows, result);
+    channel.last = channel.rollover + own_last;
+    channel.last_shown = result[n_rows - 1];
+    if (!std::isfinite(channel.last.high) || !std::isfinite(channel.last_shown)) {
+      channel.finding = Finding::kRecompute;
     }
-    if (!std::isfinite(channel.last)) channel.is_sound = false;
-    if (window_.length() == Window::kUnlimited) {
-      channel.rest = channel.last;
-    } else {
-      channel.rest_steps -= n_rest;
-      if (channel.rest_steps == 0) channel.rest = 0;
+    // A kernel that is not cut hands its last current to the next block.
+    if (window_.length() == Window::kUnlimited) channel.rollover = channel.last;
+  }
+
+  // Adds what is left of the state to n_rows rows, and moves it on. In plain arithmetic for some
+  // steps only: the rounding errors of one step would add up over tau.
+  void RollOver(std::int64_t n, Channel<Real>& channel, std::int64_t n_rows, Real* result) const {
+    constexpr std::int64_t kInterval = kRestartInterval<double>;
+    if (channel.rollover.high == 0) return;
+    const auto& factors = window_.template factors<double>();
+    const DoubleDouble over_interval{factors.restart_decay[n], factors.restart_decay_low[n]};
+    const double decay = factors.decay[n];
+    const std::int64_t n_held = std::min(n_rows, channel.rollover_steps);
+    DoubleDouble carried = channel.rollover;
+    for (std::int64_t first = 0; first < n_held; first += kInterval) {
+      const std::int64_t end = std::min(first + kInterval, n_held);
+      double rollover = carried.high;
+      for (std::int64_t row = first; row < end; ++row) {
+        rollover *= decay;
+        result[row] = static_cast<Real>(static_cast<double>(result[row]) + rollover);
+      }
+      carried = carried * over_interval;
     }
+    if (window_.length() != Window::kUnlimited) channel.rollover_steps -= n_held;
+    channel.rollover =
+        n_held < n_rows ? DoubleDouble{} : channel.rollover * window_.DecayOver(n, n_rows);
   }
 
   // Finds the runs of rows of the block whose window holds no input.
@@ -254,7 +365,10 @@ class BlockConvolution {
   AlignedBuffer<Real> signals_;
   AlignedBuffer<Real> kept_;  // the overlap of each channel with the next block
   AlignedBuffer<std::complex<Real>> spectrum_;
-  Channel channels_[kFftWidth];
+  AlignedBuffer<Real> part_, sum_;  // of a block whose input grows much; made when needed
+  std::vector<Channel<Real>> channels_;
+  // The rows of a block's input that are not finite, and their values.
+  std::vector<std::pair<std::int64_t, Real>> non_finite_;
   // The runs of a block's rows, begin and end, whose window holds no input.
   std::vector<std::pair<std::int64_t, std::int64_t>> silent_;
 };
@@ -286,13 +400,19 @@ std::shared_ptr<const Spectra<Real>> FftConvolver<Real>::SpectraFor(
   spectra->values = AlignedBuffer<std::complex<Real>>(
       CheckedProduct(static_cast<std::size_t>(size), first_with_.size()));
   spectra->kernel_of = kernel_of_.data();
+  spectra->exponents.resize(first_with_.size());
   AlignedBuffer<double> samples(static_cast<std::size_t>(blocks.fft_length));
   AlignedBuffer<std::complex<double>> spectrum(static_cast<std::size_t>(size));
   const double norm = 1.0 / static_cast<double>(blocks.fft_length);
   for (std::size_t kernel = 0; kernel < first_with_.size(); ++kernel) {
     if (cancelled.load(std::memory_order_relaxed)) return nullptr;
+    const double largest = window_.Sample(first_with_[kernel], 0);
+    const int exponent = largest > 0 && largest < kSmallKernel ? std::ilogb(largest) : 0;
+    spectra->exponents[kernel] = exponent;
     for (std::int64_t k = 0; k < blocks.kernel_length; ++k) {
-      samples[static_cast<std::size_t>(k)] = window_.Sample(first_with_[kernel], k) * norm;
+      const double sample = window_.Sample(first_with_[kernel], k);
+      samples[static_cast<std::size_t>(k)] =
+          (exponent == 0 ? sample : std::ldexp(sample, -exponent)) * norm;
     }
     // The transform runs in double for both precisions: it is made once and used for every block.
     plan.Forward(samples.data(), spectrum.data());

@@ -22,10 +22,12 @@ inline constexpr std::int64_t kFftWidth = 64;
 
 // The spectra of a window's kernels for one block plan, scaled by 1 / fft_length so that an
 // unnormalised inverse transform needs no further factor. Synapses with equal tau share one: that
-// of synapse n starts at kernel_of[n] * stride.
+// of synapse n starts at kernel_of[n] * stride, and stands for 2^exponents[kernel_of[n]] times
+// itself, since the spectrum of a very small kernel would lose its digits.
 template <typename Real>
 struct Spectra {
   AlignedBuffer<std::complex<Real>> values;
+  std::vector<int> exponents;
   std::int64_t stride = 0;
   const std::int32_t* kernel_of = nullptr;
 };
@@ -44,7 +46,10 @@ class FftConvolver {
   //
   // by overlap-save, synapse by synapse in tiles that fit the cache. The roll-over of the state
   // needs no transform. An output whose window holds no input is exactly the rolled-over state,
-  // or 0. Scratch memory does not depend on the number of steps beyond one window.
+  // or 0. Rounding errors are relative to the peak of the input so far, times the small factor by
+  // which it may grow within one transform. A value that is not finite counts as 0 in the
+  // transforms, and is put on the output for as long as the window holds it. Scratch memory does
+  // not depend on the number of steps beyond one window.
   void Convolve(const Stretch<Real>& stretch) const;
 
   // Memory of the spectra that have been prepared so far.

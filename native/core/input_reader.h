@@ -57,7 +57,8 @@ class InputReader {
   template <typename Real>
   const Real* RowsInPlace(std::int64_t batch, std::int64_t step, std::int64_t synapse) const {
     const bool is_other_type = raster_.type != kElementTypeOf<Real>;
-    if (is_drive_noisy() || raster_.n_columns == 1 || is_other_type) return nullptr;
+    const bool is_aligned = reinterpret_cast<std::uintptr_t>(raster_.data) % alignof(Real) == 0;
+    if (is_drive_noisy() || raster_.n_columns == 1 || is_other_type || !is_aligned) return nullptr;
     return static_cast<const Real*>(raster_.data) + raster_.IndexOf(batch, step, synapse);
   }
 

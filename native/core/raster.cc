@@ -9,6 +9,17 @@ std::size_t ElementSize(ElementType type) {
   return WithElement(type, [](auto* element) { return sizeof(*element); });
 }
 
+bool IsFinite(const Raster& raster, std::int64_t index) {
+  switch (raster.type) {
+    case ElementType::kFloat32:
+      return std::isfinite(LoadElement<float>(raster.data, index));
+    case ElementType::kFloat64:
+      return std::isfinite(LoadElement<double>(raster.data, index));
+    default:
+      return true;
+  }
+}
+
 std::int64_t FirstNonFinite(const Raster& raster) {
   return WithElement(raster.type, [&](auto* element) -> std::int64_t {
     using T = std::remove_cv_t<std::remove_pointer_t<decltype(element)>>;

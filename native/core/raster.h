@@ -82,6 +82,9 @@ T LoadElement(const void* data, std::int64_t index) {
   return value;
 }
 
+// Whether the element at a flat index is neither NaN nor infinite.
+bool IsFinite(const Raster& raster, std::int64_t index);
+
 // Flat index of the first NaN or infinity in the raster, or -1.
 std::int64_t FirstNonFinite(const Raster& raster);
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "double_double.h"
+#include "held_non_finite.h"
 #include "vector_kernels.h"
 
 namespace expsyn {
@@ -43,7 +43,6 @@ class Recursion {
         width_(stretch.n_synapses),
         origin_(stretch.first_step == 0 ? 0 : stretch.first_step - window_.length()),
         n_steps_(stretch.end_step - origin_),
-        is_short_(n_steps_ < kInterval && n_steps_ <= window_.length()),
         decay_(Factors().decay.data() + stretch.first_synapse),
         far_end_(Factors().far_end.data() + stretch.first_synapse),
         restart_decay_(Factors().restart_decay.data() + stretch.first_synapse),
@@ -51,12 +50,8 @@ class Recursion {
                                ? Factors().restart_decay_low.data() + stretch.first_synapse
                                : nullptr) {
     for (std::int64_t c = 0; c < width_; ++c) {
-      isyn_[c] = origin_ == 0 ? stretch.state[c] : Real{0};
-      local_[c] = 0;
+      SetCarried(c, origin_ == 0 ? stretch.state[c] : DoubleDouble{});
       fault_[c] = 0;
-    }
-    if (!is_short_) {
-      for (std::int64_t c = 0; c < width_; ++c) SetCarried(c, {static_cast<double>(isyn_[c]), 0});
     }
     if (IsAcrossTime()) {
       noisy_rows_ = kMostPieces * kInterval;
@@ -80,7 +75,7 @@ class Recursion {
       const std::int64_t n_left =
           has_far_end ? end - step : std::min(end - step, length - (step - origin_));
       if (step == length && origin_ == 0) DropInitialState();
-      if (has_far_end && step - renewed >= window_.renewal_interval()) {
+      if (has_far_end && step - renewed >= window_.template renewal_interval<Real>()) {
         Renew(step);
         renewed = step;
       }
@@ -95,15 +90,21 @@ class Recursion {
         AdvanceAcrossTime(step, n_pieces, has_far_end);
       } else {
         AdvanceAcrossSynapses(step, n_rows, has_far_end);
-        if (step + n_rows < end) CarryOver(n_rows);
+        if (step + n_rows < end) {
+          CarryOver(n_rows);
+        } else {
+          n_uncarried_ = n_rows;
+        }
       }
       step += n_rows;
     }
     CheckSums();
     if (stretch_.is_streamed) ActiveVectorKernels().finish_streams();
+    kernels_.finish_rows(End(n_uncarried_, stretch_.next_state));
     for (std::int64_t c = 0; c < width_; ++c) {
-      stretch_.last[c] = isyn_[c];
-      stretch_.is_sound[c] = fault_[c] == 0;
+      const bool is_recomputed =
+          fault_[c] != 0 || window_.template IsDecayTiny<Real>(stretch_.first_synapse + c);
+      stretch_.findings[c] = is_recomputed ? Finding::kRecompute : Finding::kFinite;
     }
   }
 
@@ -121,8 +122,9 @@ class Recursion {
 
   // Sets the sum that is carried from restart to restart, in twice the precision of Real.
   void SetCarried(std::int64_t c, DoubleDouble sum) {
-    carried_[c] = sum.high;
-    carried_low_[c] = sum.low;
+    constexpr bool kIsSingle = sizeof(Real) == sizeof(float);
+    carried_[c] = kIsSingle ? sum.high + sum.low : sum.high;
+    carried_low_[c] = kIsSingle ? 0 : sum.low;
     isyn_[c] = static_cast<Real>(sum.high);
     local_[c] = 0;
   }
@@ -130,16 +132,17 @@ class Recursion {
   // The state before the call leaves the window, like an input of step 0.
   void DropInitialState() {
     for (std::int64_t c = 0; c < width_; ++c) {
-      const double far_end = window_.far_end()[stretch_.first_synapse + c];
-      SetCarried(c, DoubleDouble{carried_[c], carried_low_[c]} +
-                        -TwoProduct(static_cast<double>(stretch_.state[c]), far_end));
+      const std::int64_t n = stretch_.first_synapse + c;
+      const DoubleDouble far_end{window_.far_end()[n], window_.far_end_low()[n]};
+      SetCarried(c, DoubleDouble{carried_[c], carried_low_[c]} + -(stretch_.state[c] * far_end));
     }
   }
 
   // Rows, in whole intervals, until the state is renewed again, n_rows after the last time.
   std::int64_t RowsToRenewal(std::int64_t n_rows) const {
-    if (window_.renewal_interval() == Window::kUnlimited) return Window::kUnlimited;
-    return (window_.renewal_interval() - n_rows + kInterval - 1) / kInterval * kInterval;
+    const std::int64_t interval = window_.template renewal_interval<Real>();
+    if (interval == Window::kUnlimited) return Window::kUnlimited;
+    return (interval - n_rows + kInterval - 1) / kInterval * kInterval;
   }
 
   // Sums the state anew from the inputs that the window holds before `step`.
@@ -168,7 +171,22 @@ class Recursion {
       return;
     }
     CheckSums();
-    for (std::int64_t c = 0; c < width_; ++c) SetCarried(c, {static_cast<double>(isyn_[c]), 0});
+    std::array<double, kMaxColumns> isyn, correction;
+    kernels_.finish_rows(End(n_rows, {isyn.data(), correction.data()}));
+    for (std::int64_t c = 0; c < width_; ++c) SetCarried(c, TwoSum(isyn[c], correction[c]));
+  }
+
+  // The sums n_rows after they were carried.
+  RecursionEnd<Real> End(std::int64_t n_rows, NextState next) const {
+    return {width_,
+            n_rows,
+            window_.decay_offset() + stretch_.first_synapse,
+            carried_.data(),
+            carried_low_.data(),
+            isyn_.data(),
+            local_.data(),
+            next.isyn,
+            next.correction};
   }
 
   RecursionCarry<Real> Carry() {
@@ -346,7 +364,6 @@ class Recursion {
   const std::int64_t width_;
   const std::int64_t origin_;  // the first step that is looked at
   const std::int64_t n_steps_;
-  const bool is_short_;  // whether the run ends before anything is carried
   const Real* decay_;
   const Real* far_end_;
   const double* restart_decay_;
@@ -357,6 +374,7 @@ class Recursion {
   std::array<Real, kMaxColumns> ignored_;  // a row that nobody reads
   std::array<double, kMaxColumns> carried_, carried_low_;
   std::array<Real, kMaxColumns> fault_;  // NaN once isyn was not finite
+  std::int64_t n_uncarried_ = 0;         // rows at the end of the run that were not carried
   AlignedBuffer<Real> drive_;
   AlignedBuffer<Real> staged_;
   // The noisy drive: n_kept_ rows are wanted, n_used_ are there.
@@ -367,49 +385,6 @@ class Recursion {
   std::int64_t capacity_ = 0;
   AlignedBuffer<Real> noise_;  // row 0 is that of the step before the latest rows
   std::int64_t n_noise_rows_ = 0;
-};
-
-// What the window holds of non-finite input: the step of the latest of each kind.
-class HeldNonFinite {
- public:
-  explicit HeldNonFinite(std::int64_t length) : length_(length) {}
-
-  // Returns the finite part of an input of step `step`: the value itself, or 0.
-  double Take(double value, std::int64_t step) {
-    if (std::isfinite(value)) return value;
-    if (std::isnan(value)) {
-      nan_ = step;
-    } else if (value > 0) {
-      positive_ = step;
-    } else {
-      negative_ = step;
-    }
-    return 0;
-  }
-
-  // The sum over the window of step `step`, whose finite part is `isyn`.
-  double Overlay(double isyn, std::int64_t step) const {
-    const bool positive = IsHeld(positive_, step);
-    const bool negative = IsHeld(negative_, step);
-    if (IsHeld(nan_, step) || (positive && negative)) {
-      return std::numeric_limits<double>::quiet_NaN();
-    }
-    if (positive) return std::numeric_limits<double>::infinity();
-    if (negative) return -std::numeric_limits<double>::infinity();
-    return isyn;
-  }
-
- private:
-  static constexpr std::int64_t kNever = -1;
-
-  bool IsHeld(std::int64_t since, std::int64_t step) const {
-    return since != kNever && step - since < length_;
-  }
-
-  std::int64_t length_;
-  std::int64_t nan_ = kNever;
-  std::int64_t positive_ = kNever;
-  std::int64_t negative_ = kNever;
 };
 
 }  // namespace
@@ -423,22 +398,29 @@ namespace {
 
 // RecurseCarefully() with sums scaled by `down`, a power of two. Returns whether none overflowed.
 template <typename Real>
-bool RecurseScaled(const Stretch<Real>& stretch, double down) {
+bool RecurseScaled(const Stretch<Real>& stretch, std::int64_t first_written, double down) {
   constexpr std::int64_t kChunk = 256;
   const double up = 1 / down;
   const Window& window = stretch.window;
   const std::int64_t n = stretch.first_synapse;
   const std::int64_t length = window.length();
   const std::int64_t n_timesteps = stretch.input.raster().n_timesteps;
-  const DoubleDouble decay{window.decay()[n], window.decay_low()[n]};
   const DoubleDouble far_end{window.far_end()[n], window.far_end_low()[n]};
+  const bool is_tiny = window.IsDecayTiny<double>(n);
+  const Window::ScaledDecay parts = is_tiny ? window.DecayInParts(n) : Window::ScaledDecay{};
+  const DoubleDouble whole_decay{window.decay()[n], window.decay_low()[n]};
+  // Sums that a tiny decay makes small are not scaled before that, but while it is multiplied with.
+  constexpr int kRoom = 100;
+  const double room = is_tiny ? 0x1p-100 : 1;
 
   HeldNonFinite held(length);
   HeldNonFinite forgotten(length);
   Real drive[kChunk];
   Real leaving[kChunk];
-  DoubleDouble isyn{held.Take(static_cast<double>(stretch.state[0]), 0) * down, 0};
-  const double initial = isyn.high;
+  const DoubleDouble state = stretch.state[0];
+  DoubleDouble isyn{held.Take(stretch.state.isyn[0], 0) * down, 0};
+  if (std::isfinite(stretch.state.isyn[0])) isyn = {state.high * down, state.low * down};
+  const DoubleDouble initial = isyn;
   for (std::int64_t step = 0; step < n_timesteps; step += kChunk) {
     if (stretch.cancelled.load(std::memory_order_relaxed)) return true;
     const std::int64_t n_rows = std::min(kChunk, n_timesteps - step);
@@ -451,21 +433,31 @@ bool RecurseScaled(const Stretch<Real>& stretch, double down) {
     }
     for (std::int64_t row = 0; row < n_rows; ++row) {
       const std::int64_t t = step + row;
-      isyn = isyn + held.Take(static_cast<double>(drive[row]), t) * down;
-      if (row >= first_leaving) {
+      isyn = DoubleDouble{isyn.high * room, isyn.low * room} +
+             held.Take(static_cast<double>(drive[row]), t) * room * down;
+      // Of a tiny decay, nothing is left that could leave.
+      if (row >= first_leaving && !is_tiny) {
         const double gone = forgotten.Take(static_cast<double>(leaving[row]), t) * down;
         isyn = isyn + -(far_end * gone);
         if (t == length) isyn = isyn + -(far_end * initial);
       }
-      isyn = isyn * decay;
+      if (is_tiny) {
+        isyn = isyn * parts.fraction;
+        isyn = {std::ldexp(isyn.high, kRoom - parts.exponent),
+                std::ldexp(isyn.low, kRoom - parts.exponent)};
+      } else {
+        isyn = isyn * whole_decay;
+      }
       const auto value = static_cast<Real>(held.Overlay(isyn.high * up, t));
-      stretch.output[t * stretch.row_stride] = value;
-      stretch.last[0] = value;
+      if (t >= first_written) stretch.output[t * stretch.row_stride] = value;
+      if (t == n_timesteps - 1) {
+        stretch.next_state.Set(0, static_cast<double>(value), {isyn.high * up, isyn.low * up});
+      }
     }
     if (!std::isfinite(isyn.high) || !std::isfinite(isyn.low)) return false;
   }
-  stretch.is_sound[0] = true;
-  stretch.input.AddOutputNoise(stretch.batch, 0, n_timesteps, n, 1, stretch.output,
+  stretch.input.AddOutputNoise(stretch.batch, first_written, n_timesteps - first_written, n, 1,
+                               stretch.output + first_written * stretch.row_stride,
                                stretch.row_stride);
   return true;
 }
@@ -473,14 +465,14 @@ bool RecurseScaled(const Stretch<Real>& stretch, double down) {
 }  // namespace
 
 template <typename Real>
-void RecurseCarefully(const Stretch<Real>& stretch) {
+void RecurseCarefully(const Stretch<Real>& stretch, std::int64_t first_written) {
   // Scaled down, no sum of 2^100 finite inputs overflows, but the smallest numbers are lost.
-  if (!RecurseScaled(stretch, 1)) RecurseScaled(stretch, 0x1p-100);
+  if (!RecurseScaled(stretch, first_written, 1)) RecurseScaled(stretch, first_written, 0x1p-100);
 }
 
 template void Recurse<float>(const Stretch<float>&);
 template void Recurse<double>(const Stretch<double>&);
-template void RecurseCarefully<float>(const Stretch<float>&);
-template void RecurseCarefully<double>(const Stretch<double>&);
+template void RecurseCarefully<float>(const Stretch<float>&, std::int64_t);
+template void RecurseCarefully<double>(const Stretch<double>&, std::int64_t);
 
 }  // namespace expsyn

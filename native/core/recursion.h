@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "input_reader.h"
+#include "state.h"
 #include "vector_kernels.h"
 #include "window.h"
 
@@ -32,13 +33,12 @@ struct Stretch {
   // window's length: the window then holds inputs only, and `state` is not looked at.
   std::int64_t first_step;
   std::int64_t end_step;
-  const Real* state;          // isyn before step 0, one value a synapse of the stretch
+  State state;                // before step 0, from first_synapse on
   Real* output;               // row of step 0, column of first_synapse
   std::ptrdiff_t row_stride;  // from a step to the next in `output`
   bool is_streamed;           // whether the output is too large for the caches
-  Real* last;                 // receives the last step's current, free of the noise that is added
-                              // to the output, one value a synapse
-  bool* is_sound;             // receives false for a synapse that met a non-finite value or sum
+  NextState next_state;       // after the last step, free of the noise that is added to the output
+  Finding* findings;          // one value a synapse
   const std::atomic<bool>& cancelled;  // once true, the call ends early; results are then void
 };
 
@@ -51,16 +51,17 @@ struct Stretch {
 //
 // The recursion runs in plain arithmetic of type Real. Its rounding errors must not grow with tau,
 // so the same sum is also run from 0 over every kRestartInterval<Real> steps, and carried from one
-// such run to the next in arithmetic of twice the precision, from which isyn starts anew. The
-// result depends neither on the grouping of synapses nor on the processor.
+// such run to the next in arithmetic of twice the precision, from which isyn restarts. The result
+// depends neither on the grouping of synapses nor on the processor. A synapse whose sums are not
+// finite, or whose decay is no normal number, is to be recomputed.
 template <typename Real>
 void Recurse(const Stretch<Real>& stretch);
 
 // The same for one synapse, in double-double arithmetic throughout, for input that may hold
-// non-finite or huge values: these are held by the window as IEEE arithmetic has it, and let go of
-// afterwards. Slow.
+// non-finite or huge values: these are held by the window as IEEE arithmetic has it, and released
+// afterwards. The output before `first_written` is left as it is. Slow.
 template <typename Real>
-void RecurseCarefully(const Stretch<Real>& stretch);
+void RecurseCarefully(const Stretch<Real>& stretch, std::int64_t first_written);
 
 }  // namespace expsyn
 

@@ -19,69 +19,64 @@ constexpr std::int64_t kSharesPerThread = 4;
 
 }  // namespace
 
-template <typename Real>
-SessionTable<Real>::SessionTable(std::int64_t n_synapses)
+SessionTable::SessionTable(std::int64_t n_synapses)
     : n_synapses_(n_synapses),
       sessions_per_block_(std::max<std::int64_t>(
-          1, kBlockBytes / static_cast<std::int64_t>(sizeof(Real)) / n_synapses)) {}
+          1, kBlockBytes / static_cast<std::int64_t>(2 * sizeof(double)) / n_synapses)) {}
 
-template <typename Real>
-std::int64_t SessionTable<Real>::Open(std::uint64_t seed) {
+std::int64_t SessionTable::Open(std::uint64_t seed) {
   if (closed_.empty()) {
     const auto number = static_cast<std::int64_t>(sessions_.size());
     // Room for every number first, so that closing one cannot fail.
     closed_.reserve(sessions_.size() + 1);
     if (number % sessions_per_block_ == 0) {
-      blocks_.emplace_back(static_cast<std::size_t>(sessions_per_block_ * n_synapses_));
+      blocks_.emplace_back(static_cast<std::size_t>(2 * sessions_per_block_ * n_synapses_));
     }
     sessions_.emplace_back();
-    sessions_.back().isyn = blocks_.back().data() + number % sessions_per_block_ * n_synapses_;
+    double* place = blocks_.back().data() + number % sessions_per_block_ * 2 * n_synapses_;
+    sessions_.back().state = {place, place + n_synapses_};
     closed_.push_back(number);
   }
   const std::int64_t number = closed_.back();
   closed_.pop_back();
-  Session<Real>& session = sessions_[static_cast<std::size_t>(number)];
-  std::fill_n(session.isyn, n_synapses_, Real{0});
+  Session& session = sessions_[static_cast<std::size_t>(number)];
+  std::fill_n(session.state.isyn, n_synapses_, 0);
+  std::fill_n(session.state.correction, n_synapses_, 0);
   session.step = 0;
   session.seed = seed;
   session.is_open = true;
   return number;
 }
 
-template <typename Real>
-void SessionTable<Real>::Close(std::int64_t number) {
-  Session<Real>* session = Find(number);
+void SessionTable::Close(std::int64_t number) {
+  Session* session = Find(number);
   if (session == nullptr) return;
   session->is_open = false;
   closed_.push_back(number);
 }
 
-template <typename Real>
-Session<Real>* SessionTable<Real>::Find(std::int64_t number) {
+Session* SessionTable::Find(std::int64_t number) {
   if (number < 0 || number >= static_cast<std::int64_t>(sessions_.size())) return nullptr;
-  Session<Real>& session = sessions_[static_cast<std::size_t>(number)];
+  Session& session = sessions_[static_cast<std::size_t>(number)];
   return session.is_open ? &session : nullptr;
 }
 
-template <typename Real>
-void SessionTable<Real>::Advance(Session<Real>& session, const Real* isyn,
-                                 std::int64_t n_timesteps) const {
-  std::copy_n(isyn, n_synapses_, session.isyn);
+void SessionTable::Advance(Session& session, State state, std::int64_t n_timesteps) const {
+  std::copy_n(state.isyn, n_synapses_, session.state.isyn);
+  std::copy_n(state.correction, n_synapses_, session.state.correction);
   session.step += static_cast<std::uint64_t>(n_timesteps);
 }
 
-template <typename Real>
-Real* SessionTable<Real>::Scratch(std::size_t size) {
-  if (scratch_.size() < size) scratch_ = AlignedBuffer<Real>(size);
+double* SessionTable::Scratch(std::size_t size) {
+  if (scratch_.size() < size) scratch_ = AlignedBuffer<double>(size);
   return scratch_.data();
 }
 
-template <typename Real>
-std::size_t SessionTable<Real>::size_in_bytes() const {
-  return blocks_.size() * static_cast<std::size_t>(sessions_per_block_ * n_synapses_) *
-             sizeof(Real) +
-         sessions_.size() * (sizeof(Session<Real>) + sizeof(std::int64_t)) +
-         scratch_.size() * sizeof(Real);
+std::size_t SessionTable::size_in_bytes() const {
+  return blocks_.size() * static_cast<std::size_t>(2 * sessions_per_block_ * n_synapses_) *
+             sizeof(double) +
+         sessions_.size() * (sizeof(Session) + sizeof(std::int64_t)) +
+         scratch_.size() * sizeof(double);
 }
 
 template <typename Real>
@@ -107,15 +102,15 @@ bool EvolveSessions(const Kernels& kernels, const SessionsCall<Real>& call,
   const auto evolve = [&](std::int64_t item) {
     // A few steps are over without a look at it, but not those of thousands of sessions.
     if (cancelled.load(std::memory_order_relaxed)) return;
-    const Session<Real>& session = *call.sessions[item];
+    const Session& session = *call.sessions[item];
     EvolveCall<Real> one = common;
     one.input.data =
         static_cast<const char*>(call.input.data) + static_cast<std::size_t>(item) * item_bytes;
     one.noise.seed = session.seed;
     one.noise.step = session.step;
-    one.state = session.isyn;
+    one.state = {session.state.isyn, session.state.correction};
     one.output = call.output + item * n_samples;
-    one.next_state = call.next_states + item * n_synapses;
+    one.next_state = call.next_states.From(item * n_synapses);
     const EvolveResult result = Evolve(kernels, one, cancelled);
     if (result.status != EvolveResult::Status::kNonFinite) return;
     const std::lock_guard<std::mutex> guard(lock);
@@ -139,10 +134,6 @@ bool EvolveSessions(const Kernels& kernels, const SessionsCall<Real>& call,
   return !cancelled.load(std::memory_order_relaxed);
 }
 
-template struct Session<float>;
-template struct Session<double>;
-template class SessionTable<float>;
-template class SessionTable<double>;
 template bool EvolveSessions<float>(const Kernels&, const SessionsCall<float>&,
                                     const std::atomic<bool>&, std::vector<SessionFailure>*);
 template bool EvolveSessions<double>(const Kernels&, const SessionsCall<double>&,

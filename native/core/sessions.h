@@ -9,13 +9,13 @@
 #include "aligned_buffer.h"
 #include "evolve.h"
 #include "kernels.h"
+#include "state.h"
 
 namespace expsyn {
 
 // Where one of many independent runs over the same synapses has got to.
-template <typename Real>
 struct Session {
-  Real* isyn = nullptr;    // (N), owned by the table
+  NextState state;         // (N), owned by the table
   std::uint64_t step = 0;  // absolute number of the next step
   std::uint64_t seed = 0;  // of its noise
   bool is_open = false;
@@ -24,23 +24,20 @@ struct Session {
 // The sessions of one module, by number. A closed session's number and memory are given to the next
 // that is opened; otherwise memory is kept until the table goes. Not thread-safe, but sessions stay
 // where they are: a thread may read one while others are opened and closed.
-template <typename Real>
 class SessionTable {
  public:
-  using Element = Real;
-
   explicit SessionTable(std::int64_t n_synapses);
 
-  // A session at step 0 whose isyn is 0. Throws std::bad_alloc.
+  // A session at step 0 whose state is 0. Throws std::bad_alloc.
   std::int64_t Open(std::uint64_t seed);
   void Close(std::int64_t number);
   // The open session of that number, or null.
-  Session<Real>* Find(std::int64_t number);
-  // Moves a session on by n_timesteps, to the state `isyn` (N).
-  void Advance(Session<Real>& session, const Real* isyn, std::int64_t n_timesteps) const;
+  Session* Find(std::int64_t number);
+  // Moves a session on by n_timesteps, to the state `state` (N).
+  void Advance(Session& session, State state, std::int64_t n_timesteps) const;
 
   // Memory for the next states of a call on the table's own thread, good until the next one.
-  Real* Scratch(std::size_t size);
+  double* Scratch(std::size_t size);
 
   std::int64_t n_synapses() const { return n_synapses_; }
   std::size_t size_in_bytes() const;
@@ -48,25 +45,25 @@ class SessionTable {
  private:
   std::int64_t n_synapses_;
   std::int64_t sessions_per_block_;
-  std::vector<AlignedBuffer<Real>> blocks_;
-  std::deque<Session<Real>> sessions_;
+  std::vector<AlignedBuffer<double>> blocks_;
+  std::deque<Session> sessions_;
   std::vector<std::int64_t> closed_;
-  AlignedBuffer<Real> scratch_;
+  AlignedBuffer<double> scratch_;
 };
 
 // One call for K sessions: item k of the input is the next n_timesteps of session k. Owns nothing.
 template <typename Real>
 struct SessionsCall {
   Method method = Method::kRecursive;
-  Raster input;                                    // (K, T, N), or (K, T, 1)
-  const Session<Real>* const* sessions = nullptr;  // K different ones
+  Raster input;                              // (K, T, N), or (K, T, 1)
+  const Session* const* sessions = nullptr;  // K different ones
   NoisePlacement noise_placement = NoisePlacement::kNone;
   double noise_scale = 0;
   bool throw_non_finite = true;
   bool is_state_noisy = false;
-  Real* output = nullptr;       // (K, T, N); must not overlap the input
-  Real* next_states = nullptr;  // (K, N); rows may be the sessions' isyn
-  unsigned n_threads = 1;       // as in EvolveCall
+  Real* output = nullptr;  // (K, T, N); must not overlap the input
+  NextState next_states;   // (K, N); rows may be the sessions' own
+  unsigned n_threads = 1;  // as in EvolveCall
 };
 
 // A session whose item held a NaN or infinity.

@@ -11,6 +11,11 @@ namespace expsyn {
 namespace EXPSYN_VECTOR_SET {
 
 #define EXPSYN_INLINE inline __attribute__((always_inline))
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define EXPSYN_HAS_SHUFFLE
+#endif
+#endif
 
 template <typename T, int n>
 struct VectorOf {
@@ -224,7 +229,8 @@ EXPSYN_INLINE void AdvanceVector(const RecursionRows<Real>& rows, std::int64_t c
   StateVectors<n, Real> state;
   LoadState<kHasLeaving>(rows, column, state);
   for (int row = 0; row < kRows; ++row) {
-    AdvanceStep<kHasLeaving, kStreamPart>(group.input[row] + column, group.leaving[row] + column,
+    const In* leaving = kHasLeaving ? group.leaving[row] + column : nullptr;
+    AdvanceStep<kHasLeaving, kStreamPart>(group.input[row] + column, leaving,
                                           group.output[row] + column, state);
   }
   StoreState(state, rows, column);
@@ -241,6 +247,14 @@ EXPSYN_INLINE void AdvanceRest(const RecursionRows<Real>& rows, std::int64_t col
   if constexpr (n > 1) {
     AdvanceRest<n / 2, kHasLeaving, kStreamPart>(rows, column, group);
   }
+}
+
+// Whether the rows' input can be read where it stands: as Real, and aligned for it.
+template <typename Real>
+EXPSYN_INLINE bool IsReadInPlace(const RecursionRows<Real>& rows) {
+  const auto places =
+      reinterpret_cast<std::uintptr_t>(rows.input) | reinterpret_cast<std::uintptr_t>(rows.leaving);
+  return rows.type == kElementTypeOf<Real> && !rows.is_repeated && places % alignof(Real) == 0;
 }
 
 // One row's drive where it does not stand as Real: converted, and repeated where there is one
@@ -267,13 +281,16 @@ EXPSYN_INLINE RowGroup<kRows, In, Real> GroupOf(const RecursionRows<Real>& rows,
   for (int i = 0; i < kRows; ++i) {
     const std::int64_t first = (row + i) * rows.input_stride;
     group.output[i] = rows.output + (row + i) * rows.output_stride;
+    if constexpr (sizeof(In) == sizeof(Real)) {
+      if (!is_direct) {
+        group.input[i] = ConvertRow(rows, rows.input, first, buffers[i][0]);
+        group.leaving[i] =
+            kHasLeaving ? ConvertRow(rows, rows.leaving, first, buffers[i][1]) : nullptr;
+        continue;
+      }
+    }
     group.input[i] = static_cast<const In*>(rows.input) + first;
     group.leaving[i] = kHasLeaving ? static_cast<const In*>(rows.leaving) + first : nullptr;
-    if constexpr (sizeof(In) == sizeof(Real)) {
-      if (is_direct) continue;
-      group.input[i] = ConvertRow(rows, rows.input, first, buffers[i][0]);
-      if (kHasLeaving) group.leaving[i] = ConvertRow(rows, rows.leaving, first, buffers[i][1]);
-    }
   }
   return group;
 }
@@ -374,8 +391,7 @@ void AdvanceRowsBy(const RecursionRows<Real>& all) {
   const bool is_long = rows.n_columns * static_cast<int>(sizeof(Real)) > kLongRowBytes;
   const std::int64_t rows_ahead =
       row_bytes < kPrefetchedBytes / 2 ? kPrefetchedBytes / row_bytes : 2;
-  const bool is_direct =
-      sizeof(In) == 1 || (rows.type == kElementTypeOf<Real> && !rows.is_repeated);
+  const bool is_direct = sizeof(In) == 1 || IsReadInPlace(rows);
   const std::int64_t elements_ahead = is_direct ? rows_ahead * rows.input_stride : 0;
   alignas(64) RowBuffers<Real> buffers;
   if (rows.n_columns == kN) {
@@ -418,15 +434,19 @@ void CopyPastCaches(const Real* source, std::int64_t size, Real* target) {
   for (std::int64_t i = whole; i < size; ++i) target[i] = source[i];
 }
 
-// One row, from the state in isyn.
+// One row, from the state in isyn and local.
 template <int n, typename In, typename Real>
-EXPSYN_INLINE void AdvanceFewColumns(const In* input, const Real* decay, Real* isyn, Real* output) {
-  Vector<Real, n> drive, factor, state;
+EXPSYN_INLINE void AdvanceFewColumns(const In* input, const Real* decay, Real* isyn, Real* local,
+                                     Real* output) {
+  Vector<Real, n> drive, factor, state, sum;
   LoadAs<n, Real>(input, drive);
   Load(decay, factor);
   Load(isyn, state);
+  Load(local, sum);
   state = (state + drive) * factor;
+  sum = (sum + drive) * factor;
   Store(state, isyn);
+  Store(sum, local);
   Store(state, output);
 }
 
@@ -435,10 +455,12 @@ EXPSYN_INLINE void AdvanceFewRow(const RecursionRows<Real>& rows, const In* inpu
   constexpr int kN = kFull<Real>;
   std::int64_t column = 0;
   for (; column + kN <= rows.n_columns; column += kN) {
-    AdvanceFewColumns<kN>(input + column, rows.decay + column, rows.isyn + column, output + column);
+    AdvanceFewColumns<kN>(input + column, rows.decay + column, rows.isyn + column,
+                          rows.local + column, output + column);
   }
   for (; column < rows.n_columns; ++column) {
-    AdvanceFewColumns<1>(input + column, rows.decay + column, rows.isyn + column, output + column);
+    AdvanceFewColumns<1>(input + column, rows.decay + column, rows.isyn + column,
+                         rows.local + column, output + column);
   }
 }
 
@@ -446,7 +468,7 @@ template <typename Real>
 bool AdvanceFew(const RecursionRows<Real>& rows) {
   constexpr int kN = kFull<Real>;
   const bool is_bytes = rows.type == ElementType::kUint8 && !rows.is_repeated;
-  const bool is_direct = rows.type == kElementTypeOf<Real> && !rows.is_repeated;
+  const bool is_direct = IsReadInPlace(rows);
   Real buffer[kMaxColumns];
   for (std::int64_t row = 0; row < rows.n_rows; ++row) {
     const std::int64_t first = row * rows.input_stride;
@@ -463,14 +485,84 @@ bool AdvanceFew(const RecursionRows<Real>& rows) {
   Vector<Real, kN> faults{};
   std::int64_t column = 0;
   for (; column + kN <= rows.n_columns; column += kN) {
-    Vector<Real, kN> state;
+    Vector<Real, kN> state, sum;
     Load(rows.isyn + column, state);
-    faults += state * Real{0};
+    Load(rows.local + column, sum);
+    faults += state * Real{0} + sum * Real{0};
   }
   Real fault = 0;
   for (int i = 0; i < kN; ++i) fault += faults[i];
-  for (; column < rows.n_columns; ++column) fault += rows.isyn[column] * Real{0};
+  for (; column < rows.n_columns; ++column) {
+    fault += rows.isyn[column] * Real{0} + rows.local[column] * Real{0};
+  }
   return fault == 0;
+}
+
+// The sum that a decay of one step, and one of n_rows, leave: as what is kept of 1, and what is
+// lost. Each keeps its digits, however close to 0 it is.
+constexpr int kEndPlaces = 16;
+struct Decays {
+  alignas(64) double kept[kEndPlaces];
+  alignas(64) double lost[kEndPlaces];
+};
+
+// total = one^n_rows.
+EXPSYN_INLINE void Power(Decays& one, std::int64_t n_rows, Decays& total) {
+  for (int i = 0; i < kEndPlaces; ++i) {
+    total.kept[i] = 1;
+    total.lost[i] = 0;
+  }
+  for (std::int64_t left = n_rows; left > 0; left >>= 1) {
+    if ((left & 1) != 0) {
+      for (int i = 0; i < kEndPlaces; ++i) {
+        total.lost[i] = total.lost[i] + one.lost[i] * total.kept[i];
+        total.kept[i] = total.kept[i] * one.kept[i];
+      }
+    }
+    for (int i = 0; i < kEndPlaces; ++i) {
+      one.lost[i] = one.lost[i] * (1.0 + one.kept[i]);
+      one.kept[i] = one.kept[i] * one.kept[i];
+    }
+  }
+}
+
+template <typename Real>
+void FinishRows(const RecursionEnd<Real>& all) {
+  // Below this, what a single step loses of a sum might be too small to be a normal number.
+  constexpr double kTiny = 0x1p-900;
+  const RecursionEnd<Real> end = all;
+  for (std::int64_t first = 0; first < end.n_columns; first += kEndPlaces) {
+    const int count =
+        end.n_columns - first < kEndPlaces ? static_cast<int>(end.n_columns - first) : kEndPlaces;
+    alignas(64) double high[kEndPlaces], low[kEndPlaces], isyn[kEndPlaces], local[kEndPlaces];
+    Decays one, total;
+    for (int i = 0; i < kEndPlaces; ++i) {
+      const std::int64_t n = first + (i < count ? i : 0);
+      const double offset = end.decay_offset[n];
+      one.kept[i] = offset < 0 ? 1.0 + offset : offset;
+      one.lost[i] = offset < 0 ? -offset : 1.0 - offset;
+      high[i] = end.carried[n];
+      low[i] = end.carried_low[n];
+      isyn[i] = static_cast<double>(end.isyn[n]);
+      local[i] = static_cast<double>(end.local[n]);
+    }
+    Power(one, end.n_rows, total);
+    for (int i = 0; i < kEndPlaces; ++i) {
+      const double magnitude = high[i] < 0 ? -high[i] : high[i];
+      const bool is_near = total.kept[i] > 0.5 && magnitude > kTiny;
+      const double base = is_near ? high[i] : 0;
+      const double base_low = is_near ? low[i] : 0;
+      const double change = (is_near ? -total.lost[i] : total.kept[i]) * high[i] + local[i];
+      const DoubleDouble sum = TwoSum(base, base_low + change);
+      const double difference = (sum.high - isyn[i]) + sum.low;
+      high[i] = isyn[i];
+      low[i] = difference - difference == 0 ? difference : 0;
+    }
+    for (int i = 0; i < count; ++i) {
+      end.next_isyn[first + i] = high[i];
+      end.next_correction[first + i] = low[i];
+    }
+  }
 }
 
 // Makes what was streamed visible to whoever is told that the run is over.
@@ -559,7 +651,7 @@ EXPSYN_INLINE const Real* ElementsOf(const RecursionRows<Real>& rows, const void
     for (std::int64_t i = size - 1; i > 0; --i) buffer[i] = buffer[i / n_columns];
     return buffer;
   }
-  if (rows.type == kElementTypeOf<Real>) return static_cast<const Real*>(source) + first;
+  if (IsReadInPlace(rows)) return static_cast<const Real*>(source) + first;
   ConvertElements(rows.type, source, first, size, buffer);
   return buffer;
 }
@@ -1030,8 +1122,40 @@ void Add(const Real* base, const Real* source, std::int64_t size, Real* target, 
 
 // Transforms --------------------------------------------------------------------------------------
 
+// n / 2 complex numbers, interleaved: spectrum *= kernel.
+//
+// Written with shuffles, a product with alternating signs and a sum: from subtracted and added
+// products side by side GCC makes one fused instruction where the processor has it, even with
+// -ffp-contract=off, and that rounds differently.
+#if defined(EXPSYN_HAS_SHUFFLE)
+template <int n, typename Real, int... lane>
+EXPSYN_INLINE void MultiplyComplex(Real* spectrum, const Real* kernel,
+                                   std::integer_sequence<int, lane...>) {
+  using V = Vector<Real, n>;
+  constexpr V kSigns{(lane % 2 == 0 ? Real{-1} : Real{1})...};
+  V value, factor;
+  Load(spectrum, value);
+  Load(kernel, factor);
+  const V swapped = __builtin_shufflevector(value, value, (lane ^ 1)...);
+  const V real = __builtin_shufflevector(factor, factor, (lane & ~1)...);
+  const V imaginary = __builtin_shufflevector(factor, factor, (lane | 1)...);
+  value = value * real + swapped * (imaginary * kSigns);
+  Store(value, spectrum);
+}
+#endif
+
 template <typename Real>
 void MultiplySpectra(Real* __restrict spectrum, const Real* __restrict kernel, std::int64_t size) {
+#if defined(EXPSYN_HAS_SHUFFLE)
+  constexpr int kN = kFull<Real>;
+  std::int64_t i = 0;
+  for (; i + kN <= 2 * size; i += kN) {
+    MultiplyComplex<kN>(spectrum + i, kernel + i, std::make_integer_sequence<int, kN>());
+  }
+  for (; i < 2 * size; i += 2) {
+    MultiplyComplex<2>(spectrum + i, kernel + i, std::make_integer_sequence<int, 2>());
+  }
+#else
   // Written out, because std::complex's product checks for infinities.
   for (std::int64_t i = 0; i < size; ++i) {
     const Real real = spectrum[2 * i] * kernel[2 * i] - spectrum[2 * i + 1] * kernel[2 * i + 1];
@@ -1040,16 +1164,12 @@ void MultiplySpectra(Real* __restrict spectrum, const Real* __restrict kernel, s
     spectrum[2 * i] = real;
     spectrum[2 * i + 1] = imaginary;
   }
+#endif
 }
 
 template <typename Real>
 EXPSYN_INLINE void TransposeSquare(const Real* source, std::ptrdiff_t source_stride, Real* target,
                                    std::ptrdiff_t target_stride) {
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_shufflevector)
-#define EXPSYN_HAS_SHUFFLE
-#endif
-#endif
 #if defined(EXPSYN_HAS_SHUFFLE)
   using V = Vector<Real, 4>;
   V row[4];
@@ -1066,7 +1186,6 @@ EXPSYN_INLINE void TransposeSquare(const Real* source, std::ptrdiff_t source_str
   Store(column1, target + target_stride);
   Store(column2, target + 2 * target_stride);
   Store(column3, target + 3 * target_stride);
-#undef EXPSYN_HAS_SHUFFLE
 #else
   for (int column = 0; column < 4; ++column) {
     for (int i = 0; i < 4; ++i) {
@@ -1170,6 +1289,7 @@ Real Peak(const Real* values, std::int64_t size) {
 void FillWindow(const double* tau, std::int64_t size, double dt, double length, bool is_cut,
                 const WindowArrays& arrays) {
   static_assert(kRestartInterval<float> == 16 && kRestartInterval<double> == 64);
+  constexpr double kSmallest = 0x1p-1022;
   const double far_weight = is_cut ? 1.0 : 0.0;
   // Some synapses at a time, in places that the compiler knows to be apart.
   constexpr int kPlaces = 16;
@@ -1207,6 +1327,11 @@ void FillWindow(const double* tau, std::int64_t size, double dt, double length, 
       const std::int64_t n = first + i;
       arrays.decay[n] = decay[0][i];
       arrays.decay_low[n] = decay[1][i];
+      // Always below 0 for a decay near 1, even if nothing is lost: the sign tells which end is
+      // near.
+      const double lost = (1.0 - decay[0][i]) - decay[1][i];
+      arrays.decay_offset[n] =
+          decay[0][i] > 0.5 ? -(lost > kSmallest ? lost : kSmallest) : decay[0][i];
       arrays.far_end[n] = far_end[0][i];
       arrays.far_end_low[n] = far_end[1][i];
       arrays.decay32[n] = static_cast<float>(decay[0][i]);
@@ -1220,10 +1345,23 @@ void FillWindow(const double* tau, std::int64_t size, double dt, double length, 
 
 template <typename Real>
 constexpr VectorKernels::Of<Real> AllOf() {
-  return {ConvertElements<Real>, AdvanceRows<Real>,     AdvanceFew<Real>, CopyPastCaches<Real>,
-          CarryOver<Real>,       CarryOverPieces<Real>, Drive<Real>,      SumPieces<Real>,
-          RunPieces<Real>,       AddNormals<Real>,      Add<Real>,        MultiplySpectra<Real>,
-          Transpose<Real>,       FindFirst<Real>,       FindLast<Real>,   Peak<Real>};
+  return {ConvertElements<Real>,
+          AdvanceRows<Real>,
+          AdvanceFew<Real>,
+          FinishRows<Real>,
+          CopyPastCaches<Real>,
+          CarryOver<Real>,
+          CarryOverPieces<Real>,
+          Drive<Real>,
+          SumPieces<Real>,
+          RunPieces<Real>,
+          AddNormals<Real>,
+          Add<Real>,
+          MultiplySpectra<Real>,
+          Transpose<Real>,
+          FindFirst<Real>,
+          FindLast<Real>,
+          Peak<Real>};
 }
 
 const VectorKernels& Table() {
@@ -1233,6 +1371,7 @@ const VectorKernels& Table() {
 }
 
 #undef EXPSYN_INLINE
+#undef EXPSYN_HAS_SHUFFLE
 
 }  // namespace EXPSYN_VECTOR_SET
 }  // namespace expsyn

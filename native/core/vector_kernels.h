@@ -55,6 +55,20 @@ struct RecursionCarry {
   Real* fault;  // becomes NaN where a sum is not finite
 };
 
+// The end of some rows of the recursion, or a point where it is cut: one value a synapse.
+template <typename Real>
+struct RecursionEnd {
+  std::int64_t n_columns;
+  std::int64_t n_rows;         // since the sum was carried, at most kRestartInterval<Real>
+  const double* decay_offset;  // see Window
+  const double* carried;       // the sum up to there, in two parts
+  const double* carried_low;
+  const Real* isyn;
+  const Real* local;
+  double* next_isyn;
+  double* next_correction;
+};
+
 // A stretch of steps of few synapses, row-major and without gaps, cut into n_pieces pieces of
 // piece_length rows that run side by side. n_pieces is 16 or 4.
 template <typename Real>
@@ -95,6 +109,7 @@ struct NormalPlaces {
 struct WindowArrays {
   double* decay;
   double* decay_low;
+  double* decay_offset;
   double* far_end;
   double* far_end_low;
   float* decay32;
@@ -114,9 +129,13 @@ struct VectorKernels {
     void (*convert)(ElementType type, const void* source, std::int64_t first, std::int64_t size,
                     Real* target);
     void (*advance_rows)(const RecursionRows<Real>& rows);
-    // The same for rows of which nothing leaves, and without `local`. Returns whether isyn is
-    // finite afterwards.
+    // The same for rows of which nothing leaves. Returns whether isyn and local are finite
+    // afterwards.
     bool (*advance_few)(const RecursionRows<Real>& rows);
+    // next_isyn + next_correction = carried * decay^n_rows + local, with next_isyn = isyn. The
+    // error is that of one rounding of what n_rows steps forget of the sum, and of `local`, so it
+    // does not grow with the number of such ends.
+    void (*finish_rows)(const RecursionEnd<Real>& end);
     // target[i] = source[i], past the caches where the target's alignment allows it.
     void (*copy_past_caches)(const Real* source, std::int64_t size, Real* target);
     // carried = carried * restart_decay + local; then isyn = carried, and local = 0.

@@ -12,14 +12,29 @@ namespace {
 // A window is renewed when the slowest synapse remembers longer than this many windows.
 constexpr std::int64_t kWindowsPerRenewal = 8;
 
+// The least steps from one renewal to the next. In double precision, the errors of so many steps
+// are still far below the bound, however short the window.
+template <typename Real>
+constexpr std::int64_t kLeastRenewalInterval = sizeof(Real) == sizeof(float)
+                                                   ? kRestartInterval<float>
+                                                   : 8 * kRestartInterval<double>;
+
+// dt / tau to twice double precision.
+DoubleDouble RateOf(double dt, double tau) {
+  // Only the quotient counts, and close to the largest numbers products would overflow.
+  const double scale = tau > 0x1p900 || dt > 0x1p900 ? 0x1p-200 : 1.0;
+  return Quotient(dt * scale, tau * scale);
+}
+
 }  // namespace
 
 Window::Window(const double* tau, std::int64_t n_synapses, double dt, std::int64_t length)
     : n_synapses_(n_synapses), length_(length), dt_(dt) {
   const auto size = static_cast<std::size_t>(n_synapses);
   for (AlignedBuffer<double>* buffer :
-       {&tau_, &decay_low_, &far_end_low_, &factors32_.restart_decay, &factors64_.decay,
-        &factors64_.far_end, &factors64_.restart_decay, &factors64_.restart_decay_low}) {
+       {&tau_, &decay_low_, &far_end_low_, &decay_offset_, &factors32_.restart_decay,
+        &factors64_.decay, &factors64_.far_end, &factors64_.restart_decay,
+        &factors64_.restart_decay_low}) {
     *buffer = AlignedBuffer<double>(size);
   }
   factors32_.decay = AlignedBuffer<float>(size);
@@ -27,21 +42,41 @@ Window::Window(const double* tau, std::int64_t n_synapses, double dt, std::int64
   std::copy_n(tau, size, tau_.data());
   ActiveVectorKernels().fill_window(
       tau, n_synapses, dt, static_cast<double>(length), length != kUnlimited,
-      {factors64_.decay.data(), decay_low_.data(), factors64_.far_end.data(), far_end_low_.data(),
-       factors32_.decay.data(), factors32_.far_end.data(), factors32_.restart_decay.data(),
-       factors64_.restart_decay.data(), factors64_.restart_decay_low.data()});
+      {factors64_.decay.data(), decay_low_.data(), decay_offset_.data(), factors64_.far_end.data(),
+       far_end_low_.data(), factors32_.decay.data(), factors32_.far_end.data(),
+       factors32_.restart_decay.data(), factors64_.restart_decay.data(),
+       factors64_.restart_decay_low.data()});
 
+  for (std::int64_t n = 0; n < n_synapses; ++n) {
+    smallest_decay_ = std::min(smallest_decay_, decay()[n]);
+  }
   const double longest = size == 0 ? dt : *std::max_element(tau, tau + size);
   const double windows_remembered = longest / dt / static_cast<double>(length);
   if (length != kUnlimited && windows_remembered > static_cast<double>(kWindowsPerRenewal)) {
-    renewal_interval_ = std::max<std::int64_t>(
-        length <= kUnlimited / kWindowsPerRenewal ? length * kWindowsPerRenewal : kUnlimited,
-        kRestartInterval<double> * kWindowsPerRenewal);
+    const std::int64_t windows =
+        length <= kUnlimited / kWindowsPerRenewal ? length * kWindowsPerRenewal : kUnlimited;
+    renewal_interval32_ = std::max(windows, kLeastRenewalInterval<float>);
+    renewal_interval64_ = std::max(windows, kLeastRenewalInterval<double>);
   }
 }
 
 double Window::Sample(std::int64_t n, std::int64_t k) const {
-  return std::exp(-static_cast<double>(k + 1) * dt_ / tau_[static_cast<std::size_t>(n)]);
+  // The quotient first: the product of a late step and a long dt would overflow.
+  return std::exp(-static_cast<double>(k + 1) * (dt_ / tau_[static_cast<std::size_t>(n)]));
+}
+
+DoubleDouble Window::DecayOver(std::int64_t n, std::int64_t steps) const {
+  const DoubleDouble rate = RateOf(dt_, tau_[static_cast<std::size_t>(n)]);
+  return ExpOfNegative(-(rate * static_cast<double>(steps)));
+}
+
+Window::ScaledDecay Window::DecayInParts(std::int64_t n) const {
+  // Times the largest number, a decay of exp(-kLargestRate) is still below the smallest.
+  constexpr double kLargestRate = 1500;
+  const DoubleDouble rate = RateOf(dt_, tau_[static_cast<std::size_t>(n)]);
+  if (!(rate.high < kLargestRate)) return {{0, 0}, 0};
+  const double exponent = std::floor(rate.high / kLn2.high);
+  return {ExpOfNegative(-(rate + kLn2 * -exponent)), static_cast<int>(exponent)};
 }
 
 }  // namespace expsyn

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "aligned_buffer.h"
+#include "double_double.h"
 
 namespace expsyn {
 
@@ -24,7 +25,7 @@ class Window {
   std::int64_t n_synapses() const { return n_synapses_; }
   std::int64_t length() const { return length_; }
   std::size_t size_in_bytes() const {
-    return static_cast<std::size_t>(n_synapses_) * (8 * sizeof(double) + 2 * sizeof(float));
+    return static_cast<std::size_t>(n_synapses_) * (9 * sizeof(double) + 2 * sizeof(float));
   }
 
   // a_n = exp(-dt / tau_n) to twice double precision: decay + decay_low.
@@ -34,6 +35,33 @@ class Window {
   // 0 for an unlimited one.
   const double* far_end() const { return factors64_.far_end.data(); }
   const double* far_end_low() const { return far_end_low_.data(); }
+
+  // a_n as its distance from the nearer end of (0, 1), which keeps its digits however close it is:
+  // a_n - 1 < 0 where a_n is above 1/2, else a_n >= 0.
+  const double* decay_offset() const { return decay_offset_.data(); }
+
+  // a_n to the power of `steps` to twice double precision; 0 where that is no normal number.
+  DoubleDouble DecayOver(std::int64_t n, std::int64_t steps) const;
+
+  // a_n as fraction * 2^-exponent, with a fraction in (1/2, 1] or, far below all numbers, 0: also
+  // of a decay that is too small to be a normal number.
+  struct ScaledDecay {
+    DoubleDouble fraction;
+    int exponent;
+  };
+  ScaledDecay DecayInParts(std::int64_t n) const;
+
+  // Whether a_n is too small to be a normal number of type Real. Its products with large inputs
+  // are normal numbers nevertheless, which only RecurseCarefully() computes.
+  template <typename Real>
+  bool IsDecayTiny(std::int64_t n) const {
+    return decay()[n] < static_cast<double>(std::numeric_limits<Real>::min());
+  }
+  // Whether that is so of any synapse.
+  template <typename Real>
+  bool HasTinyDecay() const {
+    return smallest_decay_ < static_cast<double>(std::numeric_limits<Real>::min());
+  }
 
   // What the recursion in plain arithmetic multiplies with.
   template <typename Real>
@@ -46,9 +74,13 @@ class Window {
   template <typename Real>
   const Factors<Real>& factors() const;
 
-  // Steps after which the recursion's state is summed anew from the input, or kUnlimited: a window
-  // much shorter than tau hardly forgets, so rounding errors would pile up.
-  std::int64_t renewal_interval() const { return renewal_interval_; }
+  // Steps after which the recursion's state is summed again from the input, or kUnlimited: a window
+  // much shorter than tau hardly forgets, so the rounding errors of what enters and leaves would
+  // add up. Over eight windows they are eight times the error of one sum.
+  template <typename Real>
+  std::int64_t renewal_interval() const {
+    return sizeof(Real) == sizeof(float) ? renewal_interval32_ : renewal_interval64_;
+  }
 
   // tau in seconds.
   const double* tau() const { return tau_.data(); }
@@ -59,9 +91,11 @@ class Window {
   std::int64_t n_synapses_;
   std::int64_t length_;
   double dt_;
-  std::int64_t renewal_interval_ = kUnlimited;
+  double smallest_decay_ = 1;
+  std::int64_t renewal_interval32_ = kUnlimited;
+  std::int64_t renewal_interval64_ = kUnlimited;
   AlignedBuffer<double> tau_;
-  AlignedBuffer<double> decay_low_, far_end_low_;
+  AlignedBuffer<double> decay_low_, far_end_low_, decay_offset_;
   Factors<float> factors32_;
   Factors<double> factors64_;
 };

@@ -23,13 +23,14 @@ TEST_CASE("one window serves many threads, which plan transforms at the same tim
     threads.emplace_back([&, i] {
       for (int repeat = 0; repeat < 5; ++repeat) {
         std::vector<double> output(c.input.size());
-        std::vector<double> next_state(5);
+        const OwnState state(c.state);
+        OwnState next_state(5);
         EvolveCall<double> call;
         call.method = Method::kFft;
         call.input = {c.input.data(), ElementType::kFloat64, 1, 700, 5};
-        call.state = c.state.data();
+        call.state = state.view();
         call.output = output.data();
-        call.next_state = next_state.data();
+        call.next_state = next_state.next();
         const std::atomic<bool> cancelled{false};
         Evolve(kernels, call, cancelled);
         n_equal += output == expected;

@@ -45,9 +45,11 @@ TEST_CASE("a window's powers belong together") {
     CHECK(window.far_end()[n] == doctest::Approx(std::exp(-500 * 1e-3 / tau[n])).epsilon(1e-13));
     CHECK(window.Sample(n, 99) == doctest::Approx(std::exp(-100 * 1e-3 / tau[n])).epsilon(1e-14));
   }
-  CHECK(window.renewal_interval() == Window::kUnlimited);
+  CHECK(window.renewal_interval<double>() == Window::kUnlimited);
   const double slow = 1e3;
-  CHECK(Window(&slow, 1, 1e-3, 100).renewal_interval() == 800);
+  CHECK(Window(&slow, 1, 1e-3, 100).renewal_interval<double>() == 800);
+  CHECK(Window(&slow, 1, 1e-3, 1).renewal_interval<double>() == 512);
+  CHECK(Window(&slow, 1, 1e-3, 1).renewal_interval<float>() == 16);
   CHECK(Window(&slow, 1, 1e-3, Window::kUnlimited).far_end()[0] == 0);
 }
 

@@ -39,8 +39,9 @@ void CheckBothMethods(const Case& c) {
     for (std::int64_t b = 0; b < c.n_batches; ++b) {
       for (std::int64_t n = 0; n < c.n_synapses(); ++n) {
         const auto last = ((b + 1) * c.n_timesteps - 1) * c.n_synapses() + n;
-        CHECK(wide.next_state[b * c.n_synapses() + n] == wide.output[last]);
-        CHECK(narrow.next_state[b * c.n_synapses() + n] == narrow.output[last]);
+        const auto place = static_cast<std::size_t>(b * c.n_synapses() + n);
+        CHECK(wide.next_state.isyn[place] == wide.output[last]);
+        CHECK(narrow.next_state.isyn[place] == narrow.output[last]);
       }
     }
   }
@@ -167,7 +168,7 @@ TEST_CASE("non-finite input is refused with its first index, and the state left 
     const Answer answer = Run<double>(c, method);
     CHECK(answer.result.status == EvolveResult::Status::kNonFinite);
     CHECK(answer.result.non_finite_index == 11 * 450 + 7);
-    for (const double value : answer.next_state) CHECK(value == 0);
+    CHECK(answer.next_state == OwnState(answer.next_state.isyn.size()));
   }
 }
 
@@ -289,15 +290,15 @@ TEST_CASE_TEMPLATE("one column for all is that column repeated, whatever the wid
                                                NoisePlacement::kState, NoisePlacement::kOutput}) {
           const auto run = [&](const double* input, std::int64_t n_columns) {
             std::vector<Real> output(c.input.size());
-            std::vector<Real> next(static_cast<std::size_t>(n_synapses));
-            const std::vector<Real> state(next.size());
+            OwnState next(static_cast<std::size_t>(n_synapses));
+            const OwnState state(next.isyn.size());
             EvolveCall<Real> call;
             call.method = method;
             call.input = {input, ElementType::kFloat64, 1, n_timesteps, n_columns};
             call.noise = {placement, 0.1, 3, 4};
-            call.state = state.data();
+            call.state = state.view();
             call.output = output.data();
-            call.next_state = next.data();
+            call.next_state = next.next();
             const std::atomic<bool> cancelled{false};
             CHECK(Evolve(kernels, call, cancelled).status == EvolveResult::Status::kDone);
             return output;
@@ -404,17 +405,18 @@ TEST_CASE("a cancelled call says so and leaves the state alone") {
   const Case c = MakeCase(1, 5000, SpreadTaus(4), 30, Drive::kSigned);
   const Kernels kernels(c.tau.data(), 4, c.dt, c.window_length);
   std::vector<double> output(c.input.size());
-  std::vector<double> next_state(4, 42.0);
+  const OwnState state(c.state);
+  OwnState next_state(4, 42.0);
   for (const Method method : {Method::kFft, Method::kRecursive}) {
     EvolveCall<double> call;
     call.method = method;
     call.input = {c.input.data(), ElementType::kFloat64, 1, 5000, 4};
-    call.state = c.state.data();
+    call.state = state.view();
     call.output = output.data();
-    call.next_state = next_state.data();
+    call.next_state = next_state.next();
     const std::atomic<bool> cancelled{true};
     CHECK(Evolve(kernels, call, cancelled).status == EvolveResult::Status::kCancelled);
-    CHECK(next_state == std::vector<double>(4, 42.0));
+    CHECK(next_state == OwnState(4, 42.0));
   }
 }
 
@@ -423,7 +425,7 @@ TEST_CASE("empty calls do nothing") {
     const Case c = MakeCase(n_batches, n_timesteps, SpreadTaus(3), 30, Drive::kSigned);
     const Answer answer = Run<double>(c, Method::kRecursive);
     CHECK(answer.result.status == EvolveResult::Status::kDone);
-    for (const double value : answer.next_state) CHECK(value == 0);
+    CHECK(answer.next_state == OwnState(answer.next_state.isyn.size()));
   }
 }
 

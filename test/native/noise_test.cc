@@ -211,7 +211,7 @@ TEST_CASE_TEMPLATE("each placement adds its noise where it says, by either metho
             const Answer clean = Run<Real>(c, method);
             const auto last = static_cast<std::size_t>(299 * n_synapses);
             CHECK(
-                answer.next_state[0] ==
+                answer.next_state.isyn[0] ==
                 (placement == NoisePlacement::kOutput ? clean.output[last] : answer.output[last]));
           }
         }

@@ -66,10 +66,27 @@ inline std::vector<long double> DirectSum(const Case& c) {
   return output;
 }
 
+// A state of some synapses with memory of its own.
+struct OwnState {
+  explicit OwnState(std::size_t size, double value = 0)
+      : isyn(size, value), correction(size, value) {}
+  explicit OwnState(std::vector<double> values)
+      : isyn(std::move(values)), correction(isyn.size()) {}
+
+  State view() const { return {isyn.data(), correction.data()}; }
+  NextState next() { return {isyn.data(), correction.data()}; }
+  bool operator==(const OwnState& other) const {
+    return isyn == other.isyn && correction == other.correction;
+  }
+
+  std::vector<double> isyn;
+  std::vector<double> correction;
+};
+
 struct Answer {
   EvolveResult result;
   std::vector<double> output;
-  std::vector<double> next_state;
+  OwnState next_state{0};
 };
 
 // Runs the core on the case, with the input as an array of In.
@@ -80,8 +97,8 @@ Answer Run(const Case& c, Method method, const Noise& noise = {}, bool throw_non
   const std::vector<In> input(c.input.begin(), c.input.end());
   std::vector<Real> output(c.input.size());
   Answer answer;
-  const std::vector<Real> state(c.state.begin(), c.state.end());
-  std::vector<Real> next_state(static_cast<std::size_t>(c.n_batches * c.n_synapses()));
+  const OwnState state(c.state);
+  answer.next_state = OwnState(static_cast<std::size_t>(c.n_batches * c.n_synapses()));
   EvolveCall<Real> call;
   call.method = method;
   call.input.data = input.data();
@@ -95,13 +112,12 @@ Answer Run(const Case& c, Method method, const Noise& noise = {}, bool throw_non
   call.noise = noise;
   call.throw_non_finite = throw_non_finite;
   call.n_threads = n_threads;
-  call.state = state.data();
+  call.state = state.view();
   call.output = output.data();
-  call.next_state = next_state.data();
+  call.next_state = answer.next_state.next();
   const std::atomic<bool> cancelled{false};
   answer.result = Evolve(kernels, call, cancelled);
   answer.output.assign(output.begin(), output.end());
-  answer.next_state.assign(next_state.begin(), next_state.end());
   return answer;
 }
 

@@ -16,18 +16,18 @@ namespace expsyn::test {
 namespace {
 
 // K sessions of a table over N synapses, each somewhere on its way.
-template <typename Real>
 struct Opened {
   Opened(std::int64_t n_sessions, std::int64_t n_synapses) : table(n_synapses) {
     for (std::int64_t k = 0; k < n_sessions; ++k) {
-      Session<Real>* session = table.Find(table.Open(static_cast<std::uint64_t>(k + 1)));
+      Session* session = table.Find(table.Open(static_cast<std::uint64_t>(k + 1)));
       session->step = static_cast<std::uint64_t>(100 * k);
-      for (std::int64_t n = 0; n < n_synapses; ++n) session->isyn[n] = static_cast<Real>(k - n);
+      for (std::int64_t n = 0; n < n_synapses; ++n)
+        session->state.isyn[n] = static_cast<double>(k - n);
       sessions.push_back(session);
     }
   }
-  SessionTable<Real> table;
-  std::vector<Session<Real>*> sessions;
+  SessionTable table;
+  std::vector<Session*> sessions;
 };
 
 TEST_CASE_TEMPLATE("gathered sessions are what each is alone, on any number of threads", Real,
@@ -38,38 +38,40 @@ TEST_CASE_TEMPLATE("gathered sessions are what each is alone, on any number of t
       const Case c = MakeCase(n_sessions, n_timesteps, std::vector<double>(n_synapses, 0.02), 40,
                               Drive::kSigned);
       const Kernels kernels(c.tau.data(), n_synapses, c.dt, c.window_length);
-      const Opened<Real> opened(n_sessions, n_synapses);
+      const Opened opened(n_sessions, n_synapses);
       const std::atomic<bool> cancelled{false};
       for (const unsigned n_threads : {1u, 3u}) {
         std::vector<Real> output(c.input.size());
-        std::vector<Real> next(static_cast<std::size_t>(n_sessions * n_synapses));
+        OwnState next(static_cast<std::size_t>(n_sessions * n_synapses));
         SessionsCall<Real> call;
         call.input = {c.input.data(), ElementType::kFloat64, n_sessions, n_timesteps, n_synapses};
         call.sessions = opened.sessions.data();
         call.noise_placement = NoisePlacement::kState;
         call.noise_scale = 0.1;
         call.output = output.data();
-        call.next_states = next.data();
+        call.next_states = next.next();
         call.n_threads = n_threads;
         std::vector<SessionFailure> failures;
         REQUIRE(EvolveSessions(kernels, call, cancelled, &failures));
         CHECK(failures.empty());
         const auto item = static_cast<std::size_t>(n_timesteps * n_synapses);
         for (std::size_t k = 0; k < opened.sessions.size(); ++k) {
-          const Session<Real>& session = *opened.sessions[k];
+          const Session& session = *opened.sessions[k];
           std::vector<Real> expected(item);
-          std::vector<Real> expected_next(static_cast<std::size_t>(n_synapses));
+          OwnState expected_next(static_cast<std::size_t>(n_synapses));
           EvolveCall<Real> one;
           one.input = {c.input.data() + k * item, ElementType::kFloat64, 1, n_timesteps,
                        n_synapses};
           one.noise = {NoisePlacement::kState, 0.1, session.seed, session.step};
-          one.state = session.isyn;
+          one.state = {session.state.isyn, session.state.correction};
           one.output = expected.data();
-          one.next_state = expected_next.data();
+          one.next_state = expected_next.next();
           Evolve(kernels, one, cancelled);
           CHECK(std::equal(expected.begin(), expected.end(), output.begin() + k * item));
-          CHECK(std::equal(expected_next.begin(), expected_next.end(),
-                           next.begin() + k * n_synapses));
+          CHECK(std::equal(expected_next.isyn.begin(), expected_next.isyn.end(),
+                           next.isyn.begin() + k * n_synapses));
+          CHECK(std::equal(expected_next.correction.begin(), expected_next.correction.end(),
+                           next.correction.begin() + k * n_synapses));
         }
       }
     }
@@ -84,14 +86,14 @@ TEST_CASE("a value that is not finite fails its own session only") {
   c.input[static_cast<std::size_t>(1 * item + 333)] = INFINITY;
   c.input[static_cast<std::size_t>(4 * item)] = NAN;
   const Kernels kernels(c.tau.data(), n_synapses, c.dt, c.window_length);
-  Opened<double> opened(n_sessions, n_synapses);
+  Opened opened(n_sessions, n_synapses);
   std::vector<double> output(c.input.size());
-  std::vector<double> next(static_cast<std::size_t>(n_sessions * n_synapses), 77);
+  OwnState next(static_cast<std::size_t>(n_sessions * n_synapses), 77);
   SessionsCall<double> call;
   call.input = {c.input.data(), ElementType::kFloat64, n_sessions, n_timesteps, n_synapses};
   call.sessions = opened.sessions.data();
   call.output = output.data();
-  call.next_states = next.data();
+  call.next_states = next.next();
   for (const unsigned n_threads : {1u, 4u}) {
     call.n_threads = n_threads;
     std::vector<SessionFailure> failures;
@@ -102,8 +104,8 @@ TEST_CASE("a value that is not finite fails its own session only") {
     CHECK(failures[0].index == item + 333);
     CHECK(failures[1].item == 4);
     CHECK(failures[1].index == 4 * item);
-    CHECK(next[4] == 77);
-    CHECK(next[8] != 77);
+    CHECK(next.isyn[4] == 77);
+    CHECK(next.isyn[8] != 77);
   }
 }
 
@@ -111,50 +113,50 @@ TEST_CASE("a gathered call that was cancelled computes no further session, howev
   const std::int64_t n_synapses = 4, n_sessions = 50000;
   const std::vector<double> tau(n_synapses, 0.02);
   const Kernels kernels(tau.data(), n_synapses, 1e-3, 40);
-  const Opened<double> opened(n_sessions, n_synapses);
+  const Opened opened(n_sessions, n_synapses);
   const std::vector<double> input(n_sessions * n_synapses, 1);
   const std::atomic<bool> cancelled{true};
   for (const unsigned n_threads : {1u, 4u}) {
     std::vector<double> output(input.size(), 77);
-    std::vector<double> next(input.size(), 77);
+    OwnState next(input.size(), 77);
     SessionsCall<double> call;
     call.input = {input.data(), ElementType::kFloat64, n_sessions, 1, n_synapses};
     call.sessions = opened.sessions.data();
     call.output = output.data();
-    call.next_states = next.data();
+    call.next_states = next.next();
     call.n_threads = n_threads;
     std::vector<SessionFailure> failures;
     CHECK_FALSE(EvolveSessions(kernels, call, cancelled, &failures));
     CHECK(failures.empty());
     CHECK(std::count(output.begin(), output.end(), 77) == n_sessions * n_synapses);
-    CHECK(std::count(next.begin(), next.end(), 77) == n_sessions * n_synapses);
+    CHECK(next == OwnState(input.size(), 77));
   }
 }
 
 TEST_CASE("the table gives closed sessions' numbers away, and keeps open ones where they are") {
-  SessionTable<double> table(1000);
+  SessionTable table(1000);
   std::vector<std::int64_t> numbers;
   for (int i = 0; i < 100; ++i) numbers.push_back(table.Open(1));
   CHECK(std::set<std::int64_t>(numbers.begin(), numbers.end()).size() == 100);
-  Session<double>* first = table.Find(numbers[0]);
-  first->isyn[999] = 5;
+  Session* first = table.Find(numbers[0]);
+  first->state.isyn[999] = 5;
   const std::size_t before = table.size_in_bytes();
   CHECK(before >= 100 * 1000 * sizeof(double));
   for (std::size_t i = 1; i < 100; i += 2) {
-    table.Find(numbers[i])->isyn[0] = 3;
+    table.Find(numbers[i])->state.isyn[0] = 3;
     table.Close(numbers[i]);
     table.Close(numbers[i]);
     CHECK(table.Find(numbers[i]) == nullptr);
   }
   for (int i = 0; i < 50; ++i) {
-    const Session<double>* session = table.Find(table.Open(9));
-    CHECK(session->isyn[0] == 0);
+    const Session* session = table.Find(table.Open(9));
+    CHECK(session->state.isyn[0] == 0);
     CHECK(session->step == 0);
     CHECK(session->seed == 9);
   }
   CHECK(table.size_in_bytes() == before);
   CHECK(table.Find(numbers[0]) == first);
-  CHECK(first->isyn[999] == 5);
+  CHECK(first->state.isyn[999] == 5);
   CHECK(table.Find(-1) == nullptr);
   CHECK(table.Find(100) == nullptr);
 }
@@ -163,16 +165,16 @@ TEST_CASE("sessions are opened and closed while a thread computes others") {
   const std::int64_t n_synapses = 3;
   const std::vector<double> tau(n_synapses, 0.02);
   const Kernels kernels(tau.data(), n_synapses, 1e-3, 40);
-  Opened<double> opened(8, n_synapses);
+  Opened opened(8, n_synapses);
   const std::vector<float> input(8 * 50 * n_synapses, 1);
   std::thread computing([&] {
     std::vector<double> output(input.size());
-    std::vector<double> next(8 * n_synapses);
+    OwnState next(8 * n_synapses);
     SessionsCall<double> call;
     call.input = {input.data(), ElementType::kFloat32, 8, 50, n_synapses};
     call.sessions = opened.sessions.data();
     call.output = output.data();
-    call.next_states = next.data();
+    call.next_states = next.next();
     const std::atomic<bool> cancelled{false};
     for (int i = 0; i < 200; ++i) {
       std::vector<SessionFailure> failures;
@@ -183,8 +185,8 @@ TEST_CASE("sessions are opened and closed while a thread computes others") {
     std::vector<std::int64_t> numbers;
     for (int i = 0; i < 300; ++i) numbers.push_back(opened.table.Open(1));
     for (const std::int64_t number : numbers) {
-      Session<double>& session = *opened.table.Find(number);
-      opened.table.Advance(session, tau.data(), 1);
+      Session& session = *opened.table.Find(number);
+      opened.table.Advance(session, {tau.data(), tau.data()}, 1);
       opened.table.Close(number);
     }
   }
