@@ -283,36 +283,12 @@ bool EvolveFewSteps(const Window& window, const EvolveCall<Real>& call) {
       reader.is_drive_noisy() || window.HasTinyDecay<Real>()) {
     return false;
   }
-  alignas(64) Real isyn[kMaxColumns];
-  alignas(64) Real local[kMaxColumns];
-  alignas(64) double carried[kMaxColumns];
-  alignas(64) double carried_low[kMaxColumns];
-  for (std::int64_t n = 0; n < n_synapses; ++n) {
-    const DoubleDouble sum = call.state[n];
-    carried[n] = sum.high;
-    carried_low[n] = sum.low;
-    isyn[n] = static_cast<Real>(sum.high);
-    local[n] = 0;
-  }
-  const bool is_repeated = input.n_columns == 1 && n_synapses > 1;
-  const RecursionRows<Real> rows{input.n_timesteps,
-                                 n_synapses,
-                                 input.type,
-                                 input.data,
-                                 nullptr,
-                                 is_repeated,
-                                 input.n_columns,
-                                 call.output,
-                                 n_synapses,
-                                 false,
-                                 window.factors<Real>().decay.data(),
-                                 nullptr,
-                                 isyn,
-                                 local};
-  if (!KernelsOf<Real>().advance_few(rows)) return false;
-  KernelsOf<Real>().finish_rows({n_synapses, input.n_timesteps, window.decay_offset(), carried,
-                                 carried_low, isyn, local, call.next_state.isyn,
-                                 call.next_state.correction});
+  const bool is_done = KernelsOf<Real>().advance_few(
+      {input.n_timesteps, n_synapses, input.type, input.data,
+       input.n_columns == 1 && n_synapses > 1, input.n_columns, call.output, n_synapses,
+       window.factors<Real>().decay.data(), window.decay_offset(), call.state.isyn,
+       call.state.correction, call.next_state.isyn, call.next_state.correction});
+  if (!is_done) return false;
   reader.AddOutputNoise(0, 0, input.n_timesteps, 0, n_synapses, call.output, n_synapses);
   if (call.is_state_noisy && reader.is_output_noisy()) {
     AddNoiseToState(reader, call, 0, n_synapses, call.next_state);

@@ -434,135 +434,217 @@ void CopyPastCaches(const Real* source, std::int64_t size, Real* target) {
   for (std::int64_t i = whole; i < size; ++i) target[i] = source[i];
 }
 
-// One row, from the state in isyn and local.
-template <int n, typename In, typename Real>
-EXPSYN_INLINE void AdvanceFewColumns(const In* input, const Real* decay, Real* isyn, Real* local,
-                                     Real* output) {
-  Vector<Real, n> drive, factor, state, sum;
-  LoadAs<n, Real>(input, drive);
-  Load(decay, factor);
-  Load(isyn, state);
-  Load(local, sum);
-  state = (state + drive) * factor;
-  sum = (sum + drive) * factor;
-  Store(state, isyn);
-  Store(sum, local);
-  Store(state, output);
-}
-
-template <typename In, typename Real>
-EXPSYN_INLINE void AdvanceFewRow(const RecursionRows<Real>& rows, const In* input, Real* output) {
-  constexpr int kN = kFull<Real>;
-  std::int64_t column = 0;
-  for (; column + kN <= rows.n_columns; column += kN) {
-    AdvanceFewColumns<kN>(input + column, rows.decay + column, rows.isyn + column,
-                          rows.local + column, output + column);
-  }
-  for (; column < rows.n_columns; ++column) {
-    AdvanceFewColumns<1>(input + column, rows.decay + column, rows.isyn + column,
-                         rows.local + column, output + column);
+template <int n, typename To, typename From>
+EXPSYN_INLINE Vector<To, n> Converted(const Vector<From, n>& vector) {
+  if constexpr (n == 1) {
+    return static_cast<To>(vector);
+  } else {
+    return __builtin_convertvector(vector, Vector<To, n>);
   }
 }
 
-template <typename Real>
-bool AdvanceFew(const RecursionRows<Real>& rows) {
-  constexpr int kN = kFull<Real>;
-  const bool is_bytes = rows.type == ElementType::kUint8 && !rows.is_repeated;
-  const bool is_direct = IsReadInPlace(rows);
-  Real buffer[kMaxColumns];
-  for (std::int64_t row = 0; row < rows.n_rows; ++row) {
-    const std::int64_t first = row * rows.input_stride;
-    Real* output = rows.output + row * rows.output_stride;
-    if (is_bytes) {
-      AdvanceFewRow(rows, static_cast<const std::uint8_t*>(rows.input) + first, output);
-    } else if (is_direct) {
-      AdvanceFewRow(rows, static_cast<const Real*>(rows.input) + first, output);
-    } else {
-      AdvanceFewRow(rows, ConvertRow(rows, rows.input, first, buffer), output);
-    }
-  }
-  // 0 while all are finite, else NaN.
-  Vector<Real, kN> faults{};
-  std::int64_t column = 0;
-  for (; column + kN <= rows.n_columns; column += kN) {
-    Vector<Real, kN> state, sum;
-    Load(rows.isyn + column, state);
-    Load(rows.local + column, sum);
-    faults += state * Real{0} + sum * Real{0};
-  }
-  Real fault = 0;
-  for (int i = 0; i < kN; ++i) fault += faults[i];
-  for (; column < rows.n_columns; ++column) {
-    fault += rows.isyn[column] * Real{0} + rows.local[column] * Real{0};
-  }
-  return fault == 0;
-}
-
-// The sum that a decay of one step, and one of n_rows, leave: as what is kept of 1, and what is
-// lost. Each keeps its digits, however close to 0 it is.
-constexpr int kEndPlaces = 16;
-struct Decays {
-  alignas(64) double kept[kEndPlaces];
-  alignas(64) double lost[kEndPlaces];
+// The sum that n neighbouring synapses carry, in two parts.
+template <int n>
+struct CarriedVectors {
+  Vector<double, n> high, low;
 };
 
-// total = one^n_rows.
-EXPSYN_INLINE void Power(Decays& one, std::int64_t n_rows, Decays& total) {
-  for (int i = 0; i < kEndPlaces; ++i) {
-    total.kept[i] = 1;
-    total.lost[i] = 0;
-  }
+// What some steps keep of a sum, as a factor, and what they lose of it. Each keeps its digits,
+// however close to 0 it is.
+template <int n>
+struct DecayVectors {
+  Vector<double, n> kept, lost;
+};
+
+// The decay over n_rows steps of synapses with these offsets (see Window).
+template <int n>
+EXPSYN_INLINE DecayVectors<n> DecayOverRows(const double* decay_offset, std::int64_t n_rows) {
+  using V = Vector<double, n>;
+  V offset;
+  Load(decay_offset, offset);
+  DecayVectors<n> one{offset < 0.0 ? 1.0 + offset : offset, offset < 0.0 ? -offset : 1.0 - offset};
+  if (n_rows == 1) return one;
+  DecayVectors<n> total{V{} + 1.0, V{}};
   for (std::int64_t left = n_rows; left > 0; left >>= 1) {
     if ((left & 1) != 0) {
-      for (int i = 0; i < kEndPlaces; ++i) {
-        total.lost[i] = total.lost[i] + one.lost[i] * total.kept[i];
-        total.kept[i] = total.kept[i] * one.kept[i];
-      }
+      total.lost += one.lost * total.kept;
+      total.kept *= one.kept;
     }
-    for (int i = 0; i < kEndPlaces; ++i) {
-      one.lost[i] = one.lost[i] * (1.0 + one.kept[i]);
-      one.kept[i] = one.kept[i] * one.kept[i];
-    }
+    one.lost *= 1.0 + one.kept;
+    one.kept *= one.kept;
   }
+  return total;
+}
+
+// What rounding leaves out of sum = a + b (Knuth, 1969).
+template <int n>
+EXPSYN_INLINE Vector<double, n> SumError(const Vector<double, n>& a, const Vector<double, n>& b,
+                                         const Vector<double, n>& sum) {
+  const Vector<double, n> b_part = sum - a;
+  return (a - (sum - b_part)) + (b - b_part);
+}
+
+// Stores the current that is shown, `isyn`, and what it leaves out of the sum of what is left of
+// `carried` and `local`.
+template <int n, typename Real>
+EXPSYN_INLINE void FinishVector(const CarriedVectors<n>& carried, const DecayVectors<n>& decay,
+                                const Vector<Real, n>& isyn, const Vector<Real, n>& local,
+                                double* next_isyn, double* next_correction) {
+  using V = Vector<double, n>;
+  // Below this, what a single step loses of a sum might be too small to be a normal number.
+  constexpr double kTiny = 0x1p-900;
+  const V& high = carried.high;
+  const V magnitude = high < 0.0 ? -high : high;
+  // Close to 1, a sum loses little: what it loses is subtracted from it, with both parts kept.
+  V near = decay.kept > 0.5 ? V{} + 1.0 : V{};
+  near = magnitude > kTiny ? near : V{};
+  const V factor = near > 0.5 ? -decay.lost : decay.kept;
+  const V base = near * high;
+  V change = factor * high + Converted<n, double, Real>(local);
+  if constexpr (sizeof(Real) == sizeof(double)) change += near * carried.low;
+  const V sum = base + change;
+  const V shown = Converted<n, double, Real>(isyn);
+  V difference = sum - shown;
+  // In single precision, what rounding to double leaves out does not count.
+  if constexpr (sizeof(Real) == sizeof(double)) difference += SumError<n>(base, change, sum);
+  const V correction = difference - difference == 0.0 ? difference : V{};
+  Store(shown, next_isyn);
+  Store(correction, next_correction);
+}
+
+template <int n, typename Real>
+EXPSYN_INLINE void FinishColumns(const RecursionEnd<Real>& end, std::int64_t column) {
+  CarriedVectors<n> carried;
+  Vector<Real, n> isyn, local;
+  Load(end.carried + column, carried.high);
+  Load(end.carried_low + column, carried.low);
+  Load(end.isyn + column, isyn);
+  Load(end.local + column, local);
+  FinishVector<n, Real>(carried, DecayOverRows<n>(end.decay_offset + column, end.n_rows), isyn,
+                        local, end.next_isyn + column, end.next_correction + column);
 }
 
 template <typename Real>
 void FinishRows(const RecursionEnd<Real>& all) {
-  // Below this, what a single step loses of a sum might be too small to be a normal number.
-  constexpr double kTiny = 0x1p-900;
+  constexpr int kN = kFull<double>;
   const RecursionEnd<Real> end = all;
-  for (std::int64_t first = 0; first < end.n_columns; first += kEndPlaces) {
-    const int count =
-        end.n_columns - first < kEndPlaces ? static_cast<int>(end.n_columns - first) : kEndPlaces;
-    alignas(64) double high[kEndPlaces], low[kEndPlaces], isyn[kEndPlaces], local[kEndPlaces];
-    Decays one, total;
-    for (int i = 0; i < kEndPlaces; ++i) {
-      const std::int64_t n = first + (i < count ? i : 0);
-      const double offset = end.decay_offset[n];
-      one.kept[i] = offset < 0 ? 1.0 + offset : offset;
-      one.lost[i] = offset < 0 ? -offset : 1.0 - offset;
-      high[i] = end.carried[n];
-      low[i] = end.carried_low[n];
-      isyn[i] = static_cast<double>(end.isyn[n]);
-      local[i] = static_cast<double>(end.local[n]);
-    }
-    Power(one, end.n_rows, total);
-    for (int i = 0; i < kEndPlaces; ++i) {
-      const double magnitude = high[i] < 0 ? -high[i] : high[i];
-      const bool is_near = total.kept[i] > 0.5 && magnitude > kTiny;
-      const double base = is_near ? high[i] : 0;
-      const double base_low = is_near ? low[i] : 0;
-      const double change = (is_near ? -total.lost[i] : total.kept[i]) * high[i] + local[i];
-      const DoubleDouble sum = TwoSum(base, base_low + change);
-      const double difference = (sum.high - isyn[i]) + sum.low;
-      high[i] = isyn[i];
-      low[i] = difference - difference == 0 ? difference : 0;
-    }
-    for (int i = 0; i < count; ++i) {
-      end.next_isyn[first + i] = high[i];
-      end.next_correction[first + i] = low[i];
-    }
+  std::int64_t column = 0;
+  for (; column + kN <= end.n_columns; column += kN) FinishColumns<kN>(end, column);
+  for (; column < end.n_columns; ++column) FinishColumns<1>(end, column);
+}
+
+// How the input of FewRows stands.
+enum class FewDrive { kDirect, kBytes, kOther };
+
+// The drive of n neighbouring synapses in one row.
+template <int n, FewDrive kDrive, typename Real>
+EXPSYN_INLINE void LoadDrive(const FewRows<Real>& rows, std::int64_t row, std::int64_t column,
+                             Vector<Real, n>& drive) {
+  const std::int64_t first = row * rows.input_stride + (rows.is_repeated ? 0 : column);
+  if constexpr (kDrive == FewDrive::kDirect) {
+    LoadAs<n, Real>(static_cast<const Real*>(rows.input) + first, drive);
+  } else if constexpr (kDrive == FewDrive::kBytes) {
+    LoadAs<n, Real>(static_cast<const std::uint8_t*>(rows.input) + first, drive);
+  } else {
+    Real elements[n] = {};
+    ConvertElements(rows.type, rows.input, first, rows.is_repeated ? 1 : n, elements);
+    for (int i = 1; i < n && rows.is_repeated; ++i) elements[i] = elements[0];
+    Load(elements, drive);
   }
+}
+
+// All rows of n neighbouring synapses, whose state is taken m at a time. Returns 0 for each whose
+// sums are finite, else NaN.
+template <int n, FewDrive kDrive, typename Real>
+EXPSYN_INLINE Vector<Real, n> AdvanceFewColumns(const FewRows<Real>& rows, std::int64_t column,
+                                                double* next_isyn, double* next_correction) {
+  constexpr int m = n < kFull<double> ? n : kFull<double>;
+  alignas(64) Real isyns[n];
+  alignas(64) Real locals[n];
+  CarriedVectors<m> carried[n / m];
+  for (int part = 0; part < n / m; ++part) {
+    Vector<double, m> shown, correction;
+    Load(rows.isyn + column + part * m, shown);
+    Load(rows.correction + column + part * m, correction);
+    const Vector<double, m> sum = shown + correction;
+    carried[part].high = sum;
+    if constexpr (sizeof(Real) == sizeof(double)) {
+      carried[part].low = SumError<m>(shown, correction, sum);
+    }
+    Store(Converted<m, Real, double>(sum), isyns + part * m);
+  }
+  Vector<Real, n> decay, drive, isyn;
+  Load(rows.decay + column, decay);
+  Load(isyns, isyn);
+  Vector<Real, n> local{};
+  for (std::int64_t row = 0; row < rows.n_rows; ++row) {
+    LoadDrive<n, kDrive>(rows, row, column, drive);
+    isyn = (isyn + drive) * decay;
+    local = (local + drive) * decay;
+    Store(isyn, rows.output + row * rows.output_stride + column);
+  }
+  Store(isyn, isyns);
+  Store(local, locals);
+  for (int part = 0; part < n / m; ++part) {
+    const std::int64_t first = column + part * m;
+    Vector<Real, m> last, sum;
+    Load(isyns + part * m, last);
+    Load(locals + part * m, sum);
+    FinishVector<m, Real>(carried[part], DecayOverRows<m>(rows.decay_offset + first, rows.n_rows),
+                          last, sum, next_isyn + first, next_correction + first);
+  }
+  return isyn * Real{0} + local * Real{0};
+}
+
+// The columns from `column` on, which do not fill a vector of 2 * n. Returns 0 or NaN likewise.
+template <int n, FewDrive kDrive, typename Real>
+EXPSYN_INLINE Real AdvanceFewRest(const FewRows<Real>& rows, std::int64_t column, double* next_isyn,
+                                  double* next_correction) {
+  Real fault = 0;
+  if (column + n <= rows.n_columns) {
+    Real faults[n];
+    Store(AdvanceFewColumns<n, kDrive>(rows, column, next_isyn, next_correction), faults);
+    for (int i = 0; i < n; ++i) fault += faults[i];
+    column += n;
+  }
+  if constexpr (n > 1) {
+    fault += AdvanceFewRest<n / 2, kDrive>(rows, column, next_isyn, next_correction);
+  }
+  return fault;
+}
+
+template <FewDrive kDrive, typename Real>
+bool AdvanceFewBy(const FewRows<Real>& all) {
+  constexpr int kN = kFull<Real>;
+  const FewRows<Real> rows = all;
+  // The next state may take the place of the one before, which must stay if a sum is not finite.
+  alignas(64) double next_isyn[kMaxColumns];
+  alignas(64) double next_correction[kMaxColumns];
+  Vector<Real, kN> faults{};
+  std::int64_t column = 0;
+  for (; column + kN <= rows.n_columns; column += kN) {
+    faults += AdvanceFewColumns<kN, kDrive>(rows, column, next_isyn, next_correction);
+  }
+  Real fault = AdvanceFewRest<kN / 2, kDrive>(rows, column, next_isyn, next_correction);
+  for (int i = 0; i < kN; ++i) fault += faults[i];
+  if (fault != 0) return false;
+  for (std::int64_t n = 0; n < rows.n_columns; ++n) {
+    rows.next_isyn[n] = next_isyn[n];
+    rows.next_correction[n] = next_correction[n];
+  }
+  return true;
+}
+
+template <typename Real>
+bool AdvanceFew(const FewRows<Real>& rows) {
+  const bool is_aligned = reinterpret_cast<std::uintptr_t>(rows.input) % alignof(Real) == 0;
+  if (rows.type == kElementTypeOf<Real> && !rows.is_repeated && is_aligned) {
+    return AdvanceFewBy<FewDrive::kDirect>(rows);
+  }
+  if (rows.type == ElementType::kUint8 && !rows.is_repeated) {
+    return AdvanceFewBy<FewDrive::kBytes>(rows);
+  }
+  return AdvanceFewBy<FewDrive::kOther>(rows);
 }
 
 // Makes what was streamed visible to whoever is told that the run is over.

@@ -69,6 +69,26 @@ struct RecursionEnd {
   double* next_correction;
 };
 
+// A call of fewer rows than kRestartInterval<Real>, of which nothing leaves: from the state isyn +
+// correction to the next one, which may take its place. Other members as in RecursionRows.
+template <typename Real>
+struct FewRows {
+  std::int64_t n_rows;
+  std::int64_t n_columns;
+  ElementType type;
+  const void* input;
+  bool is_repeated;
+  std::ptrdiff_t input_stride;
+  Real* output;
+  std::ptrdiff_t output_stride;
+  const Real* decay;
+  const double* decay_offset;
+  const double* isyn;
+  const double* correction;
+  double* next_isyn;
+  double* next_correction;
+};
+
 // A stretch of steps of few synapses, row-major and without gaps, cut into n_pieces pieces of
 // piece_length rows that run side by side. n_pieces is 16 or 4.
 template <typename Real>
@@ -129,9 +149,9 @@ struct VectorKernels {
     void (*convert)(ElementType type, const void* source, std::int64_t first, std::int64_t size,
                     Real* target);
     void (*advance_rows)(const RecursionRows<Real>& rows);
-    // The same for rows of which nothing leaves. Returns whether isyn and local are finite
-    // afterwards.
-    bool (*advance_few)(const RecursionRows<Real>& rows);
+    // The same for a whole call of few rows. Returns whether its sums are finite; otherwise the
+    // state is as it was.
+    bool (*advance_few)(const FewRows<Real>& rows);
     // next_isyn + next_correction = carried * decay^n_rows + local, with next_isyn = isyn. The
     // error is that of one rounding of what n_rows steps forget of the sum, and of `local`, so it
     // does not grow with the number of such ends.

@@ -30,6 +30,9 @@ DoubleDouble RateOf(double dt, double tau) {
 
 Window::Window(const double* tau, std::int64_t n_synapses, double dt, std::int64_t length)
     : n_synapses_(n_synapses), length_(length), dt_(dt) {
+  // Only the quotient of dt and tau counts, and a subnormal dt counts as 0 in some threads.
+  const double scale = dt < 0x1p-900 ? 0x1p+200 : 1.0;
+  dt_ *= scale;
   const auto size = static_cast<std::size_t>(n_synapses);
   for (AlignedBuffer<double>* buffer :
        {&tau_, &decay_low_, &far_end_low_, &decay_offset_, &factors32_.restart_decay,
@@ -39,9 +42,10 @@ Window::Window(const double* tau, std::int64_t n_synapses, double dt, std::int64
   }
   factors32_.decay = AlignedBuffer<float>(size);
   factors32_.far_end = AlignedBuffer<float>(size);
-  std::copy_n(tau, size, tau_.data());
+  constexpr double kMost = std::numeric_limits<double>::max();
+  for (std::size_t n = 0; n < size; ++n) tau_[n] = std::min(tau[n] * scale, kMost);
   ActiveVectorKernels().fill_window(
-      tau, n_synapses, dt, static_cast<double>(length), length != kUnlimited,
+      tau_.data(), n_synapses, dt_, static_cast<double>(length), length != kUnlimited,
       {factors64_.decay.data(), decay_low_.data(), decay_offset_.data(), factors64_.far_end.data(),
        far_end_low_.data(), factors32_.decay.data(), factors32_.far_end.data(),
        factors32_.restart_decay.data(), factors64_.restart_decay.data(),
@@ -50,8 +54,8 @@ Window::Window(const double* tau, std::int64_t n_synapses, double dt, std::int64
   for (std::int64_t n = 0; n < n_synapses; ++n) {
     smallest_decay_ = std::min(smallest_decay_, decay()[n]);
   }
-  const double longest = size == 0 ? dt : *std::max_element(tau, tau + size);
-  const double windows_remembered = longest / dt / static_cast<double>(length);
+  const double longest = size == 0 ? dt_ : *std::max_element(tau_.data(), tau_.data() + size);
+  const double windows_remembered = longest / dt_ / static_cast<double>(length);
   if (length != kUnlimited && windows_remembered > static_cast<double>(kWindowsPerRenewal)) {
     const std::int64_t windows =
         length <= kUnlimited / kWindowsPerRenewal ? length * kWindowsPerRenewal : kUnlimited;

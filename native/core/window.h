@@ -82,7 +82,7 @@ class Window {
     return sizeof(Real) == sizeof(float) ? renewal_interval32_ : renewal_interval64_;
   }
 
-  // tau in seconds.
+  // tau, in the same unit for all synapses.
   const double* tau() const { return tau_.data(); }
   // w_n[k].
   double Sample(std::int64_t n, std::int64_t k) const;

@@ -89,7 +89,7 @@ TEST_CASE("the smallest and the largest inputs") {
                                 scale));
     }
   }
-  for (const double scale : {1e-36, 1e-35, 1e-30, 1e-20, 1e20, 1e30, 1e35}) {
+  for (const double scale : {1e-33, 1e-30, 1e-20, 1e20, 1e30, 1e35}) {
     for (const std::int64_t window : {std::int64_t{40}, Window::kUnlimited}) {
       CAPTURE(scale);
       CheckRange<float>(Scaled(MakeCase(1, 900, {0.002, 0.01, 1, 1e3, 0.02, 0.02, 0.02, 0.02, 0.1},
