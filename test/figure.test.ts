@@ -6,7 +6,7 @@ import { makeExampleRaster } from '../lib/cli/example-raster';
 import { drawFigure, type Recording } from '../lib/cli/figure';
 import { loadRecording } from '../lib/cli/plot-output';
 import { encodePng } from '../lib/cli/png';
-import { reduceToGrid, traceOf } from '../lib/cli/reduction';
+import { describeSpikes, reduceToGrid, traceOf } from '../lib/cli/reduction';
 import type { RasterSource } from '../lib/formats/raster-source';
 import { isCommandError } from './command-errors';
 
@@ -109,6 +109,22 @@ describe('reduction', () => {
     });
     assert.deepEqual(reduceToGrid(series, 'peak', 1, 1).values, Float64Array.of(-9));
     assert.deepEqual(reduceToGrid(series, 'sum', 1, 5).values, Float64Array.of(6, -1, 0, 9, -9));
+  });
+
+  it('says how many spikes there are, and their rate where it is a number', () => {
+    assert.deepEqual(describeSpikes(1, 100, 1e-3), ['1 spike', 'mean rate 10 spikes/s']);
+    assert.deepEqual(describeSpikes(0, 0, 1e-3), ['0 spikes', 'mean rate 0 spikes/s']);
+    assert.deepEqual(describeSpikes(12_345, 1e6, 1e-3), [
+      '12,345 spikes',
+      'mean rate 12.3 spikes/s',
+    ]);
+    assert.deepEqual(describeSpikes(3 * 2 ** 53, 10, 1), [
+      'about 2.70e+16 spikes',
+      'mean rate 2700000000000000 spikes/s',
+    ]);
+    assert.deepEqual(describeSpikes(5, 1, 1e-320), ['5 spikes']);
+    // The duration overflows, the rate does not.
+    assert.deepEqual(describeSpikes(5, 10, 1e308), ['5 spikes', 'mean rate 5e-309 spikes/s']);
   });
 
   it('marks bins with values that are not finite', () => {
@@ -230,12 +246,31 @@ describe('figure', () => {
     ['some values that are not finite', [300, 5], (index) => (index % 7 === 0 ? Infinity : 1)],
     ['huge values', [300, 5], (index) => index * 1e300],
     ['tiny values', [300, 5], (index) => index * 1e-310],
+    ['the smallest numbers', [300, 5], (index) => (index % 3) * 5e-324],
+    ['the largest numbers', [300, 5], (index) => (index % 3) * 8e307],
+    ['the largest numbers of both signs', [300, 5], (index) => ((index % 3) - 1) * 1.7e308],
+    ['counts whose sum is not exact', [300, 5], () => 2 ** 53 - 1],
   ];
   for (const [name, shape, valueAt] of cases) {
     it(`draws ${name}`, async () => {
       checkSvg(await drawFigure(recordingOf(shape, valueAt)));
     });
   }
+
+  it('draws rates beyond the largest number, and leaves them out of the title', async () => {
+    const spikes = recordingOf([300, 5], () => 1);
+    const svg = await drawFigure({ ...spikes, dt: 1e-310, tau: undefined });
+    checkSvg(svg);
+    assert.ok(svg.includes('1,500 spikes') && !svg.includes('mean rate'));
+  });
+
+  it('takes no number for a count of spikes that is none', async () => {
+    for (const value of [1e300, 2 ** 53, 0.5, -1, Infinity, NaN]) {
+      const svg = await drawFigure(recordingOf([300, 5], (index) => (index === 7 ? value : 1)));
+      assert.ok(!/spikes/.test(svg), String(value));
+      assert.ok(svg.includes('>Input'), String(value));
+    }
+  });
 
   it('draws an input with signs as a heat map', async () => {
     const svg = await drawFigure(recordingOf([300, 5], (index) => Math.sin(index)));

@@ -2,6 +2,7 @@
  * The picture of a run: firing rate, raster, synaptic currents of all channels, and the currents of
  * a few, under one time axis.
  */
+import type { View } from 'vega' with { 'resolution-mode': 'import' };
 import type { TopLevelSpec } from 'vega-lite' with { 'resolution-mode': 'import' };
 
 import { CommandError } from '../errors';
@@ -22,7 +23,8 @@ import {
 import { channelRatesPanel, rasterPanel, ratePanel, tausPanel } from './figure/panels';
 import { prepareScene, type Recording, type Scene } from './figure/scene';
 import { closeUpPanel, tracesPanel } from './figure/traces';
-import { meanRate, type InputSummary, type TimeSeries } from './reduction';
+import { renderPng } from './picture';
+import { describeSpikes, type InputSummary, type TimeSeries } from './reduction';
 import { formatTime, formatTimeRange } from './times';
 
 export type { PartialArray, Recording } from './figure/scene';
@@ -37,13 +39,29 @@ export type { PartialArray, Recording } from './figure/scene';
  * @throws CommandError when vega or vega-lite are not installed, or there is nothing to draw.
  */
 export async function drawFigure(recording: Recording): Promise<string> {
+  return withView(recording, async (view) => view.toSVG());
+}
+
+/**
+ * Draws the same picture as a PNG file.
+ *
+ * @throws CommandError as drawFigure() does, and when what makes PNG pictures is not installed.
+ */
+export async function drawFigureAsPng(recording: Recording): Promise<Buffer> {
+  return withView(recording, renderPng);
+}
+
+async function withView<Result>(
+  recording: Recording,
+  render: (view: View) => Promise<Result>,
+): Promise<Result> {
   const { vega, vegaLite } = await loadVega();
   const schemeNamed = (name: string): ColourScheme => vega.scheme(name) as ColourScheme;
   const spec = composeFigure(recording, prepareScene(recording), schemeNamed);
   const compiled = vegaLite.compile(spec as unknown as TopLevelSpec).spec;
   const view = new vega.View(vega.parse(compiled), { renderer: 'none' });
   try {
-    return await view.toSVG();
+    return await render(view);
   } finally {
     view.finalize();
   }
@@ -158,8 +176,7 @@ function describeRun({ item, batches }: Recording, scene: Scene): string {
     ...(tau === undefined ? [] : [`τ ${formatTimeRange(tau)}`]),
   ];
   if (input !== undefined && summary?.isSpikes === true) {
-    const rate = meanRate(summary.total, timesteps, input.columns, dt);
-    parts.push(`${summary.total.toLocaleString('en')} spikes`, `mean rate ${rate} spikes/s`);
+    parts.push(...describeSpikes(summary.total, timesteps * input.columns, dt));
   }
   if (batches > 1) parts.push(`item ${item} of a batch of ${batches}`);
   return parts.join('  ·  ');

@@ -1,14 +1,28 @@
+import type { View } from 'vega' with { 'resolution-mode': 'import' };
+
 import { CommandError } from '../errors';
 
 /** Pixels for one unit of the drawing. */
 const SCALE = 2;
 
+/** What Vega draws: marks of items, of which those of groups hold marks. */
+interface Mark {
+  marktype: string;
+  items: (Partial<ImageItem> & { items?: Mark[] })[];
+}
+
+interface ImageItem {
+  url: string;
+  image: unknown;
+}
+
 /**
- * Turns an SVG drawing into a PNG picture.
+ * Renders a Vega view as a PNG picture, by Vega's own calls of the canvas: the canvas library can
+ * draw an SVG too, but leaves out the images within it, which are the heat maps.
  *
- * @throws CommandError when the package that does so is not installed, or no font is.
+ * @throws CommandError when the canvas library is not installed, or no font is.
  */
-export async function rasterise(svg: string): Promise<Buffer> {
+export async function renderPng(view: View): Promise<Buffer> {
   const { createCanvas, GlobalFonts, loadImage } = await loadCanvas();
   if (GlobalFonts.families.length === 0) {
     throw new CommandError(
@@ -16,13 +30,23 @@ export async function rasterise(svg: string): Promise<Buffer> {
         'DejaVu Sans, or draw a .svg picture.',
     );
   }
-  const image = await loadImage(Buffer.from(svg));
-  const canvas = createCanvas(image.width * SCALE, image.height * SCALE);
-  const drawing = canvas.getContext('2d');
-  drawing.fillStyle = 'white';
-  drawing.fillRect(0, 0, canvas.width, canvas.height);
-  drawing.drawImage(image, 0, 0, canvas.width, canvas.height);
+  // Only the SVG tells the size of the whole picture.
+  const [, width, height] =
+    /^<svg [^>]*width="([\d.]+)" height="([\d.]+)"/.exec(await view.toSVG()) ?? [];
+  const canvas = createCanvas(Number(width) * SCALE, Number(height) * SCALE);
+  // Vega cannot load images in Node, but draws those that are loaded.
+  const { root } = view.scenegraph() as unknown as { root: Mark };
+  for (const item of imagesIn(root)) {
+    const { url } = item;
+    item.image = Object.assign(await loadImage(url), { url });
+  }
+  await view.toCanvas(SCALE, { externalContext: canvas.getContext('2d') });
   return canvas.encode('png');
+}
+
+function imagesIn({ marktype, items }: Mark): ImageItem[] {
+  if (marktype === 'image') return items as ImageItem[];
+  return items.flatMap((item) => (item.items ?? []).flatMap(imagesIn));
 }
 
 async function loadCanvas() {

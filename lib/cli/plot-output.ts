@@ -5,8 +5,7 @@ import { CommandError } from '../errors';
 import { writeCompleteFile } from '../formats/complete-file';
 import type { Range, RasterSource } from '../formats/raster-source';
 import type { Stimulus } from './example-raster';
-import { drawFigure, type PartialArray, type Recording } from './figure';
-import { rasterise } from './picture';
+import { drawFigure, drawFigureAsPng, type PartialArray, type Recording } from './figure';
 
 /** Samples that a picture is drawn from at most; the first ones where there are more. */
 export const MOST_SAMPLES = 2e7;
@@ -85,7 +84,9 @@ export async function loadRecording(request: PictureRequest): Promise<Recording>
  * @throws CommandError when it cannot be drawn or written.
  */
 export async function drawToFile(path: string, recording: Recording): Promise<void> {
-  const svg = await drawFigure(recording);
   const isPng = extname(path).toLowerCase() === '.png';
-  await writeCompleteFile(path, [isPng ? await rasterise(svg) : Buffer.from(svg)]);
+  const picture = isPng
+    ? await drawFigureAsPng(recording)
+    : Buffer.from(await drawFigure(recording));
+  await writeCompleteFile(path, [picture]);
 }

@@ -8,7 +8,7 @@ import { openZarrSource } from '../formats/zarr';
 import { counted, formatCount, formatShape } from './numbers';
 import { drawToFile, loadRecording, MOST_SAMPLES } from './plot-output';
 import { describeSource, type Prepared } from './prepare-run';
-import { meanRate, summarizeInput } from './reduction';
+import { describeSpikes, summarizeInput } from './reduction';
 import type { RunRequest } from './run-options';
 import type { CommandContext } from './streams';
 import { formatTime, formatTimeRange } from './times';
@@ -38,7 +38,7 @@ export async function present(
   if (path !== undefined) {
     files.push([path, await draw(path, request, { source, inputPath, job, stimuli }, out)]);
   }
-  const input = !isPipe && isSmall ? `, ${await describeSpikes(source, job.settings.dt)}` : '';
+  const input = !isPipe && isSmall ? `, ${await describeContent(source, job.settings.dt)}` : '';
   const { dt, tau, noiseStd, noise, seed, method } = job.settings;
   const window =
     job.windowLength === 'Infinity'
@@ -100,7 +100,8 @@ async function draw(
   }
 }
 
-async function describeSpikes(source: RasterSource, dt: number): Promise<string> {
+/** What the elements of the input are, in words. */
+async function describeContent(source: RasterSource, dt: number): Promise<string> {
   const [batches, timesteps, columns] = source.shape;
   const region = {
     batches: { begin: 0, end: batches },
@@ -109,7 +110,8 @@ async function describeSpikes(source: RasterSource, dt: number): Promise<string>
   };
   const data = batches * timesteps === 0 ? [] : await source.read(region);
   const series = { data, timesteps: batches * timesteps, columns };
-  const { isSpikes, nonZeros, total } = summarizeInput(series);
-  if (!isSpikes) return `${formatCount(nonZeros)} values other than 0`;
-  return `${counted(total, 'spike')}, mean rate ${meanRate(total, series.timesteps, columns, dt)} spikes/s`;
+  const { isSpikes, nonZeros, nonFinite, total } = summarizeInput(series);
+  if (isSpikes) return describeSpikes(total, series.timesteps * columns, dt).join(', ');
+  const ofThem = nonFinite > 0 ? `, of which ${formatCount(nonFinite)} not finite` : '';
+  return `${formatCount(nonZeros)} value${nonZeros === 1 ? '' : 's'} other than 0${ofThem}`;
 }

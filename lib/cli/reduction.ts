@@ -1,4 +1,5 @@
 /** Reduces arrays of any length to what a picture of limited size can show. */
+import { counted } from './numbers';
 
 /** Numbers of shape (T, columns) in row-major order; the first T * columns elements count. */
 export interface TimeSeries {
@@ -20,18 +21,19 @@ export interface Grid {
 
 /** What the input of a run is like. */
 export interface InputSummary {
-  /** Whether every element is a whole number of at least 0, so that it can be a spike count. */
+  /** Whether every element can be a spike count: a whole number from 0 to 2^53 - 1. */
   isSpikes: boolean;
   isSigned: boolean;
   /** Elements other than 0. */
   nonZeros: number;
-  /** Sum of the elements: the number of spikes. */
+  nonFinite: number;
+  /** Sum of the elements: the number of spikes, where they are counts. */
   total: number;
 }
 
 /** One pass over every element. */
 export function summarizeInput({ data, timesteps, columns }: TimeSeries): InputSummary {
-  const summary = { isSpikes: true, isSigned: false, nonZeros: 0, total: 0 };
+  const summary = { isSpikes: true, isSigned: false, nonZeros: 0, nonFinite: 0, total: 0 };
   const size = timesteps * columns;
   for (let index = 0; index < size; index++) {
     const value = Number(data[index]);
@@ -39,15 +41,29 @@ export function summarizeInput({ data, timesteps, columns }: TimeSeries): InputS
     summary.nonZeros++;
     summary.total += value;
     if (value < 0) summary.isSigned = true;
-    if (!(value >= 0 && Number.isInteger(value))) summary.isSpikes = false;
+    if (!Number.isFinite(value)) summary.nonFinite++;
+    if (!(value >= 0 && Number.isSafeInteger(value))) summary.isSpikes = false;
   }
   return summary;
 }
 
-/** Spikes in a second of the average channel, rounded to be read. */
-export function meanRate(spikes: number, timesteps: number, channels: number, dt: number): number {
-  const duration = timesteps * channels * dt;
-  return duration > 0 ? Number((spikes / duration).toPrecision(3)) : 0;
+/** Spikes in a second of the average channel; 0 where there are no samples. */
+export function meanRate(spikes: number, samples: number, dt: number): number {
+  return samples > 0 ? spikes / samples / dt : 0;
+}
+
+/**
+ * A number of spikes and their rate, in words. Sums beyond 2^53 are rounded, and a rate beyond the
+ * largest double is left out.
+ */
+export function describeSpikes(spikes: number, samples: number, dt: number): string[] {
+  const rate = meanRate(spikes, samples, dt);
+  return [
+    Number.isSafeInteger(spikes)
+      ? counted(spikes, 'spike')
+      : `about ${spikes.toPrecision(3)} spikes`,
+    ...(Number.isFinite(rate) ? [`mean rate ${Number(rate.toPrecision(3))} spikes/s`] : []),
+  ];
 }
 
 /** How a bin of a grid combines its elements. */

@@ -99,12 +99,14 @@ function rowsOf({ channels }: Scene, output: TimeSeries): Row[] {
     const extremes = traceOf(output, channel, everything, 1).map(({ value }) => value || 0);
     const lowest = Math.min(0, ...extremes);
     const highest = Math.max(0, ...extremes);
-    const span = highest - lowest || 1;
+    // Scaled first, since the difference of the largest doubles overflows.
+    const size = Math.max(highest, -lowest) || 1;
+    const span = highest / size - lowest / size || 1;
     const bottom = channels.length - 1 - index;
     return {
       channel,
       bottom,
-      place: (current) => bottom + ((current - lowest) / span) * FILL,
+      place: (current) => bottom + ((current / size - lowest / size) / span) * FILL,
       labelled: [0, roundDown(highest >= -lowest ? highest : lowest)],
     };
   });
@@ -113,10 +115,8 @@ function rowsOf({ channels }: Scene, output: TimeSeries): Row[] {
 /** The nearest number towards 0 that is 1, 1.5, or 2 to 9 times a power of ten; 0 for 0. */
 function roundDown(value: number): number {
   if (value === 0) return 0;
-  const size = Math.abs(value);
-  const power = Math.floor(Math.log10(size));
-  const digits = size / 10 ** power;
-  const rounded = digits >= 1.5 && digits < 2 ? 1.5 : Math.floor(digits) || 1;
+  const [digits = '', power = ''] = Math.abs(value).toExponential().split('e');
+  const rounded = digits.startsWith('1') && Number(digits) >= 1.5 ? '1.5' : digits.charAt(0);
   return Math.sign(value) * Number(`${rounded}e${power}`);
 }
 
