@@ -267,7 +267,7 @@ describe('figure', () => {
   it('takes no number for a count of spikes that is none', async () => {
     for (const value of [1e300, 2 ** 53, 0.5, -1, Infinity, NaN]) {
       const svg = await drawFigure(recordingOf([300, 5], (index) => (index === 7 ? value : 1)));
-      assert.ok(!/spikes/.test(svg), String(value));
+      assert.ok(!svg.includes('spikes'), String(value));
       assert.ok(svg.includes('>Input'), String(value));
     }
   });

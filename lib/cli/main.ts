@@ -2,7 +2,7 @@
 /** The command line. */
 import { Command, CommanderError } from 'commander';
 
-import { CommandError, fileError } from '../errors';
+import { CommandError, fileError, systemError } from '../errors';
 import { removeUnfinishedFiles } from '../formats/complete-file';
 import { addBenchCommand } from './bench-command';
 import { addInfoCommand } from './info-command';
@@ -34,11 +34,10 @@ export async function run(
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (error instanceof CommandError) {
-      stderr.write(`${error.message}\n`);
-      return error.exitCode;
-    }
-    throw error;
+    const told = error instanceof CommandError ? error : systemError(error);
+    if (told === undefined) throw error;
+    stderr.write(`${told.message}\n`);
+    return told.exitCode;
   }
 }
 
@@ -121,6 +120,8 @@ if (require.main === module) {
     process.stderr.write(`${message}\n`);
     process.exit(1);
   });
+  // A run goes on where nobody reads what it says, or its log's disk is full.
+  process.stderr.on('error', () => undefined);
   void run(process.argv.slice(2), process, async (work) => interrupts.interruptibly(work)).then(
     (exitCode) => {
       process.exitCode = exitCode;
