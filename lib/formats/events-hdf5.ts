@@ -14,6 +14,8 @@ import {
   type EventOptions,
 } from './event-files';
 import { identifyFile } from './fingerprint';
+import { describeForeign } from './foreign/formats';
+import { HEAD_BYTES } from './foreign/head';
 import type { Lists, ListsDescription } from './hdf5/lists-file';
 import { ListsReader, PATIENCE } from './hdf5/lists-reader';
 import { readBytes } from './npy';
@@ -83,9 +85,12 @@ async function identifyHdf5(
       let at = 0;
       for (;;) {
         if (at + SIGNATURE.length > size) {
+          const head = await readBytes(file, 0, Math.min(size, HEAD_BYTES), name);
           throw new CommandError(
-            `Expected an HDF5 file but ${name} does not begin like one; the name of any other ` +
-              'format ends differently.',
+            `Expected an HDF5 file but ${name} ` +
+              (describeForeign(head, name) ??
+                'does not begin like one; the name of any other format ends differently') +
+              '.',
           );
         }
         const bytes = await readBytes(file, at, SIGNATURE.length, name);

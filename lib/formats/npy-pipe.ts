@@ -4,7 +4,14 @@ import type { Readable, Writable } from 'node:stream';
 
 import { CommandError, fileError } from '../errors';
 import type { CurrentsArray, CurrentsLayout, CurrentsSink } from './currents-sink';
-import { decodeBytes, MAX_HEADER_BYTES, parseLayout, type NpyData, type NpyLayout } from './npy';
+import {
+  decodeBytes,
+  isNpy,
+  MAX_HEADER_BYTES,
+  parseLayout,
+  type NpyData,
+  type NpyLayout,
+} from './npy';
 import { encodeNpyStart, interpretShape } from './npy-file';
 import {
   lengthOf,
@@ -43,6 +50,11 @@ class ByteReader {
     return bytes.subarray(0, done);
   }
 
+  /** Bytes that have come and are not taken. */
+  get rest(): Uint8Array {
+    return this.#rest;
+  }
+
   /** Bytes that are to be taken again. */
   putBack(bytes: Uint8Array): void {
     this.#rest = Buffer.concat([bytes, this.#rest]);
@@ -77,6 +89,8 @@ export async function openPipeSource(stream: Readable, name: string): Promise<Ra
 async function readHeader(reader: ByteReader, name: string): Promise<NpyLayout> {
   // As much as says how long the header is, then the rest.
   const start = await reader.take(12);
+  // What is no such file would not say that.
+  if (!isNpy(start)) parseLayout(Buffer.concat([start, reader.rest]), name);
   const length = start.length < 12 ? 0 : headerLengthOf(start);
   const rest = await reader.take(Math.max(0, Math.min(length, MAX_HEADER_BYTES) - start.length));
   const header = Buffer.concat([start, rest]);

@@ -11,6 +11,7 @@ import { endianness } from 'node:os';
 import type { TypedArray } from '../index';
 import { MAX_TRANSFER_BYTES, writeCompleteFile } from './complete-file';
 import { CommandError, fileError } from '../errors';
+import { describeForeign } from './foreign/formats';
 
 /** What the elements of an array are held in. */
 export type NpyData = Exclude<TypedArray, Uint8ClampedArray>;
@@ -239,10 +240,16 @@ function checkFileSize(layout: NpyLayout, fileBytes: number, name: string): void
   );
 }
 
+/** Whether bytes begin as a .npy file does. */
+export function isNpy(bytes: Uint8Array): boolean {
+  return MAGIC.every((byte, index) => bytes[index] === byte);
+}
+
 function readHeaderText(bytes: Uint8Array, name: string): { text: string; headerBytes: number } {
-  if (MAGIC.some((byte, index) => bytes[index] !== byte)) {
+  if (!isNpy(bytes)) {
     throw new CommandError(
-      `Expected a .npy file, as NumPy's save writes it, but ${name} does not begin like one.`,
+      `Expected a .npy file, as NumPy's save writes it, but ${name} ` +
+        `${describeForeign(bytes, name) ?? 'does not begin like one'}.`,
     );
   }
   const version = bytes[6] ?? 0;

@@ -5,6 +5,7 @@ import type { Metadata, ready } from 'h5wasm/node' with { 'resolution-mode': 'im
 
 import { CommandError } from '../../errors';
 import { toNumbers } from '../event-files';
+import { adviseHdf5 } from '../foreign/formats';
 import { decodeBytes } from '../npy';
 
 type Hdf5 = Awaited<typeof ready>;
@@ -23,6 +24,9 @@ export interface Lists {
   lengths: Uint32Array<ArrayBuffer>;
   numbers: ReturnType<typeof toNumbers>;
 }
+
+/** A dataset of every NWB file with spikes. */
+const NWB_INDEX = 'units/spike_times_index';
 
 /** C's hvl_t in WebAssembly: the number of elements and their address, 32 bits each. */
 const LIST_BYTES = 8;
@@ -44,10 +48,13 @@ export class ListsFile {
   static async open(absolute: string, name: string, paths: readonly string[]): Promise<ListsFile> {
     const hdf5 = await loadHdf5();
     const file = openHdf5(hdf5, absolute, name);
-    for (const path of paths) {
-      if (guard(name, () => hdf5.get_type(file, path)) === hdf5.H5G_DATASET) continue;
+    const isThere = (path: string): boolean =>
+      guard(name, () => hdf5.get_type(file, path)) === hdf5.H5G_DATASET;
+    const missing = paths.find((path) => !isThere(path));
+    if (missing !== undefined) {
+      const advice = paths.some(isThere) ? '' : `; ${adviseHdf5(name, isThere(NWB_INDEX))}`;
       throw new CommandError(
-        `Expected the datasets ${paths.join(' and ')} in ${name} but there is no ${path}.`,
+        `Expected the datasets ${paths.join(' and ')} in ${name} but there is no ${missing}${advice}.`,
       );
     }
     return new ListsFile(paths.map((path) => new ListsDataset(hdf5, file, path, name)));
