@@ -21,6 +21,9 @@ describe('times', () => {
     ['2e-2s', 0.02],
     ['1e3ms', 1],
     ['1e+1us', 0.00001],
+    ['2E-2', 0.02],
+    ['2.000000000000000000E-02', 0.02],
+    ['1E+1ms', 0.01],
   ];
   for (const [text, seconds] of parsed) {
     it(`reads '${text}' as ${seconds} s`, () => {

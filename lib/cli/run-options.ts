@@ -1,12 +1,9 @@
 /** What `expsyn run` is told: its flags, checked as far as they can be before any file is opened. */
-import { readFile } from 'node:fs/promises';
-
 import type { OutputSpecification, SynapseSettings } from '../batch/job';
 import type { InputDescription } from '../batch/open-source';
-import { CommandError, fileError, UsageError } from '../errors';
-import { readNpyFile } from '../formats/npy';
-import { requireFile } from '../formats/npy-file';
-import { parseTime, parseTimes } from './times';
+import { UsageError } from '../errors';
+import { isTauFile, readTaus } from './taus';
+import { parseTime } from './times';
 
 /** The flags as commander gives them. */
 export interface RunFlags {
@@ -127,7 +124,7 @@ export async function readFlags(
     plotPath,
     isPlotWanted: typeof flags.plot === 'string',
     settings: await readSettings(flags),
-    tauFile: isTauFile(flags.tau) ? flags.tau : undefined,
+    tauFile: flags.tau !== undefined && isTauFile(flags.tau) ? flags.tau : undefined,
     threads: readCount(flags.threads, '--threads') ?? Infinity,
     stepsPerBlock: readCount(flags.steps, '--steps'),
     begin: flags.resume === true ? 'resume' : flags.restart === true ? 'restart' : 'ask',
@@ -197,41 +194,6 @@ async function readSettings(flags: RunFlags): Promise<GivenSettings> {
     windowTaus: readPossiblyInfinite(flags.windowTaus, '--window-taus', what),
     maxWindowLength: readPossiblyInfinite(flags.maxWindowLength, '--max-window-length', what),
   };
-}
-
-function isTauFile(tau: string | undefined): boolean {
-  return tau !== undefined && /\.(npy|txt|csv)$/i.test(tau);
-}
-
-/** Times with commas; or the name of a file: .npy in seconds, or .txt with a time in each line. */
-async function readTaus(text: string): Promise<number[]> {
-  if (/\.npy$/i.test(text)) {
-    const { data, shape } = await readNpyFile(text);
-    if (shape.length > 1) {
-      throw new CommandError(
-        `Expected shape (N,) or () in ${text} for --tau but received (${shape.join(', ')}).`,
-      );
-    }
-    return Array.from<number | bigint, number>(data, (value, index) => {
-      const tau = Number(value);
-      if (tau > 0 && tau < Infinity) return tau;
-      throw new CommandError(
-        `Expected seconds above zero in ${text} for --tau but received ${tau} at [${index}].`,
-      );
-    });
-  }
-  if (/\.(txt|csv)$/i.test(text)) {
-    let content: string;
-    try {
-      await requireFile(text);
-      content = await readFile(text, 'utf8');
-    } catch (error) {
-      throw fileError('read', text, error);
-    }
-    const times = content.split(/[\n,]/).map((time) => time.trim());
-    return times.filter((time) => time !== '').map((time) => parseTime(time, `--tau in ${text}`));
-  }
-  return Array.from(parseTimes(text, '--tau'));
 }
 
 export function readCount(text: string | undefined, name: string): number | undefined {

@@ -3,7 +3,7 @@ import { UsageError } from '../errors';
 /** Powers of ten of the units, in seconds. Two characters look like the Greek letter mu. */
 const EXPONENTS: Record<string, number> = { s: 0, ms: -3, us: -6, '\u00b5s': -6, '\u03bcs': -6 };
 
-const DURATION = /^(\d+\.?\d*|\.\d+)(?:e([+-]?\d+))?\s*([a-z\u00b5\u03bc]*)$/;
+const DURATION = /^(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?\s*([a-z\u00b5\u03bc]*)$/;
 
 /**
  * Parses a duration such as `20ms`, `0.02 s`, `500us` or `5e-3`; without a unit it is in seconds.
