@@ -271,6 +271,14 @@ describe('a run on a queue', function () {
     }
   });
 
+  it('says in the submitting process what is likely to be a mistake', async () => {
+    await startWorkers(1);
+    const flags = ['--no-plot', '--tau', '100', '--out', 'isyn.zarr', '--queue', address];
+    const { code, err } = await expsyn('raster.npy', ...flags);
+    assert.equal(code, 0);
+    assert.match(err, /^The tau of 100 s is longer than the input, which lasts 60 s; [^\n]*\n$/);
+  });
+
   it('says once that there is no worker, and goes on when there is one', async () => {
     const args = ['raster.npy', ...FLAGS, '--out', 'q.zarr', '--queue', address];
     const run = new Command(['run', ...args], { cwd: work });

@@ -285,7 +285,7 @@ class ShardRun {
 }
 
 /** What a block is computed from. */
-function inputRegion({ region, history }: Block, job: Job): Region {
+export function inputRegion({ region, history }: Block, job: Job): Region {
   const { batches, steps, channels } = region;
   return {
     batches,

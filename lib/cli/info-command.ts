@@ -11,6 +11,7 @@ import { UnfinishedRun } from '../batch/unfinished-run';
 import { UsageError } from '../errors';
 import { openNpyLayout } from '../formats/npy-file';
 import { describeZarr, isAddress } from '../formats/zarr';
+import { giveNotesOnFile } from './give-notes';
 import { counted, formatBytes, formatShape } from './numbers';
 import type { CommandContext } from './streams';
 import { formatTime, formatTimeRange, parseTime } from './times';
@@ -24,7 +25,8 @@ interface InfoFlags {
 
 const DESCRIPTION = `Says what a file holds, and, of an output of 'expsyn run', how it was made.
 
-Nothing but headers is read, of lists of events the events.`;
+Nothing but headers is read, of lists of events the events, and of arrays with two
+columns as many rows as tell whether they are such a list.`;
 
 const EXAMPLES = `
 Examples:
@@ -62,7 +64,7 @@ export function addInfoCommand(program: Command, context: CommandContext): void 
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, flags: InfoFlags) => {
-      const description = await describeFile(path, flags);
+      const description = await describeFile(path, flags, context);
       context.stdout.write(
         flags.json === true
           ? `${JSON.stringify(description, undefined, 2)}\n`
@@ -71,7 +73,11 @@ export function addInfoCommand(program: Command, context: CommandContext): void 
     });
 }
 
-async function describeFile(path: string, flags: InfoFlags): Promise<FileDescription> {
+async function describeFile(
+  path: string,
+  flags: InfoFlags,
+  { stderr }: CommandContext,
+): Promise<FileDescription> {
   if (path === '-') throw new UsageError('Expected the name of a file but received a pipe.');
   const unfinished = await describeUnfinished(path);
   const isMissing = (await stat(path).catch(() => undefined)) === undefined;
@@ -96,6 +102,9 @@ async function describeFile(path: string, flags: InfoFlags): Promise<FileDescrip
     };
   }
   const provenance = await readProvenance(path, (await isZarr(path)) ? 'zarr' : 'npy');
+  if (provenance === undefined) {
+    await giveNotesOnFile(input, path, (text) => stderr.write(`${text}\n`));
+  }
   return {
     ...description,
     ...(provenance && { provenance }),

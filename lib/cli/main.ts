@@ -8,6 +8,7 @@ import { addBenchCommand } from './bench-command';
 import { addInfoCommand } from './info-command';
 import { addPlotCommand } from './plot-command';
 import { addRunCommand } from './run-command';
+import { requireUnspacedTimes } from './spaced-times';
 import type { CommandContext, Streams } from './streams';
 import { readVersion } from './version';
 import { addWorkerCommand } from './worker-command';
@@ -29,6 +30,7 @@ export async function run(
 ): Promise<number> {
   const { stdout, stderr } = streams;
   try {
+    requireUnspacedTimes(args);
     const program = makeProgram({ stdout, stderr, args, interruptibly });
     await program.parseAsync(args, { from: 'user' });
     return 0;

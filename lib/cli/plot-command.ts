@@ -7,6 +7,7 @@ import { isZarr, openSource, specifyInput } from '../batch/open-source';
 import { readProvenance, type Provenance } from '../batch/provenance';
 import { CommandError, UsageError } from '../errors';
 import type { Range, RasterSource } from '../formats/raster-source';
+import { noteOnFile } from './give-notes';
 import { formatShape } from './numbers';
 import { drawToFile, loadRecording } from './plot-output';
 import { checkEnding } from './run-options';
@@ -89,6 +90,8 @@ async function plot(path: string, flags: PlotFlags, context: CommandContext): Pr
       name: basename(path),
       ...readParts(main, flags, dt, path),
     });
+    const note = provenance === undefined ? await noteOnFile(main, path) : undefined;
+    if (note !== undefined) context.stderr.write(`${note}\n`);
     await drawToFile(out, recording);
     const { timesteps = 0 } = recording.output ?? recording.input ?? {};
     const part = recording.isWhole

@@ -5,10 +5,12 @@ import { CommandError } from '../errors';
 import { openNpySource } from '../formats/npy-file';
 import type { RasterSource } from '../formats/raster-source';
 import { openZarrSource } from '../formats/zarr';
+import { headerOf } from './give-notes';
+import { noteOnRate } from './notes';
 import { counted, formatCount, formatShape } from './numbers';
 import { drawToFile, loadRecording, MOST_SAMPLES } from './plot-output';
 import { describeSource, type Prepared } from './prepare-run';
-import { describeSpikes, summarizeInput } from './reduction';
+import { describeSpikes, summarizeInput, type InputSummary } from './reduction';
 import type { RunRequest } from './run-options';
 import type { CommandContext } from './streams';
 import { formatTime, formatTimeRange } from './times';
@@ -18,6 +20,8 @@ export interface Outcome {
   /** Seconds in this process, and samples that were computed in it. */
   seconds: number;
   samples: number;
+  /** Whether it was said that the input does not look like spikes. */
+  isNoted: boolean;
 }
 
 /** Draws what has come out, and says what it is. */
@@ -26,7 +30,7 @@ export async function present(
   { source, inputPath, job, stimuli }: Prepared,
   outcome: Outcome,
   out: string,
-  { stdout }: CommandContext,
+  { stdout, stderr }: CommandContext,
 ): Promise<void> {
   const [batches, timesteps] = job.shape;
   const files: [path: string, content: string][] = [];
@@ -38,8 +42,14 @@ export async function present(
   if (path !== undefined) {
     files.push([path, await draw(path, request, { source, inputPath, job, stimuli }, out)]);
   }
-  const input = !isPipe && isSmall ? `, ${await describeContent(source, job.settings.dt)}` : '';
   const { dt, tau, noiseStd, noise, seed, method } = job.settings;
+  let input = '';
+  if (!isPipe && isSmall) {
+    const { summary, nElements } = await summarizeSource(source);
+    input = `, ${describeContent(summary, nElements, dt)}`;
+    const note = noteOnRate(headerOf(source, inputPath), summary, nElements, dt);
+    if (note !== undefined && !outcome.isNoted) stderr.write(`${note}\n`);
+  }
   const window =
     job.windowLength === 'Infinity'
       ? 'window not cut'
@@ -100,8 +110,9 @@ async function draw(
   }
 }
 
-/** What the elements of the input are, in words. */
-async function describeContent(source: RasterSource, dt: number): Promise<string> {
+async function summarizeSource(
+  source: RasterSource,
+): Promise<{ summary: InputSummary; nElements: number }> {
   const [batches, timesteps, columns] = source.shape;
   const region = {
     batches: { begin: 0, end: batches },
@@ -110,8 +121,13 @@ async function describeContent(source: RasterSource, dt: number): Promise<string
   };
   const data = batches * timesteps === 0 ? [] : await source.read(region);
   const series = { data, timesteps: batches * timesteps, columns };
-  const { isSpikes, nonZeros, nonFinite, total } = summarizeInput(series);
-  if (isSpikes) return describeSpikes(total, series.timesteps * columns, dt).join(', ');
+  return { summary: summarizeInput(series), nElements: data.length };
+}
+
+/** What the elements of the input are, in words. */
+function describeContent(summary: InputSummary, nElements: number, dt: number): string {
+  const { isSpikes, nonZeros, nonFinite, total } = summary;
+  if (isSpikes) return describeSpikes(total, nElements, dt).join(', ');
   const ofThem = nonFinite > 0 ? `, of which ${formatCount(nonFinite)} not finite` : '';
   return `${formatCount(nonZeros)} value${nonZeros === 1 ? '' : 's'} other than 0${ofThem}`;
 }

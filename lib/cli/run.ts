@@ -29,6 +29,7 @@ import type { CurrentsSink } from '../formats/currents-sink';
 import { sizeOfNpy } from '../formats/npy-file';
 import { PipeSink } from '../formats/npy-pipe';
 import { isSameInput } from '../formats/raster-source';
+import { giveNotes } from './give-notes';
 import { formatBytes } from './numbers';
 import { prepare, type Prepared } from './prepare-run';
 import { present, type Outcome } from './present-run';
@@ -125,7 +126,7 @@ async function runToEnd(
   if (isResumed) run = await run.adapt(job);
   if (isResumed && (await run.isPublished(out))) {
     await run.remove();
-    return { seconds: 0, samples: 0 };
+    return { seconds: 0, samples: 0, isNoted: true };
   }
   try {
     const outcome = await computeRun(request, prepared, run, lost, context);
@@ -148,7 +149,7 @@ async function computeRun(
   context: CommandContext,
 ): Promise<Outcome> {
   if (request.queue !== undefined)
-    return computeOnQueue(request.queue, request, run, lost, context);
+    return computeOnQueue(request.queue, request, prepared, run, lost, context);
   // Of a submitting process that was killed.
   await dismissWorkers(run.workFolder);
   const sink = await run.openSink();
@@ -163,12 +164,14 @@ async function computeRun(
 async function computeOnQueue(
   address: string,
   request: RunRequest,
+  prepared: Prepared,
   run: UnfinishedRun,
   lost: AbortSignal,
   context: CommandContext,
 ): Promise<Outcome> {
   const display = makeDisplay(request, run.job, context);
-  const begin = performance.now();
+  let begin = performance.now();
+  let isNoted = false;
   const samples: { inherited?: number; written: number } = { written: 0 };
   try {
     await context.interruptibly(async (signal) => {
@@ -178,6 +181,8 @@ async function computeOnQueue(
         samples.written = written;
       };
       const stop = AbortSignal.any([signal, lost]);
+      isNoted = await lookAtInput(prepared, display, stop);
+      begin = performance.now();
       const onStandstill = (reason: string): void => {
         display.say(`Nothing of ${request.out} is computed at the moment, since ${reason}.`);
       };
@@ -189,24 +194,28 @@ async function computeOnQueue(
     display.stop();
   }
   const own = samples.written - (samples.inherited ?? 0);
-  return { seconds: (performance.now() - begin) / 1000, samples: own };
+  return { seconds: (performance.now() - begin) / 1000, samples: own, isNoted };
 }
 
 /** Computes in this process. */
 async function compute(
   request: RunRequest,
-  { source, job }: Prepared,
+  prepared: Prepared,
   run: UnfinishedRun | undefined,
   sink: CurrentsSink,
   lost: AbortSignal,
   context: CommandContext,
 ): Promise<Outcome> {
+  const { source, job } = prepared;
   const display = makeDisplay(request, job, context);
-  const begin = performance.now();
+  let begin = performance.now();
   let samples = 0;
+  let isNoted = false;
   try {
     await context.interruptibly(async (signal) => {
       const stop = AbortSignal.any([signal, lost]);
+      isNoted = await lookAtInput(prepared, display, stop);
+      begin = performance.now();
       const isComplete = await runLocally(job, source, sink, {
         signal: stop,
         checkpointsOf: (shard) => (job.input.format === 'pipe' ? undefined : run?.journal(shard)),
@@ -221,7 +230,28 @@ async function compute(
   } finally {
     display.stop();
   }
-  return { seconds: (performance.now() - begin) / 1000, samples };
+  return { seconds: (performance.now() - begin) / 1000, samples, isNoted };
+}
+
+/** Gives the notes on a run; see giveNotes(). A pipe may keep it waiting until it is stopped. */
+async function lookAtInput(
+  { source, inputPath, job }: Prepared,
+  display: ProgressDisplay,
+  stop: AbortSignal,
+): Promise<boolean> {
+  const interrupt = (): void => source.interrupt?.();
+  const isStopped = (): boolean => stop.aborted;
+  if (isStopped()) interrupt();
+  stop.addEventListener('abort', interrupt);
+  try {
+    return await giveNotes(source, inputPath, job, (text) => {
+      display.say(text);
+    });
+  } catch (error) {
+    throw isStopped() ? whyStopped(stop) : error;
+  } finally {
+    stop.removeEventListener('abort', interrupt);
+  }
 }
 
 /** The error for a run that was stopped: asked by the operating system, or for a reason of its own. */

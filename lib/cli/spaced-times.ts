@@ -1,0 +1,37 @@
+/** Notices times that are written with a space, of which a shell makes two words. */
+import { existsSync } from 'node:fs';
+
+import { UsageError } from '../errors';
+
+/** The options, of any command, that take a time or several. */
+const OPTIONS = /^--(tau|dt|time-unit|duration|start|from|to|takeover)(?:=(.*))?$/s;
+
+const UNIT =
+  /^([\u00b5\u03bcmun]?s|m?secs?|min|h|[kM]?Hz|((milli|micro|nano)?second|minute|hour)s?)(,|$)/i;
+const NUMBER = /^[\d.,]+(e[-+]?\d+)?[a-z\u00b5\u03bc,]*$/i;
+
+/**
+ * Refuses `--tau 20 ms` and `--tau 5ms, 20ms`, in which the rest of the time would be taken for the
+ * name of an input. A word that names a file is one.
+ *
+ * @throws UsageError that says how to write it.
+ */
+export function requireUnspacedTimes(args: readonly string[]): void {
+  for (const [index, arg] of args.entries()) {
+    const [match, option, own] = OPTIONS.exec(arg) ?? [];
+    if (match === undefined) continue;
+    const words = own === undefined ? args.slice(index + 1) : [own, ...args.slice(index + 1)];
+    const [first = '', ...others] = words;
+    if (!NUMBER.test(first)) continue;
+    const end = others.findIndex(
+      (word) => !(UNIT.test(word) || NUMBER.test(word)) || existsSync(word),
+    );
+    const rest = end < 0 ? others : others.slice(0, end);
+    if (rest.length === 0) continue;
+    const example = option === 'tau' ? '20ms or 5ms,20ms' : '20ms';
+    throw new UsageError(
+      `Expected a time without spaces for --${option} but received '${[first, ...rest].join(' ')}'; ` +
+        `write it in one word, such as ${example}.`,
+    );
+  }
+}
