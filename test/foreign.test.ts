@@ -52,7 +52,11 @@ describe('files of other formats', () => {
     ['a.npz', zipOf('indices.npy'), /load_npz\('a\.npz'\)\.toarray\(\)/],
     ['a.pt', zipOf('archive/data.pkl'), /PyTorch file; .*torch\.load/],
     ['a.xlsx', zipOf('[Content_Types].xml'), /Excel workbook; .*read_excel/],
-    ['a.zarr.zip', zipOf('.zarray'), /Zarr array in a zip archive; unzip a\.zarr\.zip -d a\.zarr/],
+    [
+      'a.zarr.zip',
+      zipOf('.zarray'),
+      /Zarr array in a zip archive; unzip a\.zarr\.zip -d a-unpacked\.zarr /,
+    ],
     ['a.zip', zipOf('a.csv'), /zip archive; unzip a\.zip unpacks it/],
     ['a.npy.gz', gzipSync('x'), /packed by gzip; gunzip a\.npy\.gz unpacks it/],
     ['a.npy.bz2', bytes('BZh91AY&SY'), /packed by bzip2; bunzip2/],
@@ -138,6 +142,17 @@ describe('files of other formats', () => {
     const { code, err } = await expsyn('a.h5');
     assert.equal(code, 1);
     assert.match(err, /^Expected an HDF5 file but a\.h5 looks like text with [^\n]*\.\n$/);
+  });
+
+  it('are told of where the folder of a Zarr array should be', async () => {
+    await writeFile('a.zarr', zipOf('.zarray'));
+    const { code, err } = await expsyn('a.zarr');
+    assert.equal(code, 1);
+    assert.equal(
+      err,
+      'Expected the folder of a Zarr array but a.zarr is a file that looks like a Zarr array in a zip ' +
+        'archive; unzip a.zarr -d a-unpacked.zarr unpacks it.\n',
+    );
   });
 
   it('are told of when they come through a pipe', async () => {

@@ -1,12 +1,14 @@
 /** Disks that take no more files: the reason is named, and what is done is kept. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { CommandError, fileError, systemError } from '../lib/errors';
 import { writeNpyFile } from '../lib/formats/npy';
-import { expsyn, succeed } from './command-line';
+import { Command, expsyn, succeed } from './command-line';
 import { contentOf, emptyFolders } from './folders';
 
 describe('a disk without inodes', function () {
@@ -132,6 +134,23 @@ describe('errors of the system', () => {
     if (process.platform !== 'linux') this.skip();
     const told = fileError('write', 'a', failure('ENOSPC', 'open', '/proc/no-such/file')) as Error;
     assert.equal(told.message, 'Could not write a: no space or no inodes are left on its disk.');
+  });
+
+  it('do not end a run whose log cannot be written', async function () {
+    if (!existsSync('/dev/full')) this.skip();
+    const folder = await mkdtemp(join(tmpdir(), 'expsyn-log-'));
+    try {
+      const raster = join(folder, 'raster.npy');
+      await writeNpyFile(raster, { data: new Uint8Array(1200), shape: [400, 3] });
+      // Its tau is one that something is said about.
+      const args = ['run', raster, '--tau', '20', '--no-plot', '--out', join(folder, 'isyn.npy')];
+      const command = ['sh', '-c', 'exec "$@" 2>/dev/full', 'sh'];
+      const { ended } = new Command(args, { cwd: folder, command });
+      assert.deepEqual(await ended, { code: 0, signal: null });
+      assert.ok(existsSync(join(folder, 'isyn.npy')));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('are told wherever they come from', () => {

@@ -1,6 +1,6 @@
 /** Mistakes that are allowed: each gets a line on the standard error, and the exit code stays 0. */
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import {
@@ -149,18 +149,40 @@ describe('silent mistakes', function () {
     await succeed('raster.npy', '--no-plot', '--out', 'whole.zarr');
     const zarr = await notesOf('whole.zarr', '--no-plot', '--tau', '20');
     assert.match(zarr, LONG);
+    await mkdir('list.zarr/c/0', { recursive: true });
+    await writeFile('list.zarr/c/0/0', events(200));
+    const document = JSON.parse(await readFile('whole.zarr/zarr.json', 'utf8')) as object;
+    const grid = { name: 'regular', configuration: { chunk_shape: [200, 2] } };
+    const codecs = [{ name: 'bytes', configuration: { endian: 'little' } }];
+    const changes = { shape: [200, 2], chunk_grid: grid, codecs, attributes: {} };
+    await writeFile('list.zarr/zarr.json', JSON.stringify({ ...document, ...changes }));
+    assert.match(
+      await notesOf('list.zarr', '--no-plot'),
+      /^list\.zarr, .* looks like a list of events; save it as a \.npy file, and give --events/,
+    );
     const array = encodeNpy({ data: events(200), shape: [200, 2] });
     const command = new Command(['run', '-', '--out', '-'], { cwd: work.path });
     command.child.stdin?.end(array);
     await command.ended;
     assert.match(
       command.err,
-      /^The standard input, .* looks like a list of events; save it as a file, and give --events/,
+      /^The standard input, .* looks like a list of events; save it as a \.npy file, and give --events/,
     );
     assert.equal(command.err.split('\n').length, 2);
     // Nothing of it is among the data.
     assert.equal(command.out.length, array.length);
     assert.equal(command.out.toString('latin1', 1, 6), 'NUMPY');
+  });
+
+  it('are told of for more than one event per channel and step', async () => {
+    const data = events(200).map((value, index) => (index % 2 === 0 ? value / 1000 : 0));
+    await save(data, [200, 2], 'events.npy');
+    const flags = ['--events', '--no-plot', '--tau', '0.1ms'];
+    const notes = await notesOf('events.npy', ...flags);
+    assert.match(
+      notes,
+      /^events\.npy has 200 spikes per channel .*, or 200000 spikes\/s; check --time-unit and --dt\.\n$/,
+    );
   });
 
   it('are told of once, however many blocks there are, and again when a run goes on', async () => {
@@ -249,7 +271,7 @@ describe('notes', () => {
     nAxes: 2,
     type: 'float64',
     isEvents: false,
-    isPipe: false,
+    isNpyFile: true,
   };
   const pairs = (length: number, pairOf: (row: number) => [number, number]): Float64Array =>
     Float64Array.from(Array.from({ length }, (_, row) => pairOf(row)).flat());

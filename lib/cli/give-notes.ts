@@ -24,7 +24,8 @@ export function headerOf(source: RasterSource, name: string): InputHeader {
   const { shape, nAxes, type, identity } = source;
   const isEvents = identity.format === 'events' || identity.format === 'hdf5';
   const isPipe = name === '-';
-  return { name: isPipe ? 'the standard input' : name, shape, nAxes, type, isEvents, isPipe };
+  const isNpyFile = !isPipe && identity.format === 'npy';
+  return { name: isPipe ? 'the standard input' : name, shape, nAxes, type, isEvents, isNpyFile };
 }
 
 /**

@@ -18,8 +18,8 @@ export interface InputHeader {
   type: string;
   /** Whether it is a raster that was made from a list of events. */
   isEvents: boolean;
-  /** Whether it comes through a pipe, of which no list of events is read. */
-  isPipe: boolean;
+  /** Whether it is a .npy file, of which --events reads a list of events. */
+  isNpyFile: boolean;
 }
 
 /** How an input is read; times in seconds. */
@@ -80,12 +80,12 @@ export function noteOnAxes({ name, shape, nAxes, isEvents }: InputHeader): strin
  * @param rows The first rows, one after the other.
  */
 export function noteOnEventList(header: InputHeader, rows: TypedArray): string | undefined {
-  const { name, shape, nAxes, type, isEvents, isPipe } = header;
+  const { name, shape, nAxes, type, isEvents, isNpyFile } = header;
   const isCandidate = !isEvents && nAxes === 2 && shape[2] === 2 && rows.length >= 2;
   if (!isCandidate) return undefined;
   const [first, second] = [columnOf(rows, 0), columnOf(rows, 1)];
   const start = `${name}, of shape ${formatShape(shape.slice(1))} ${type}, looks like a list of events`;
-  const advice = `${isPipe ? 'save it as a file, and ' : ''}give --events`;
+  const advice = `${isNpyFile ? '' : 'save it as a .npy file, and '}give --events`;
   if (areTimes(first, second)) return `${start}; ${advice} to read it as one.`;
   if (!isOrdered(second) || !areTimes(second, first)) return undefined;
   return (
@@ -123,7 +123,7 @@ function areTimes(times: readonly number[], channels: readonly number[]): boolea
  * @param samples How many elements the summary is of.
  */
 export function noteOnRate(
-  { name, shape: [batches, timesteps, columns] }: InputHeader,
+  { name, shape: [batches, timesteps, columns], isEvents }: InputHeader,
   { isSpikes, total }: InputSummary,
   samples: number,
   dt: number,
@@ -134,8 +134,8 @@ export function noteOnRate(
   const where = samples < all ? `The beginning of ${name}` : name;
   const rate = total / samples / dt;
   const inSeconds = Number.isFinite(rate) ? `, or ${Number(rate.toPrecision(3))} spikes/s` : '';
-  return (
-    `${where} has ${mean} spikes per channel and time step on average${inSeconds}; check that its ` +
-    'elements are spike counts.'
-  );
+  const advice = isEvents
+    ? 'check --time-unit and --dt'
+    : 'check that its elements are spike counts';
+  return `${where} has ${mean} spikes per channel and time step on average${inSeconds}; ${advice}.`;
 }

@@ -1,5 +1,7 @@
 /** Recognises files of other formats, to say what they are and how to convert them to .npy. */
-import { headOf, python, type Head } from './head';
+import { open } from 'node:fs/promises';
+
+import { HEAD_BYTES, headOf, python, type Head } from './head';
 import { describeText } from './text';
 
 interface Format {
@@ -23,6 +25,17 @@ export function describeForeign(bytes: Uint8Array, name: string): string | undef
   if (format === undefined) return describeText(head);
   const { what, advice } = format;
   return `looks like ${what}${advice === undefined ? '' : `; ${advice(head)}`}`;
+}
+
+/** The same of a file that is there. */
+export async function describeForeignFile(path: string, name: string): Promise<string | undefined> {
+  const file = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    return describeForeign(buffer.subarray(0, bytesRead), name);
+  } finally {
+    await file.close();
+  }
 }
 
 const begins =
@@ -141,7 +154,7 @@ const FORMATS: readonly Format[] = [
     is: zipWith(/(^|\/)(zarr\.json|\.zarray|\.zgroup|\.zattrs|\.zmetadata)$/),
     what: 'a Zarr array in a zip archive',
     advice: ({ source, target }) =>
-      `unzip ${source} -d ${target.replace(/(\.zarr)?\.npy$/, '.zarr')} unpacks it`,
+      `unzip ${source} -d ${target.replace(/(\.zarr)?\.npy$/, '-unpacked.zarr')} unpacks it`,
   },
   {
     is: isZip,

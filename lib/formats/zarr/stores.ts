@@ -9,6 +9,7 @@ import type { AbsolutePath, AsyncReadable, RangeQuery } from 'zarrita' with {
 import type * as Zarrita from 'zarrita' with { 'resolution-mode': 'import' };
 
 import { CommandError, fileError, hasCode } from '../../errors';
+import { describeForeignFile } from '../foreign/formats';
 import { readBytes } from '../npy';
 import { DamagedChunkError } from './damage';
 import { MAX_CHUNK_BYTES } from './judge';
@@ -245,7 +246,11 @@ export async function openStore(location: string): Promise<ZarrStore> {
     try {
       const found = await stat(folder);
       if (!found.isDirectory()) {
-        throw new CommandError(`Expected the folder of a Zarr array but ${location} is a file.`);
+        const format = found.isFile() ? await describeForeignFile(folder, location) : undefined;
+        throw new CommandError(
+          `Expected the folder of a Zarr array but ${location} is a file` +
+            `${format === undefined ? '' : ` that ${format}`}.`,
+        );
       }
     } catch (error) {
       throw fileError('read', location, error);
