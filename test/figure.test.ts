@@ -264,6 +264,12 @@ describe('figure', () => {
     assert.ok(svg.includes('1,500 spikes') && !svg.includes('mean rate'));
   });
 
+  it('draws what lasts longer than the largest number of seconds', async () => {
+    const svg = await drawFigure({ ...recordingOf([300, 5], () => 1), dt: 1e307 });
+    checkSvg(svg);
+    assert.ok(svg.includes('more than 1e308 s in steps of 1e+307 s'));
+  });
+
   it('takes no number for a count of spikes that is none', async () => {
     for (const value of [1e300, 2 ** 53, 0.5, -1, Infinity, NaN]) {
       const svg = await drawFigure(recordingOf([300, 5], (index) => (index === 7 ? value : 1)));

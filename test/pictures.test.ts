@@ -79,8 +79,8 @@ function checkShown(picture: Pixels, { image, x, y, width, height }: Placed, rig
   const rowAt = (at: number): number => Math.floor(((at / SCALE - y) / height) * image.height);
   const colours = new Set<string>();
   let checked = 0;
-  for (let py = Math.ceil(y * SCALE) + 1; py < Math.floor((y + height) * SCALE) - 1; py += 3) {
-    for (let px = Math.ceil(x * SCALE) + 1; px < end - 1; px++) {
+  for (let py = Math.ceil(y * SCALE) + 1; py < Math.floor((y + height) * SCALE) - 1; py += 5) {
+    for (let px = Math.ceil(x * SCALE) + 1; px < end - 1; px += 2) {
       const expected = colourAt(image, columnAt(px + 0.5), rowAt(py + 0.5));
       const isEdge = [0.1, 0.9].some((part) =>
         [0.1, 0.9].some(
@@ -95,7 +95,7 @@ function checkShown(picture: Pixels, { image, x, y, width, height }: Placed, rig
     }
   }
   assert.ok(colours.size > 1, 'more than one colour');
-  assert.ok(checked > 0.02 * width * height, `${checked} pixels`);
+  assert.ok(checked > 0.01 * width * height, `${checked} pixels`);
 }
 
 /** Whether the pixels just outside of the panel's right end are the background's. */

@@ -64,7 +64,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .argument('[input]', 'spikes or input currents; without it, an example is made')
     .option(
       '--tau <times>',
-      'time constant; one for all channels, N with commas, or a .npy or .txt file (default: 10ms)',
+      'time constant; one for all channels, N with commas, or a file: .npy, .txt, .csv (default: 10ms)',
     )
     .option('--dt <time>', 'length of a time step (default: 1ms)')
     .option('--out <file>', `where the currents go: .npy, .zarr or - (default: ${DEFAULT_OUT})`)

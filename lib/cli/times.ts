@@ -48,6 +48,7 @@ export function parseTimes(text: string, name: string): Float64Array {
 /** A duration in the unit that suits its size: `20 ms`. */
 export function formatTime(seconds: number, digits = 4): string {
   const size = Math.abs(seconds);
+  if (size === Infinity) return 'more than 1e308 s';
   const [unit, perSecond] =
     size === 0 || size >= 1 ? ['s', 1] : size >= 1e-3 ? ['ms', 1e3] : ['\u00b5s', 1e6];
   return `${Number((seconds * perSecond).toPrecision(digits))} ${unit}`;
