@@ -15,6 +15,7 @@ import type { CurrentsLayout, CurrentsSink } from '../formats/currents-sink';
 import { createNpy, openNpyLayout, openNpySink } from '../formats/npy-file';
 import { createZarr, describeZarr, openZarrSink, updateZarrAttributes } from '../formats/zarr';
 import { isSameInput } from '../formats/raster-source';
+import { replaceFolder } from '../formats/replace-folder';
 import type { Job } from './job';
 import { Journal } from './journal';
 import { fingerprintOutput, hasAllChunks } from './output-files';
@@ -31,6 +32,8 @@ interface Description {
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Of what stat() counts in blocks. */
 const BLOCK_BYTES = 512;
+/** Where an attempt moves the output that its own replaces. */
+const REPLACED = 'replaced';
 /** A worker that has not noticed yet may put a file into a folder that is being removed. */
 const PATIENTLY = { maxRetries: 5, retryDelay: 100 };
 
@@ -145,6 +148,7 @@ export class UnfinishedRun {
   static async begin(out: string, job: Job): Promise<UnfinishedRun> {
     const run = new UnfinishedRun(unfinishedFolderOf(out), randomUUID(), job);
     try {
+      await putBack(run.folder, out);
       await clear(run.folder);
       await makeFolder(join(run.workFolder, 'shards'));
       await flushFolder(dirname(run.folder));
@@ -237,9 +241,7 @@ export class UnfinishedRun {
           throw new DamagedRunError(`the output of a run, ${this.#data},`);
         }
         await updateZarrAttributes(this.#data, { expsyn: provenance });
-        // A folder that is not empty cannot be replaced by renaming.
-        if (await isThere(out)) await rename(out, join(this.workFolder, 'replaced'));
-        await rename(this.#data, out);
+        await replaceFolder(this.#data, out, join(this.workFolder, REPLACED));
       }
       await flushFolder(dirname(out));
     } catch (error) {
@@ -262,6 +264,19 @@ export class UnfinishedRun {
 
   get #data(): string {
     return join(this.workFolder, this.job.output.format === 'npy' ? 'data.npy' : 'data.zarr');
+  }
+}
+
+/**
+ * Gives an output its name again that a run had moved aside for its own, but could not replace: it was
+ * killed in between.
+ */
+async function putBack(folder: string, out: string): Promise<void> {
+  for (const attempt of await readdir(folder).catch(() => [])) {
+    const aside = join(folder, attempt, REPLACED);
+    if (!UUID.test(attempt) || !(await isThere(aside)) || (await isThere(out))) continue;
+    await rename(aside, out);
+    await flushFolder(dirname(out));
   }
 }
 
