@@ -70,6 +70,10 @@ def encode(chunk, codecs, fill):
             content += crc32c(content).to_bytes(4, "little")
         elif name == "sharding_indexed":
             content = encode_shard(chunk, configuration, fill)
+        elif name.startswith("numcodecs.") and codec is not codecs[-1]:
+            # A filter of elements, which stands before the codec 'bytes'.
+            filter = numcodecs.get_codec({"id": name.split(".")[1], **configuration})
+            chunk = np.asarray(filter.encode(np.ascontiguousarray(chunk)))
         elif name == "blosc":
             # What Blosc shuffles are elements and not bytes.
             content = bytes(compressor_of(name, configuration).encode(items))
@@ -82,15 +86,18 @@ def encode_shard(shard, configuration, fill):
     shape = configuration["chunk_shape"]
     counts = [length // chunk for length, chunk in zip(shard.shape, shape)]
     index = np.full([*counts, 2], 2**64 - 1, "uint64")
+    is_at_start = configuration.get("index_location", "end") == "start"
+    begin = len(encode(index, configuration["index_codecs"], 0)) if is_at_start else 0
     content = b""
     for indices in np.ndindex(*counts):
         place = tuple(slice(i * c, (i + 1) * c) for i, c in zip(indices, shape))
         if (shard[place] == fill).all():
             continue
         chunk = encode(shard[place], configuration["codecs"], fill)
-        index[indices] = len(content), len(chunk)
+        index[indices] = begin + len(content), len(chunk)
         content += chunk
-    return content + encode(index, configuration["index_codecs"], 0)
+    encoded_index = encode(index, configuration["index_codecs"], 0)
+    return encoded_index + content if is_at_start else content + encoded_index
 
 
 def decode(content, codecs, dtype, shape):
@@ -196,6 +203,10 @@ def write_v2(folder, array, options):
 def serve(request):
     if request["do"] == "read":
         np.save(request["npy"], read_v3(request["folder"]))
+    elif request["do"] == "read2":
+        import zarr
+
+        np.save(request["npy"], zarr.open_array(request["folder"], mode="r")[...])
     elif request["do"] == "write3":
         write_v3(request["folder"], np.load(request["npy"]), request["options"])
     elif request["do"] == "write2":

@@ -65,6 +65,8 @@ export interface RasterSource {
    * @throws CommandError that names the file and the place when they cannot be had.
    */
   read(region: Region, memory?: Uint8Array): Promise<TypedArray>;
+  /** What a user should know before the input is read, in one sentence. */
+  readonly remark?: string | undefined;
   /** Of a source that may wait for ever for somebody else: lets reads fail. */
   readonly interrupt?: () => void;
   close(): Promise<void>;

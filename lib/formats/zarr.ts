@@ -10,5 +10,5 @@
 export { MAX_CHUNK_BYTES } from './zarr/judge';
 export { type ZarrDescription } from './zarr/metadata';
 export { createZarr, openZarrSink, type ZarrOptions, updateZarrAttributes } from './zarr/sink';
-export { describeZarr, openZarrSource } from './zarr/source';
+export { describeZarr, openZarrSource, remarkOnZarr } from './zarr/source';
 export { isAddress } from './zarr/stores';

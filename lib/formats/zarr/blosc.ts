@@ -1,114 +1,197 @@
-/** Checks of Blosc, whose decoder does not notice damage. */
-import { promisify } from 'node:util';
-import { inflate } from 'node:zlib';
+/**
+ * Chunks of Blosc 1, decoded here: the library's decoder gives whatever stands in its memory where it
+ * fails. A chunk has a header of 16 bytes, the places of its blocks, and the blocks, each of which is
+ * compressed as one stream, or as one for every byte of an element.
+ */
+import { inflateSync } from 'node:zlib';
 
-import { DamagedChunkError, type Decode, checkAnnounced, sizeOfZstd, viewOf } from './damage';
+import { decodeBloscLz } from './blosclz';
+import { DamagedChunkError, type Decode, checkAnnounced, viewOf } from './damage';
+import { decodeLz4 } from './lz4';
+import { unshuffle, unshuffleBits } from './shuffles';
+import { decodeSnappy } from './snappy';
+import { checkZstd } from './zstd';
+
+const HEADER_BYTES = 16;
+/** The version of the container, and of each compressor's format in it. */
+const VERSION = 2;
+const COMPRESSOR_VERSION = 1;
+const SHUFFLED = 0x01;
+const STORED = 0x02;
+const BIT_SHUFFLED = 0x04;
+const RESERVED = 0x08;
+const NOT_SPLIT = 0x10;
+/** C-Blosc's own limits: of the bytes of a block, of an element that is split, and of a split. */
+const MAX_BLOCK_BYTES = Math.floor((2 ** 31 - 1 - 255 * 4) / 3);
+const MAX_SPLITS = 16;
+const MIN_SPLIT_ITEMS = 128;
+
+/** Decodes a stream into all of an array; whether it could. */
+type StreamDecoder = (stream: Uint8Array, target: Uint8Array) => boolean | Promise<boolean>;
+
+interface Header {
+  flags: number;
+  itemBytes: number;
+  /** What the chunk decodes to. */
+  bytes: number;
+  blockBytes: number;
+}
 
 /**
- * Looks at everything in a chunk of Blosc that could be wrong, since zarrita's codec gives whatever
- * stands in its memory where the decoder fails. Streams of BloscLZ and Snappy are not looked into.
+ * Decodes a chunk. It is refused where C-Blosc refuses it, and where its blocks overlap, leave gaps, or
+ * do not fill what they stand for.
+ *
+ * @param bytes What it decodes to at most.
+ * @param decodeZstd Decodes a frame of Zstandard, or rejects.
  */
-export async function checkBlosc(
+export async function decodeBlosc(
   encoded: Uint8Array,
   bytes: number,
   decodeZstd: Decode,
-): Promise<void> {
-  const headerBytes = 16;
-  const damaged = new DamagedChunkError('its Blosc data is damaged');
-  if (encoded.length < headerBytes) throw new DamagedChunkError('it is not complete');
+): Promise<Uint8Array> {
+  const header = readHeader(encoded, bytes);
+  const { flags, itemBytes, blockBytes } = header;
+  if ((flags & STORED) !== 0) return encoded.slice(HEADER_BYTES);
+  const decodeStream = streamDecoderOf(flags >> 5, decodeZstd);
+  const target = new Uint8Array(header.bytes);
+  const isShuffled = (flags & SHUFFLED) !== 0 && itemBytes > 1;
+  const scratch = new Uint8Array(
+    isShuffled || (flags & BIT_SHUFFLED) !== 0 ? Math.min(blockBytes, header.bytes) : 0,
+  );
+  for (const { begin, end, streams } of blocksOf(encoded, header)) {
+    const block = target.subarray(begin, end);
+    const areBitsShuffled = (flags & BIT_SHUFFLED) !== 0 && block.length >= itemBytes;
+    const isMoved = isShuffled || areBitsShuffled;
+    const decoded = isMoved ? scratch.subarray(0, block.length) : block;
+    const streamBytes = block.length / streams.length;
+    for (const [index, stream] of streams.entries()) {
+      const part = decoded.subarray(index * streamBytes, (index + 1) * streamBytes);
+      // What does not become smaller is stored as it is.
+      if (stream.length === part.length) part.set(stream);
+      else if (!(await decodeStream(stream, part))) throw damaged();
+    }
+    if (isShuffled) unshuffle(decoded, block, itemBytes);
+    else if (areBitsShuffled) unshuffleBits(decoded, block, itemBytes);
+  }
+  return target;
+}
+
+function damaged(): DamagedChunkError {
+  return new DamagedChunkError('its Blosc data is damaged');
+}
+
+function readHeader(encoded: Uint8Array, maxBytes: number): Header {
+  if (encoded.length < HEADER_BYTES) throw new DamagedChunkError('it is not complete');
   const view = viewOf(encoded);
-  const [version = 0, , flags = 0, typeBytes = 0] = encoded;
-  const [size, blockBytes, encodedBytes] = [4, 8, 12].map((at) => view.getUint32(at, true));
-  if (size === undefined || blockBytes === undefined || version === 0 || version > 2) throw damaged;
+  const [version, compressorVersion, flags = 0, itemBytes = 0] = encoded;
+  const bytes = view.getUint32(4, true);
+  const blockBytes = view.getUint32(8, true);
+  const encodedBytes = view.getUint32(12, true);
+  if (version !== VERSION || (flags & RESERVED) !== 0) throw damaged();
   if (encodedBytes !== encoded.length) {
     throw new DamagedChunkError(
       `it says that it has ${encodedBytes} bytes and has ${encoded.length}`,
     );
   }
-  checkAnnounced(size, bytes);
-  if ((flags & 2) !== 0) {
-    if (encoded.length !== headerBytes + size) throw damaged;
-    return;
+  checkAnnounced(bytes, maxBytes);
+  const isBlock = blockBytes > 0 && blockBytes <= bytes && blockBytes <= MAX_BLOCK_BYTES;
+  if (!isBlock || itemBytes === 0) throw damaged();
+  const isStored = (flags & STORED) !== 0;
+  if (isStored ? encodedBytes !== HEADER_BYTES + bytes : compressorVersion !== COMPRESSOR_VERSION) {
+    throw damaged();
   }
-  if (size === 0) return;
-  if (blockBytes === 0 || typeBytes === 0) throw damaged;
-  const nBlocks = Math.ceil(size / blockBytes);
-  if (headerBytes + 4 * nBlocks > encoded.length) throw damaged;
-  for (let block = 0; block < nBlocks; block++) {
-    const length = Math.min(blockBytes, size - block * blockBytes);
-    const isSplit =
-      (flags & 0x10) === 0 &&
-      typeBytes <= 16 &&
-      blockBytes / typeBytes >= 128 &&
-      length === blockBytes;
-    const nStreams = isSplit ? typeBytes : 1;
-    let at = view.getUint32(headerBytes + 4 * block, true);
-    for (let stream = 0; stream < nStreams; stream++) {
-      if (at < headerBytes || at + 4 > encoded.length) throw damaged;
-      const end = at + 4 + view.getUint32(at, true);
-      if (end > encoded.length) throw damaged;
-      const content = encoded.subarray(at + 4, end);
-      const isRight = await isBloscStream(
-        content,
-        flags >> 5,
-        Math.floor(length / nStreams),
-        decodeZstd,
-      );
-      if (!isRight) throw damaged;
-      at = end;
-    }
+  return { flags, itemBytes, bytes, blockBytes };
+}
+
+/** The decoder of a compressor, by its number in the header. */
+function streamDecoderOf(compressor: number, decodeZstd: Decode): StreamDecoder {
+  switch (compressor) {
+    case 0:
+      return decodeBloscLz;
+    case 1:
+      return decodeLz4;
+    case 2:
+      return decodeSnappy;
+    case 3:
+      return decodeZlib;
+    case 4:
+      return async (stream, target) => {
+        try {
+          checkZstd(stream, target.length);
+          return fill(target, await decodeZstd(stream));
+        } catch {
+          return false;
+        }
+      };
+    default:
+      throw damaged();
   }
 }
 
-/** Whether a stream of Blosc, by the number of its compressor, decodes to so many bytes. */
-async function isBloscStream(
-  stream: Uint8Array,
-  compressor: number,
-  bytes: number,
-  decodeZstd: Decode,
-): Promise<boolean> {
-  // What does not become smaller is stored as it is.
-  if (stream.length === bytes) return true;
+function decodeZlib(stream: Uint8Array, target: Uint8Array): boolean {
   try {
-    if (compressor === 1) return isLz4(stream, bytes);
-    if (compressor === 3) {
-      return (await promisify(inflate)(stream, { maxOutputLength: bytes })).length === bytes;
-    }
-    if (compressor === 4) {
-      return sizeOfZstd(stream) <= bytes && (await decodeZstd(stream)).length === bytes;
-    }
+    return fill(target, inflateSync(stream, { maxOutputLength: target.length }));
   } catch {
     return false;
   }
+}
+
+function fill(target: Uint8Array, decoded: Uint8Array): boolean {
+  if (decoded.length !== target.length) return false;
+  target.set(decoded);
   return true;
 }
 
-/** Whether a block of LZ4 decodes to so many bytes: its sequences are counted and not carried out. */
-function isLz4(block: Uint8Array, bytes: number): boolean {
-  let at = 0;
-  let written = 0;
-  const lengthAfter = (start: number): number => {
-    if (start < 15) return start;
-    let length = start;
-    let next: number | undefined;
-    do {
-      next = block[at++];
-      if (next === undefined) return Infinity;
-      length += next;
-    } while (next === 255);
-    return length;
-  };
-  while (at < block.length) {
-    const token = block[at++] ?? 0;
-    const literals = lengthAfter(token >> 4);
-    at += literals;
-    written += literals;
-    if (at === block.length) return written === bytes;
-    const offset = (block[at] ?? 0) | ((block[at + 1] ?? 0) << 8);
-    at += 2;
-    if (at > block.length || offset === 0 || offset > written) return false;
-    written += lengthAfter(token & 15) + 4;
-    if (written > bytes) return false;
+/** Where a block lies in the decoded chunk, and its streams. */
+interface Block {
+  begin: number;
+  end: number;
+  streams: Uint8Array[];
+}
+
+/** The blocks of a chunk, once all of them have been found where they must be. */
+function blocksOf(encoded: Uint8Array, header: Header): Block[] {
+  const { bytes, blockBytes } = header;
+  const view = viewOf(encoded);
+  const count = Math.ceil(bytes / blockBytes);
+  const first = HEADER_BYTES + 4 * count;
+  if (first > encoded.length) throw damaged();
+  const blocks: Block[] = [];
+  const extents: [begin: number, end: number][] = [];
+  for (let index = 0; index < count; index++) {
+    const begin = index * blockBytes;
+    const end = Math.min(begin + blockBytes, bytes);
+    const place = view.getUint32(HEADER_BYTES + 4 * index, true);
+    const streams: Uint8Array[] = [];
+    let at = place;
+    for (let rest = splitsOf(header, end - begin); rest > 0; rest--) {
+      if (at + 4 > encoded.length) throw damaged();
+      const streamEnd = at + 4 + view.getUint32(at, true);
+      if (streamEnd > encoded.length) throw damaged();
+      streams.push(encoded.subarray(at + 4, streamEnd));
+      at = streamEnd;
+    }
+    blocks.push({ begin, end, streams });
+    extents.push([place, at]);
   }
-  return false;
+  // Blocks that were compressed in parallel stand in any order.
+  let at = first;
+  for (const [begin, end] of extents.sort(([one], [other]) => one - other)) {
+    if (begin !== at) throw damaged();
+    at = end;
+  }
+  if (at !== encoded.length) throw damaged();
+  return blocks;
+}
+
+/** How many streams a block is compressed as. */
+function splitsOf({ flags, itemBytes, blockBytes }: Header, bytes: number): number {
+  const isSplit =
+    (flags & NOT_SPLIT) === 0 &&
+    itemBytes <= MAX_SPLITS &&
+    Math.floor(blockBytes / itemBytes) >= MIN_SPLIT_ITEMS &&
+    bytes === blockBytes;
+  if (!isSplit) return 1;
+  if (blockBytes % itemBytes !== 0) throw damaged();
+  return itemBytes;
 }

@@ -1,56 +1,90 @@
 /** The codecs of chunks, with what they need to notice damage; zarrita knows them by names of their own. */
 import { promisify } from 'node:util';
-import { gunzip, inflate } from 'node:zlib';
+import { gunzip, inflate, type InputType, type ZlibOptions } from 'node:zlib';
 
 import type * as Zarrita from 'zarrita' with { 'resolution-mode': 'import' };
 
-import { checkBlosc } from './blosc';
+import { decodeBlosc } from './blosc';
 import {
-  CHECKED,
+  CHECKED_CODEC,
   DamagedChunkError,
   type Decode,
   SIZE_CHECK,
   checkAnnounced,
-  roomFor,
-  sizeOfZstd,
   viewOf,
 } from './damage';
 import type { Json } from './judge';
+import { decodeLz4 } from './lz4';
+import { checkZstd } from './zstd';
 
 /**
- * How the bytes of a chunk are decoded, by the codec's name.
+ * Decodes the bytes of a chunk.
  *
  * @param bytes How many there will be at most, when all is well.
- * @param decode What zarrita decodes them with.
+ * @param decodeZstd Decodes frames of Zstandard that have been checked, or rejects.
  */
-export const CHECKED_CODECS: Record<
-  string,
-  (encoded: Uint8Array, bytes: number, decode: Decode, decodeZstd: Decode) => Promise<Uint8Array>
-> = {
+type ByteDecoder = (encoded: Uint8Array, bytes: number, decodeZstd: Decode) => Promise<Uint8Array>;
+
+/** Codecs of bytes by name, those that compress first. */
+export const COMPRESSORS: Record<string, ByteDecoder> = {
+  blosc: decodeBlosc,
   // Node's own: those of zarrita neither end where a chunk is too large nor run beside this thread.
-  gzip: (encoded, bytes) => promisify(gunzip)(encoded, { maxOutputLength: roomFor(bytes) }),
-  zlib: (encoded, bytes) => promisify(inflate)(encoded, { maxOutputLength: roomFor(bytes) }),
-  zstd: async (encoded, bytes, decode) => {
-    checkAnnounced(sizeOfZstd(encoded), bytes);
-    return decode(encoded);
+  gzip: (encoded, bytes) => inflateAll(gunzip, encoded, bytes),
+  zlib: (encoded, bytes) => inflateAll(inflate, encoded, bytes),
+  zstd: async (encoded, bytes, decodeZstd) => {
+    checkZstd(encoded, bytes);
+    return decodeZstd(encoded);
   },
-  lz4: async (encoded, bytes, decode) => {
-    checkAnnounced(encoded.length < 4 ? Infinity : viewOf(encoded).getUint32(0, true), bytes);
-    return decode(encoded);
-  },
-  blosc: async (encoded, bytes, decode, decodeZstd) => {
-    await checkBlosc(encoded, bytes, decodeZstd);
-    return decode(encoded);
-  },
-  // That of zarrita cuts the sum off and does not look at it.
-  crc32c: (encoded) => {
-    const end = encoded.length - 4;
-    if (end < 0 || viewOf(encoded).getUint32(end, true) !== crc32c(encoded.subarray(0, end))) {
-      throw new DamagedChunkError('its checksum is wrong');
-    }
-    return Promise.resolve(encoded.subarray(0, end));
-  },
+  lz4: (encoded, bytes) => Promise.resolve(decodeSizedLz4(encoded, bytes)),
 };
+
+/** What crc32c adds. */
+export const CHECKSUM_BYTES = 4;
+
+/** Cuts off a checksum that is right. That of zarrita does not look at it. */
+export function decodeChecksum(encoded: Uint8Array, isAtStart: boolean): Uint8Array {
+  const length = encoded.length - CHECKSUM_BYTES;
+  const begin = isAtStart ? CHECKSUM_BYTES : 0;
+  const content = encoded.subarray(begin, begin + Math.max(length, 0));
+  const isRight =
+    length >= 0 && viewOf(encoded).getUint32(isAtStart ? 0 : length, true) === crc32c(content);
+  if (!isRight) throw new DamagedChunkError('its checksum is wrong');
+  return content;
+}
+
+type Inflate = (
+  encoded: InputType,
+  options: ZlibOptions,
+  callback: (error: Error | null, result: unknown) => void,
+) => void;
+
+/** Decodes with zlib; nothing may follow but the zeros with which gzip files may be filled up. */
+async function inflateAll(
+  decode: Inflate,
+  encoded: Uint8Array,
+  bytes: number,
+): Promise<Uint8Array> {
+  const options = { maxOutputLength: bytes, info: true };
+  const { buffer, engine } = (await promisify(decode)(encoded, options)) as {
+    buffer: Uint8Array;
+    engine: { bytesWritten: number };
+  };
+  const rest = encoded.subarray(engine.bytesWritten);
+  if (rest.length > 0 && (decode === inflate || rest.some((byte) => byte !== 0))) {
+    throw new DamagedChunkError(`${rest.length} bytes follow its end`);
+  }
+  return buffer;
+}
+
+/** As numcodecs has it, a block after its size. */
+function decodeSizedLz4(encoded: Uint8Array, bytes: number): Uint8Array {
+  if (encoded.length < 4) throw new DamagedChunkError('it is not complete');
+  const size = viewOf(encoded).getUint32(0, true);
+  checkAnnounced(size, bytes);
+  const decoded = new Uint8Array(size);
+  if (decodeLz4(encoded.subarray(4), decoded)) return decoded;
+  throw new DamagedChunkError('its LZ4 data is damaged');
+}
 
 const CRC32C_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let remainder = byte;
@@ -66,36 +100,41 @@ export function crc32c(bytes: Uint8Array): number {
   return (sum ^ 0xffffffff) >>> 0;
 }
 
-/** Gives zarrita the codecs of CHECKED_CODECS under names of their own, and the check of sizes. */
+/** The configuration of CHECKED_CODEC. */
+export interface CheckedCodec {
+  /** What users call the codec. */
+  name: string;
+  readonly decode: (encoded: Uint8Array, decodeZstd: Decode) => Uint8Array | Promise<Uint8Array>;
+}
+
+/** Gives zarrita a codec that is what its configuration says, and the check of sizes. */
 export function registerCheckedCodecs(registry: typeof Zarrita.registry): void {
   if (registry.has(SIZE_CHECK)) return;
   const register = (
     name: string,
-    decodeChunk: (encoded: Uint8Array, bytes: number) => Promise<Uint8Array>,
-    addedBytes = 0,
+    decode: (encoded: Uint8Array, configuration: unknown) => Promise<Uint8Array>,
   ): void => {
-    const fromConfig = (configuration: unknown) => {
-      const { bytes } = configuration as { bytes: number };
-      return {
-        kind: 'bytes_to_bytes' as const,
-        decode: (encoded: Uint8Array) => decodeChunk(encoded, bytes),
-        encode: () => Promise.reject(new Error(`${name} does not encode`)),
-        computeEncodedSize: (size: number) => size + addedBytes,
-      };
-    };
+    const fromConfig = (configuration: unknown) => ({
+      kind: 'bytes_to_bytes' as const,
+      decode: (encoded: Uint8Array) => decode(encoded, configuration),
+      encode: () => Promise.reject(new Error(`${name} does not encode`)),
+    });
     registry.set(name, () => Promise.resolve({ kind: 'bytes_to_bytes', fromConfig }));
   };
-  const decoderOf = (name: string): Decode => {
-    return async (encoded) => (await codecOf(registry, name, { level: 1 })).decode(encoded);
+  const decodeZstd: Decode = async (encoded) => {
+    return (await codecOf(registry, 'zstd', { level: 1 })).decode(encoded);
   };
-  for (const [name, decode] of Object.entries(CHECKED_CODECS)) {
-    register(
-      `${CHECKED}${name}`,
-      async (encoded, bytes) => decode(encoded, bytes, decoderOf(name), decoderOf('zstd')),
-      name === 'crc32c' ? 4 : 0,
-    );
-  }
-  register(SIZE_CHECK, (decoded, bytes) => {
+  register(CHECKED_CODEC, async (encoded, configuration) => {
+    const { name, decode } = configuration as CheckedCodec;
+    try {
+      return await decode(encoded, decodeZstd);
+    } catch (cause) {
+      if (cause instanceof DamagedChunkError) throw cause;
+      throw new DamagedChunkError(`the codec ${name} cannot decode it`, { cause });
+    }
+  });
+  register(SIZE_CHECK, (decoded, configuration) => {
+    const { bytes } = configuration as { bytes: number };
     if (decoded.length === bytes) return Promise.resolve(decoded);
     throw new DamagedChunkError(`it holds ${decoded.length} bytes of elements and not ${bytes}`);
   });

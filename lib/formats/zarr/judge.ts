@@ -2,7 +2,6 @@
 import type * as Zarrita from 'zarrita' with { 'resolution-mode': 'import' };
 
 import { CommandError } from '../../errors';
-import { decodeBytes } from '../npy';
 
 export type Json = Record<string, unknown>;
 
@@ -36,9 +35,8 @@ export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Any value in a few characters. */
-function shortly(value: unknown): string {
-  const text = JSON.stringify(value) as string | undefined;
+/** Any text in a few characters. */
+function shortly(text: string | undefined): string {
   if (text === undefined) return 'nothing';
   return text.length > 60 ? `${text.slice(0, 60)}...` : text;
 }
@@ -51,10 +49,28 @@ export class Judge {
   ) {}
 
   refuse(expected: string, value: unknown, advice = ''): CommandError {
+    return this.refuseText(expected, JSON.stringify(value), advice);
+  }
+
+  /** The same of a value that is known by its text. */
+  refuseText(expected: string, text: string | undefined, advice = ''): CommandError {
     return new CommandError(
       `Expected ${expected} in ${this.name} of ${this.location} but received ` +
-        `${shortly(value)}${advice}.`,
+        `${shortly(text)}${advice}.`,
     );
+  }
+
+  /** Of format 3: no members but those that are known, and those that say that they may be ignored. */
+  members(object: Json, known: readonly string[], place: string): void {
+    for (const [name, value] of Object.entries(object)) {
+      if (known.includes(name)) continue;
+      if (isObject(value) && value['must_understand'] === false) continue;
+      throw this.refuse(
+        `only known members of ${place}`,
+        name,
+        ", which is not marked with 'must_understand: false'",
+      );
+    }
   }
 
   numbers(value: unknown, least: number, what: string): number[] {
@@ -101,15 +117,6 @@ export class Judge {
     return type;
   }
 
-  fill(value: unknown, type: string): number | bigint {
-    // Other writers leave the fill value out where no chunk is missing.
-    if (value === null || value === undefined) return isLong(type) ? 0n : 0;
-    if (type === 'bool' && typeof value === 'boolean') return value ? 1 : 0;
-    const fill = type.startsWith('float') ? floatOf(value, type) : integerOf(value, type);
-    if (fill === undefined) throw this.refuse(`a fill value of type ${type}`, value);
-    return fill;
-  }
-
   separator(value: unknown, standard: '.' | '/'): '.' | '/' {
     if (value === undefined) return standard;
     if (value !== '.' && value !== '/') throw this.refuse("'.' or '/' between indices", value);
@@ -127,64 +134,29 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, axis) => product * axis, 1);
 }
 
-function isLong(type: string): boolean {
-  return type === 'int64' || type === 'uint64';
+/** What format 3 calls an extension: a name, or an object with a name and a configuration. */
+export interface Extension {
+  name: string;
+  configuration: Json;
+  /** Whether an array cannot be read by a program that does not know it. */
+  mustUnderstand: boolean;
 }
 
-function integerOf(value: unknown, type: string): number | bigint | undefined {
-  if (!Number.isSafeInteger(value)) return undefined;
-  const integer = BigInt(value as number);
-  const bits = type === 'bool' ? 1 : Number(/[0-9]+$/.exec(type)?.[0]);
-  const isSigned = type.startsWith('int');
-  const isWithin = isSigned
-    ? BigInt.asIntN(bits, integer) === integer
-    : BigInt.asUintN(bits, integer) === integer;
-  if (!isWithin) return undefined;
-  return isLong(type) ? integer : (value as number);
-}
+export type Codec = Extension;
 
-function floatOf(value: unknown, type: string): number | undefined {
-  const digits = Number(type.slice('float'.length)) / 4;
-  const hexadecimal = new RegExp(`^0x[0-9a-fA-F]{${digits}}$`);
-  if (typeof value === 'string' && hexadecimal.test(value)) {
-    if (type === 'float16') return Number(value);
-    const view = new DataView(new ArrayBuffer(8));
-    view.setBigUint64(0, BigInt(value) << BigInt(64 - 4 * digits));
-    return type === 'float32' ? view.getFloat32(0) : view.getFloat64(0);
-  }
-  const isNamed = value === 'NaN' || value === 'Infinity' || value === '-Infinity';
-  if (!isNamed && typeof value !== 'number') return undefined;
-  const float = Number(value);
-  return type === 'float16' ? bitsOfHalf(float) : float;
-}
-
-/** The bits of a half float; undefined for a number that is none. */
-function bitsOfHalf(float: number): number | undefined {
-  const halves = decodeBytes(
-    new Uint8Array(Uint16Array.from({ length: 2 ** 16 }, (_, i) => i).buffer),
-    { code: 'f2', isBigEndian: false },
-  ) as Float32Array;
-  const bits = Number.isNaN(float)
-    ? 0x7e00
-    : halves.findIndex((half) => Object.is(half, Math.fround(float)));
-  return bits < 0 ? undefined : bits;
-}
-
-/** What format 3 gives as a name, or as an object with a name and a configuration. */
-export function extension(
-  value: unknown,
-  what: string,
-  judge: Judge,
-): { name: string; configuration: Json } {
-  if (typeof value === 'string') return { name: value, configuration: {} };
+export function extension(value: unknown, what: string, judge: Judge): Extension {
+  if (typeof value === 'string') return { name: value, configuration: {}, mustUnderstand: true };
   if (isObject(value) && typeof value['name'] === 'string') {
-    const { name, configuration = {} } = value;
-    if (isObject(configuration)) return { name, configuration };
+    const { name, configuration = {}, must_understand: mustUnderstand = true } = value;
+    if (isObject(configuration) && typeof mustUnderstand === 'boolean') {
+      judge.members(value, ['name', 'configuration', 'must_understand'], `'${name}'`);
+      return { name, configuration, mustUnderstand };
+    }
   }
   throw judge.refuse(what, value);
 }
 
-export function codecsOf(value: unknown, judge: Judge): CodecMetadata[] {
+export function codecsOf(value: unknown, judge: Judge): Codec[] {
   if (!Array.isArray(value)) throw judge.refuse('a list of codecs', value);
   return value.map((codec: unknown) => extension(codec, 'a codec', judge));
 }

@@ -1,16 +1,24 @@
 /** The document of an array, of either format, judged and in the words of format 3. */
 import { CommandError } from '../../errors';
+import { type FillValue, readFill } from './fill';
+import { sourceOf } from './json-source';
 import {
+  type Codec,
   type CodecMetadata,
   type Json,
   type RawType,
   Judge,
   TYPES,
-  codecsOf,
   extension,
   isObject,
 } from './judge';
-import { chunkPipeline, shardPipeline } from './pipelines';
+import {
+  BYTE_CODECS,
+  type Sharding,
+  chunkPipeline,
+  shardingOf,
+  understoodCodecs,
+} from './pipelines';
 import type { ZarrStore } from './stores';
 
 /** What an array says about itself. */
@@ -32,10 +40,12 @@ export interface ZarrMetadata extends ZarrDescription {
   code: string;
   itemBytes: number;
   /** Of the type `raw`. */
-  fill: number | bigint;
+  fill: FillValue;
   keyEncoding: { name: 'default' | 'v2'; separator: '.' | '/' };
-  /** The codecs with their checks; see registerCheckedCodecs(). */
+  /** The codecs of a chunk with their checks; see registerCheckedCodecs(). */
   pipeline: CodecMetadata[];
+  /** Of a sharded array. */
+  sharding?: Sharding;
   /** The file's name and content. */
   document: { name: string; bytes: Uint8Array };
 }
@@ -63,10 +73,20 @@ function groupError(location: string): CommandError {
   );
 }
 
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+}
+
+/** The fill value of an array, with its text: a number may have more digits than can be parsed. */
+function fillOf(json: Json, bytes: Uint8Array, type: string, judge: Judge): FillValue {
+  const value = json['fill_value'];
+  return readFill({ value, source: sourceOf(textOf(bytes), 'fill_value') }, type, judge);
+}
+
 export function parseJson(bytes: Uint8Array, name: string, location: string): Json {
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'));
+    value = JSON.parse(textOf(bytes));
   } catch (cause) {
     throw new CommandError(
       `Expected a JSON document in ${name} of ${location} but received one that is damaged.`,
@@ -77,22 +97,52 @@ export function parseJson(bytes: Uint8Array, name: string, location: string): Js
   return value;
 }
 
+/** The members of an array's document of format 3. */
+const MEMBERS = [
+  'zarr_format',
+  'node_type',
+  'shape',
+  'data_type',
+  'chunk_grid',
+  'chunk_key_encoding',
+  'fill_value',
+  'codecs',
+  'attributes',
+  'storage_transformers',
+  'dimension_names',
+];
+
+/** None is known, and only those may be there that can be ignored. */
+function checkTransformers(transformers: unknown, judge: Judge): void {
+  if (!Array.isArray(transformers))
+    throw judge.refuse('a list of storage transformers', transformers);
+  for (const value of transformers as unknown[]) {
+    const { mustUnderstand } = extension(value, 'a storage transformer', judge);
+    if (mustUnderstand) throw judge.refuse('no storage transformers', value);
+  }
+}
+
 function parseV3(document: ZarrMetadata['document'], location: string): ZarrMetadata {
   const json = parseJson(document.bytes, document.name, location);
   const judge = new Judge(document.name, location);
   if (json['zarr_format'] !== 3) throw judge.refuse("'zarr_format' 3", json['zarr_format']);
   if (json['node_type'] === 'group') throw groupError(location);
   if (json['node_type'] !== 'array') throw judge.refuse("'node_type' array", json['node_type']);
-  const type = judge.type(json['data_type']);
-  const name = json['data_type'] as string;
+  judge.members(json, MEMBERS, 'the array');
+  const dataType = json['data_type'];
+  const { name, configuration } = extension(
+    dataType,
+    'booleans, integers or floats of at most 64 bits',
+    judge,
+  );
+  const type = judge.type(name, dataType);
+  judge.members(configuration, [], `the type ${name}`);
   const shape = judge.shape(json['shape']);
   judge.size(shape, type.itemBytes);
   const grid = extension(json['chunk_grid'], 'a regular grid of chunks', judge);
   if (grid.name !== 'regular') throw judge.refuse('a regular grid of chunks', json['chunk_grid']);
-  const transformers = json['storage_transformers'];
-  if (transformers !== undefined && !(Array.isArray(transformers) && transformers.length === 0)) {
-    throw judge.refuse('no storage transformers', transformers);
-  }
+  judge.members(grid.configuration, ['chunk_shape'], 'the grid of chunks');
+  checkTransformers(json['storage_transformers'] ?? [], judge);
   const keys = extension(
     json['chunk_key_encoding'],
     'an encoding of the names of the chunks',
@@ -101,16 +151,19 @@ function parseV3(document: ZarrMetadata['document'], location: string): ZarrMeta
   if (keys.name !== 'default' && keys.name !== 'v2') {
     throw judge.refuse("'default' or 'v2' as encoding of the names of the chunks", keys.name);
   }
+  judge.members(keys.configuration, ['separator'], 'the encoding of the names of the chunks');
   const separator = judge.separator(
     keys.configuration['separator'],
     keys.name === 'default' ? '/' : '.',
   );
   const gridShape = grid.configuration['chunk_shape'];
-  const codecs = codecsOf(json['codecs'], judge);
+  const codecs = understoodCodecs(json['codecs'], judge);
   const isSharded = codecs[0]?.name === 'sharding_indexed';
   const chunkShape = isSharded
     ? judge.numbers(gridShape, 1, 'a shape of the shards, whole numbers above 0,')
     : judge.chunkShape(gridShape, shape, type.itemBytes);
+  const layout = { shape, chunkShape, itemBytes: type.itemBytes };
+  const sharding = isSharded ? shardingOf(codecs, layout, judge) : undefined;
   return {
     ...type,
     type: name,
@@ -119,11 +172,10 @@ function parseV3(document: ZarrMetadata['document'], location: string): ZarrMeta
     codecs: codecs.map((codec) => codec.name),
     zarrFormat: 3,
     attributes: judge.attributes(json['attributes']),
-    fill: judge.fill(json['fill_value'], name),
+    fill: fillOf(json, document.bytes, name, judge),
     keyEncoding: { name: keys.name, separator },
-    pipeline: isSharded
-      ? shardPipeline(codecs, { shape, chunkShape, itemBytes: type.itemBytes }, judge)
-      : chunkPipeline(codecs, { chunkShape, itemBytes: type.itemBytes }, judge),
+    pipeline: sharding?.pipeline ?? chunkPipeline(codecs, layout, judge),
+    ...(sharding && { sharding }),
     document,
   };
 }
@@ -150,16 +202,13 @@ function parseV2(
   const filters = json['filters'] ?? [];
   if (!Array.isArray(filters)) throw judge.refuse('a list of filters', filters);
   const { compressor } = json;
-  const coders = [...(filters as unknown[]), ...(compressor == null ? [] : [compressor])].map(
-    (coder) => {
-      if (!isObject(coder) || typeof coder['id'] !== 'string') throw judge.refuse('a codec', coder);
-      const { id, ...configuration } = coder;
-      return { name: id, configuration };
-    },
-  );
+  const coders = [
+    ...(filters as unknown[]).map((filter) => coderOf(filter, 'filter', judge)),
+    ...(compressor == null ? [] : [coderOf(compressor, 'compressor', judge)]),
+  ];
   const codecs = [
-    ...(json['order'] === 'F' ? [{ name: 'transpose', configuration: { order: 'F' } }] : []),
-    { name: 'bytes', configuration: { endian: order === '>' ? 'big' : 'little' } },
+    ...(json['order'] === 'F' ? [codecOf('transpose', { order: 'F' })] : []),
+    codecOf('bytes', { endian: order === '>' ? 'big' : 'little' }),
     ...coders,
   ];
   return {
@@ -170,9 +219,25 @@ function parseV2(
     codecs: coders.map((coder) => coder.name),
     zarrFormat: 2,
     attributes: attributes === undefined ? {} : parseJson(attributes, '.zattrs', location),
-    fill: judge.fill(json['fill_value'], name ?? ''),
+    fill: fillOf(json, document.bytes, name ?? '', judge),
     keyEncoding: { name: 'v2', separator: judge.separator(json['dimension_separator'], '.') },
     pipeline: chunkPipeline(codecs, { chunkShape, itemBytes: type.itemBytes }, judge),
     document,
   };
+}
+
+function codecOf(name: string, configuration: Json): Codec {
+  return { name, configuration, mustUnderstand: true };
+}
+
+/** A filter or compressor of format 2. */
+function coderOf(value: unknown, kind: 'filter' | 'compressor', judge: Judge): Codec {
+  if (!isObject(value) || typeof value['id'] !== 'string') throw judge.refuse('a codec', value);
+  const { id, ...configuration } = value;
+  if (BYTE_CODECS.includes(id)) return codecOf(id, configuration);
+  throw judge.refuse(
+    `a ${kind} among ${BYTE_CODECS.join(', ')}`,
+    id,
+    '; store the array without it',
+  );
 }

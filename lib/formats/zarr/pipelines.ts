@@ -1,65 +1,152 @@
 /** The codecs of a chunk put together, for either format. */
-import { CHECKED_CODECS } from './codecs';
-import { CHECKED, SIZE_CHECK } from './damage';
-import { type CodecMetadata, Judge, MAX_CHUNK_BYTES, codecsOf, sizeOf } from './judge';
+import { CHECKSUM_BYTES, COMPRESSORS, type CheckedCodec, decodeChecksum } from './codecs';
+import { CHECKED_CODEC, SIZE_CHECK } from './damage';
+import { FILTERS } from './filters';
+import { type Codec, type CodecMetadata, Judge, MAX_CHUNK_BYTES, codecsOf, sizeOf } from './judge';
 
-/** The codecs of a chunk, put together from those that are known, with their checks. */
+const CHECKSUM = 'crc32c';
+
+/** The codecs of bytes that are known, filters among them, by name. */
+export const BYTE_CODECS = [...Object.keys(COMPRESSORS), CHECKSUM, ...Object.keys(FILTERS)].sort();
+
+/** The members that the configuration of a codec may have. */
+const CONFIGURATIONS: Record<string, readonly string[]> = {
+  bitround: ['keepbits'],
+  blosc: ['cname', 'clevel', 'shuffle', 'typesize', 'blocksize'],
+  bytes: ['endian'],
+  crc32c: ['location'],
+  delta: ['dtype', 'astype'],
+  fixedscaleoffset: ['offset', 'scale', 'dtype', 'astype'],
+  gzip: ['level'],
+  lz4: ['acceleration'],
+  packbits: [],
+  sharding_indexed: ['chunk_shape', 'codecs', 'index_codecs', 'index_location'],
+  shuffle: ['elementsize'],
+  transpose: ['order'],
+  zlib: ['level'],
+  zstd: ['level', 'checksum'],
+};
+
+/** A codec's name without that of the package that has brought it to format 3. */
+function nameOf({ name }: Codec): string {
+  return name.replace(/^numcodecs\./, '');
+}
+
+/**
+ * Refuses what is said of codecs of format 3 and is not known, except codecs that may be ignored, which
+ * are left out. (Of format 2, whatever else is said of a codec has no meaning.)
+ */
+export function understoodCodecs(value: unknown, judge: Judge): Codec[] {
+  return codecsOf(value, judge).filter((codec) => {
+    const name = nameOf(codec);
+    const members = Object.hasOwn(CONFIGURATIONS, name) ? CONFIGURATIONS[name] : undefined;
+    if (members === undefined) return codec.mustUnderstand;
+    judge.members(codec.configuration, members, `the codec ${name}`);
+    return true;
+  });
+}
+
+/**
+ * The codecs of a chunk, put together from those that are known, with their checks. Filters stand on
+ * either side of `bytes`: in format 3 they are filters of elements, in format 2 of bytes.
+ */
 export function chunkPipeline(
-  codecs: readonly CodecMetadata[],
+  codecs: readonly Codec[],
   { chunkShape, itemBytes }: { chunkShape: readonly number[]; itemBytes: number },
   judge: Judge,
-  known: readonly string[] = [...Object.keys(CHECKED_CODECS), 'shuffle'],
+  known: readonly string[] = BYTE_CODECS,
 ): CodecMetadata[] {
   const pipeline: CodecMetadata[] = [];
-  const names = codecs.map((codec) => codec.name);
-  const bytes = sizeOf(chunkShape) * itemBytes;
+  const filters: Codec[] = [];
+  let bytes = sizeOf(chunkShape) * itemBytes;
   let hasBytes = false;
-  let hasTranspose = false;
-  for (const { name: fullName, configuration } of codecs) {
-    const name = fullName.replace(/^numcodecs\./, '');
-    if (name === 'transpose' && !hasBytes && !hasTranspose) {
-      const order = orderOf(configuration['order'], chunkShape.length, judge);
+  const add = (codec: Codec, isBigEndian?: boolean): void => {
+    const { configuration, encodedBytes } = checkedCodec(codec, bytes, judge, isBigEndian);
+    pipeline.push({ name: CHECKED_CODEC, configuration: { ...configuration } });
+    bytes = encodedBytes;
+  };
+  for (const codec of codecs) {
+    const name = nameOf(codec);
+    if (name === 'transpose' && pipeline.length === 0 && filters.length === 0) {
+      const order = orderOf(codec.configuration['order'], chunkShape.length, judge);
       pipeline.push({ name, configuration: { order } });
-      hasTranspose = true;
     } else if (name === 'bytes' && !hasBytes) {
-      pipeline.push(...bytesCodecs(configuration['endian'], itemBytes, bytes, judge));
+      const endian = endianOf(codec.configuration['endian'], itemBytes, judge);
+      pipeline.push(
+        { name, configuration: { endian } },
+        { name: SIZE_CHECK, configuration: { bytes } },
+      );
+      // The library puts bytes in order last, when the filters have been undone.
+      for (const filter of filters) add(filter, endian === 'big');
       hasBytes = true;
     } else if (hasBytes && known.includes(name)) {
-      pipeline.push(
-        name === 'shuffle'
-          ? shuffleCodec(configuration['elementsize'], itemBytes, judge)
-          : { name: `${CHECKED}${name}`, configuration: { bytes } },
-      );
+      add(codec);
+    } else if (!hasBytes && known.includes(name) && Object.hasOwn(FILTERS, name)) {
+      filters.push(codec);
     } else {
-      throw judge.refuse(`the codecs transpose, bytes and then ${known.join(', ')}`, names);
+      throw judge.refuse(
+        `the codecs transpose, bytes and then ${known.join(', ')}`,
+        codecs.map((one) => one.name),
+        `; store the array without '${codec.name}', or in this order`,
+      );
     }
   }
-  if (!hasBytes) throw judge.refuse("the codec 'bytes'", names);
+  if (!hasBytes) {
+    throw judge.refuse(
+      "the codec 'bytes'",
+      codecs.map((codec) => codec.name),
+    );
+  }
   return pipeline;
 }
 
-function bytesCodecs(
-  endian: unknown,
-  itemBytes: number,
+/**
+ * A codec of bytes with its checks, and how many bytes it makes of so many: at most, of a codec that
+ * compresses.
+ */
+function checkedCodec(
+  codec: Codec,
   bytes: number,
   judge: Judge,
-): CodecMetadata[] {
-  const isGiven = endian === 'little' || endian === 'big';
-  if (!isGiven && (itemBytes > 1 || endian != null)) {
-    throw judge.refuse("'little' or 'big' as order of the bytes", endian);
+  isBigEndian?: boolean,
+): { configuration: CheckedCodec; encodedBytes: number } {
+  const name = nameOf(codec);
+  const filter = FILTERS[name]?.(codec.configuration, {
+    judge,
+    ...(isBigEndian !== undefined && { isBigEndian }),
+  });
+  if (filter !== undefined) {
+    const { decode } = filter;
+    return { configuration: { name, decode }, encodedBytes: filter.encodedBytes(bytes) };
   }
-  return [
-    { name: 'bytes', configuration: { endian: isGiven ? endian : 'little' } },
-    { name: SIZE_CHECK, configuration: { bytes } },
-  ];
+  if (name === CHECKSUM) {
+    const isAtStart = isAtStartOf(codec.configuration['location'] ?? 'end', 'checksum', judge);
+    const decode = (encoded: Uint8Array) => decodeChecksum(encoded, isAtStart);
+    return { configuration: { name, decode }, encodedBytes: bytes + CHECKSUM_BYTES };
+  }
+  const decompress = COMPRESSORS[name];
+  if (decompress === undefined) throw new RangeError(`Expected a codec but received '${name}'.`);
+  return {
+    configuration: { name, decode: (encoded, zstd) => decompress(encoded, bytes, zstd) },
+    encodedBytes: longestEncoding(bytes),
+  };
 }
 
-/** zarrita takes the size of an element for that of the filter. */
-function shuffleCodec(elementBytes: unknown, itemBytes: number, judge: Judge): CodecMetadata {
-  if ((elementBytes ?? 4) !== itemBytes) {
-    throw judge.refuse(`a shuffle filter for elements of ${itemBytes} bytes`, elementBytes ?? 4);
-  }
-  return { name: 'numcodecs.shuffle', configuration: { elementsize: itemBytes } };
+/** What no compressor exceeds, of bytes that do not become smaller. */
+function longestEncoding(bytes: number): number {
+  return bytes + Math.ceil(bytes / 64) + 1024;
+}
+
+/** Whether something stands at the start of what it belongs to, and not at the end. */
+function isAtStartOf(location: unknown, what: string, judge: Judge): boolean {
+  if (location === 'start' || location === 'end') return location === 'start';
+  throw judge.refuse(`'start' or 'end' as place of the ${what}`, location);
+}
+
+function endianOf(endian: unknown, itemBytes: number, judge: Judge): 'little' | 'big' {
+  if (endian === 'little' || endian === 'big') return endian;
+  if (itemBytes === 1 && endian == null) return 'little';
+  throw judge.refuse("'little' or 'big' as order of the bytes", endian);
 }
 
 /** Axes in the order in which the file has them, from the slowest to the fastest. */
@@ -74,12 +161,26 @@ function orderOf(value: unknown, nAxes: number, judge: Judge): number[] {
   return order;
 }
 
-/** The codec of an array several chunks of which share a file, a shard, that ends with an index. */
-export function shardPipeline(
-  codecs: readonly CodecMetadata[],
+/** How several chunks share a file, a shard, and how they are encoded in it. */
+export interface Sharding {
+  /** Of a chunk, of which there are several in a shard. */
+  chunkShape: number[];
+  pipeline: CodecMetadata[];
+  index: {
+    /** How many chunks a shard has along each axis, and two numbers for each. */
+    shape: number[];
+    isAtStart: boolean;
+    bytes: number;
+    pipeline: CodecMetadata[];
+  };
+}
+
+/** Reads the codec of an array whose chunks share files. */
+export function shardingOf(
+  codecs: readonly Codec[],
   layout: { shape: readonly number[]; chunkShape: readonly number[]; itemBytes: number },
   judge: Judge,
-): CodecMetadata[] {
+): Sharding {
   const { configuration = {} } = codecs[0] ?? {};
   if (codecs.length > 1) {
     throw judge.refuse(
@@ -87,8 +188,11 @@ export function shardPipeline(
       codecs.map((codec) => codec.name),
     );
   }
-  const location = configuration['index_location'] ?? 'end';
-  if (location !== 'end') throw judge.refuse('the index at the end of each shard', location);
+  const isAtStart = isAtStartOf(
+    configuration['index_location'] ?? 'end',
+    'index of each shard',
+    judge,
+  );
   const { shape, chunkShape: shardShape, itemBytes } = layout;
   const chunkShape = judge.chunkShape(configuration['chunk_shape'], shape, itemBytes);
   const counts = shardShape.map((length, axis) => length / (chunkShape[axis] ?? 0));
@@ -96,24 +200,21 @@ export function shardPipeline(
     throw judge.refuse('shards of whole chunks', shardShape);
   }
   const indexShape = [...counts, 2];
-  if (sizeOf(indexShape) * 8 > MAX_CHUNK_BYTES) {
-    throw judge.refuse('shards of fewer chunks', shardShape);
-  }
-  const index = codecsOf(configuration['index_codecs'], judge);
-  return [
-    {
-      name: 'sharding_indexed',
-      configuration: {
-        chunk_shape: chunkShape,
-        codecs: chunkPipeline(
-          codecsOf(configuration['codecs'], judge),
-          { chunkShape, itemBytes },
-          judge,
-        ),
-        index_codecs: chunkPipeline(index, { chunkShape: indexShape, itemBytes: 8 }, judge, [
-          'crc32c',
-        ]),
-      },
+  const indexBytes = sizeOf(indexShape) * 8;
+  if (indexBytes > MAX_CHUNK_BYTES) throw judge.refuse('shards of fewer chunks', shardShape);
+  const inner = understoodCodecs(configuration['codecs'], judge);
+  const pipeline = chunkPipeline(inner, { chunkShape, itemBytes }, judge);
+  const indexCodecs = understoodCodecs(configuration['index_codecs'], judge);
+  const indexElements = { chunkShape: indexShape, itemBytes: 8 };
+  const checksums = indexCodecs.filter((codec) => nameOf(codec) === CHECKSUM).length;
+  return {
+    chunkShape,
+    pipeline,
+    index: {
+      shape: indexShape,
+      isAtStart,
+      bytes: indexBytes + checksums * CHECKSUM_BYTES,
+      pipeline: chunkPipeline(indexCodecs, indexElements, judge, [CHECKSUM]),
     },
-  ];
+  };
 }

@@ -181,7 +181,7 @@ export async function openZarrSink(folder: string, temporaries: string): Promise
     others.length === 0 &&
     keyEncoding.name === 'default' &&
     keyEncoding.separator === '/' &&
-    metadata.fill === 0;
+    metadata.fill.get() === 0;
   if (!isOurs) throw new DamagedRunError(folder);
   const encode = async (content: Uint8Array): Promise<Uint8Array> => {
     if (compressor === undefined) return content;

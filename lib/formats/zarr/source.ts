@@ -13,16 +13,16 @@ import {
   type RasterSource,
   type Region,
 } from '../raster-source';
-import { CHECKED, DamagedChunkError } from './damage';
+import { DamagedChunkError } from './damage';
 import { sizeOf, type RawType } from './judge';
 import { loadZarrita, type RawArray, type RawChunk } from './library';
 import { type ZarrDescription, type ZarrMetadata, readMetadata } from './metadata';
+import { remarkOnChunks, sampleKeys } from './presence';
 import {
   type ChunkPart,
   type Strided,
   type Triple,
   checkRegion,
-  chunkKey,
   copyPart,
   forEachAtOnce,
   indexOf,
@@ -31,9 +31,9 @@ import {
   rowMajor,
   toTriple,
 } from './regions';
+import { INNER_KEYS, ShardReader } from './shards';
 import { MissingChunkError, type ZarrStore, openStore } from './stores';
 
-const SAMPLES = 64;
 /** Of chunks that are kept, since the next steps are in them too. */
 const MOST_KEPT_BYTES = 2 ** 26;
 
@@ -47,22 +47,26 @@ export async function openZarrSource(location: string): Promise<RasterSource> {
   const zarrita = await loadZarrita();
   const store = await openStore(location);
   const metadata = await readMetadata(store);
-  const array: RawArray = new zarrita.Array<RawType, AsyncReadable>(store, '/', {
+  const { sharding } = metadata;
+  const chunks = sharding ? new ShardReader(store, metadata, sharding, zarrita) : store;
+  const keys = sharding ? INNER_KEYS : metadata.keyEncoding;
+  const chunkShape = sharding?.chunkShape ?? metadata.chunkShape;
+  const array: RawArray = new zarrita.Array<RawType, AsyncReadable>(chunks, '/', {
     zarr_format: 3,
     node_type: 'array',
     shape: metadata.shape,
     data_type: metadata.raw,
-    chunk_grid: { name: 'regular', configuration: { chunk_shape: metadata.chunkShape } },
-    chunk_key_encoding: {
-      name: metadata.keyEncoding.name,
-      configuration: { separator: metadata.keyEncoding.separator },
-    },
+    chunk_grid: { name: 'regular', configuration: { chunk_shape: chunkShape } },
+    chunk_key_encoding: { name: keys.name, configuration: { separator: keys.separator } },
     codecs: metadata.pipeline,
-    fill_value: metadata.fill,
+    // Missing chunks are filled here.
+    fill_value: 0,
     attributes: {},
   });
   const identifyNow = async () => identify(store, await readMetadata(store));
-  return new ZarrSource(array, metadata, location, await identify(store, metadata), identifyNow);
+  const remark = await remarkOnChunks(store, metadata);
+  const identity = await identify(store, metadata);
+  return new ZarrSource(array, metadata, location, identity, identifyNow, remark);
 }
 
 /** See ZarrDescription. */
@@ -72,20 +76,10 @@ export async function describeZarr(location: string): Promise<ZarrDescription> {
   return { shape, type, chunkShape, codecs, zarrFormat, attributes };
 }
 
-/** The names of some chunks' files, evenly spread, those of the first and the last among them. */
-function sampleKeys({ shape, chunkShape, keyEncoding }: ZarrMetadata): string[] {
-  const counts = shape.map((length, axis) => Math.ceil(length / (chunkShape[axis] ?? 1)));
-  const total = sizeOf(counts);
-  const nSamples = Math.min(SAMPLES, total);
-  return Array.from({ length: nSamples }, (_, sample) => {
-    let rest = nSamples === 1 ? 0 : Math.floor(((total - 1) / (nSamples - 1)) * sample);
-    const indices = counts.toReversed().map((count) => {
-      const index = rest % count;
-      rest = Math.floor(rest / count);
-      return index;
-    });
-    return chunkKey(indices.reverse(), keyEncoding);
-  });
+/** What a user should know of an array's chunks, in one sentence; undefined when it is nothing. */
+export async function remarkOnZarr(location: string): Promise<string | undefined> {
+  const store = await openStore(location);
+  return remarkOnChunks(store, await readMetadata(store));
 }
 
 async function identify(store: ZarrStore, metadata: ZarrMetadata): Promise<InputIdentity> {
@@ -120,6 +114,7 @@ class ZarrSource implements RasterSource {
     location: string,
     readonly identity: InputIdentity,
     readonly identify: () => Promise<InputIdentity>,
+    readonly remark: string | undefined,
   ) {
     const { shape, type, code, itemBytes } = metadata;
     const [first = 0, second] = shape;
@@ -182,7 +177,7 @@ class ZarrSource implements RasterSource {
     const { itemBytes, fill, raw } = this.#metadata;
     const partShape = toTriple(ranges.map(lengthOf), 1);
     if (chunk === undefined) {
-      const filling = elementsOf(raw, fill);
+      const filling = elementsOf(raw, fill.get());
       const data = movableView(filling.buffer, 0, 1, itemBytes);
       copyPart({ data, begin: 0, strides: [0, 0, 0] }, to, partShape);
       return;
@@ -243,9 +238,6 @@ function damageOf(error: unknown): string {
   if (error instanceof DamagedChunkError) return error.message;
   if (error instanceof Error) {
     if (error.cause instanceof DamagedChunkError) return error.cause.message;
-    if ('codec' in error && typeof error.codec === 'string') {
-      return `the codec ${error.codec.replace(CHECKED, '')} cannot decode it`;
-    }
   }
   return 'it cannot be decoded';
 }

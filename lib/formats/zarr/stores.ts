@@ -89,6 +89,12 @@ export class FolderStore implements ZarrStore {
     return `${modified}`;
   }
 
+  /** Whether the folder has any file whose name is right. */
+  async hasFile(isRight: (name: string) => boolean): Promise<boolean> {
+    for await (const { key } of filesIn(this.place)) if (isRight(key)) return true;
+    return false;
+  }
+
   async metadata(name: string): Promise<Uint8Array | undefined> {
     return this.#read(join(this.place, name), (size) => {
       if (size <= MAX_METADATA_BYTES) return { offset: 0, length: size };
