@@ -10,7 +10,7 @@ import { readProvenance, type Provenance } from '../batch/provenance';
 import { UnfinishedRun } from '../batch/unfinished-run';
 import { UsageError } from '../errors';
 import { openNpyLayout } from '../formats/npy-file';
-import { describeZarr, isAddress } from '../formats/zarr';
+import { describeZarr, isAddress, remarkOnZarr } from '../formats/zarr';
 import { giveNotesOnFile } from './give-notes';
 import { counted, formatBytes, formatShape } from './numbers';
 import type { CommandContext } from './streams';
@@ -70,6 +70,10 @@ export function addInfoCommand(program: Command, context: CommandContext): void 
           ? `${JSON.stringify(description, undefined, 2)}\n`
           : inWords(description),
       );
+      if (description.format === 'Zarr') {
+        const remark = await remarkOnZarr(path);
+        if (remark !== undefined) context.stderr.write(`${remark}\n`);
+      }
     });
 }
 

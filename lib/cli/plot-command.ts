@@ -83,6 +83,9 @@ async function plot(path: string, flags: PlotFlags, context: CommandContext): Pr
   try {
     const main = sources.output ?? sources.input;
     if (main === undefined) throw new Error('nothing is open');
+    for (const source of [sources.input, sources.output]) {
+      if (source?.remark !== undefined) context.stderr.write(`${source.remark}\n`);
+    }
     const recording = await loadRecording({
       ...sources,
       tau: provenance?.job.settings.tau,

@@ -79,6 +79,7 @@ export async function prepare(
   }
   const source = await openSource(input, settings.dt, description.path);
   try {
+    if (source.remark !== undefined) stderr.write(`${source.remark}\n`);
     if (like !== undefined) {
       const changes = describeChanges(like, source.identity, description.path);
       if (changes !== '') {
