@@ -3,9 +3,9 @@
  * format 3.
  *
  * The formats are described at https://zarr-specs.readthedocs.io: a document that describes the
- * array, and a file for each chunk of it; a chunk without a file holds the fill value. What decodes
- * and encodes the chunks is zarrita. It trusts what it reads, so the document is judged here before
- * it gets it, and each codec is given what it needs to notice a damaged chunk.
+ * array, and a file for each chunk of it; a chunk without a file holds the fill value. What puts the
+ * elements of chunks together, and encodes them, is zarrita. It trusts what it reads, so the document
+ * is validated here before it gets it, and the bytes of chunks are decoded here, with checks.
  */
 export { MAX_CHUNK_BYTES } from './zarr/judge';
 export { type ZarrDescription } from './zarr/metadata';

@@ -51,7 +51,7 @@ export async function decodeBlosc(
 ): Promise<Uint8Array> {
   const header = readHeader(encoded, bytes);
   const { flags, itemBytes, blockBytes } = header;
-  if ((flags & STORED) !== 0) return encoded.slice(HEADER_BYTES);
+  if ((flags & STORED) !== 0) return encoded.subarray(HEADER_BYTES);
   const decodeStream = streamDecoderOf(flags >> 5, decodeZstd);
   const target = new Uint8Array(header.bytes);
   const isShuffled = (flags & SHUFFLED) !== 0 && itemBytes > 1;

@@ -135,7 +135,10 @@ export function registerCheckedCodecs(registry: typeof Zarrita.registry): void {
   });
   register(SIZE_CHECK, (decoded, configuration) => {
     const { bytes } = configuration as { bytes: number };
-    if (decoded.length === bytes) return Promise.resolve(decoded);
+    if (decoded.length === bytes) {
+      // The library takes slice() for a copy, which it is not of one of Node's buffers.
+      return Promise.resolve(new Uint8Array(decoded.buffer, decoded.byteOffset, bytes));
+    }
     throw new DamagedChunkError(`it holds ${decoded.length} bytes of elements and not ${bytes}`);
   });
 }

@@ -149,7 +149,7 @@ function elementsOf(bytes: Uint8Array, { code, itemBytes, isBigEndian }: Element
       `its ${bytes.length} bytes are no whole elements of ${itemBytes} bytes`,
     );
   }
-  return decodeBytes(bytes.slice(), { code, isBigEndian });
+  return decodeBytes(new Uint8Array(bytes), { code, isBigEndian });
 }
 
 /** Zeros of a type; half floats are held in float32. */
