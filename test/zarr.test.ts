@@ -671,6 +671,14 @@ describe('zarr', () => {
       await assert.rejects(make([2 ** 20, 2 ** 20, 2 ** 20]), isCommandError(/^Expected a shape/));
       const huge: Triple = [1, 2 ** 20, 2 ** 10];
       await assert.rejects(make(huge, huge), isCommandError(/^Expected chunks of less than 2 GiB/));
+      for (const compression of ['zstd', 'blosc'] as const) {
+        const large: Triple = [1, 2 ** 20, 65];
+        const layout = { shape: large, dtype: 'float64' } as const;
+        await assert.rejects(
+          createZarr(path, layout, { ...options, chunkShape: large, compression }),
+          isCommandError(/^Expected compressed chunks of at most 512 MiB/),
+        );
+      }
       await assert.rejects(make([1, -1, 1]), RangeError);
       await assert.rejects(make([1, 1.5, 1]), RangeError);
       await assert.rejects(make([1, 1, 1], [1, 0, 1]), RangeError);

@@ -1,7 +1,7 @@
 /** Turns what the user wants into a job. */
 import { CommandError, UsageError } from '../errors';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
-import { MAX_CHUNK_BYTES } from '../formats/zarr';
+import { largestChunk } from '../formats/zarr';
 import {
   encodeInfinity,
   type InputSpecification,
@@ -72,7 +72,7 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
   const nSteps = Math.min(timesteps, blocks.stepsPerBlock + (blocks.history ?? 0));
   const chunkShape =
     output.format === 'zarr' ? planChunkShape(shape, blocks, channelsAtOnce) : undefined;
-  if (chunkShape !== undefined) requireSmallChunks(chunkShape, settings);
+  if (chunkShape !== undefined) requireSmallChunks(chunkShape, settings, output);
   return {
     class: 'ExpSynJob',
     version: 1,
@@ -94,11 +94,16 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
   };
 }
 
-function requireSmallChunks(chunkShape: readonly number[], { dtype }: SynapseSettings): void {
+function requireSmallChunks(
+  chunkShape: readonly number[],
+  { dtype }: SynapseSettings,
+  { compression = 'none' }: OutputSpecification,
+): void {
+  const largest = largestChunk(compression);
   const bytes = chunkShape.reduce((product, axis) => product * axis, dtype === 'float64' ? 8 : 4);
-  if (bytes <= MAX_CHUNK_BYTES) return;
+  if (bytes <= largest.bytes) return;
   throw new UsageError(
-    `Expected chunks of less than 2 GiB for the Zarr array of --out but received shape ` +
+    `Expected ${largest.inWords} for the Zarr array of --out but received shape ` +
       `(${chunkShape.join(', ')}); give a smaller --steps, or the name of a .npy file.`,
   );
 }

@@ -7,8 +7,13 @@
  * elements of chunks together, and encodes them, is zarrita. It trusts what it reads, so the document
  * is validated here before it gets it, and the bytes of chunks are decoded here, with checks.
  */
-export { MAX_CHUNK_BYTES } from './zarr/judge';
 export { type ZarrDescription } from './zarr/metadata';
-export { createZarr, openZarrSink, type ZarrOptions, updateZarrAttributes } from './zarr/sink';
+export {
+  createZarr,
+  largestChunk,
+  openZarrSink,
+  type ZarrOptions,
+  updateZarrAttributes,
+} from './zarr/sink';
 export { describeZarr, openZarrSource, remarkOnZarr } from './zarr/source';
 export { isAddress } from './zarr/stores';

@@ -42,6 +42,22 @@ export interface ZarrOptions {
   attributes: Record<string, unknown>;
 }
 
+/**
+ * The library's compressors have 2 GiB, in which a chunk must find room three times, and write to the
+ * wrong place where it does not.
+ */
+const MAX_COMPRESSED_CHUNK_BYTES = 2 ** 29;
+
+/** How large a chunk may be, in bytes and in words. */
+export function largestChunk(compression: ZarrOptions['compression']): {
+  bytes: number;
+  inWords: string;
+} {
+  return compression === 'none'
+    ? { bytes: MAX_CHUNK_BYTES, inWords: 'chunks of less than 2 GiB' }
+    : { bytes: MAX_COMPRESSED_CHUNK_BYTES, inWords: 'compressed chunks of at most 512 MiB' };
+}
+
 const BLOSC = { cname: 'lz4', clevel: 5, blocksize: 0 };
 
 function codecsFor(compression: ZarrOptions['compression'], itemBytes: number): CodecMetadata[] {
@@ -74,7 +90,7 @@ export async function createZarr(
   const chunks = shape.map((length, axis) => {
     return Math.min(Math.max(length, 1), chunkShape[axis] ?? 1);
   });
-  checkSizes(folder, shape, chunks, itemBytes);
+  checkSizes(folder, shape, chunks, itemBytes, compression);
   await makeEmptyFolder(folder);
   const set = async (key: AbsolutePath, value: Uint8Array): Promise<void> => {
     await writeCompleteFile(join(folder, key), [value]);
@@ -99,6 +115,7 @@ function checkSizes(
   shape: readonly number[],
   chunkShape: readonly number[],
   itemBytes: number,
+  compression: ZarrOptions['compression'],
 ): void {
   const isCount = (length: number): boolean => Number.isSafeInteger(length) && length >= 0;
   const areChunks = chunkShape.every((length) => isCount(length) && length > 0);
@@ -113,9 +130,10 @@ function checkSizes(
       `Expected a shape that can be for ${folder} but received (${shape.join(', ')}).`,
     );
   }
-  if (sizeOf(chunkShape) * itemBytes > MAX_CHUNK_BYTES) {
+  const largest = largestChunk(compression);
+  if (sizeOf(chunkShape) * itemBytes > largest.bytes) {
     throw new CommandError(
-      `Expected chunks of less than 2 GiB for ${folder} but received shape ` +
+      `Expected ${largest.inWords} for ${folder} but received shape ` +
         `(${chunkShape.join(', ')}); make them smaller.`,
     );
   }
