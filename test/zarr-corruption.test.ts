@@ -360,7 +360,7 @@ describe('corrupt chunks of Zarr arrays', () => {
         [
           packbits,
           'bool',
-          [Buffer.alloc(0), Buffer.alloc(8), Buffer.from([9, 0, 0, 0, 0, 0, 0, 0])],
+          [Buffer.alloc(0), Buffer.alloc(8), Buffer.from([14, 0, 0, 0, 0, 0, 0, 0, 0])],
         ],
         [shuffle, 'int32', [Buffer.alloc(199), Buffer.alloc(192), Buffer.alloc(0)]],
       ] as const) {
@@ -421,6 +421,43 @@ describe('corrupt chunks of Zarr arrays', () => {
         assert.ok(!decodeLz4(Uint8Array.from(lz4), new Uint8Array(wrong)));
         assert.ok(!decodeSnappy(Uint8Array.from(snappy), new Uint8Array(wrong)));
         assert.ok(!decodeBloscLz(Uint8Array.from(blosclz), new Uint8Array(wrong)));
+      }
+    });
+
+    it('refuse blocks of LZ4 that end otherwise than the format allows', () => {
+      const literals = (count: number): number[] => [count << 4, ...Array<number>(count).fill(7)];
+      // A match of 4 bytes, one byte back.
+      const match = [1, 0];
+      for (const [block, size, isRight] of [
+        [[...literals(8), ...match, ...literals(8)], 20, true],
+        [[...literals(1), ...match, ...literals(7)], 12, false],
+        [[...literals(1), ...match, ...literals(8)], 13, true],
+        [[...literals(20 - 5), 1, 0, 0], 19, false],
+        [[0x18, 7, ...match, ...literals(5)], 18, true],
+        [[0x19, 7, ...match, ...literals(4)], 18, false],
+        [[...literals(8), ...match], 12, false],
+        [literals(8), 8, true],
+        [[0], 1, false],
+        [[], 1, false],
+      ] as const) {
+        const target = new Uint8Array(size);
+        assert.equal(decodeLz4(Uint8Array.from(block), target), isRight, block.join(' '));
+        if (isRight) assert.ok(target.every((byte) => byte === 7));
+      }
+    });
+
+    it('refuse streams of Snappy that announce another size', () => {
+      const content = [0x0c, ...Buffer.from('abcd')];
+      const target = new Uint8Array(4);
+      assert.ok(decodeSnappy(Uint8Array.from([4, ...content]), target));
+      assert.ok(decodeSnappy(Uint8Array.from([0x84, 0x80, 0, ...content]), target));
+      for (const size of [[3], [5], [0x84, 0x01], [0x84, 0x80, 0x80, 0x80, 0x10], []]) {
+        assert.ok(!decodeSnappy(Uint8Array.from([...size, ...content]), target), size.join());
+      }
+      assert.ok(!decodeSnappy(Uint8Array.from([4, ...content.slice(0, 4)]), target));
+      // Literals, and back references, whose length or distance is cut off.
+      for (const tag of [[0xf0], [0xf4, 3], [0x3a, 4], [0x01], [0x3b, 4, 0, 0]]) {
+        assert.ok(!decodeSnappy(Uint8Array.from([4, ...tag]), target));
       }
     });
   });
