@@ -17,6 +17,7 @@ import { FILTERS } from '../lib/formats/zarr/filters';
 import { Judge } from '../lib/formats/zarr/judge';
 import { loadZarrita } from '../lib/formats/zarr/library';
 import { decodeLz4 } from '../lib/formats/zarr/lz4';
+import { unshuffle, unshuffleBits } from '../lib/formats/zarr/shuffles';
 import { decodeSnappy } from '../lib/formats/zarr/snappy';
 import { expsyn } from './command-line';
 import { checkElements, editMembers, readZarr, refuses, zarrPython } from './zarr-python';
@@ -435,6 +436,8 @@ describe('corrupt chunks of Zarr arrays', () => {
         [[...literals(20 - 5), 1, 0, 0], 19, false],
         [[0x18, 7, ...match, ...literals(5)], 18, true],
         [[0x19, 7, ...match, ...literals(4)], 18, false],
+        [[0x1f, 7, ...match, 0, ...literals(5)], 25, true],
+        [[0x1f, 7, ...match, 0, ...literals(4)], 24, false],
         [[...literals(8), ...match], 12, false],
         [literals(8), 8, true],
         [[0], 1, false],
@@ -443,6 +446,37 @@ describe('corrupt chunks of Zarr arrays', () => {
         const target = new Uint8Array(size);
         assert.equal(decodeLz4(Uint8Array.from(block), target), isRight, block.join(' '));
         if (isRight) assert.ok(target.every((byte) => byte === 7));
+      }
+    });
+
+    it('put bytes and bits together that were gathered, and leave the rest where it is', () => {
+      for (const itemBytes of [1, 2, 3, 4, 5, 8, 12]) {
+        for (const length of [0, 1, 7, 24, 64 * itemBytes, 64 * itemBytes + itemBytes - 1, 97]) {
+          const items = Math.floor(length / itemBytes);
+          const data = Uint8Array.from({ length }, (_, i) => (i * 89 + (i >> 3)) & 255);
+          const gathered = data.slice();
+          const bits = data.slice();
+          for (let i = 0; i < items; i++) {
+            for (let byte = 0; byte < itemBytes; byte++) {
+              gathered[byte * items + i] = data[i * itemBytes + byte] ?? 0;
+            }
+          }
+          if (items % 8 === 0) bits.fill(0, 0, items * itemBytes);
+          for (let bit = 0; items % 8 === 0 && bit < 8 * items * itemBytes; bit++) {
+            const [item, within] = [Math.floor(bit / (8 * itemBytes)), bit % (8 * itemBytes)];
+            const to = within * items + item;
+            const value = ((data[bit >> 3] ?? 0) >> (bit & 7)) & 1;
+            bits[to >> 3] = (bits[to >> 3] ?? 0) | (value << (to & 7));
+          }
+          for (const offset of [0, 1]) {
+            const target = new Uint8Array(length + 1).subarray(offset, offset + length);
+            unshuffle(gathered, target, itemBytes);
+            assert.deepEqual(target, data, `${itemBytes} ${length}`);
+            target.fill(0);
+            unshuffleBits(bits, target, itemBytes);
+            assert.deepEqual(target, data, `bits, ${itemBytes} ${length}`);
+          }
+        }
       }
     });
 
