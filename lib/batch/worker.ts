@@ -2,6 +2,7 @@
 import type { Job as QueuedJob, Worker } from 'bullmq';
 
 import { CommandError } from '../errors';
+import type { AddressOptions } from '../formats/http/reader';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
 import { IdleSources } from './open-source';
 import { connect, loadQueuePackages, QUEUE, sayFarewell, type ShardJob } from './redis';
@@ -24,6 +25,8 @@ export interface WorkerOptions {
   threads: number;
   /** A job whose worker has given no sign for so many milliseconds is given to another one. */
   takeover: number;
+  /** How inputs are read that are addresses. */
+  address: AddressOptions;
   /** Told what happens, in words. */
   onEvent: (text: string) => void;
 }
@@ -34,7 +37,7 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
   const { redis: connection, stopRetrying } = await connect(address);
   const { Worker, DelayedError, UnrecoverableError } = await loadQueuePackages();
   const computing = new Set<Promise<string>>();
-  const sources = new IdleSources();
+  const sources = new IdleSources({ ...options.address, signal, onWait: onEvent });
   const process = async (job: QueuedJob<ShardJob>, token?: string): Promise<string> => {
     const result = compute(job.data, sources, options);
     computing.add(result);
@@ -42,9 +45,12 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
       const outcome = await result;
       if (!signal.aborted) return outcome;
     } catch (error) {
-      onEvent(`shard ${job.data.shard} of ${job.data.folder}: ${messageOf(error)}`);
-      if (error instanceof RefusedError) throw new UnrecoverableError(error.message);
-      throw error;
+      // What was interrupted is left to others.
+      if (!signal.aborted) {
+        onEvent(`shard ${job.data.shard} of ${job.data.folder}: ${messageOf(error)}`);
+        if (error instanceof RefusedError) throw new UnrecoverableError(error.message);
+        throw error;
+      }
     } finally {
       computing.delete(result);
     }
@@ -107,8 +113,12 @@ async function compute(
   try {
     requireSameInput(source, run);
     const isComplete = await computeRegion(run, shard, source, submission, options);
+    if (!isComplete) {
+      // It was interrupted too, and reads no more.
+      await source.close();
+      return 'interrupted';
+    }
     await sources.giveBack(run.job, source);
-    if (!isComplete) return 'interrupted';
   } catch (error) {
     await source.close();
     // Of a run that is no more, files are missing.

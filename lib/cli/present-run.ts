@@ -73,7 +73,7 @@ export async function present(
 async function draw(
   path: string,
   request: RunRequest,
-  { source, inputPath, job, stimuli }: Prepared,
+  { source, inputPath, job, stimuli }: Omit<Prepared, 'waiting'>,
   out: string,
 ): Promise<string> {
   const output = await (job.output.format === 'zarr' ? openZarrSource(out) : openNpySource(out));

@@ -4,12 +4,14 @@ import { readFile } from 'node:fs/promises';
 import type { OutputSpecification, SynapseSettings } from '../batch/job';
 import type { InputDescription } from '../batch/open-source';
 import { CommandError, fileError, UsageError } from '../errors';
+import type { AddressOptions } from '../formats/http/reader';
 import { readNpyFile } from '../formats/npy';
 import { requireFile } from '../formats/npy-file';
+import { readAddressFlags, type AddressFlags } from './address-options';
 import { parseTime, parseTimes } from './times';
 
 /** The flags as commander gives them. */
-export interface RunFlags {
+export interface RunFlags extends AddressFlags {
   tau?: string;
   dt?: string;
   out?: string;
@@ -35,6 +37,7 @@ export interface RunFlags {
   like?: string;
   progress?: ProgressMode;
   queue?: string;
+  forbiddenIsMissing?: boolean;
 }
 
 export type ProgressMode = 'auto' | 'bar' | 'json' | 'none';
@@ -63,10 +66,13 @@ export interface RunRequest {
   like: string | undefined;
   progress: ProgressMode;
   queue: string | undefined;
+  /** How the input is read, where it is an address. */
+  address: AddressOptions;
+  isForbiddenMissing: boolean;
 }
 
 /** How the input is to be read, where it is a list of events. */
-export type GivenEvents = Omit<InputDescription, 'path'>;
+export type GivenEvents = Omit<InputDescription, 'path' | 'isForbiddenMissing'>;
 
 export type GivenSettings = { [Key in keyof SynapseSettings]?: SynapseSettings[Key] | undefined };
 
@@ -135,6 +141,8 @@ export async function readFlags(
     like: flags.like,
     progress: flags.progress ?? 'auto',
     queue: flags.queue,
+    address: readAddressFlags(flags),
+    isForbiddenMissing: flags.forbiddenIsMissing === true,
   };
 }
 

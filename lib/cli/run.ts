@@ -130,14 +130,27 @@ async function runToEnd(
   try {
     const outcome = await computeRun(request, prepared, run, lost, context);
     lost.throwIfAborted();
-    const { identity, identify } = prepared.source;
-    if (!isSameInput(identity, await identify())) throw new ChangedInputError(prepared.inputPath);
+    await requireSameInput(prepared, context);
     const fingerprint = await run.fingerprint();
     await run.publish(out, makeProvenance(run.job, context.args, fingerprint));
     return outcome;
   } catch (error) {
     throw await withAdvice(error, request, run);
   }
+}
+
+/** Refuses to publish what was computed from an input that has changed meanwhile. */
+async function requireSameInput(
+  { source, inputPath }: Prepared,
+  context: CommandContext,
+): Promise<void> {
+  await context.interruptibly(async (signal) => {
+    signal.addEventListener('abort', () => source.interrupt?.(), { once: true });
+    const found = await source.identify().catch((error: unknown) => {
+      throw signal.aborted ? whyStopped(signal) : error;
+    });
+    if (!isSameInput(source.identity, found)) throw new ChangedInputError(inputPath);
+  });
 }
 
 async function computeRun(
@@ -195,13 +208,15 @@ async function computeOnQueue(
 /** Computes in this process. */
 async function compute(
   request: RunRequest,
-  { source, job }: Prepared,
+  { source, job, waiting }: Prepared,
   run: UnfinishedRun | undefined,
   sink: CurrentsSink,
   lost: AbortSignal,
   context: CommandContext,
 ): Promise<Outcome> {
   const display = makeDisplay(request, job, context);
+  const { say } = waiting;
+  waiting.say = (text) => display.say(text);
   const begin = performance.now();
   let samples = 0;
   try {
@@ -220,6 +235,7 @@ async function compute(
     });
   } finally {
     display.stop();
+    waiting.say = say;
   }
   return { seconds: (performance.now() - begin) / 1000, samples };
 }

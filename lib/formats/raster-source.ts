@@ -65,8 +65,8 @@ export interface RasterSource {
    * @throws CommandError that names the file and the place when they cannot be had.
    */
   read(region: Region, memory?: Uint8Array): Promise<TypedArray>;
-  /** Of a source that may wait for ever for somebody else: lets reads fail. */
-  readonly interrupt?: () => void;
+  /** Of a source that waits for somebody else: lets reads fail, now and later. */
+  interrupt?(): void;
   close(): Promise<void>;
 }
 
