@@ -183,7 +183,9 @@ export class UnfinishedRun {
 
   async #describe(): Promise<void> {
     const description: Description = { attempt: this.#attempt, job: this.job };
-    await writeCompleteFile(join(this.folder, 'job.json'), [seal(description)], 'require');
+    await writeCompleteFile(join(this.folder, 'job.json'), [seal(description)], {
+      folders: 'require',
+    });
   }
 
   journal(shard: number): Journal {
@@ -230,13 +232,15 @@ export class UnfinishedRun {
   async publish(out: string, provenance: Provenance): Promise<void> {
     try {
       if (this.job.output.format === 'npy') {
-        await writeCompleteFile(provenancePathOf(out), [encodeProvenance(provenance)]);
+        await writeCompleteFile(provenancePathOf(out), [encodeProvenance(provenance)], {
+          temporaries: this.workFolder,
+        });
         await rename(this.#data, out);
       } else {
         if (!(await hasAllChunks(this.#data))) {
           throw new DamagedRunError(`the output of a run, ${this.#data},`);
         }
-        await updateZarrAttributes(this.#data, { expsyn: provenance });
+        await updateZarrAttributes(this.#data, { expsyn: provenance }, this.workFolder);
         // A folder that is not empty cannot be replaced by renaming.
         if (await isThere(out)) await rename(out, join(this.workFolder, 'replaced'));
         await rename(this.#data, out);

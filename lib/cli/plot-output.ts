@@ -84,8 +84,13 @@ export async function loadRecording(request: PictureRequest): Promise<Recording>
  *
  * @throws CommandError when it cannot be drawn or written.
  */
-export async function drawToFile(path: string, recording: Recording): Promise<void> {
+export async function drawToFile(
+  path: string,
+  recording: Recording,
+  temporaries?: string,
+): Promise<void> {
   const svg = await drawFigure(recording);
   const isPng = extname(path).toLowerCase() === '.png';
-  await writeCompleteFile(path, [isPng ? await rasterise(svg) : Buffer.from(svg)]);
+  const bytes = isPng ? await rasterise(svg) : Buffer.from(svg);
+  await writeCompleteFile(path, [bytes], temporaries === undefined ? {} : { temporaries });
 }

@@ -7,7 +7,7 @@ import { formatOf, openSource, specifyInput, type InputDescription } from '../ba
 import { prepareJob } from '../batch/prepare-job';
 import { provenancePathOf, readProvenance, requireOwnPlace } from '../batch/provenance';
 import { CommandError, hasCode, InterruptedError, UsageError } from '../errors';
-import { folderAbove, isThere, temporaryPathOf } from '../formats/complete-file';
+import { folderAbove, isThere, removeLeftovers, temporaryPathOf } from '../formats/complete-file';
 import type { AddressOptions } from '../formats/http/reader';
 import { readNpyFile, writeNpyFile } from '../formats/npy';
 import { isSameInput, type InputIdentity, type RasterSource } from '../formats/raster-source';
@@ -235,7 +235,8 @@ async function writeExample(request: RunRequest) {
     formatShape(found.shape) === formatShape(shape) &&
     found.data instanceof Uint8Array &&
     Buffer.compare(found.data, data) === 0;
-  if (!isSame) await writeNpyFile(EXAMPLE_PATH, { data, shape });
+  if (isSame) await removeLeftovers(EXAMPLE_PATH);
+  else await writeNpyFile(EXAMPLE_PATH, { data, shape });
   return { tau, stimuli };
 }
 
