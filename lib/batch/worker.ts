@@ -35,7 +35,7 @@ export interface WorkerOptions {
 export async function work(address: string, options: WorkerOptions): Promise<void> {
   const { signal, concurrency, takeover, onEvent } = options;
   const { redis: connection, stopRetrying } = await connect(address);
-  const { Worker, DelayedError, UnrecoverableError } = await loadQueuePackages();
+  const { Worker, WaitingError, UnrecoverableError } = await loadQueuePackages();
   const computing = new Set<Promise<string>>();
   const sources = new IdleSources({ ...options.address, signal, onWait: onEvent });
   const process = async (job: QueuedJob<ShardJob>, token?: string): Promise<string> => {
@@ -54,9 +54,10 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
     } finally {
       computing.delete(result);
     }
-    // At once, and for others: this one takes no more.
-    await job.moveToDelayed(Date.now(), token);
-    throw new DelayedError();
+    // At once, and for others: this one takes no more. No moment is named, which others would compare
+    // with clocks of their own.
+    await job.moveToWait(token);
+    throw new WaitingError();
   };
   const worker: Worker<ShardJob> = new Worker<ShardJob>(QUEUE, process, {
     connection,
