@@ -454,6 +454,8 @@ describe('a process that is killed', function () {
     await writeCompleteFile('isyn.svg', [Buffer.from('whole')]);
     for (const file of [mine, elsewhere, unnamed]) assert.ok(!existsSync(file));
     for (const file of others) assert.ok(existsSync(file));
+    const long = 'x'.repeat(236);
+    assert.match(temporaryPathOf(long), /^\.x{236}\.[0-9a-f]{12}\.part$/, 'a name has room for it');
     // Of what nobody else can be writing.
     await writeFile(unnamed, 'half');
     await removeLeftovers(resolve('isyn.svg'), 'nobody');

@@ -86,12 +86,16 @@ export async function folderAbove(path: string): Promise<string> {
   return folder;
 }
 
-/** Where a file grows until it is complete: another path each time. */
+/** The longest name that common file systems allow. */
+const MOST_NAME_BYTES = 255;
+
+/** Where a file grows until it is complete: another path each time. It says whose it is, if it can. */
 export function temporaryPathOf(target: string, folder = dirname(target)): string {
-  const random = randomBytes(6).toString('hex');
+  const name = `.${basename(target)}.${randomBytes(6).toString('hex')}`;
   const own = ownIdentity();
-  const owner = own === undefined ? '' : `-${encodeIdentity(own)}`;
-  return join(folder, `.${basename(target)}.${random}${owner}.part`);
+  const owned = own === undefined ? `${name}.part` : `${name}-${encodeIdentity(own)}.part`;
+  const hasRoom = Buffer.byteLength(owned) <= MOST_NAME_BYTES;
+  return join(folder, hasRoom ? owned : `${name}.part`);
 }
 
 /** A process, in characters that any file's name may have. */
