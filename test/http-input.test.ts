@@ -72,7 +72,7 @@ describe('an input behind an address', function () {
 
   /** Trouble that passes, and how it is told. */
   const TROUBLES: [name: string, fail: (response: ServerResponse) => void, told: RegExp][] = [
-    ...[408, 429, 500, 502, 503, 504].map((status): (typeof TROUBLES)[number] => [
+    ...[408, 425, 429, 500, 502, 503, 504, 520].map((status): (typeof TROUBLES)[number] => [
       `status ${status}`,
       (response) => response.writeHead(status).end('in trouble'),
       new RegExp(`the server answers with status ${status}`),
@@ -196,6 +196,7 @@ describe('an input behind an address', function () {
       [403, /status 403; S3 answers so .* --forbidden-is-missing/],
       [400, /status 400; check the address/],
       [410, /status 410; check the address/],
+      [501, /status 501; check the address/],
       [204, /status 204; check the address/],
       [206, /status 206; check the address/],
     ] as const) {

@@ -25,8 +25,10 @@ export class RequestFailure extends Error {
   }
 }
 
-/** Request Timeout, Too Many Requests, and what servers and gateways answer in trouble. */
-const TRANSIENT_STATUSES = [408, 429, 500, 502, 503, 504];
+/** Request Timeout, Too Early and Too Many Requests. */
+const TRANSIENT_STATUSES = [408, 425, 429];
+/** Of those that tell of trouble in a server: Not Implemented, an unknown version, a login is needed. */
+const LASTING_STATUSES = [501, 505, 511];
 
 const LATER = 'try again later, or give more --http-tries';
 const OTHER_ADDRESS = 'check the address';
@@ -41,7 +43,8 @@ export function statusFailure({ status, headers }: Response): RequestFailure {
 }
 
 export function isTransient(status: number): boolean {
-  return TRANSIENT_STATUSES.includes(status);
+  if (status < 500) return TRANSIENT_STATUSES.includes(status);
+  return !LASTING_STATUSES.includes(status);
 }
 
 function adviceOn(status: number): string {
