@@ -1,6 +1,6 @@
 /** Zarr arrays behind addresses whose servers are in trouble, slow, or not what they seem. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
@@ -508,6 +508,15 @@ describe('an input behind an address', function () {
       );
       await assert.rejects(source.read(WHOLE), isCommandError(/it was interrupted/));
     }
+  });
+
+  it('leaves nothing at a signal when it is closed, or cannot be opened', async () => {
+    const { signal } = new AbortController();
+    const source = await openZarrSource(server.address, { ...QUICK, signal });
+    assert.equal(getEventListeners(signal, 'abort').length, 1);
+    await source.close();
+    await assert.rejects(openZarrSource(`${server.origin}/none.zarr`, { ...QUICK, signal }));
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
   });
 
   describe('of a run', () => {

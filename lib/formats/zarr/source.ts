@@ -49,8 +49,17 @@ export async function openZarrSource(
   location: string,
   options?: AddressOptions,
 ): Promise<RasterSource> {
-  const zarrita = await loadZarrita();
   const store = await openStore(location, options);
+  try {
+    return await openIn(store);
+  } catch (error) {
+    store.close?.();
+    throw error;
+  }
+}
+
+async function openIn(store: ZarrStore): Promise<RasterSource> {
+  const zarrita = await loadZarrita();
   const metadata = await readMetadata(store);
   const array: RawArray = new zarrita.Array<RawType, AsyncReadable>(store, '/', {
     zarr_format: 3,
