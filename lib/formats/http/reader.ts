@@ -195,7 +195,7 @@ export class HttpReader {
 }
 
 function describe(failure: RequestFailure, { name }: FileRequest, attempts: number): CommandError {
-  const tries = attempts === 1 ? '' : ` in each of ${attempts} tries`;
+  const tries = failure.isTransient && attempts > 1 ? ` (try ${attempts} of ${attempts})` : '';
   return new CommandError(
     `Could not read ${name}: ${failure.message}${tries}; ${failure.advice}.`,
     {
