@@ -1,15 +1,7 @@
 /** Runs that are interrupted go on to the same bytes. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import {
-  open,
-  readdir,
-  readFile,
-  stat,
-  truncate,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
+import { open, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
