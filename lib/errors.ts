@@ -23,6 +23,11 @@ export class DamagedRunError extends CommandError {
   }
 }
 
+/** A run that another process has taken over: nothing of it is this one's any more. */
+export class TakenOverError extends CommandError {
+  override readonly name = 'TakenOverError';
+}
+
 /** An input was changed while a run read it: the output would be of neither the one nor the other. */
 export class ChangedInputError extends CommandError {
   override readonly name = 'ChangedInputError';

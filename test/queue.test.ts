@@ -13,6 +13,7 @@ import { seal } from '../lib/batch/sealed';
 import { writeNpyFile } from '../lib/formats/npy';
 import { Command, expsyn, succeed } from './command-line';
 import { unfinishedFile } from './folders';
+import { arrayFiles, ZarrServer, type Manner } from './http-server';
 import { spikes } from './oracle';
 
 function isRunning({ child }: Command): boolean {
@@ -347,6 +348,47 @@ describe('a run on a queue', function () {
     assert.equal((await run.ended).code, 0, run.err);
     await checkSame('q.zarr', 'local.zarr');
   });
+
+  it('lets a worker end at once while its input stalls, and reads on when it is there again', async () => {
+    const server = new ZarrServer();
+    await server.start();
+    try {
+      const shape = [4000, 4] as const;
+      const data = spikes(shape[0] * shape[1], 0.1, 5);
+      for (const [key, bytes] of arrayFiles(data, shape, 1000)) server.files.set(key, bytes);
+      server.files.delete('c/1/0');
+      data.fill(0, 1000 * shape[1], 2000 * shape[1]);
+      await writeNpyFile('raster.npy', { data, shape });
+      await succeed('raster.npy', ...FLAGS, '--out', 'local.zarr');
+      const forbid: Manner = (_, response, { bytes }) => {
+        if (bytes === undefined) response.writeHead(403).end();
+        return bytes === undefined;
+      };
+      let isStalling = false;
+      server.manner = (request, response, file) => {
+        const isRead = file.key === 'c/3/0' && request.method === 'GET';
+        isStalling ||= isRead;
+        return isRead || forbid(request, response, file);
+      };
+      await startWorkers(1);
+      const args = ['run', server.address, '--forbidden-is-missing', ...FLAGS, '--out', 'q.zarr'];
+      const run = new Command([...args, '--queue', address], { cwd: work });
+      await until(() => isStalling);
+      const [first] = workers;
+      first?.child.kill('SIGTERM');
+      assert.equal((await first?.ended)?.code, 0, first?.err);
+      server.manner = forbid;
+      await startWorkers(1);
+      assert.equal((await run.ended).code, 0, run.err);
+      await checkSame('q.zarr', 'local.zarr');
+    } finally {
+      server.stop();
+    }
+  });
+
+  async function until(isTrue: () => boolean): Promise<void> {
+    while (!isTrue()) await sleep(5);
+  }
 
   it('says so when there is no Redis, or the address is none', async () => {
     const unused = await freePort();

@@ -1,18 +1,7 @@
 /** Runs that are interrupted go on to the same bytes. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import {
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  stat,
-  truncate,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { open, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -24,12 +13,6 @@ import { writeNpyFile } from '../lib/formats/npy';
 import { Command, expsyn, succeed } from './command-line';
 import { contentOf, emptyFolders, unfinishedFile } from './folders';
 import { spikes } from './oracle';
-
-interface Holder {
-  pid: number;
-  host: string;
-  token: string;
-}
 
 describe('a run that is interrupted', function () {
   const work = emptyFolders();
@@ -279,41 +262,6 @@ describe('a run that is interrupted', function () {
     assert.ok(!existsSync('isyn.zarr'));
   });
 
-  it('lets no two processes write one output', async () => {
-    await writeRaster();
-    await mkdir('.isyn.npy.part');
-    const lock = '.isyn.npy.part/lock';
-    await writeFile(lock, JSON.stringify({ pid: process.ppid, host: hostname() }));
-    const refused = await expsyn('raster.npy', ...FLAGS, '--out', 'isyn.npy');
-    assert.equal(refused.code, 1);
-    assert.match(
-      refused.err,
-      /^Expected no other process to be writing isyn\.npy but process \d+ on/,
-    );
-    await writeFile(lock, JSON.stringify({ pid: 2 ** 22 + 1, host: hostname() }));
-    await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');
-    // Of a process of this number before the container was started again.
-    await mkdir('.isyn.npy.part');
-    await writeFile(lock, JSON.stringify({ pid: process.pid, host: hostname(), token: 'other' }));
-    await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');
-    // One that is being written, or was when its process was killed.
-    await mkdir('.isyn.npy.part');
-    await writeFile(lock, '');
-    const waiting = expsyn('raster.npy', ...FLAGS, '--out', 'isyn.npy');
-    await sleep(500);
-    await writeFile(lock, JSON.stringify({ pid: process.ppid, host: hostname() }));
-    assert.match((await waiting).err, /but process \d+ on/);
-    await writeFile(lock, '');
-    await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');
-    await mkdir('.isyn.npy.part');
-    await writeFile(lock, JSON.stringify({ pid: 1, host: 'elsewhere' }));
-    const other = await expsyn('raster.npy', ...FLAGS, '--out', 'isyn.npy');
-    assert.match(other.err, /process 1 on elsewhere is/);
-    const longAgo = new Date(Date.now() - 120_000);
-    await utimes(lock, longAgo, longAgo);
-    await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy');
-  });
-
   it('lets many processes try at once, of which each writes it or is told to wait', async () => {
     await writeNpyFile('s.npy', { data: spikes(400, 0.1, 5), shape: [50, 8] });
     await succeed('s.npy', '--no-plot', '--out', 'expected.npy');
@@ -327,16 +275,6 @@ describe('a run that is interrupted', function () {
       assert.ok((await readFile('six.npy')).equals(await readFile('expected.npy')));
       assert.ok(!existsSync('.six.npy.part'), 'nothing is left');
     }
-  });
-
-  it('removes no lock of a process that has not begun its run yet', async () => {
-    const lock = await lockFolder('.isyn.npy.part', 'isyn.npy');
-    const theirs = JSON.stringify({ pid: process.ppid, host: hostname(), token: 'theirs' });
-    await writeFile('.isyn.npy.part/lock', theirs);
-    assert.ok(!(await lock.isHeld()));
-    await UnfinishedRun.sweep(resolve('isyn.npy'));
-    await lock.release();
-    assert.equal(await readFile('.isyn.npy.part/lock', 'utf8'), theirs);
   });
 
   it('removes nothing of a run that was begun in its place', async () => {
@@ -353,32 +291,5 @@ describe('a run that is interrupted', function () {
     await left.remove();
     await lock.release();
     assert.deepEqual((await readdir('.')).sort(), ['isyn.npy', 'isyn.npy.json', 'raster.npy']);
-  });
-
-  it('ends when another process has taken the output over', async () => {
-    const lock = await lockFolder('part', 'isyn.npy');
-    const { pid, host, token } = JSON.parse(await readFile('part/lock', 'utf8')) as Holder;
-    assert.equal(pid, process.pid);
-    assert.ok(!lock.lost.aborted);
-    const theirs = JSON.stringify({ pid, host, token: `${token} of another` });
-    await writeFile('part/lock', theirs);
-    await once(lock.lost, 'abort');
-    assert.match(String(lock.lost.reason), /no other process to write isyn\.npy but one has/);
-    await lock.release();
-    assert.equal(await readFile('part/lock', 'utf8'), theirs, 'theirs is left');
-  });
-
-  it('lets one of many processes take over from a dead one', async () => {
-    for (let round = 0; round < 20; round++) {
-      await mkdir('part', { recursive: true });
-      await writeFile('part/lock', JSON.stringify({ pid: 2 ** 22 + 1, host: hostname() }));
-      const attempts = await Promise.allSettled(
-        Array.from({ length: 8 }, async () => lockFolder('part', 'isyn.npy')),
-      );
-      const held = attempts.filter((attempt) => attempt.status === 'fulfilled');
-      assert.equal(held.length, 1);
-      await held[0]?.value.release();
-      assert.ok(!existsSync('part'));
-    }
   });
 });

@@ -1041,7 +1041,7 @@ describe('zarr', () => {
     let server: Server;
     let address: string;
     /** How the server answers: as it should, or not. */
-    let manner: 'right' | 'no ranges' | 'half' | number;
+    let manner: 'right' | 'no ranges' | number;
 
     before(async () => {
       server = createServer((request, response) => {
@@ -1059,9 +1059,7 @@ describe('zarr', () => {
               ETag: `"${createHash('sha256').update(bytes).digest('hex')}"`,
             });
             if (request.method === 'HEAD') return response.end();
-            if (manner !== 'half' || !isChunk) return response.end(body);
-            response.write(body.subarray(0, body.length >> 1));
-            return setTimeout(() => response.destroy(), 5);
+            return response.end(body);
           },
           () => response.writeHead(404).end(),
         );
@@ -1128,31 +1126,14 @@ describe('zarr', () => {
       const options = { chunks: [50], codecs: [BYTES] };
       const { path } = await writeInPython(3, [100], 'float64', options);
       const location = addressOf(path);
-      manner = 500;
-      await refuses(
-        location,
-        /^Could not read c\/0 of http:.*: the server answers with status 500\.$/,
-      );
-      manner = 'half';
-      await refuses(
-        location,
-        /^Could not read c\/0 of http:.*: the connection to the server failed/,
-      );
-      manner = 'right';
       await truncate(join(path, 'c/1'), 399);
       await refuses(location, /^Could not read chunk \(1\) of http:.*399 bytes/);
       await refuses(`${address}/none.zarr`, /neither zarr\.json nor \.zarray/);
-      const closed = createServer().listen(0, '127.0.0.1');
-      await once(closed, 'listening');
-      const { port } = closed.address() as AddressInfo;
-      closed.close();
-      await once(closed, 'close');
-      await refuses(
-        `http://127.0.0.1:${port}/a.zarr`,
-        /^Could not read zarr\.json .*: no server answers there\.$/,
-      );
       await refuses('http://', /^Expected the address of a Zarr array/);
-      await refuses('http://a:b@127.0.0.1:1/', /^Could not read zarr\.json/);
+      await refuses(
+        'http://a:b@127.0.0.1:1/',
+        /^Expected an address without a name and a password/,
+      );
     });
   });
 });

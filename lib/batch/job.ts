@@ -11,6 +11,8 @@ export interface InputSpecification {
   timeUnit?: number;
   duration?: number;
   channels?: number;
+  /** Of an address: whether status 403 means that there is no such chunk. */
+  isForbiddenMissing?: true;
 }
 
 /** What the synapses are given. The currents depend on all of it. */

@@ -66,7 +66,7 @@ export class Journal {
       blocksDone,
       ...(isyn && { isyn: encodeState(isyn) }),
     };
-    await writeCompleteFile(this.#path, [seal(entry)], 'require');
+    await writeCompleteFile(this.#path, [seal(entry)], { folders: 'require' });
   }
 
   /** Whether the shard can have come so far, and can go on from there. */

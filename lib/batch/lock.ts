@@ -1,32 +1,58 @@
-/** Keeps two processes from running the same run. */
+/**
+ * Keeps two processes from running the same run.
+ *
+ * A lock is a file whose time of change its holder moves on again and again. A holder on the same boot
+ * of the same machine, in the same namespaces, is asked for in the table of processes. Of any other one
+ * a process only believes what it sees: while the time moves, the holder is alive; when it has not moved
+ * for the lease time by the watching process's own clock, the holder is gone. Two clocks are never
+ * compared.
+ */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { mkdir, open, readFile, rm, rmdir, stat, utimes, type FileHandle } from 'node:fs/promises';
+import { open, readFile, rm, rmdir, utimes, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { CommandError, fileError, hasCode, isMissing } from '../errors';
+import { CommandError, fileError, hasCode, isMissing, TakenOverError } from '../errors';
 import { makeFolder } from '../formats/complete-file';
+import { ownIdentity, stateOfProcess, type ProcessIdentity } from '../formats/process-identity';
 
 /** Milliseconds from one sign of life to the next. */
 const HEARTBEAT = 5000;
 /** A holder that has given no sign for so long is gone. */
-const STALE_AFTER = 60_000;
-/** Nobody takes longer to write the few bytes of a lock, but who was killed then. */
+const LEASE = 60_000;
+/** A lock that is empty for so long is of a process that was killed when it had just made it. */
 const WRITTEN_AFTER = 2000;
 const POLL_INTERVAL = 100;
+/**
+ * Milliseconds between two looks of which more do not count: when this process is frozen, and thawed
+ * later, the holder may have been frozen with it.
+ */
+const LONGEST_LOOK = 1000;
+/** Milliseconds from one line about waiting to the next. */
+const NOTICE_INTERVAL = 15_000;
 /** Nobody meets so many others who remove the folder just then. */
 const MOST_ATTEMPTS = 100;
 /** Tokens of the locks that this process holds, or is about to. */
 const ownTokens = new Set<string>();
 
+export interface LockOptions {
+  /** Told, in a sentence, what is waited for. */
+  onWait?: (text: string) => void;
+  /** Milliseconds from one sign of life to the next. */
+  heartbeat?: number;
+  /** Milliseconds without a sign after which a holder that cannot be asked for is gone. */
+  lease?: number;
+}
+
 /** A folder that this process holds. */
 export interface FolderLock {
-  /** Aborted, with an error as its reason, when another process has taken the folder over. */
+  /** Aborted, with a TakenOverError as its reason, when another process has taken the folder over. */
   readonly lost: AbortSignal;
   /** Whether no other process has taken the folder over, as far as that can be told. */
   isHeld(): Promise<boolean>;
+  /** @throws TakenOverError when another process has taken the folder over. */
+  requireHeld(): Promise<void>;
   /** Lets others have the folder, and removes it if it is empty. */
   release(): Promise<void>;
 }
@@ -37,62 +63,246 @@ interface Holder {
   host: string;
   /** Different for every lock. */
   token: string;
+  /** When it was taken, by its holder's clock, in ISO 8601: for people only. */
+  since: string;
+  /** Undefined where the system does not tell. */
+  process?: ProcessIdentity | undefined;
 }
 
 /**
- * Holds a folder, which is made if need be.
+ * Holds a folder, which is made if need be. Waits for as long as it takes to tell whether a holder is
+ * alive.
  *
  * @param out What the folder is for, in messages.
  * @throws CommandError when another living process holds it.
  */
-export async function lockFolder(folder: string, out: string): Promise<FolderLock> {
+export async function lockFolder(
+  folder: string,
+  out: string,
+  { onWait, heartbeat = HEARTBEAT, lease = LEASE }: LockOptions = {},
+): Promise<FolderLock> {
   const path = join(folder, 'lock');
   const token = randomUUID();
   ownTokens.add(token);
+  const watch = new Watch(lease);
+  const claimWatch = new Watch(lease);
+  const notice = new Notice(out, lease, onWait);
   try {
-    while (!(await tryLock(folder, path, { pid: process.pid, host: hostname(), token }))) {
-      await takeFromTheDead(path, out);
+    while (!(await tryLock(folder, path, token))) {
+      const found = await watch.look(path);
+      if (found === undefined) continue;
+      if (found.state === 'alive') {
+        throw new CommandError(
+          `Expected no other process to be writing ${out} but process ${found.name} is; wait for it.`,
+        );
+      }
+      if (found.state === 'dead') await removeLock(path, found.text, token, claimWatch);
+      else {
+        notice.tell(found);
+        await sleep(POLL_INTERVAL);
+      }
     }
   } catch (error) {
     ownTokens.delete(token);
     throw fileError('write', out, error);
   }
-  const controller = new AbortController();
-  const heartbeat = setInterval(() => {
-    void isOurs(path, token).then(async (isHeld) => {
-      if (isHeld) {
-        const now = new Date();
-        await utimes(path, now, now).catch(() => undefined);
-        return;
-      }
-      clearInterval(heartbeat);
-      controller.abort(
-        new CommandError(
-          `Expected no other process to write ${out} but one has taken it over, since this one gave no ` +
-            `sign for ${STALE_AFTER / 1000} s.`,
-        ),
-      );
-    });
-  }, HEARTBEAT);
-  heartbeat.unref();
-  return {
-    lost: controller.signal,
-    isHeld: async () => isOurs(path, token),
-    release: async () => {
-      clearInterval(heartbeat);
-      ownTokens.delete(token);
-      if (!(await isOurs(path, token))) return;
-      // On a disk that has failed it stays, and is known as stale by its time.
-      await rm(path, { force: true }).catch(() => undefined);
-      // Not what is in it: that may be the lock of a process that has come meanwhile.
-      await rmdir(folder).catch(() => undefined);
-    },
-  };
+  return new HeldFolder(folder, path, token, out, heartbeat);
 }
 
-async function tryLock(folder: string, path: string, holder: Holder): Promise<boolean> {
+class HeldFolder implements FolderLock {
+  readonly #folder: string;
+  readonly #path: string;
+  readonly #token: string;
+  readonly #out: string;
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #isBeating = false;
+
+  constructor(folder: string, path: string, token: string, out: string, heartbeat: number) {
+    this.#folder = folder;
+    this.#path = path;
+    this.#token = token;
+    this.#out = out;
+    this.#timer = setInterval(() => void this.#beat(), heartbeat);
+    this.#timer.unref();
+  }
+
+  get lost(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  async isHeld(): Promise<boolean> {
+    return !this.lost.aborted && isOurs(this.#path, this.#token);
+  }
+
+  async requireHeld(): Promise<void> {
+    if (!(await this.isHeld())) await this.#lose();
+    this.lost.throwIfAborted();
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.#timer);
+    ownTokens.delete(this.#token);
+    if (!(await this.isHeld())) return;
+    // Of a process that was killed when it took over from the holder before.
+    await rm(claimOf(this.#path), { force: true }).catch(() => undefined);
+    // On a disk that has failed it stays; this process is known as gone when it has ended.
+    await rm(this.#path, { force: true }).catch(() => undefined);
+    // Not what is in it: that may be the lock of a process that has come meanwhile.
+    await rmdir(this.#folder).catch(() => undefined);
+  }
+
+  /** One at a time: a disk may be slow. */
+  async #beat(): Promise<void> {
+    if (this.#isBeating) return;
+    this.#isBeating = true;
+    try {
+      if (await this.isHeld()) {
+        const now = new Date();
+        await utimes(this.#path, now, now).catch(() => undefined);
+      } else await this.#lose();
+    } finally {
+      this.#isBeating = false;
+    }
+  }
+
+  async #lose(): Promise<void> {
+    clearInterval(this.#timer);
+    if (this.lost.aborted) return;
+    const text = await readFile(this.#path, 'utf8').catch(() => '');
+    const { pid, host, since } = parseHolder(text);
+    const by =
+      pid === undefined
+        ? 'another process took the run over and has ended since'
+        : `process ${pid} on ${host} took the run over at ${since}`;
+    this.#controller.abort(
+      new TakenOverError(
+        `Expected no other process to write ${this.#out} but ${by}, since this one gave no sign of life; ` +
+          'this one has stopped and left everything to that one.',
+      ),
+    );
+  }
+}
+
+/** What is there of a lock. */
+interface Found {
+  text: string;
+  /** Of its holder, for people; undefined while the lock is being written. */
+  name: string | undefined;
+  state: 'alive' | 'dead' | 'waiting';
+  /** Milliseconds for which nothing was seen to change, by this process's own clock. */
+  unchangedFor: number;
+}
+
+/** Looks at a lock again and again, to tell whether its holder is alive. */
+class Watch {
+  readonly #lease: number;
+  #seen: { text: string; modified: bigint; at: number; unchangedFor: number } | undefined;
+
+  constructor(lease: number) {
+    this.#lease = lease;
+  }
+
+  /** Undefined when there is no lock. */
+  async look(path: string): Promise<Found | undefined> {
+    const found = await readLock(path);
+    if (found === undefined) {
+      this.#seen = undefined;
+      return undefined;
+    }
+    const { text, modified } = found;
+    const now = performance.now();
+    const before = this.#seen;
+    const isSameLock = before?.text === text;
+    const hasMoved = isSameLock && before.modified !== modified;
+    const unchangedFor =
+      isSameLock && !hasMoved ? before.unchangedFor + Math.min(now - before.at, LONGEST_LOOK) : 0;
+    this.#seen = { text, modified, at: now, unchangedFor };
+    const { pid, host } = parseHolder(text);
+    const name = pid === undefined ? undefined : `${pid} on ${host}`;
+    const limit = name === undefined ? Math.min(WRITTEN_AFTER, this.#lease) : this.#lease;
+    const isSilent = unchangedFor >= limit;
+    const known = stateOf(text);
+    const state = known !== 'unknown' ? known : hasMoved ? 'alive' : isSilent ? 'dead' : 'waiting';
+    return { text, name, state, unchangedFor };
+  }
+}
+
+/** Opening it makes a network's file system ask for its time, rather than answer from memory. */
+async function readLock(path: string): Promise<{ text: string; modified: bigint } | undefined> {
+  let file: FileHandle | undefined;
   try {
-    const file = await openIn(folder, path);
+    file = await open(path, 'r');
+    const text = await file.readFile('utf8');
+    return { text, modified: (await file.stat({ bigint: true })).mtimeNs };
+  } catch (error) {
+    if (isMissing(error) || hasCode(error, 'ESTALE')) return undefined;
+    throw error;
+  } finally {
+    await file?.close();
+  }
+}
+
+/** Whether the holder of a lock is there, as far as the table of processes tells. */
+function stateOf(text: string): 'alive' | 'dead' | 'unknown' {
+  const { token, process: holder } = parseHolder(text);
+  if (holder === undefined || token === undefined) return 'unknown';
+  const own = ownIdentity();
+  const isOwn = holder.pid === own?.pid && holder.start === own.start && holder.place === own.place;
+  if (isOwn) return ownTokens.has(token) ? 'alive' : 'dead';
+  return stateOfProcess(holder);
+}
+
+/** Tells what is waited for, now and then. */
+class Notice {
+  readonly #out: string;
+  readonly #lease: number;
+  readonly #onWait: ((text: string) => void) | undefined;
+  #last = -Infinity;
+
+  constructor(out: string, lease: number, onWait: ((text: string) => void) | undefined) {
+    this.#out = out;
+    this.#lease = lease;
+    this.#onWait = onWait;
+  }
+
+  tell({ name, unchangedFor }: Found): void {
+    const now = performance.now();
+    if (name === undefined || now - this.#last < NOTICE_INTERVAL) return;
+    this.#last = now;
+    const seconds = this.#lease / 1000;
+    const silent = Math.round(unchangedFor / 1000);
+    this.#onWait?.(
+      silent === 0
+        ? `Waiting for a sign of life of process ${name}, which was writing ${this.#out}: it is gone if it ` +
+            `gives none for ${seconds} s.`
+        : `No sign of life of process ${name} for ${silent} of ${seconds} s.`,
+    );
+  }
+}
+
+async function tryLock(folder: string, path: string, token: string): Promise<boolean> {
+  return (await writeHolder(async () => openIn(folder, path), path, token)) ?? false;
+}
+
+/**
+ * Makes a file that says who this is; whether it is there under its name, and not another's. Undefined
+ * when there was one already.
+ */
+async function writeHolder(
+  openFile: () => Promise<FileHandle>,
+  path: string,
+  token: string,
+): Promise<boolean | undefined> {
+  const holder: Holder = {
+    pid: process.pid,
+    host: hostname(),
+    token,
+    since: new Date().toISOString(),
+    process: ownIdentity(),
+  };
+  try {
+    const file = await openFile();
     try {
       await file.writeFile(JSON.stringify(holder));
     } catch (error) {
@@ -101,11 +311,12 @@ async function tryLock(folder: string, path: string, holder: Holder): Promise<bo
     } finally {
       await file.close();
     }
-    return true;
   } catch (error) {
-    if (hasCode(error, 'EEXIST')) return false;
+    if (hasCode(error, 'EEXIST')) return undefined;
     throw error;
   }
+  // Whoever saw it empty for too long has removed it.
+  return isOurs(path, token);
 }
 
 /** Makes a file in a folder that who had it before may be removing. */
@@ -123,104 +334,53 @@ async function openIn(folder: string, path: string): Promise<FileHandle> {
 /** Whether a lock is still this process's; also where that cannot be told at the moment. */
 async function isOurs(path: string, token: string): Promise<boolean> {
   try {
-    return (await readHolder(path)).token === token;
+    return parseHolder(await readFile(path, 'utf8')).token === token;
   } catch (error) {
     return !isMissing(error);
   }
 }
 
+function claimOf(path: string): string {
+  return `${path}.taken`;
+}
+
 /**
- * Removes a lock whose holder is gone, or waits for one that is being written. Of several processes
- * that do so at once, one removes it.
+ * Removes a lock whose holder is gone. Of several processes that do so at once, one removes it: the
+ * one that has made the claim. Or one that is new would be removed for the one that was read.
  */
-async function takeFromTheDead(path: string, out: string): Promise<void> {
-  const holder = await holderOf(path);
-  if (holder === undefined) return;
-  if (holder.name === undefined && holder.isAlive) {
-    await sleep(POLL_INTERVAL);
-    return;
-  }
-  if (holder.isAlive) {
-    throw new CommandError(
-      `Expected no other process to be writing ${out} but process ${holder.name} is; wait for it.`,
-    );
-  }
-  // Among those who take it, or one that is new would be removed for the one that was read.
-  const claim = `${path}.taken`;
+async function removeLock(
+  path: string,
+  text: string,
+  token: string,
+  claimWatch: Watch,
+): Promise<void> {
+  const claim = claimOf(path);
+  let isMade: boolean | undefined;
   try {
-    await mkdir(claim);
+    isMade = await writeHolder(async () => open(claim, 'wx'), claim, token);
   } catch (error) {
     if (isMissing(error)) return;
-    if (!hasCode(error, 'EEXIST')) throw error;
-    await sleep(POLL_INTERVAL);
-    const found = await stat(claim).catch(() => undefined);
-    // Of a process that was killed just then.
-    const isLeft = found !== undefined && Date.now() - found.mtimeMs > WRITTEN_AFTER;
-    if (isLeft) await rmdir(claim).catch(() => undefined);
+    throw error;
+  }
+  if (isMade === undefined) {
+    const found = await claimWatch.look(claim);
+    if (found?.state === 'dead') await rm(claim, { force: true });
+    else await sleep(POLL_INTERVAL);
     return;
   }
   try {
-    const text = await readFile(path, 'utf8').catch(() => undefined);
-    if (text === holder.text) await rm(path, { force: true });
+    const current = await readFile(path, 'utf8').catch(() => undefined);
+    if (current === text && (await isOurs(claim, token))) await rm(path, { force: true });
   } finally {
-    await rmdir(claim).catch(() => undefined);
+    if (await isOurs(claim, token)) await rm(claim, { force: true }).catch(() => undefined);
   }
-}
-
-/** Who holds a lock, without a name while it is being written; undefined when there is none. */
-async function holderOf(
-  path: string,
-): Promise<{ text: string; name: string | undefined; isAlive: boolean } | undefined> {
-  let text: string;
-  let age: number;
-  try {
-    text = await readFile(path, 'utf8');
-    age = Date.now() - (await stat(path)).mtimeMs;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-  const { pid, host, token } = parseHolder(text);
-  if (pid === undefined) return { text, name: undefined, isAlive: age < WRITTEN_AFTER };
-  const isGone = age > STALE_AFTER || (host === hostname() && !holds(pid, token));
-  return { text, name: `${pid} on ${host}`, isAlive: !isGone };
-}
-
-async function readHolder(path: string): Promise<Partial<Holder>> {
-  return parseHolder(await readFile(path, 'utf8'));
 }
 
 function parseHolder(text: string): Partial<Holder> {
   try {
-    return JSON.parse(text) as Holder;
+    const holder: unknown = JSON.parse(text);
+    return typeof holder === 'object' && holder !== null ? holder : {};
   } catch {
     return {};
-  }
-}
-
-/** A process that has died, but whose parent has not looked after it yet, is a zombie. */
-function isZombie(pid: number): boolean {
-  try {
-    const [, state] = /^\d+ \(.*\) (\w)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-    return state === 'Z' || state === 'X';
-  } catch {
-    // Other systems tell it in other ways.
-    return false;
-  }
-}
-
-/** Whether a process of this machine is alive and the one that wrote a lock. */
-function holds(pid: number, token: string | undefined): boolean {
-  // After a restart of a container its processes have the numbers that they had before.
-  if (pid === process.pid) return token !== undefined && ownTokens.has(token);
-  return isAlive(pid);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !isZombie(pid);
-  } catch (error) {
-    return hasCode(error, 'EPERM');
   }
 }

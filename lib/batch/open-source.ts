@@ -6,6 +6,7 @@ import { CommandError } from '../errors';
 import { openEventsNpy } from '../formats/events';
 import { openEventsHdf5 } from '../formats/events-hdf5';
 import { openNpySource } from '../formats/npy-file';
+import type { AddressOptions } from '../formats/http/reader';
 import { openPipeSource } from '../formats/npy-pipe';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
 import { isAddress, openZarrSource } from '../formats/zarr';
@@ -19,6 +20,8 @@ export interface InputDescription {
   timeUnit: number | undefined;
   duration: number | undefined;
   channels: number | undefined;
+  /** Of an address: whether status 403 means that there is no such chunk. */
+  isForbiddenMissing?: boolean | undefined;
 }
 
 /** Tells the format by the name, and by what stands there. */
@@ -37,12 +40,19 @@ export async function specifyInput(input: InputDescription): Promise<InputSpecif
         'received a raster; leave them out, or give --events.',
     );
   }
+  const isForbiddenMissing = input.isForbiddenMissing === true;
+  if (isForbiddenMissing && !isAddress(path)) {
+    throw new CommandError(
+      `Expected an http(s) address with --forbidden-is-missing but received ${path}; leave it out.`,
+    );
+  }
   return {
     path: format === 'pipe' || isAddress(path) ? path : resolve(path),
     format,
     ...(isBinned && { timeUnit: timeUnit ?? 1 }),
     ...(duration !== undefined && { duration }),
     ...(channels !== undefined && { channels }),
+    ...(isForbiddenMissing && { isForbiddenMissing }),
   };
 }
 
@@ -72,12 +82,15 @@ export async function isZarr(path: string): Promise<boolean> {
  *
  * @param dt Length of the steps into which events are binned, in seconds.
  * @param path What to call it, and where it is from here.
+ * @param address How it is read, where it is an address.
  */
 export async function openSource(
-  { path: absolute, format, timeUnit = 1, duration, channels }: InputSpecification,
+  specification: InputSpecification,
   dt: number,
-  path = absolute,
+  path = specification.path,
+  address: AddressOptions = {},
 ): Promise<RasterSource> {
+  const { format, timeUnit = 1, duration, channels, isForbiddenMissing } = specification;
   const binning = {
     dt,
     timeUnit,
@@ -88,7 +101,7 @@ export async function openSource(
     case 'npy':
       return openNpySource(path);
     case 'zarr':
-      return openZarrSource(path);
+      return openZarrSource(path, { ...address, isForbiddenMissing });
     case 'events':
       return openEventsNpy(path, binning);
     case 'hdf5':
@@ -103,8 +116,14 @@ export async function openSource(
  * events is checked from its beginning to its end. All are of one input.
  */
 export class IdleSources {
+  readonly #address: AddressOptions;
   #key = '';
   #sources: RasterSource[] = [];
+
+  /** @param address How inputs are read that are addresses. */
+  constructor(address: AddressOptions = {}) {
+    this.#address = address;
+  }
 
   /** The input of a job as it is now; the caller gives it back, or closes it. */
   async take(job: Job): Promise<RasterSource> {
@@ -117,7 +136,7 @@ export class IdleSources {
       if (isSameInput(source.identity, now)) return source;
       await source.close();
     }
-    return openSource(job.input, job.settings.dt);
+    return openSource(job.input, job.settings.dt, job.input.path, this.#address);
   }
 
   async giveBack(job: Job, source: RasterSource): Promise<void> {

@@ -3,6 +3,7 @@ import { readFile, realpath } from 'node:fs/promises';
 
 import { CommandError } from '../errors';
 import { isThere } from '../formats/complete-file';
+import type { AddressOptions } from '../formats/http/reader';
 import { openNpyLayout } from '../formats/npy-file';
 import { describeZarr } from '../formats/zarr';
 import type { Job } from './job';
@@ -57,13 +58,15 @@ export function encodeProvenance(provenance: Provenance): Buffer {
 /**
  * How an output was made; undefined when nothing tells, or only of another array.
  *
+ * @param address How it is read, where it is an address.
  * @throws CommandError when what tells is damaged.
  */
 export async function readProvenance(
   path: string,
   format: 'npy' | 'zarr',
+  address?: AddressOptions,
 ): Promise<Provenance | undefined> {
-  const found = await (format === 'npy' ? readBeside(path) : readInside(path));
+  const found = await (format === 'npy' ? readBeside(path) : readInside(path, address));
   if (!isObject(found) || found['class'] !== CLASS) return undefined;
   if (isProvenance(found)) return (await isOf(found, path, format)) ? found : undefined;
   const place = format === 'npy' ? provenancePathOf(path) : path;
@@ -155,7 +158,7 @@ async function readBeside(path: string): Promise<unknown> {
   }
 }
 
-async function readInside(path: string): Promise<unknown> {
-  const { attributes } = await describeZarr(path);
+async function readInside(path: string, address?: AddressOptions): Promise<unknown> {
+  const { attributes } = await describeZarr(path, address);
   return attributes['expsyn'];
 }

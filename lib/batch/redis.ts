@@ -32,7 +32,7 @@ const LONGEST_RETRY = 2000;
 
 type QueuePackages = Pick<
   typeof bullmq,
-  'Queue' | 'Worker' | 'DelayedError' | 'UnrecoverableError'
+  'Queue' | 'Worker' | 'WaitingError' | 'UnrecoverableError'
 > & { Redis: typeof Redis };
 
 /** Both packages are only needed here, so they are loaded when a queue is used. */

@@ -15,7 +15,7 @@ import {
   sayFarewell,
   type ShardJob,
 } from './redis';
-import { dismissWorkers, markSubmission } from './submission';
+import { markSubmission, withdraw } from './submission';
 import type { UnfinishedRun } from './unfinished-run';
 
 /** Milliseconds from one look at the disk to the next. */
@@ -187,7 +187,7 @@ class Submission {
 
   /** Makes workers stop, and takes back what nobody has begun. */
   async #withdraw(): Promise<void> {
-    await dismissWorkers(this.#run.workFolder).catch(() => undefined);
+    await withdraw(this.#run.workFolder, this.#id).catch(() => undefined);
     const removals = Array.from(this.#open, async (shard) =>
       this.#queue.remove(this.#jobId(shard)).catch(() => undefined),
     );

@@ -10,12 +10,17 @@ function pathIn(folder: string): string {
 
 /** Makes the workers of others stop. */
 export async function markSubmission(folder: string, submission: string): Promise<void> {
-  await writeCompleteFile(pathIn(folder), [Buffer.from(submission)], 'require');
+  await writeCompleteFile(pathIn(folder), [Buffer.from(submission)], { folders: 'require' });
 }
 
 /** Makes all workers stop. */
 export async function dismissWorkers(folder: string): Promise<void> {
   await rm(pathIn(folder), { force: true });
+}
+
+/** Makes the workers of a submission stop, unless they have another one already. */
+export async function withdraw(folder: string, submission: string): Promise<void> {
+  if (await isCurrent(folder, submission)) await dismissWorkers(folder);
 }
 
 /** Whether workers are to go on with a submission. */

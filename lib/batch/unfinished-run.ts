@@ -187,7 +187,9 @@ export class UnfinishedRun {
 
   async #describe(): Promise<void> {
     const description: Description = { attempt: this.#attempt, job: this.job };
-    await writeCompleteFile(join(this.folder, 'job.json'), [seal(description)], 'require');
+    await writeCompleteFile(join(this.folder, 'job.json'), [seal(description)], {
+      folders: 'require',
+    });
   }
 
   journal(shard: number): Journal {
@@ -234,13 +236,15 @@ export class UnfinishedRun {
   async publish(out: string, provenance: Provenance): Promise<void> {
     try {
       if (this.job.output.format === 'npy') {
-        await writeCompleteFile(provenancePathOf(out), [encodeProvenance(provenance)]);
+        await writeCompleteFile(provenancePathOf(out), [encodeProvenance(provenance)], {
+          temporaries: this.workFolder,
+        });
         await rename(this.#data, out);
       } else {
         if (!(await hasAllChunks(this.#data))) {
           throw new DamagedRunError(`the output of a run, ${this.#data},`);
         }
-        await updateZarrAttributes(this.#data, { expsyn: provenance });
+        await updateZarrAttributes(this.#data, { expsyn: provenance }, this.workFolder);
         await replaceFolder(this.#data, out, join(this.workFolder, REPLACED));
       }
       await flushFolder(dirname(out));

@@ -2,6 +2,7 @@
 import type { Job as QueuedJob, Worker } from 'bullmq';
 
 import { CommandError } from '../errors';
+import type { AddressOptions } from '../formats/http/reader';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
 import { IdleSources } from './open-source';
 import { connect, loadQueuePackages, QUEUE, sayFarewell, type ShardJob } from './redis';
@@ -24,6 +25,8 @@ export interface WorkerOptions {
   threads: number;
   /** A job whose worker has given no sign for so many milliseconds is given to another one. */
   takeover: number;
+  /** How inputs are read that are addresses. */
+  address: AddressOptions;
   /** Told what happens, in words. */
   onEvent: (text: string) => void;
 }
@@ -32,9 +35,9 @@ export interface WorkerOptions {
 export async function work(address: string, options: WorkerOptions): Promise<void> {
   const { signal, concurrency, takeover, onEvent } = options;
   const { redis: connection, stopRetrying } = await connect(address);
-  const { Worker, DelayedError, UnrecoverableError } = await loadQueuePackages();
+  const { Worker, WaitingError, UnrecoverableError } = await loadQueuePackages();
   const computing = new Set<Promise<string>>();
-  const sources = new IdleSources();
+  const sources = new IdleSources({ ...options.address, signal, onWait: onEvent });
   const process = async (job: QueuedJob<ShardJob>, token?: string): Promise<string> => {
     const result = compute(job.data, sources, options);
     computing.add(result);
@@ -42,15 +45,19 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
       const outcome = await result;
       if (!signal.aborted) return outcome;
     } catch (error) {
-      onEvent(`shard ${job.data.shard} of ${job.data.folder}: ${messageOf(error)}`);
-      if (error instanceof RefusedError) throw new UnrecoverableError(error.message);
-      throw error;
+      // What was interrupted is left to others.
+      if (!signal.aborted) {
+        onEvent(`shard ${job.data.shard} of ${job.data.folder}: ${messageOf(error)}`);
+        if (error instanceof RefusedError) throw new UnrecoverableError(error.message);
+        throw error;
+      }
     } finally {
       computing.delete(result);
     }
-    // At once, and for others: this one takes no more.
-    await job.moveToDelayed(Date.now(), token);
-    throw new DelayedError();
+    // At once, and for others: this one takes no more. No moment is named, which others would compare
+    // with clocks of their own.
+    await job.moveToWait(token);
+    throw new WaitingError();
   };
   const worker: Worker<ShardJob> = new Worker<ShardJob>(QUEUE, process, {
     connection,
@@ -107,8 +114,12 @@ async function compute(
   try {
     requireSameInput(source, run);
     const isComplete = await computeRegion(run, shard, source, submission, options);
+    if (!isComplete) {
+      // It was interrupted too, and reads no more.
+      await source.close();
+      return 'interrupted';
+    }
     await sources.giveBack(run.job, source);
-    if (!isComplete) return 'interrupted';
   } catch (error) {
     await source.close();
     // Of a run that is no more, files are missing.

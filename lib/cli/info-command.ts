@@ -9,14 +9,22 @@ import { isZarr, openSource, specifyInput } from '../batch/open-source';
 import { readProvenance, type Provenance } from '../batch/provenance';
 import { UnfinishedRun } from '../batch/unfinished-run';
 import { UsageError } from '../errors';
+import type { AddressOptions } from '../formats/http/reader';
 import { openNpyLayout } from '../formats/npy-file';
 import { describeZarr, isAddress, remarkOnZarr } from '../formats/zarr';
+import {
+  addAddressOptions,
+  addForbiddenOption,
+  readAddressFlags,
+  type AddressFlags,
+} from './address-options';
 import { giveNotesOnFile } from './give-notes';
 import { counted, formatBytes, formatShape } from './numbers';
 import type { CommandContext } from './streams';
 import { formatTime, formatTimeRange, parseTime } from './times';
 
-interface InfoFlags {
+interface InfoFlags extends AddressFlags {
+  forbiddenIsMissing?: boolean;
   json?: boolean;
   events?: boolean;
   timeUnit?: string;
@@ -52,7 +60,7 @@ export interface FileDescription {
 
 /** Adds the command to a program. */
 export function addInfoCommand(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('info')
     .summary('say what a file is, and how it was made')
     .description(DESCRIPTION)
@@ -60,7 +68,8 @@ export function addInfoCommand(program: Command, context: CommandContext): void 
     .option('--json', 'everything, as JSON')
     .option('--events', 'the file is a list of events')
     .option('--time-unit <time>', 'the unit of the times of events (default: 1s)')
-    .option('--dt <time>', 'length of the time steps that events are counted in (default: 1ms)')
+    .option('--dt <time>', 'length of the time steps that events are counted in (default: 1ms)');
+  addAddressOptions(addForbiddenOption(command))
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, flags: InfoFlags) => {
@@ -71,17 +80,25 @@ export function addInfoCommand(program: Command, context: CommandContext): void 
           : inWords(description),
       );
       if (description.format === 'Zarr') {
-        const remark = await remarkOnZarr(path);
+        const remark = await remarkOnZarr(path, addressOptionsOf(flags, context));
         if (remark !== undefined) context.stderr.write(`${remark}\n`);
       }
     });
 }
 
+/** How a file behind an address is read. */
+function addressOptionsOf(flags: InfoFlags, { stderr }: CommandContext): AddressOptions {
+  const isForbiddenMissing = flags.forbiddenIsMissing === true;
+  const onWait = (text: string): unknown => stderr.write(`${text}\n`);
+  return { ...readAddressFlags(flags), isForbiddenMissing, onWait };
+}
+
 async function describeFile(
   path: string,
   flags: InfoFlags,
-  { stderr }: CommandContext,
+  context: CommandContext,
 ): Promise<FileDescription> {
+  const { stderr } = context;
   if (path === '-') throw new UsageError('Expected the name of a file but received a pipe.');
   const unfinished = await describeUnfinished(path);
   const isMissing = (await stat(path).catch(() => undefined)) === undefined;
@@ -89,9 +106,17 @@ async function describeFile(
   const timeUnit =
     flags.timeUnit === undefined ? undefined : parseTime(flags.timeUnit, '--time-unit');
   const isEventList = flags.events === true;
+  const isForbiddenMissing = flags.forbiddenIsMissing === true;
+  const address = addressOptionsOf(flags, context);
   const given = { duration: undefined, channels: undefined };
-  const input = await specifyInput({ path, isEventList, timeUnit, ...given });
-  const description = await describeArray(path, input.format, flags);
+  const input = await specifyInput({
+    path,
+    isEventList,
+    timeUnit,
+    isForbiddenMissing,
+    ...given,
+  });
+  const description = await describeArray(path, input.format, flags, address);
   if (description === undefined) {
     const dt = flags.dt === undefined ? 1e-3 : parseTime(flags.dt, '--dt');
     const source = await openSource(input, dt, path);
@@ -105,7 +130,7 @@ async function describeFile(
       storage: { dt },
     };
   }
-  const provenance = await readProvenance(path, (await isZarr(path)) ? 'zarr' : 'npy');
+  const provenance = await readProvenance(path, (await isZarr(path)) ? 'zarr' : 'npy', address);
   if (provenance === undefined) {
     await giveNotesOnFile(input, path, (text) => stderr.write(`${text}\n`));
   }
@@ -121,9 +146,10 @@ async function describeArray(
   path: string,
   format: Job['input']['format'],
   flags: InfoFlags,
+  address: AddressOptions,
 ): Promise<FileDescription | undefined> {
   if (format === 'zarr') {
-    const { shape, type, chunkShape, codecs, zarrFormat } = await describeZarr(path);
+    const { shape, type, chunkShape, codecs, zarrFormat } = await describeZarr(path, address);
     const storage = { zarrFormat, chunkShape, codecs };
     const bytes = isAddress(path) ? NaN : await sizeOfFolder(path);
     return {

@@ -13,6 +13,9 @@ import type { CommandContext, Streams } from './streams';
 import { readVersion } from './version';
 import { addWorkerCommand } from './worker-command';
 
+/** Milliseconds in which a process that has failed or was interrupted ends by itself, if it does. */
+const LINGERING = 100;
+
 /**
  * Runs the command line.
  *
@@ -127,6 +130,8 @@ if (require.main === module) {
   void run(process.argv.slice(2), process, async (work) => interrupts.interruptibly(work)).then(
     (exitCode) => {
       process.exitCode = exitCode;
+      // A connection that is being made would keep the process until it is given up.
+      if (exitCode > 0) setTimeout(() => process.exit(), LINGERING).unref();
     },
   );
 }

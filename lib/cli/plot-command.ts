@@ -6,7 +6,15 @@ import type { Command } from 'commander';
 import { isZarr, openSource, specifyInput } from '../batch/open-source';
 import { readProvenance, type Provenance } from '../batch/provenance';
 import { CommandError, UsageError } from '../errors';
+import type { AddressOptions } from '../formats/http/reader';
 import type { Range, RasterSource } from '../formats/raster-source';
+import { isAddress } from '../formats/zarr';
+import {
+  addAddressOptions,
+  addForbiddenOption,
+  readAddressFlags,
+  type AddressFlags,
+} from './address-options';
 import { noteOnFile } from './give-notes';
 import { formatShape } from './numbers';
 import { drawToFile, loadRecording } from './plot-output';
@@ -14,7 +22,8 @@ import { checkEnding } from './run-options';
 import type { CommandContext } from './streams';
 import { formatTime, parseMoment, parseTime } from './times';
 
-interface PlotFlags {
+interface PlotFlags extends AddressFlags {
+  forbiddenIsMissing?: boolean;
   out?: string;
   raster?: string | false;
   from?: string;
@@ -46,7 +55,7 @@ Examples:
 
 /** Adds the command to a program. */
 export function addPlotCommand(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('plot')
     .summary('draw a raster, currents, or a part of them')
     .description(DESCRIPTION)
@@ -61,7 +70,8 @@ export function addPlotCommand(program: Command, context: CommandContext): void 
     .option('--item <n>', 'which batch item (default: 0)')
     .option('--dt <time>', 'length of a time step (default: as the run had it, or 1ms)')
     .option('--events', 'the file is a list of events')
-    .option('--time-unit <time>', 'the unit of the times of events (default: 1s)')
+    .option('--time-unit <time>', 'the unit of the times of events (default: 1s)');
+  addAddressOptions(addForbiddenOption(command))
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, flags: PlotFlags) => plot(path, flags, context));
@@ -76,10 +86,14 @@ interface Sources {
 async function plot(path: string, flags: PlotFlags, context: CommandContext): Promise<void> {
   const out = checkEnding(flags.out ?? besideFile(path), ['.svg', '.png'], '--out');
   const format = (await isZarr(path)) ? 'zarr' : 'npy';
-  const provenance = flags.events === true ? undefined : await readProvenance(path, format);
+  const isForbiddenMissing = flags.forbiddenIsMissing === true;
+  const onWait = (text: string): unknown => context.stderr.write(`${text}\n`);
+  const address = { ...readAddressFlags(flags), isForbiddenMissing, onWait };
+  const provenance =
+    flags.events === true ? undefined : await readProvenance(path, format, address);
   const dt =
     flags.dt === undefined ? (provenance?.job.settings.dt ?? 1e-3) : parseTime(flags.dt, '--dt');
-  const sources = await openSources(path, flags, provenance, dt);
+  const sources = await openSources(path, flags, provenance, dt, address);
   try {
     const main = sources.output ?? sources.input;
     if (main === undefined) throw new Error('nothing is open');
@@ -117,6 +131,7 @@ async function openSources(
   flags: PlotFlags,
   provenance: Provenance | undefined,
   dt: number,
+  address: AddressOptions,
 ): Promise<Sources> {
   const open = async (name: string): Promise<RasterSource> => {
     const isEventList = flags.events === true;
@@ -127,8 +142,9 @@ async function openSources(
       timeUnit,
       duration: undefined,
       channels: undefined,
+      isForbiddenMissing: isAddress(name) && flags.forbiddenIsMissing,
     };
-    return openSource(await specifyInput(description), dt, name);
+    return openSource(await specifyInput(description), dt, name, address);
   };
   if (path === '-') throw new UsageError('Expected the name of a file but received a pipe.');
   const main = await open(path);
@@ -136,7 +152,7 @@ async function openSources(
     const isCurrents =
       provenance !== undefined || typeof flags.raster === 'string' || main.type.startsWith('float');
     if (!isCurrents) return { input: main, output: undefined };
-    const input = await openRaster(flags, provenance, dt);
+    const input = await openRaster(flags, provenance, dt, address);
     if (input !== undefined) requireSameShape(input, main, path);
     return { input, output: main };
   } catch (error) {
@@ -151,19 +167,27 @@ function readUnit({ timeUnit }: PlotFlags): number | undefined {
 
 /** The raster of some currents: the one that is named, or the one that the run has read. */
 async function openRaster(
-  { raster }: PlotFlags,
+  { raster, forbiddenIsMissing }: PlotFlags,
   provenance: Provenance | undefined,
   dt: number,
+  address: AddressOptions,
 ): Promise<RasterSource | undefined> {
   if (raster === false) return undefined;
   if (raster !== undefined) {
     const given = { timeUnit: undefined, duration: undefined, channels: undefined };
-    const input = await specifyInput({ path: raster, isEventList: false, ...given });
-    return openSource(input, dt, raster);
+    const isForbiddenMissing = isAddress(raster) && forbiddenIsMissing;
+    const input = await specifyInput({
+      path: raster,
+      isEventList: false,
+      isForbiddenMissing,
+      ...given,
+    });
+    return openSource(input, dt, raster, address);
   }
   if (provenance === undefined || provenance.job.input.format === 'pipe') return undefined;
   // A raster that has gone is no reason not to show the currents.
-  return openSource(provenance.job.input, dt).catch(() => undefined);
+  const { input } = provenance.job;
+  return openSource(input, dt, input.path, address).catch(() => undefined);
 }
 
 function requireSameShape(input: RasterSource, output: RasterSource, path: string): void {

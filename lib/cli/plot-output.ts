@@ -83,10 +83,14 @@ export async function loadRecording(request: PictureRequest): Promise<Recording>
  *
  * @throws CommandError when it cannot be drawn or written.
  */
-export async function drawToFile(path: string, recording: Recording): Promise<void> {
+export async function drawToFile(
+  path: string,
+  recording: Recording,
+  temporaries?: string,
+): Promise<void> {
   const isPng = extname(path).toLowerCase() === '.png';
   const picture = isPng
     ? await drawFigureAsPng(recording)
     : Buffer.from(await drawFigure(recording));
-  await writeCompleteFile(path, [picture]);
+  await writeCompleteFile(path, [picture], temporaries === undefined ? {} : { temporaries });
 }

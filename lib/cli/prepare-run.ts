@@ -6,10 +6,12 @@ import type { InputSpecification, Job, OutputSpecification } from '../batch/job'
 import { formatOf, openSource, specifyInput, type InputDescription } from '../batch/open-source';
 import { prepareJob } from '../batch/prepare-job';
 import { provenancePathOf, readProvenance, requireOwnPlace } from '../batch/provenance';
-import { CommandError, hasCode, UsageError } from '../errors';
-import { folderAbove, isThere, temporaryPathOf } from '../formats/complete-file';
+import { CommandError, hasCode, InterruptedError, UsageError } from '../errors';
+import { folderAbove, isThere, removeLeftovers, temporaryPathOf } from '../formats/complete-file';
+import type { AddressOptions } from '../formats/http/reader';
 import { readNpyFile, writeNpyFile } from '../formats/npy';
 import { isSameInput, type InputIdentity, type RasterSource } from '../formats/raster-source';
+import { isAddress } from '../formats/zarr';
 import { makeExampleRaster, type Stimulus } from './example-raster';
 import { formatShape } from './numbers';
 import { requireOtherFiles } from './other-files';
@@ -30,6 +32,8 @@ export interface Prepared {
   inputPath: string;
   job: Job;
   stimuli: readonly Stimulus[] | undefined;
+  /** Tells the user, in a sentence, what is waited for. */
+  waiting: { say: (text: string) => unknown };
 }
 
 /**
@@ -41,10 +45,15 @@ export async function prepare(
   request: RunRequest,
   out: string | undefined,
   resumed: Job | undefined,
-  { stderr }: CommandContext,
+  context: CommandContext,
 ): Promise<Prepared> {
+  const { stderr } = context;
   const isResumed = request.begin === 'resume';
-  const like = request.like === undefined ? undefined : await readLike(request.like);
+  const waiting = { say: (text: string): unknown => stderr.write(`${text}\n`) };
+  const onWait = (text: string): unknown => waiting.say(text);
+  const { isForbiddenMissing } = request;
+  const address = { ...request.address, isForbiddenMissing, onWait };
+  const like = request.like === undefined ? undefined : await readLike(request.like, address);
   const earlier = like ?? (request.input === undefined ? resumed : undefined);
   const isExample = request.input === undefined && earlier === undefined;
   if (isExample && isResumed && out !== undefined && (await isThere(out))) {
@@ -54,7 +63,7 @@ export async function prepare(
   }
   if (isExample) requireNoEvents(request.events);
   const path = request.input ?? earlier?.input.path ?? EXAMPLE_PATH;
-  const description = await describeInput(path, request.events, earlier?.input);
+  const description = await describeInput(path, request, earlier?.input);
   if (out !== undefined) await requireOtherFiles(request, description.path, out);
   if (out !== undefined && request.output.format === 'npy') {
     await requireShortName(provenancePathOf(out), '--out', request.out);
@@ -77,7 +86,9 @@ export async function prepare(
     const option = isResumed ? '--resume' : '--queue';
     throw new UsageError(`Expected a file as the input with ${option} but received a pipe.`);
   }
-  const source = await openSource(input, settings.dt, description.path);
+  const open = async (signal?: AbortSignal): Promise<RasterSource> =>
+    openSource(input, settings.dt, description.path, { ...address, signal });
+  const source = isAddress(description.path) ? await interruptibly(context, open) : await open();
   try {
     if (source.remark !== undefined) stderr.write(`${source.remark}\n`);
     if (like !== undefined) {
@@ -105,11 +116,25 @@ export async function prepare(
           `${describeSource(source)}; leave out --plot.`,
       );
     }
-    return { source, inputPath: description.path, job, stimuli: example?.stimuli };
+    return { source, inputPath: description.path, job, stimuli: example?.stimuli, waiting };
   } catch (error) {
     await source.close();
     throw error;
   }
+}
+
+/** Does work that fails when its signal is aborted. */
+async function interruptibly<Result>(
+  context: CommandContext,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  return context.interruptibly(async (signal) =>
+    work(signal).catch((error: unknown) => {
+      throw signal.aborted
+        ? new InterruptedError('The run was interrupted.', signal.reason)
+        : error;
+    }),
+  );
 }
 
 /** Refuses a name so long that its file could not be written at the end. */
@@ -135,9 +160,9 @@ function completeOutput(
   return { format, compression: compression ?? earlier?.compression ?? 'none' };
 }
 
-async function readLike(path: string): Promise<Job> {
+async function readLike(path: string, address: AddressOptions): Promise<Job> {
   const format = /\.zarr\/?$/i.test(path) ? 'zarr' : 'npy';
-  const provenance = await readProvenance(path, format);
+  const provenance = await readProvenance(path, format, address);
   if (provenance !== undefined) return { ...provenance.job, shards: [] };
   throw new CommandError(
     `Expected an output of 'expsyn run' for --like but nothing tells how ${path} was made.`,
@@ -164,21 +189,23 @@ function definedOf<Type extends object>(values: Type): Partial<Type> {
   return Object.fromEntries(entries) as Partial<Type>;
 }
 
-/** What was given, and, where the input is a list of events, the rest as in an earlier run. */
+/** What was given, and, of how the input is read, the rest as in an earlier run. */
 async function describeInput(
   path: string,
-  given: GivenEvents,
+  { events: given, isForbiddenMissing: isGiven }: RunRequest,
   earlier: InputSpecification | undefined,
 ): Promise<InputDescription> {
+  const isForbiddenMissing = isGiven || (isAddress(path) && earlier?.isForbiddenMissing === true);
   const isEventList = given.isEventList || earlier?.format === 'events';
   const format = await formatOf(path, isEventList);
-  if (format !== 'events' && format !== 'hdf5') return { path, ...given };
+  if (format !== 'events' && format !== 'hdf5') return { path, ...given, isForbiddenMissing };
   return {
     path,
     isEventList,
     timeUnit: given.timeUnit ?? earlier?.timeUnit,
     duration: given.duration ?? earlier?.duration,
     channels: given.channels ?? earlier?.channels,
+    isForbiddenMissing,
   };
 }
 
@@ -209,7 +236,8 @@ async function writeExample(request: RunRequest) {
     formatShape(found.shape) === formatShape(shape) &&
     found.data instanceof Uint8Array &&
     Buffer.compare(found.data, data) === 0;
-  if (!isSame) await writeNpyFile(EXAMPLE_PATH, { data, shape });
+  if (isSame) await removeLeftovers(EXAMPLE_PATH);
+  else await writeNpyFile(EXAMPLE_PATH, { data, shape });
   return { tau, stimuli };
 }
 

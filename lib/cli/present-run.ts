@@ -1,6 +1,7 @@
 /** What a run shows when it is complete: a picture, and what has come out, in words. */
 import { basename } from 'node:path';
 
+import { unfinishedFolderOf } from '../batch/unfinished-run';
 import { CommandError } from '../errors';
 import { openNpySource } from '../formats/npy-file';
 import type { RasterSource } from '../formats/raster-source';
@@ -83,7 +84,7 @@ export async function present(
 async function draw(
   path: string,
   request: RunRequest,
-  { source, inputPath, job, stimuli }: Prepared,
+  { source, inputPath, job, stimuli }: Omit<Prepared, 'waiting'>,
   out: string,
 ): Promise<string> {
   const output = await (job.output.format === 'zarr' ? openZarrSource(out) : openNpySource(out));
@@ -96,7 +97,8 @@ async function draw(
       name: stimuli === undefined ? basename(inputPath) : 'An example of exponential synapses',
       stimuli,
     });
-    await drawToFile(path, recording);
+    // Of a run whose process is killed here, the next one finds what is left.
+    await drawToFile(path, recording, unfinishedFolderOf(out));
     return recording.isWhole
       ? 'the picture'
       : `the picture, of the first ${formatTime(

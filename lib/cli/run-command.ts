@@ -1,6 +1,7 @@
 /** `expsyn run`: computes the synaptic currents of a raster, and draws them. */
 import { Option, type Command } from 'commander';
 
+import { addAddressOptions, addForbiddenOption } from './address-options';
 import { DEFAULT_OUT } from './prepare-run';
 import { runInFiles, runIntoPipe } from './run';
 import { readFlags, type RunFlags } from './run-options';
@@ -56,7 +57,7 @@ something failed, 2 for a command line that is not understood, 130 or 143 when i
 
 /** Adds the command to a program; it is what runs when no command is named. */
 export function addRunCommand(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('run', { isDefault: true })
     .summary('compute the synaptic currents of a raster (the default)')
     .description(DESCRIPTION)
@@ -102,7 +103,8 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .option(
       '--queue <address>',
       'let the workers of a Redis queue compute, such as redis://host:6379',
-    )
+    );
+  addAddressOptions(addForbiddenOption(command))
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', EXAMPLES)
     .action(async (input: string | undefined, flags: RunFlags) => {

@@ -2,11 +2,13 @@
 import type { OutputSpecification, SynapseSettings } from '../batch/job';
 import type { InputDescription } from '../batch/open-source';
 import { UsageError } from '../errors';
+import type { AddressOptions } from '../formats/http/reader';
+import { readAddressFlags, type AddressFlags } from './address-options';
 import { isTauFile, readTaus } from './taus';
 import { parseTime } from './times';
 
 /** The flags as commander gives them. */
-export interface RunFlags {
+export interface RunFlags extends AddressFlags {
   tau?: string;
   dt?: string;
   out?: string;
@@ -32,6 +34,7 @@ export interface RunFlags {
   like?: string;
   progress?: ProgressMode;
   queue?: string;
+  forbiddenIsMissing?: boolean;
 }
 
 export type ProgressMode = 'auto' | 'bar' | 'json' | 'none';
@@ -60,10 +63,13 @@ export interface RunRequest {
   like: string | undefined;
   progress: ProgressMode;
   queue: string | undefined;
+  /** How the input is read, where it is an address. */
+  address: AddressOptions;
+  isForbiddenMissing: boolean;
 }
 
 /** How the input is to be read, where it is a list of events. */
-export type GivenEvents = Omit<InputDescription, 'path'>;
+export type GivenEvents = Omit<InputDescription, 'path' | 'isForbiddenMissing'>;
 
 export type GivenSettings = { [Key in keyof SynapseSettings]?: SynapseSettings[Key] | undefined };
 
@@ -132,6 +138,8 @@ export async function readFlags(
     like: flags.like,
     progress: flags.progress ?? 'auto',
     queue: flags.queue,
+    address: readAddressFlags(flags),
+    isForbiddenMissing: flags.forbiddenIsMissing === true,
   };
 }
 

@@ -4,11 +4,13 @@ import { dirname } from 'node:path';
 import { Writable } from 'node:stream';
 
 import type { Job } from '../batch/job';
-import { lockFolder } from '../batch/lock';
+import type { Journal } from '../batch/journal';
+import { lockFolder, type FolderLock } from '../batch/lock';
 import { describeDifference } from '../batch/prepare-job';
-import { makeProvenance, readProvenance } from '../batch/provenance';
+import { makeProvenance, provenancePathOf, readProvenance } from '../batch/provenance';
 import { runLocally } from '../batch/run-locally';
 import { runOnQueue } from '../batch/run-on-queue';
+import type { Checkpoints } from '../batch/run-shard';
 import { dismissWorkers } from '../batch/submission';
 import {
   isWhole,
@@ -24,7 +26,7 @@ import {
   InterruptedError,
   UsageError,
 } from '../errors';
-import { isThere } from '../formats/complete-file';
+import { isThere, removeLeftovers } from '../formats/complete-file';
 import type { CurrentsSink } from '../formats/currents-sink';
 import { sizeOfNpy } from '../formats/npy-file';
 import { PipeSink } from '../formats/npy-pipe';
@@ -37,8 +39,6 @@ import { ProgressDisplay } from './progress';
 import type { RunRequest } from './run-options';
 import type { CommandContext } from './streams';
 
-const NEVER = new AbortController().signal;
-
 /** Runs into a file or folder, which can be taken up again. */
 export async function runInFiles(request: RunRequest, context: CommandContext): Promise<void> {
   const format = request.output.format === 'zarr' ? 'zarr' : 'npy';
@@ -50,15 +50,18 @@ export async function runInFiles(request: RunRequest, context: CommandContext): 
   const prepared = await prepare(request, out, earlier, context);
   const { source, job } = prepared;
   try {
-    const lock = await lockFolder(unfinishedFolderOf(out), request.out);
+    const lock = await lockFolder(unfinishedFolderOf(out), request.out, {
+      onWait: (text) => context.stderr.write(`${text}\n`),
+    });
     try {
       // Only now does nobody else change it.
+      await removeLeftovers(provenancePathOf(out), 'nobody');
       const run = isRestart ? undefined : await UnfinishedRun.open(out);
       if (request.begin === 'resume' && run === undefined && (await isMade(job, out, format))) {
         context.stdout.write(`${request.out} is complete already.\n`);
         return;
       }
-      const outcome = await runToEnd(request, prepared, out, run, lock.lost, context);
+      const outcome = await runToEnd(request, prepared, out, run, lock, context);
       await present(request, prepared, outcome, out, context);
     } finally {
       if (await lock.isHeld()) await UnfinishedRun.sweep(out);
@@ -85,7 +88,7 @@ export async function runIntoPipe(request: RunRequest, context: CommandContext):
     if (!(stdout instanceof Writable)) throw new TypeError('Expected a stream as standard output.');
     const sink = new PipeSink(stdout, layoutOf(job));
     await sink.begin();
-    await compute(request, prepared, undefined, sink, NEVER, context);
+    await compute(request, prepared, undefined, sink, context);
     await sink.sync();
   } finally {
     await source.close();
@@ -112,7 +115,7 @@ async function runToEnd(
   prepared: Prepared,
   out: string,
   begun: UnfinishedRun | undefined,
-  lost: AbortSignal,
+  lock: FolderLock,
   context: CommandContext,
 ): Promise<Outcome> {
   const { job } = prepared;
@@ -129,32 +132,47 @@ async function runToEnd(
     return { seconds: 0, samples: 0, isNoted: true };
   }
   try {
-    const outcome = await computeRun(request, prepared, run, lost, context);
-    lost.throwIfAborted();
-    const { identity, identify } = prepared.source;
-    if (!isSameInput(identity, await identify())) throw new ChangedInputError(prepared.inputPath);
+    const outcome = await computeRun(request, prepared, run, lock, context);
+    await requireSameInput(prepared, context);
     const fingerprint = await run.fingerprint();
+    await lock.requireHeld();
     await run.publish(out, makeProvenance(run.job, context.args, fingerprint));
     return outcome;
   } catch (error) {
+    // What fails in a run that was taken over fails for that reason.
+    await lock.requireHeld();
     throw await withAdvice(error, request, run);
   }
+}
+
+/** Refuses to publish what was computed from an input that has changed meanwhile. */
+async function requireSameInput(
+  { source, inputPath }: Prepared,
+  context: CommandContext,
+): Promise<void> {
+  await context.interruptibly(async (signal) => {
+    signal.addEventListener('abort', () => source.interrupt?.(), { once: true });
+    const found = await source.identify().catch((error: unknown) => {
+      throw signal.aborted ? whyStopped(signal) : error;
+    });
+    if (!isSameInput(source.identity, found)) throw new ChangedInputError(inputPath);
+  });
 }
 
 async function computeRun(
   request: RunRequest,
   prepared: Prepared,
   run: UnfinishedRun,
-  lost: AbortSignal,
+  lock: FolderLock,
   context: CommandContext,
 ): Promise<Outcome> {
   if (request.queue !== undefined)
-    return computeOnQueue(request.queue, request, prepared, run, lost, context);
+    return computeOnQueue(request.queue, request, prepared, run, lock.lost, context);
   // Of a submitting process that was killed.
   await dismissWorkers(run.workFolder);
   const sink = await run.openSink();
   try {
-    return await compute(request, { ...prepared, job: run.job }, run, sink, lost, context);
+    return await compute(request, { ...prepared, job: run.job }, { run, lock }, sink, context);
   } finally {
     await sink.close();
   }
@@ -201,24 +219,28 @@ async function computeOnQueue(
 async function compute(
   request: RunRequest,
   prepared: Prepared,
-  run: UnfinishedRun | undefined,
+  held: { run: UnfinishedRun; lock: FolderLock } | undefined,
   sink: CurrentsSink,
-  lost: AbortSignal,
   context: CommandContext,
 ): Promise<Outcome> {
   const { source, job } = prepared;
   const display = makeDisplay(request, job, context);
+  const { say } = prepared.waiting;
+  prepared.waiting.say = (text) => display.say(text);
   let begin = performance.now();
   let samples = 0;
   let isNoted = false;
   try {
     await context.interruptibly(async (signal) => {
-      const stop = AbortSignal.any([signal, lost]);
+      const stop = held === undefined ? signal : AbortSignal.any([signal, held.lock.lost]);
       isNoted = await lookAtInput(prepared, display, stop);
       begin = performance.now();
       const isComplete = await runLocally(job, source, sink, {
         signal: stop,
-        checkpointsOf: (shard) => (job.input.format === 'pipe' ? undefined : run?.journal(shard)),
+        checkpointsOf: (shard) =>
+          held === undefined || job.input.format === 'pipe'
+            ? undefined
+            : checkpointsOf(held.run.journal(shard), held.lock),
         threads: request.threads,
         onProgress: (count, isInherited) => {
           display.advance(count, isInherited);
@@ -229,6 +251,7 @@ async function compute(
     });
   } finally {
     display.stop();
+    prepared.waiting.say = say;
   }
   return { seconds: (performance.now() - begin) / 1000, samples, isNoted };
 }
@@ -252,6 +275,17 @@ async function lookAtInput(
   } finally {
     stop.removeEventListener('abort', interrupt);
   }
+}
+
+/** A journal that is left to whoever has taken the run over. */
+function checkpointsOf(journal: Journal, lock: FolderLock): Checkpoints {
+  return {
+    read: async () => journal.read(),
+    write: async (progress) => {
+      await lock.requireHeld();
+      await journal.write(progress);
+    },
+  };
 }
 
 /** The error for a run that was stopped: asked by the operating system, or for a reason of its own. */

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 
 import { work } from '../batch/worker';
+import { addAddressOptions, readAddressFlags, type AddressFlags } from './address-options';
 import { readCount } from './run-options';
 import type { CommandContext } from './streams';
 import { parseTime } from './times';
@@ -10,7 +11,7 @@ import { softwareVersion } from './version';
 /** Milliseconds in which a worker that has ended its work ends by itself, if it does. */
 const LINGERING = 500;
 
-interface WorkerFlags {
+interface WorkerFlags extends AddressFlags {
   queue: string;
   concurrency?: string;
   threads?: string;
@@ -33,7 +34,7 @@ Examples:
 
 /** Adds the command to a program. */
 export function addWorkerCommand(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('worker')
     .summary('compute parts of runs from a queue')
     .description(DESCRIPTION)
@@ -43,10 +44,12 @@ export function addWorkerCommand(program: Command, context: CommandContext): voi
     .option(
       '--takeover <time>',
       'a part whose worker has given no sign for so long is given to another (default: 30s)',
-    )
+    );
+  addAddressOptions(command)
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: WorkerFlags) => {
+      const address = readAddressFlags(flags);
       const concurrency = readCount(flags.concurrency, '--concurrency') ?? 1;
       const threads = readCount(flags.threads, '--threads') ?? Infinity;
       const seconds = flags.takeover === undefined ? 30 : parseTime(flags.takeover, '--takeover');
@@ -56,6 +59,7 @@ export function addWorkerCommand(program: Command, context: CommandContext): voi
           software: softwareVersion(),
           concurrency,
           threads,
+          address,
           takeover: Math.max(1, Math.round(seconds * 1000)),
           onEvent: (text) => {
             context.stderr.write(`${new Date().toISOString()} ${text}\n`);

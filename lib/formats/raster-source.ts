@@ -67,8 +67,8 @@ export interface RasterSource {
   read(region: Region, memory?: Uint8Array): Promise<TypedArray>;
   /** What a user should know before the input is read, in one sentence. */
   readonly remark?: string | undefined;
-  /** Of a source that may wait for ever for somebody else: lets reads fail. */
-  readonly interrupt?: () => void;
+  /** Of a source that may wait for ever for somebody else: lets reads fail, now and later. */
+  interrupt?(): void;
   close(): Promise<void>;
 }
 

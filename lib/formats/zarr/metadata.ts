@@ -60,8 +60,9 @@ export async function readMetadata(store: ZarrStore): Promise<ZarrMetadata> {
     return parseV2({ name: '.zarray', bytes: second }, attributes, location);
   }
   if ((await store.metadata('.zgroup')) !== undefined) throw groupError(location);
+  const doubt = store.doubt === undefined ? '' : `, ${store.doubt}`;
   throw new CommandError(
-    `Expected a Zarr array in ${location} but there is neither zarr.json nor .zarray; give the ` +
+    `Expected a Zarr array in ${location} but there is neither zarr.json nor .zarray${doubt}; give the ` +
       'folder that holds one of them.',
   );
 }

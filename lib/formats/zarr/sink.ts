@@ -155,10 +155,15 @@ async function makeEmptyFolder(folder: string): Promise<void> {
   );
 }
 
-/** Adds attributes to an array of format 3, or replaces those of the same names, at one stroke. */
+/**
+ * Adds attributes to an array of format 3, or replaces those of the same names, at one stroke.
+ *
+ * @param temporaries A folder on the same disk for a file that is not complete.
+ */
 export async function updateZarrAttributes(
   folder: string,
   attributes: Record<string, unknown>,
+  temporaries?: string,
 ): Promise<void> {
   const store = new FolderStore(folder, resolve(folder));
   const { document, attributes: former, zarrFormat } = await readMetadata(store);
@@ -169,9 +174,11 @@ export async function updateZarrAttributes(
   }
   const json = parseJson(document.bytes, document.name, folder);
   const updated = { ...json, attributes: { ...former, ...attributes } };
-  await writeCompleteFile(join(folder, document.name), [
-    Buffer.from(`${JSON.stringify(updated, undefined, 2)}\n`),
-  ]);
+  await writeCompleteFile(
+    join(folder, document.name),
+    [Buffer.from(`${JSON.stringify(updated, undefined, 2)}\n`)],
+    temporaries === undefined ? {} : { temporaries },
+  );
 }
 
 /**

@@ -5,6 +5,7 @@ import type { AsyncReadable } from 'zarrita' with { 'resolution-mode': 'import' 
 
 import { CommandError } from '../../errors';
 import type { TypedArray } from '../../index';
+import type { AddressOptions } from '../http/reader';
 import { decodeBytes } from '../npy';
 import {
   lengthOf,
@@ -41,11 +42,24 @@ const MOST_KEPT_BYTES = 2 ** 26;
  * Opens a Zarr array of format 2 or 3, of shape (T,), (T, N) or (B, T, N).
  *
  * @param location A folder, or an address that begins with http:// or https://.
+ * @param options How it is read, where it is an address.
  * @throws CommandError when it is no such array, or cannot be read.
  */
-export async function openZarrSource(location: string): Promise<RasterSource> {
+export async function openZarrSource(
+  location: string,
+  options?: AddressOptions,
+): Promise<RasterSource> {
+  const store = await openStore(location, options);
+  try {
+    return await openIn(store);
+  } catch (error) {
+    store.close?.();
+    throw error;
+  }
+}
+
+async function openIn(store: ZarrStore): Promise<RasterSource> {
   const zarrita = await loadZarrita();
-  const store = await openStore(location);
   const metadata = await readMetadata(store);
   const { sharding } = metadata;
   const chunks = sharding ? new ShardReader(store, metadata, sharding, zarrita) : store;
@@ -66,20 +80,30 @@ export async function openZarrSource(location: string): Promise<RasterSource> {
   const identifyNow = async () => identify(store, await readMetadata(store));
   const remark = await remarkOnChunks(store, metadata);
   const identity = await identify(store, metadata);
-  return new ZarrSource(array, metadata, location, identity, identifyNow, remark);
+  return new ZarrSource(array, metadata, store, identity, identifyNow, remark);
 }
 
 /** See ZarrDescription. */
-export async function describeZarr(location: string): Promise<ZarrDescription> {
-  const metadata = await readMetadata(await openStore(location));
+export async function describeZarr(
+  location: string,
+  options?: AddressOptions,
+): Promise<ZarrDescription> {
+  const metadata = await readMetadata(await openStore(location, options));
   const { shape, type, chunkShape, codecs, zarrFormat, attributes } = metadata;
   return { shape, type, chunkShape, codecs, zarrFormat, attributes };
 }
 
 /** What a user should know of an array's chunks, in one sentence; undefined when it is nothing. */
-export async function remarkOnZarr(location: string): Promise<string | undefined> {
-  const store = await openStore(location);
-  return remarkOnChunks(store, await readMetadata(store));
+export async function remarkOnZarr(
+  location: string,
+  options?: AddressOptions,
+): Promise<string | undefined> {
+  const store = await openStore(location, options);
+  try {
+    return await remarkOnChunks(store, await readMetadata(store));
+  } finally {
+    store.close?.();
+  }
 }
 
 async function identify(store: ZarrStore, metadata: ZarrMetadata): Promise<InputIdentity> {
@@ -104,14 +128,14 @@ class ZarrSource implements RasterSource {
   readonly channelsAtOnce: number;
   readonly #array: RawArray;
   readonly #metadata: ZarrMetadata;
-  readonly #location: string;
+  readonly #store: ZarrStore;
   /** Chunks of which the last region has taken a part, by their indices; undefined: fill values. */
   readonly #kept = new Map<string, Promise<RawChunk | undefined>>();
 
   constructor(
     array: RawArray,
     metadata: ZarrMetadata,
-    location: string,
+    store: ZarrStore,
     readonly identity: InputIdentity,
     readonly identify: () => Promise<InputIdentity>,
     readonly remark: string | undefined,
@@ -128,7 +152,7 @@ class ZarrSource implements RasterSource {
     this.itemBytes = code === 'f2' ? 4 : itemBytes;
     this.#array = array;
     this.#metadata = metadata;
-    this.#location = location;
+    this.#store = store;
   }
 
   async read(region: Region): Promise<TypedArray> {
@@ -156,8 +180,13 @@ class ZarrSource implements RasterSource {
     return decodeBytes(bytes, { code, isBigEndian: false });
   }
 
+  interrupt(): void {
+    this.#store.interrupt?.();
+  }
+
   close(): Promise<void> {
     this.#kept.clear();
+    this.#store.close?.();
     return Promise.resolve();
   }
 
@@ -166,7 +195,7 @@ class ZarrSource implements RasterSource {
       return new Uint8Array(bytes);
     } catch (cause) {
       throw new CommandError(
-        `Expected a part of ${this.#location} to fit the memory but it has ${bytes} bytes.`,
+        `Expected a part of ${this.#store.location} to fit the memory but it has ${bytes} bytes.`,
         { cause },
       );
     }
@@ -225,7 +254,7 @@ class ZarrSource implements RasterSource {
       if (error instanceof MissingChunkError) return undefined;
       if (error instanceof CommandError) throw error;
       throw new CommandError(
-        `Could not read chunk (${indices.join(', ')}) of ${this.#location}: ${damageOf(error)}; ` +
+        `Could not read chunk (${indices.join(', ')}) of ${this.#store.location}: ${damageOf(error)}; ` +
           'its file is damaged or not complete.',
         { cause: error },
       );

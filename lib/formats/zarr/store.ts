@@ -1,0 +1,56 @@
+/** What every place of a Zarr array offers. */
+import type { Hash } from 'node:crypto';
+
+import type { AbsolutePath, AsyncReadable, RangeQuery } from 'zarrita' with {
+  'resolution-mode': 'import',
+};
+
+import { DamagedChunkError } from './damage';
+
+export const MAX_METADATA_BYTES = 2 ** 26;
+
+/** Whether an array is asked for by an address and not by a folder. */
+export function isAddress(location: string): boolean {
+  return /^https?:\/\//i.test(location);
+}
+
+/** Where an array lies: zarrita's way to its chunks. */
+export interface ZarrStore extends AsyncReadable {
+  /** As messages name it. */
+  readonly location: string;
+  /** The location as it is from everywhere: an absolute path, or the address. */
+  readonly place: string;
+  /**
+   * Tells a hash what tells the chunks from others.
+   *
+   * @param document The name of the array's document.
+   * @param keys The names of some chunks.
+   * @returns When anything was last changed, in nanoseconds since 1970; '' where that is not known.
+   */
+  identify(document: string, keys: readonly string[], hash: Hash): Promise<string>;
+  /** The content of a file beside the chunks; undefined when there is none. */
+  metadata(name: string): Promise<Uint8Array | undefined>;
+  /** @throws MissingChunkError when there is no such file. */
+  get(key: AbsolutePath): Promise<Uint8Array>;
+  /** Exactly the bytes that were asked for, of a shard; undefined when there is no such file. */
+  getRange(key: AbsolutePath, range: RangeQuery): Promise<Uint8Array | undefined>;
+  /** Lets reads fail, now and later, of a store that waits for somebody else. */
+  interrupt?(): void;
+  close?(): void;
+  /** Why a file that seems to be missing may be there all the same, to follow a comma. */
+  readonly doubt?: string | undefined;
+}
+
+/** Saves a chunk full of fill values, which may be far larger than what is wanted of it. */
+export class MissingChunkError extends Error {}
+
+export function offsetIn(range: RangeQuery, fileBytes: number): { offset: number; length: number } {
+  const { offset, length } =
+    'offset' in range
+      ? range
+      : { offset: fileBytes - range.suffixLength, length: range.suffixLength };
+  if (offset < 0 || offset + length > fileBytes) {
+    throw new DamagedChunkError('its file is not complete');
+  }
+  return { offset, length };
+}
