@@ -4,8 +4,7 @@ import { devNull } from 'node:os';
 import type { Metadata, ready } from 'h5wasm/node' with { 'resolution-mode': 'import' };
 
 import { CommandError } from '../../errors';
-import { toNumbers } from '../event-files';
-import { decodeBytes } from '../npy';
+import { decodeBytes, type NpyData } from '../npy';
 
 type Hdf5 = Awaited<typeof ready>;
 
@@ -21,7 +20,7 @@ export interface ListsDescription {
 /** Some lists of a dataset, one after the other. */
 export interface Lists {
   lengths: Uint32Array<ArrayBuffer>;
-  numbers: ReturnType<typeof toNumbers>;
+  numbers: NpyData;
 }
 
 /** C's hvl_t in WebAssembly: the number of elements and their address, 32 bits each. */
@@ -198,8 +197,7 @@ class ListsDataset implements ListsDescription {
       bytes.set(heap.subarray(from, from + length * this.itemBytes), at);
       at += length * this.itemBytes;
     });
-    const numbers = toNumbers(decodeBytes(bytes, { code: this.code, isBigEndian: false }));
-    return { lengths, numbers };
+    return { lengths, numbers: decodeBytes(bytes, { code: this.code, isBigEndian: false }) };
   }
 
   #failure(begin: number, end: number): CommandError {
