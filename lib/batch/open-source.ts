@@ -19,11 +19,19 @@ export interface InputDescription {
   timeUnit: number | undefined;
   duration: number | undefined;
   channels: number | undefined;
+  start: string | undefined;
+  outside: 'throw' | 'drop' | undefined;
+}
+
+/** Whether something is said about a list of events. */
+export function hasEventOptions(input: Omit<InputDescription, 'path'>): boolean {
+  const { timeUnit, duration, channels, start, outside } = input;
+  return [timeUnit, duration, channels, start, outside].some((value) => value !== undefined);
 }
 
 /** Tells the format by the name, and by what stands there. */
 export async function specifyInput(input: InputDescription): Promise<InputSpecification> {
-  const { path, isEventList, timeUnit, duration, channels } = input;
+  const { path, isEventList, timeUnit, duration, channels, start, outside } = input;
   const format = await formatOf(path, isEventList);
   const isBinned = format === 'events' || format === 'hdf5';
   if (isEventList && !isBinned) {
@@ -31,10 +39,10 @@ export async function specifyInput(input: InputDescription): Promise<InputSpecif
       `Expected a list of events in a .npy or HDF5 file with --events but received ${path}.`,
     );
   }
-  if (!isBinned && (timeUnit !== undefined || duration !== undefined || channels !== undefined)) {
+  if (!isBinned && hasEventOptions(input)) {
     throw new CommandError(
-      `Expected a list of events in ${path} for --time-unit, --duration and --channels but ` +
-        'received a raster; leave them out, or give --events.',
+      `Expected a list of events in ${path} for --time-unit, --start, --duration, --channels and ` +
+        '--outside but received a raster; leave them out, or give --events.',
     );
   }
   return {
@@ -43,6 +51,8 @@ export async function specifyInput(input: InputDescription): Promise<InputSpecif
     ...(isBinned && { timeUnit: timeUnit ?? 1 }),
     ...(duration !== undefined && { duration }),
     ...(channels !== undefined && { channels }),
+    ...(start !== undefined && { start }),
+    ...(outside === 'drop' && { outside }),
   };
 }
 
@@ -74,7 +84,7 @@ export async function isZarr(path: string): Promise<boolean> {
  * @param path What to call it, and where it is from here.
  */
 export async function openSource(
-  { path: absolute, format, timeUnit = 1, duration, channels }: InputSpecification,
+  { path: absolute, format, timeUnit = 1, duration, channels, start, outside }: InputSpecification,
   dt: number,
   path = absolute,
 ): Promise<RasterSource> {
@@ -83,6 +93,8 @@ export async function openSource(
     timeUnit,
     ...(duration !== undefined && { duration }),
     ...(channels !== undefined && { channels }),
+    ...(start !== undefined && { start }),
+    ...(outside !== undefined && { outside }),
   };
   switch (format) {
     case 'npy':

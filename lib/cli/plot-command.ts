@@ -9,9 +9,9 @@ import { CommandError, UsageError } from '../errors';
 import type { Range, RasterSource } from '../formats/raster-source';
 import { formatShape } from './numbers';
 import { drawToFile, loadRecording } from './plot-output';
-import { checkEnding } from './run-options';
+import { checkEnding, outsideOption, readEvents } from './run-options';
 import type { CommandContext } from './streams';
-import { formatTime, parseMoment, parseTime } from './times';
+import { formatTime, parseMoment, parsePeriod } from './times';
 
 interface PlotFlags {
   out?: string;
@@ -24,6 +24,8 @@ interface PlotFlags {
   dt?: string;
   events?: boolean;
   timeUnit?: string;
+  start?: string;
+  outside?: 'throw' | 'drop';
 }
 
 const DESCRIPTION = `Draws a raster, the currents that a run has made, or both, into a .svg or .png file.
@@ -31,7 +33,7 @@ const DESCRIPTION = `Draws a raster, the currents that a run has made, or both, 
 Of an output of 'expsyn run', the raster, tau and dt are found by themselves.`;
 
 const EXAMPLES = `
-Times take a unit: s, ms or us; without one they are in seconds.
+Times take a unit: s, ms, us or ns; without one they are in seconds.
 
 Examples:
   expsyn plot isyn.npy
@@ -60,7 +62,9 @@ export function addPlotCommand(program: Command, context: CommandContext): void 
     .option('--item <n>', 'which batch item (default: 0)')
     .option('--dt <time>', 'length of a time step (default: as the run had it, or 1ms)')
     .option('--events', 'the file is a list of events')
-    .option('--time-unit <time>', 'the unit of the times of events (default: 1s)')
+    .option('--time-unit <time>', 'the unit of the times of events, or their rate (default: 1s)')
+    .option('--start <time>', 'the time of events at which step 0 begins (default: 0s)')
+    .addOption(outsideOption())
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, flags: PlotFlags) => plot(path, flags, context));
@@ -77,7 +81,7 @@ async function plot(path: string, flags: PlotFlags, context: CommandContext): Pr
   const format = (await isZarr(path)) ? 'zarr' : 'npy';
   const provenance = flags.events === true ? undefined : await readProvenance(path, format);
   const dt =
-    flags.dt === undefined ? (provenance?.job.settings.dt ?? 1e-3) : parseTime(flags.dt, '--dt');
+    flags.dt === undefined ? (provenance?.job.settings.dt ?? 1e-3) : parsePeriod(flags.dt, '--dt');
   const sources = await openSources(path, flags, provenance, dt);
   try {
     const main = sources.output ?? sources.input;
@@ -113,16 +117,9 @@ async function openSources(
   dt: number,
 ): Promise<Sources> {
   const open = async (name: string): Promise<RasterSource> => {
-    const isEventList = flags.events === true;
-    const timeUnit = readUnit(flags);
-    const description = {
-      path: name,
-      isEventList,
-      timeUnit,
-      duration: undefined,
-      channels: undefined,
-    };
-    return openSource(await specifyInput(description), dt, name);
+    // --channels says what is drawn.
+    const given = readEvents({ ...flags, channels: undefined });
+    return openSource(await specifyInput({ path: name, ...given }), dt, name);
   };
   if (path === '-') throw new UsageError('Expected the name of a file but received a pipe.');
   const main = await open(path);
@@ -139,10 +136,6 @@ async function openSources(
   }
 }
 
-function readUnit({ timeUnit }: PlotFlags): number | undefined {
-  return timeUnit === undefined ? undefined : parseTime(timeUnit, '--time-unit');
-}
-
 /** The raster of some currents: the one that is named, or the one that the run has read. */
 async function openRaster(
   { raster }: PlotFlags,
@@ -151,8 +144,7 @@ async function openRaster(
 ): Promise<RasterSource | undefined> {
   if (raster === false) return undefined;
   if (raster !== undefined) {
-    const given = { timeUnit: undefined, duration: undefined, channels: undefined };
-    const input = await specifyInput({ path: raster, isEventList: false, ...given });
+    const input = await specifyInput({ path: raster, ...readEvents({}) });
     return openSource(input, dt, raster);
   }
   if (provenance === undefined || provenance.job.input.format === 'pipe') return undefined;

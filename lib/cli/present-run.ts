@@ -5,6 +5,7 @@ import { CommandError } from '../errors';
 import { openNpySource } from '../formats/npy-file';
 import type { RasterSource } from '../formats/raster-source';
 import { openZarrSource } from '../formats/zarr';
+import { describeEvents, measureEvents } from './event-notes';
 import { counted, formatCount, formatShape } from './numbers';
 import { drawToFile, loadRecording, MOST_SAMPLES } from './plot-output';
 import { describeSource, type Prepared } from './prepare-run';
@@ -38,7 +39,11 @@ export async function present(
   if (path !== undefined) {
     files.push([path, await draw(path, request, { source, inputPath, job, stimuli }, out)]);
   }
-  const input = !isPipe && isSmall ? `, ${await describeSpikes(source, job.settings.dt)}` : '';
+  const events = measureEvents(source, { input: job.input, dt: job.settings.dt });
+  const input =
+    events === undefined && !isPipe && isSmall
+      ? `, ${await describeSpikes(source, job.settings.dt)}`
+      : '';
   const { dt, tau, noiseStd, noise, seed, method } = job.settings;
   const window =
     job.windowLength === 'Infinity'
@@ -48,6 +53,7 @@ export async function present(
   const { seconds, samples } = outcome;
   const lines: [string, string][] = [
     ['raster', `${describeSource(source)}${input}`],
+    ...(events === undefined ? [] : [['events', describeEvents(events)] as [string, string]]),
     ['synapses', `tau ${formatTimeRange(Float64Array.from(tau))}, dt ${formatTime(dt)}, ${window}`],
     ...(noiseStd > 0
       ? [['noise', `${noiseStd} after 1 s, on the ${noise}, seed ${seed}`] as [string, string]]

@@ -1,22 +1,31 @@
 /** What `expsyn run` is told: its flags, checked as far as they can be before any file is opened. */
 import { readFile } from 'node:fs/promises';
 
+import { Option } from 'commander';
+
 import type { OutputSpecification, SynapseSettings } from '../batch/job';
 import type { InputDescription } from '../batch/open-source';
 import { CommandError, fileError, UsageError } from '../errors';
+import { formatFraction } from '../formats/fraction';
 import { readNpyFile } from '../formats/npy';
 import { requireFile } from '../formats/npy-file';
-import { parseTime, parseTimes } from './times';
+import { parseClockTime, parsePeriod, parseTime, parseTimes } from './times';
+
+/** The flags on how a list of events is to be read, as commander gives them. */
+export interface EventFlags {
+  events?: boolean | undefined;
+  timeUnit?: string | undefined;
+  start?: string | undefined;
+  duration?: string | undefined;
+  channels?: string | undefined;
+  outside?: 'throw' | 'drop' | undefined;
+}
 
 /** The flags as commander gives them. */
-export interface RunFlags {
+export interface RunFlags extends EventFlags {
   tau?: string;
   dt?: string;
   out?: string;
-  events?: boolean;
-  timeUnit?: string;
-  duration?: string;
-  channels?: string;
   plot?: string | false;
   method?: 'auto' | 'fft' | 'recursive';
   dtype?: 'float64' | 'float32';
@@ -69,6 +78,14 @@ export interface RunRequest {
 export type GivenEvents = Omit<InputDescription, 'path'>;
 
 export type GivenSettings = { [Key in keyof SynapseSettings]?: SynapseSettings[Key] | undefined };
+
+/** Of every command that reads a list of events. */
+export function outsideOption(): Option {
+  return new Option(
+    '--outside <what>',
+    'what an event before the first step or after the last does (default: throw)',
+  ).choices(['throw', 'drop']);
+}
 
 /** Settings without a choice of the user's; the seed is drawn then. */
 const DEFAULTS: Omit<SynapseSettings, 'seed'> = {
@@ -168,12 +185,16 @@ export function checkEnding(path: string, endings: readonly string[], name: stri
   );
 }
 
-function readEvents({ events, timeUnit, duration, channels }: RunFlags): GivenEvents {
+/** How a list of events is to be read. */
+export function readEvents(flags: EventFlags): GivenEvents {
+  const { events, timeUnit, start, duration, channels, outside } = flags;
   return {
     isEventList: events === true,
-    timeUnit: timeUnit === undefined ? undefined : parseTime(timeUnit, '--time-unit'),
+    timeUnit: timeUnit === undefined ? undefined : parsePeriod(timeUnit, '--time-unit'),
+    start: start === undefined ? undefined : formatFraction(parseClockTime(start, '--start')),
     duration: duration === undefined ? undefined : parseTime(duration, '--duration'),
     channels: readCount(channels, '--channels'),
+    outside,
   };
 }
 
@@ -182,7 +203,7 @@ async function readSettings(flags: RunFlags): Promise<GivenSettings> {
   const what = 'a number above 0, or Infinity,';
   return {
     tau: flags.tau === undefined ? undefined : await readTaus(flags.tau),
-    dt: flags.dt === undefined ? undefined : parseTime(flags.dt, '--dt'),
+    dt: flags.dt === undefined ? undefined : parsePeriod(flags.dt, '--dt'),
     method,
     dtype,
     noise,
