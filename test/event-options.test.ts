@@ -249,7 +249,7 @@ describe('options of events', () => {
 
     it('is the origin of time, and not the disk, where that has no room', async () => {
       await writeEvents('events.npy', [3600, 3600.5]);
-      const input = { path: 'events.npy', format: 'events' } as const;
+      const input = { path: 'events.npy', format: 'events', timeUnit: 1 } as const;
       const source = await openSource(input, 1e-3);
       await source.close();
       const reading = { dt: 1e-3, name: 'events.npy' };
@@ -292,6 +292,7 @@ describe('options of events', () => {
         'subtract 1 if those of the file count from 1.\n';
       assert.equal((await expsyn(...flags)).err, line);
       assert.equal((await expsyn('info', 'events.npy', '--events')).err, line);
+      assert.equal((await expsyn('plot', 'events.npy', '--events')).err, line);
       assert.equal((await expsyn(...flags, '--channels', '4')).err, line);
       assert.equal((await expsyn(...flags, '--channels', '9')).err, '');
       const { code, err } = await expsyn(...flags, '--channels', '3');

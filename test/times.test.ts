@@ -21,6 +21,7 @@ describe('times', () => {
     ['2e-2s', 0.02],
     ['1e3ms', 1],
     ['1e+1us', 0.00001],
+    ['2E-2', 0.02],
   ];
   for (const [text, seconds] of parsed) {
     it(`reads '${text}' as ${seconds} s`, () => {

@@ -1,5 +1,4 @@
 /** What is said about a list of events: what it holds, and what looks like a mistake. */
-import type { InputSpecification } from '../batch/job';
 import { CommandError } from '../errors';
 import type { EventSummary, RasterSource } from '../formats/raster-source';
 import { counted } from './numbers';
@@ -17,7 +16,12 @@ const ROUNDED_DIGITS = 4;
 
 /** How a list of events is read. */
 export interface EventReading {
-  input: InputSpecification;
+  input: {
+    /** In seconds, where it is given. */
+    start?: string | undefined;
+    /** Seconds; 1 unless given. */
+    timeUnit?: number | undefined;
+  };
   /** Seconds. */
   dt: number;
   /** What to call the list. */
@@ -128,7 +132,7 @@ export function requireNearOrigin(
 /** Whether there is more time before the first event than from it to the last, and nobody wanted it. */
 function isFarFromOrigin(
   { firstStep, lastStep }: EventSummary,
-  input: InputSpecification,
+  input: EventReading['input'],
 ): boolean {
   return input.start === undefined && firstStep >= FEW_STEPS && firstStep > lastStep - firstStep;
 }

@@ -7,6 +7,7 @@ import { isZarr, openSource, specifyInput } from '../batch/open-source';
 import { readProvenance, type Provenance } from '../batch/provenance';
 import { CommandError, UsageError } from '../errors';
 import type { Range, RasterSource } from '../formats/raster-source';
+import { eventWarnings } from './event-notes';
 import { formatShape } from './numbers';
 import { drawToFile, loadRecording } from './plot-output';
 import { checkEnding, outsideOption, readEvents } from './run-options';
@@ -86,6 +87,13 @@ async function plot(path: string, flags: PlotFlags, context: CommandContext): Pr
   try {
     const main = sources.output ?? sources.input;
     if (main === undefined) throw new Error('nothing is open');
+    for (const warning of eventWarnings(main, {
+      input: readEvents({ ...flags, channels: undefined }),
+      dt,
+      name: path,
+    })) {
+      context.stderr.write(`${warning}\n`);
+    }
     const recording = await loadRecording({
       ...sources,
       tau: provenance?.job.settings.tau,

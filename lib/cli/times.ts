@@ -21,7 +21,7 @@ const RATE_EXPONENTS: Record<string, number> = {
   MHz: 6,
 };
 
-const NUMBER = String.raw`(\d+\.?\d*|\.\d+)(?:e([+-]?\d+))?`;
+const NUMBER = String.raw`(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?`;
 const DURATION = new RegExp(String.raw`^${NUMBER}(?:\s*/\s*${NUMBER})?\s*([a-z\u00b5\u03bc]*)$`);
 const RATE = new RegExp(String.raw`^${NUMBER}\s*([kKM]?[hH]z)$`);
 /** Doubles have no greater powers of ten. */

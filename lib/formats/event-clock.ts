@@ -12,7 +12,9 @@
  *   Whole numbers are taken as they are as long as single precision can tell halves apart, and integers
  *   of integer types always.
  *
- * It is never more than half a step, with which an event belongs to the step that begins next to it.
+ * Half precision is taken as it is: what it loses is as much as a step.
+ *
+ * The tolerance is at most half a step. An event then belongs to the step whose beginning is nearest.
  */
 import { divide, fractionOf, makeFraction, parseFraction, toNumber } from './fraction';
 import type { NpyData } from './npy';
