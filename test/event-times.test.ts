@@ -261,6 +261,10 @@ describe('times of events', () => {
       start: '1700000000',
     });
     await assertSteps(source, (k) => k, length, 'samples');
+    // An origin that is no whole number of the unit.
+    const thirds = Float64Array.from({ length }, (_, k) => 1 / 3 + k * 0.1);
+    const third = await openEventsNpy(await npyOf(thirds), { dt: 0.1, timeUnit: 1, start: '1/3' });
+    await assertSteps(third, (k) => k, length, 'thirds');
     // Seconds since 1970 in double precision, of which a step of 0.1 ms has 419 in it.
     const seconds = Float64Array.from({ length }, (_, k) => 1.7e9 + k * 1e-4);
     const since = await openEventsNpy(await npyOf(seconds), {

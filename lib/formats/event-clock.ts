@@ -83,19 +83,14 @@ export class EventClock {
   /** The start in the unit of the times: the nearest whole number, and the rest. */
   readonly #whole: number;
   readonly #rest: number;
-  /** A unit of the times has multiplier / divisor steps. */
-  readonly #multiplier: number;
-  readonly #divisor: number;
+  readonly #stepsPerUnit: number;
   readonly #timeUnit: number;
   readonly #isExact: boolean;
   readonly #singleTolerance: number;
 
   constructor({ dt, timeUnit, start = '0' }: TimeScale, precision: TimePrecision) {
     const unit = fractionOf(timeUnit);
-    const ratio = divide(unit, fractionOf(dt));
-    const isSmall = [ratio.numerator, ratio.denominator].every((term) => term <= 2n ** 53n);
-    this.#multiplier = isSmall ? Number(ratio.numerator) : toNumber(ratio);
-    this.#divisor = isSmall ? Number(ratio.denominator) : 1;
+    this.#stepsPerUnit = toNumber(divide(unit, fractionOf(dt)));
     this.#timeUnit = timeUnit;
     const origin = divide(parseFraction(start), unit);
     this.#whole = Math.round(toNumber(origin));
@@ -135,7 +130,7 @@ export class EventClock {
    * @param offset Of offsetsOf().
    */
   stepOf(offset: number): number {
-    const position = ((offset - this.#rest) * this.#multiplier) / this.#divisor;
+    const position = (offset - this.#rest) * this.#stepsPerUnit;
     const step = Math.floor(position);
     // The difference is exact.
     return step + 1 - position <= this.#toleranceAt(position, offset) ? step + 1 : step;
@@ -149,7 +144,7 @@ export class EventClock {
   #toleranceAt(position: number, offset: number): number {
     const error = Math.abs(position) * POSITION_ERROR;
     const time = Math.abs(offset) + (this.#isExact ? 0 : Math.abs(this.#whole));
-    const stored = (time * this.#multiplier * STORED_ERROR) / this.#divisor;
+    const stored = time * this.#stepsPerUnit * STORED_ERROR;
     return Math.min(
       // A time that is earlier by exactly 1e-3 of a step, however it is rounded, is outside: clocks in
       // microseconds have such times in steps of a millisecond.
