@@ -13,6 +13,10 @@ export interface InputSpecification {
   channels?: number;
   /** Of an address: whether status 403 means that there is no such chunk. */
   isForbiddenMissing?: true;
+  /** The time at which step 0 begins, in seconds, as formatFraction() writes it; 0 unless given. */
+  start?: string;
+  /** Given where events before the first step or after the last are left out. */
+  outside?: 'drop';
 }
 
 /** What the synapses are given. The currents depend on all of it. */

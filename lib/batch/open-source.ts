@@ -22,11 +22,21 @@ export interface InputDescription {
   channels: number | undefined;
   /** Of an address: whether status 403 means that there is no such chunk. */
   isForbiddenMissing?: boolean | undefined;
+  start: string | undefined;
+  outside: 'throw' | 'drop' | undefined;
+}
+
+/** Whether something is said about a list of events. */
+export function hasEventOptions(
+  input: Omit<InputDescription, 'path' | 'isForbiddenMissing'>,
+): boolean {
+  const { timeUnit, duration, channels, start, outside } = input;
+  return [timeUnit, duration, channels, start, outside].some((value) => value !== undefined);
 }
 
 /** Tells the format by the name, and by what stands there. */
 export async function specifyInput(input: InputDescription): Promise<InputSpecification> {
-  const { path, isEventList, timeUnit, duration, channels } = input;
+  const { path, isEventList, timeUnit, duration, channels, start, outside } = input;
   const format = await formatOf(path, isEventList);
   const isBinned = format === 'events' || format === 'hdf5';
   if (isEventList && !isBinned) {
@@ -34,10 +44,10 @@ export async function specifyInput(input: InputDescription): Promise<InputSpecif
       `Expected a list of events in a .npy or HDF5 file with --events but received ${path}.`,
     );
   }
-  if (!isBinned && (timeUnit !== undefined || duration !== undefined || channels !== undefined)) {
+  if (!isBinned && hasEventOptions(input)) {
     throw new CommandError(
-      `Expected a list of events in ${path} for --time-unit, --duration and --channels but ` +
-        'received a raster; leave them out, or give --events.',
+      `Expected a list of events in ${path} for --time-unit, --start, --duration, --channels and ` +
+        '--outside but received a raster; leave them out, or give --events.',
     );
   }
   const isForbiddenMissing = input.isForbiddenMissing === true;
@@ -53,6 +63,8 @@ export async function specifyInput(input: InputDescription): Promise<InputSpecif
     ...(duration !== undefined && { duration }),
     ...(channels !== undefined && { channels }),
     ...(isForbiddenMissing && { isForbiddenMissing }),
+    ...(start !== undefined && { start }),
+    ...(outside === 'drop' && { outside }),
   };
 }
 
@@ -90,12 +102,22 @@ export async function openSource(
   path = specification.path,
   address: AddressOptions = {},
 ): Promise<RasterSource> {
-  const { format, timeUnit = 1, duration, channels, isForbiddenMissing } = specification;
+  const {
+    format,
+    timeUnit = 1,
+    duration,
+    channels,
+    start,
+    outside,
+    isForbiddenMissing,
+  } = specification;
   const binning = {
     dt,
     timeUnit,
     ...(duration !== undefined && { duration }),
     ...(channels !== undefined && { channels }),
+    ...(start !== undefined && { start }),
+    ...(outside !== undefined && { outside }),
   };
   switch (format) {
     case 'npy':

@@ -18,16 +18,20 @@ import {
   readAddressFlags,
   type AddressFlags,
 } from './address-options';
+import { describeEvents, eventWarnings, measureEvents, type EventMeasures } from './event-notes';
 import { giveNotesOnFile } from './give-notes';
 import { counted, formatBytes, formatShape } from './numbers';
+import { outsideOption, readEvents } from './run-options';
 import type { CommandContext } from './streams';
-import { formatTime, formatTimeRange, parseTime } from './times';
+import { formatTime, formatTimeRange, parsePeriod } from './times';
 
 interface InfoFlags extends AddressFlags {
   forbiddenIsMissing?: boolean;
   json?: boolean;
   events?: boolean;
   timeUnit?: string;
+  start?: string;
+  outside?: 'throw' | 'drop';
   dt?: string;
 }
 
@@ -52,6 +56,8 @@ export interface FileDescription {
   bytes: number;
   /** Of .npy files and Zarr arrays: order, version, chunks, codecs. */
   storage: Record<string, unknown>;
+  /** Of a list of events. */
+  events?: EventMeasures;
   /** How it was made, where that is known. */
   provenance?: Provenance;
   /** Of an output that is not complete: blocks that are done, and of how many. */
@@ -67,7 +73,9 @@ export function addInfoCommand(program: Command, context: CommandContext): void 
     .argument('<file>', 'a raster, currents or a list of events')
     .option('--json', 'everything, as JSON')
     .option('--events', 'the file is a list of events')
-    .option('--time-unit <time>', 'the unit of the times of events (default: 1s)')
+    .option('--time-unit <time>', 'the unit of the times of events, or their rate (default: 1s)')
+    .option('--start <time>', 'the time of events at which step 0 begins (default: 0s)')
+    .addOption(outsideOption())
     .option('--dt <time>', 'length of the time steps that events are counted in (default: 1ms)');
   addAddressOptions(addForbiddenOption(command))
     .helpOption('-h, --help', 'show this help')
@@ -103,24 +111,18 @@ async function describeFile(
   const unfinished = await describeUnfinished(path);
   const isMissing = (await stat(path).catch(() => undefined)) === undefined;
   if (unfinished !== undefined && isMissing) return unfinished;
-  const timeUnit =
-    flags.timeUnit === undefined ? undefined : parseTime(flags.timeUnit, '--time-unit');
-  const isEventList = flags.events === true;
   const isForbiddenMissing = flags.forbiddenIsMissing === true;
   const address = addressOptionsOf(flags, context);
-  const given = { duration: undefined, channels: undefined };
-  const input = await specifyInput({
-    path,
-    isEventList,
-    timeUnit,
-    isForbiddenMissing,
-    ...given,
-  });
+  const input = await specifyInput({ path, isForbiddenMissing, ...readEvents(flags) });
   const description = await describeArray(path, input.format, flags, address);
   if (description === undefined) {
-    const dt = flags.dt === undefined ? 1e-3 : parseTime(flags.dt, '--dt');
+    const dt = flags.dt === undefined ? 1e-3 : parsePeriod(flags.dt, '--dt');
     const source = await openSource(input, dt, path);
     await source.close();
+    const events = measureEvents(source, { input, dt });
+    for (const warning of eventWarnings(source, { input, dt, name: path })) {
+      stderr.write(`${warning}\n`);
+    }
     return {
       path: input.path,
       format: input.format === 'hdf5' ? 'events in HDF5' : 'events in .npy',
@@ -128,6 +130,7 @@ async function describeFile(
       type: source.type,
       bytes: source.identity.bytes,
       storage: { dt },
+      ...(events && { events }),
     };
   }
   const provenance = await readProvenance(path, (await isZarr(path)) ? 'zarr' : 'npy', address);
@@ -198,7 +201,7 @@ async function describeUnfinished(path: string): Promise<FileDescription | undef
 }
 
 function inWords(description: FileDescription): string {
-  const { format, shape, type, bytes, storage, provenance, unfinished } = description;
+  const { format, shape, type, bytes, storage, events, provenance, unfinished } = description;
   const details = Object.entries(storage).map(([name, value]) => {
     const text = Array.isArray(value) ? formatList(value) : String(value);
     return `${name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)} ${text}`;
@@ -206,6 +209,7 @@ function inWords(description: FileDescription): string {
   const lines: [string, string][] = [
     ['holds', `${formatShape(shape)} ${type}`],
     ['stored', [format, ...details, ...(bytes >= 0 ? [formatBytes(bytes)] : [])].join(', ')],
+    ...(events === undefined ? [] : [['events', describeEvents(events)] as [string, string]]),
     ...(provenance === undefined ? [] : describeProvenance(provenance)),
   ];
   if (unfinished !== undefined) {

@@ -15,12 +15,13 @@ import {
   readAddressFlags,
   type AddressFlags,
 } from './address-options';
+import { eventWarnings } from './event-notes';
 import { noteOnFile } from './give-notes';
 import { formatShape } from './numbers';
 import { drawToFile, loadRecording } from './plot-output';
-import { checkEnding } from './run-options';
+import { checkEnding, outsideOption, readEvents } from './run-options';
 import type { CommandContext } from './streams';
-import { formatTime, parseMoment, parseTime } from './times';
+import { formatTime, parseMoment, parsePeriod } from './times';
 
 interface PlotFlags extends AddressFlags {
   forbiddenIsMissing?: boolean;
@@ -34,6 +35,8 @@ interface PlotFlags extends AddressFlags {
   dt?: string;
   events?: boolean;
   timeUnit?: string;
+  start?: string;
+  outside?: 'throw' | 'drop';
 }
 
 const DESCRIPTION = `Draws a raster, the currents that a run has made, or both, into a .svg or .png file.
@@ -41,7 +44,7 @@ const DESCRIPTION = `Draws a raster, the currents that a run has made, or both, 
 Of an output of 'expsyn run', the raster, tau and dt are found by themselves.`;
 
 const EXAMPLES = `
-Times take a unit: s, ms or us; without one they are in seconds.
+Times take a unit: s, ms, us or ns; without one they are in seconds.
 
 Examples:
   expsyn plot isyn.npy
@@ -70,7 +73,9 @@ export function addPlotCommand(program: Command, context: CommandContext): void 
     .option('--item <n>', 'which batch item (default: 0)')
     .option('--dt <time>', 'length of a time step (default: as the run had it, or 1ms)')
     .option('--events', 'the file is a list of events')
-    .option('--time-unit <time>', 'the unit of the times of events (default: 1s)');
+    .option('--time-unit <time>', 'the unit of the times of events, or their rate (default: 1s)')
+    .option('--start <time>', 'the time of events at which step 0 begins (default: 0s)')
+    .addOption(outsideOption());
   addAddressOptions(addForbiddenOption(command))
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', EXAMPLES)
@@ -92,13 +97,20 @@ async function plot(path: string, flags: PlotFlags, context: CommandContext): Pr
   const provenance =
     flags.events === true ? undefined : await readProvenance(path, format, address);
   const dt =
-    flags.dt === undefined ? (provenance?.job.settings.dt ?? 1e-3) : parseTime(flags.dt, '--dt');
+    flags.dt === undefined ? (provenance?.job.settings.dt ?? 1e-3) : parsePeriod(flags.dt, '--dt');
   const sources = await openSources(path, flags, provenance, dt, address);
   try {
     const main = sources.output ?? sources.input;
     if (main === undefined) throw new Error('nothing is open');
     for (const source of [sources.input, sources.output]) {
       if (source?.remark !== undefined) context.stderr.write(`${source.remark}\n`);
+    }
+    for (const warning of eventWarnings(main, {
+      input: readEvents({ ...flags, channels: undefined }),
+      dt,
+      name: path,
+    })) {
+      context.stderr.write(`${warning}\n`);
     }
     const recording = await loadRecording({
       ...sources,
@@ -134,17 +146,11 @@ async function openSources(
   address: AddressOptions,
 ): Promise<Sources> {
   const open = async (name: string): Promise<RasterSource> => {
-    const isEventList = flags.events === true;
-    const timeUnit = readUnit(flags);
-    const description = {
-      path: name,
-      isEventList,
-      timeUnit,
-      duration: undefined,
-      channels: undefined,
-      isForbiddenMissing: isAddress(name) && flags.forbiddenIsMissing,
-    };
-    return openSource(await specifyInput(description), dt, name, address);
+    // --channels says what is drawn.
+    const given = readEvents({ ...flags, channels: undefined });
+    const isForbiddenMissing = isAddress(name) && flags.forbiddenIsMissing;
+    const input = await specifyInput({ path: name, isForbiddenMissing, ...given });
+    return openSource(input, dt, name, address);
   };
   if (path === '-') throw new UsageError('Expected the name of a file but received a pipe.');
   const main = await open(path);
@@ -161,10 +167,6 @@ async function openSources(
   }
 }
 
-function readUnit({ timeUnit }: PlotFlags): number | undefined {
-  return timeUnit === undefined ? undefined : parseTime(timeUnit, '--time-unit');
-}
-
 /** The raster of some currents: the one that is named, or the one that the run has read. */
 async function openRaster(
   { raster, forbiddenIsMissing }: PlotFlags,
@@ -174,14 +176,8 @@ async function openRaster(
 ): Promise<RasterSource | undefined> {
   if (raster === false) return undefined;
   if (raster !== undefined) {
-    const given = { timeUnit: undefined, duration: undefined, channels: undefined };
     const isForbiddenMissing = isAddress(raster) && forbiddenIsMissing;
-    const input = await specifyInput({
-      path: raster,
-      isEventList: false,
-      isForbiddenMissing,
-      ...given,
-    });
+    const input = await specifyInput({ path: raster, isForbiddenMissing, ...readEvents({}) });
     return openSource(input, dt, raster, address);
   }
   if (provenance === undefined || provenance.job.input.format === 'pipe') return undefined;

@@ -3,7 +3,13 @@ import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 import type { InputSpecification, Job, OutputSpecification } from '../batch/job';
-import { formatOf, openSource, specifyInput, type InputDescription } from '../batch/open-source';
+import {
+  formatOf,
+  hasEventOptions,
+  openSource,
+  specifyInput,
+  type InputDescription,
+} from '../batch/open-source';
 import { prepareJob } from '../batch/prepare-job';
 import { provenancePathOf, readProvenance, requireOwnPlace } from '../batch/provenance';
 import { CommandError, hasCode, InterruptedError, UsageError } from '../errors';
@@ -13,6 +19,7 @@ import { readNpyFile, writeNpyFile } from '../formats/npy';
 import { isSameInput, type InputIdentity, type RasterSource } from '../formats/raster-source';
 import { isAddress } from '../formats/zarr';
 import { makeExampleRaster, type Stimulus } from './example-raster';
+import { eventWarnings, isTooLong, requireNearOrigin } from './event-notes';
 import { formatShape } from './numbers';
 import { requireOtherFiles } from './other-files';
 import { completeSettings, type GivenEvents, type RunRequest } from './run-options';
@@ -97,6 +104,8 @@ export async function prepare(
         stderr.write(`Since ${request.like} was made, ${changes}: what comes out may differ.\n`);
       }
     }
+    const reading = { input, dt: settings.dt, name: description.path };
+    if (isTooLong(source)) requireNearOrigin(source, reading);
     const stepsPerBlock = request.stepsPerBlock ?? earlier?.stepsPerBlock;
     const job = await prepareJob(
       {
@@ -110,6 +119,7 @@ export async function prepare(
       },
       source,
     );
+    for (const warning of eventWarnings(source, reading)) stderr.write(`${warning}\n`);
     if (request.isPlotWanted && job.shape.includes(0)) {
       throw new CommandError(
         `Expected at least one time step in ${description.path} for --plot but received ` +
@@ -206,16 +216,17 @@ async function describeInput(
     duration: given.duration ?? earlier?.duration,
     channels: given.channels ?? earlier?.channels,
     isForbiddenMissing,
+    start: given.start ?? earlier?.start,
+    outside: given.outside ?? earlier?.outside,
   };
 }
 
 /** The example is a raster. */
-function requireNoEvents({ isEventList, timeUnit, duration, channels }: GivenEvents): void {
-  const isGiven = [timeUnit, duration, channels].some((value) => value !== undefined);
-  if (!isEventList && !isGiven) return;
+function requireNoEvents(given: GivenEvents): void {
+  if (!given.isEventList && !hasEventOptions(given)) return;
   throw new UsageError(
-    'Expected an input with --events, --time-unit, --duration and --channels but received none; ' +
-      'give a list of events.',
+    'Expected an input with --events, --time-unit, --start, --duration, --channels and --outside but ' +
+      'received none; give a list of events.',
   );
 }
 

@@ -6,6 +6,7 @@ import { CommandError } from '../errors';
 import { openNpySource } from '../formats/npy-file';
 import type { RasterSource } from '../formats/raster-source';
 import { openZarrSource } from '../formats/zarr';
+import { describeEvents, measureEvents } from './event-notes';
 import { headerOf } from './give-notes';
 import { noteOnRate } from './notes';
 import { counted, formatCount, formatShape } from './numbers';
@@ -43,9 +44,10 @@ export async function present(
   if (path !== undefined) {
     files.push([path, await draw(path, request, { source, inputPath, job, stimuli }, out)]);
   }
+  const events = measureEvents(source, { input: job.input, dt: job.settings.dt });
   const { dt, tau, noiseStd, noise, seed, method } = job.settings;
   let input = '';
-  if (!isPipe && isSmall) {
+  if (!isPipe && isSmall && events === undefined) {
     const { summary, nElements } = await summarizeSource(source);
     input = `, ${describeContent(summary, nElements, dt)}`;
     const note = noteOnRate(headerOf(source, inputPath), summary, nElements, dt);
@@ -59,6 +61,7 @@ export async function present(
   const { seconds, samples } = outcome;
   const lines: [string, string][] = [
     ['raster', `${describeSource(source)}${input}`],
+    ...(events === undefined ? [] : [['events', describeEvents(events)] as [string, string]]),
     ['synapses', `tau ${formatTimeRange(Float64Array.from(tau))}, dt ${formatTime(dt)}, ${window}`],
     ...(noiseStd > 0
       ? [['noise', `${noiseStd} after 1 s, on the ${noise}, seed ${seed}`] as [string, string]]

@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import { addAddressOptions, addForbiddenOption } from './address-options';
 import { DEFAULT_OUT } from './prepare-run';
 import { runInFiles, runIntoPipe } from './run';
-import { readFlags, type RunFlags } from './run-options';
+import { outsideOption, readFlags, type RunFlags } from './run-options';
 import type { CommandContext } from './streams';
 
 const DESCRIPTION = `Computes the synaptic currents of a raster of spikes, and draws them.
@@ -32,7 +32,8 @@ The currents have shape (B, T, N). Neither needs to fit the memory. An output ap
 when it is complete, and replaces what was there. A run that was ended on the way, by Ctrl-C or a
 crash, goes on with --resume, to the same bytes.
 
-Times take a unit: s, ms or us; without one they are in seconds.
+Times take a unit: s, ms, us or ns; without one they are in seconds. Fractions such as 1/30000 are times
+too, and --dt and --time-unit also take rates such as 30kHz.
 
 Examples:
   expsyn
@@ -67,12 +68,14 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       '--tau <times>',
       'time constant; one for all channels, N with commas, or a file: .npy, .txt, .csv (default: 10ms)',
     )
-    .option('--dt <time>', 'length of a time step (default: 1ms)')
+    .option('--dt <time>', 'length of a time step, or the rate of steps (default: 1ms)')
     .option('--out <file>', `where the currents go: .npy, .zarr or - (default: ${DEFAULT_OUT})`)
     .option('--events', 'the input is a list of events')
-    .option('--time-unit <time>', 'the unit of the times of events (default: 1s)')
+    .option('--time-unit <time>', 'the unit of the times of events, or their rate (default: 1s)')
+    .option('--start <time>', 'the time of events at which step 0 begins (default: 0s)')
     .option('--duration <time>', 'length of the raster of events (default: to the last one)')
     .option('--channels <n>', 'channels of the raster of events (default: to the last one)')
+    .addOption(outsideOption())
     .option(
       '--plot <file>',
       'where the picture goes, .svg or .png (default: expsyn.svg beside --out)',

@@ -1,21 +1,30 @@
 /** What `expsyn run` is told: its flags, checked as far as they can be before any file is opened. */
+import { Option } from 'commander';
+
 import type { OutputSpecification, SynapseSettings } from '../batch/job';
 import type { InputDescription } from '../batch/open-source';
 import { UsageError } from '../errors';
+import { formatFraction } from '../formats/fraction';
 import type { AddressOptions } from '../formats/http/reader';
 import { readAddressFlags, type AddressFlags } from './address-options';
 import { isTauFile, readTaus } from './taus';
-import { parseTime } from './times';
+import { parseClockTime, parsePeriod, parseTime } from './times';
+
+/** The flags on how a list of events is to be read, as commander gives them. */
+export interface EventFlags {
+  events?: boolean | undefined;
+  timeUnit?: string | undefined;
+  start?: string | undefined;
+  duration?: string | undefined;
+  channels?: string | undefined;
+  outside?: 'throw' | 'drop' | undefined;
+}
 
 /** The flags as commander gives them. */
-export interface RunFlags extends AddressFlags {
+export interface RunFlags extends EventFlags, AddressFlags {
   tau?: string;
   dt?: string;
   out?: string;
-  events?: boolean;
-  timeUnit?: string;
-  duration?: string;
-  channels?: string;
   plot?: string | false;
   method?: 'auto' | 'fft' | 'recursive';
   dtype?: 'float64' | 'float32';
@@ -72,6 +81,14 @@ export interface RunRequest {
 export type GivenEvents = Omit<InputDescription, 'path' | 'isForbiddenMissing'>;
 
 export type GivenSettings = { [Key in keyof SynapseSettings]?: SynapseSettings[Key] | undefined };
+
+/** Of every command that reads a list of events. */
+export function outsideOption(): Option {
+  return new Option(
+    '--outside <what>',
+    'what an event before the first step or after the last does (default: throw)',
+  ).choices(['throw', 'drop']);
+}
 
 /** Settings without a choice of the user's; the seed is drawn then. */
 const DEFAULTS: Omit<SynapseSettings, 'seed'> = {
@@ -173,12 +190,16 @@ export function checkEnding(path: string, endings: readonly string[], name: stri
   );
 }
 
-function readEvents({ events, timeUnit, duration, channels }: RunFlags): GivenEvents {
+/** How a list of events is to be read. */
+export function readEvents(flags: EventFlags): GivenEvents {
+  const { events, timeUnit, start, duration, channels, outside } = flags;
   return {
     isEventList: events === true,
-    timeUnit: timeUnit === undefined ? undefined : parseTime(timeUnit, '--time-unit'),
+    timeUnit: timeUnit === undefined ? undefined : parsePeriod(timeUnit, '--time-unit'),
+    start: start === undefined ? undefined : formatFraction(parseClockTime(start, '--start')),
     duration: duration === undefined ? undefined : parseTime(duration, '--duration'),
     channels: readCount(channels, '--channels'),
+    outside,
   };
 }
 
@@ -187,7 +208,7 @@ async function readSettings(flags: RunFlags): Promise<GivenSettings> {
   const what = 'a number above 0, or Infinity,';
   return {
     tau: flags.tau === undefined ? undefined : await readTaus(flags.tau),
-    dt: flags.dt === undefined ? undefined : parseTime(flags.dt, '--dt'),
+    dt: flags.dt === undefined ? undefined : parsePeriod(flags.dt, '--dt'),
     method,
     dtype,
     noise,

@@ -31,6 +31,7 @@ import type { CurrentsSink } from '../formats/currents-sink';
 import { sizeOfNpy } from '../formats/npy-file';
 import { PipeSink } from '../formats/npy-pipe';
 import { isSameInput } from '../formats/raster-source';
+import { describeEvents, measureEvents, requireNearOrigin } from './event-notes';
 import { giveNotes } from './give-notes';
 import { formatBytes } from './numbers';
 import { prepare, type Prepared } from './prepare-run';
@@ -86,6 +87,10 @@ export async function runIntoPipe(request: RunRequest, context: CommandContext):
   try {
     const { stdout } = context;
     if (!(stdout instanceof Writable)) throw new TypeError('Expected a stream as standard output.');
+    const events = measureEvents(source, { input: job.input, dt: job.settings.dt });
+    if (events !== undefined) {
+      context.stderr.write(`${prepared.inputPath}: ${describeEvents(events)}\n`);
+    }
     const sink = new PipeSink(stdout, layoutOf(job));
     await sink.begin();
     await compute(request, prepared, undefined, sink, context);
@@ -123,7 +128,7 @@ async function runToEnd(
   let run = request.begin === 'resume' ? begun : undefined;
   const isResumed = run !== undefined;
   if (run === undefined) {
-    await requireSpace(job, out, request.out);
+    await requireSpace(prepared, out, request.out);
     run = await UnfinishedRun.begin(out, job);
   }
   if (isResumed) run = await run.adapt(job);
@@ -327,7 +332,8 @@ function formatShare(done: number, total: number): string {
 }
 
 /** Refuses what the disk has no room for, before days of work. Compressed sizes nobody knows. */
-async function requireSpace(job: Job, out: string, name: string): Promise<void> {
+async function requireSpace(prepared: Prepared, out: string, name: string): Promise<void> {
+  const { source, job, inputPath } = prepared;
   if (job.output.compression !== undefined && job.output.compression !== 'none') return;
   const needed = sizeOfNpy(layoutOf(job));
   let folder = dirname(out);
@@ -340,6 +346,7 @@ async function requireSpace(job: Job, out: string, name: string): Promise<void> 
   // What it takes the place of is removed first.
   const available = space.bavail * space.bsize + (await UnfinishedRun.bytesOnDisk(out));
   if (available >= needed) return;
+  requireNearOrigin(source, { input: job.input, dt: job.settings.dt, name: inputPath });
   throw new CommandError(
     `Expected ${formatBytes(needed)} of free space for ${name} but its disk has ` +
       `${formatBytes(available)}; free some, or give another --out.`,

@@ -8,7 +8,7 @@ const OPTIONS = /^--(tau|dt|time-unit|duration|start|from|to|takeover)(?:=(.*))?
 
 const UNIT =
   /^([\u00b5\u03bcmun]?s|m?secs?|min|h|[kM]?Hz|((milli|micro|nano)?second|minute|hour)s?)(,|$)/i;
-const NUMBER = /^[\d.,]+(e[-+]?\d+)?[a-z\u00b5\u03bc,]*$/i;
+const NUMBER = /^-?[\d.,/]+(e[-+]?\d+)?[a-z\u00b5\u03bc,]*$/i;
 
 /**
  * Refuses `--tau 20 ms` and `--tau 5ms, 20ms`, in which the rest of the time would be taken for the

@@ -1,21 +1,21 @@
-/** What all files of events have in common: how an event finds its step, and how events are counted. */
+/** What all files of events have in common: how events are checked, described and counted. */
 import { CommandError } from '../errors';
+import type { EventClock, TimeScale } from './event-clock';
+import { parseFraction, toNumber } from './fraction';
 import type { NpyData } from './npy';
-import { lengthOf, sizeOfRegion, type Region } from './raster-source';
+import { lengthOf, sizeOfRegion, type EventSummary, type Region } from './raster-source';
 
-/** How events become a raster. All numbers are positive and finite. */
-export interface EventOptions {
-  /** Length of a step in seconds. */
-  dt: number;
-  /** Seconds per unit of the file's times. */
-  timeUnit: number;
+/** How events become a raster. All numbers but the start are positive and finite. */
+export interface EventOptions extends TimeScale {
   /**
    * Length of the raster in seconds; T is the nearest whole number of steps. An event in a later
-   * step, one at the very end included, is an error. Without it the last event's step is the last.
+   * step, one at the very end included, is outside. Without it the last event's step is the last.
    */
   duration?: number;
   /** N, a whole number; an event of a later channel is an error. */
   channels?: number;
+  /** What becomes of an event before the first step or after the last: an error, or nothing. */
+  outside?: 'throw' | 'drop';
 }
 
 /** The type of the counts. */
@@ -23,65 +23,44 @@ export const COUNT_TYPE = { type: 'uint16', itemBytes: Uint16Array.BYTES_PER_ELE
 const MAX_COUNT = 0xffff;
 /** Channels are kept in 32 bits. */
 const MAX_CHANNEL = 0xffff_ffff;
-/**
- * What time, unit and dt lose as binary fractions, and the product and the quotient, is at most
- * five halves of 2^-52 together.
- */
-const TOLERANCE = 2 ** -50;
-/** What single precision loses of a time is far more: half of 2^-23. */
-const SINGLE_TOLERANCE = 2 ** -23;
-
-/** Options, and how much of a time may be the rounding of its type. */
-export interface Binning extends EventOptions {
-  tolerance: number;
-}
-
-/**
- * How times of a type are binned. Times in half precision are taken as they are: what they lose is as
- * much as a step.
- *
- * @param code The type as a .npy header has it, without the byte order.
- */
-export function binningOf(options: EventOptions, code: string): Binning {
-  return { ...options, tolerance: code === 'f4' ? SINGLE_TOLERANCE : TOLERANCE };
-}
-
-/**
- * The step that a time lies in: floor(time * timeUnit / dt), except that a time before the beginning
- * of a step by no more than `tolerance` of itself counts as that beginning, so that 0.043 s at
- * 0.001 s per step is step 43, though the quotient of these numbers is less. It never decreases with
- * time.
- */
-export function stepOf(
-  time: number,
-  { dt, timeUnit, tolerance }: Pick<Binning, 'dt' | 'timeUnit' | 'tolerance'>,
-): number {
-  const position = (time * timeUnit) / dt;
-  const nearest = Math.round(position);
-  return nearest - position <= position * tolerance && nearest > position
-    ? nearest
-    : Math.floor(position);
-}
 
 /** What besides the content of a file decides its raster, as a text. */
-export function describeOptions({ dt, timeUnit, duration, channels }: EventOptions): string {
-  return JSON.stringify([dt, timeUnit, duration ?? null, channels ?? null]);
+export function describeOptions(options: EventOptions): string {
+  const { dt, timeUnit, start = '0', duration, channels, outside = 'throw' } = options;
+  return JSON.stringify([dt, timeUnit, duration ?? null, channels ?? null, start, outside]);
+}
+
+/** Some events, one after the other. */
+export interface Events {
+  /** As the file has them. */
+  times: NpyData;
+  /** Of EventClock.offsetsOf(). */
+  offsets: ArrayLike<number>;
+  channels: ArrayLike<number>;
 }
 
 /** Checks all events of a file, and finds the size of their raster. */
 export class EventCheck {
-  readonly #options: Binning;
+  readonly #options: EventOptions;
+  readonly #clock: EventClock;
   readonly #name: string;
   /** How many steps and channels there may be. */
   readonly #timesteps: number;
   readonly #channels: number;
+  #events = 0;
+  #dropped = 0;
+  #first = Infinity;
+  #last = -Infinity;
+  #firstStep = Infinity;
   #lastStep = -1;
   #lastChannel = -1;
+  #hasChannelZero = false;
 
   /** @throws CommandError when the duration is less than half a step. */
-  constructor(options: Binning, name: string) {
+  constructor(options: EventOptions, clock: EventClock, name: string) {
     const { dt, duration, channels } = options;
     this.#options = options;
+    this.#clock = clock;
     this.#name = name;
     this.#timesteps = duration === undefined ? Number.MAX_SAFE_INTEGER : Math.round(duration / dt);
     this.#channels = channels ?? MAX_CHANNEL + 1;
@@ -94,20 +73,39 @@ export class EventCheck {
   }
 
   /**
-   * The step of an event.
+   * The step of event `index`; one before 0 or after the last for an event that is dropped.
    *
-   * @param index Which event of the file, or of the sample, it is.
+   * @param before How many events of the file, or of the sample, come before these.
    * @throws CommandError when there is no bin for it.
    */
-  stepOf(time: number, channel: number, index: number, sample?: number): number {
-    const step = stepOf(time, this.#options);
-    const isInside = step >= 0 && step < this.#timesteps && time >= 0;
-    if (!isInside) throw this.#wrongTime(time, index, sample);
-    if (!(channel >= 0 && channel < this.#channels && Number.isInteger(channel))) {
-      throw this.#wrongChannel(channel, index, sample);
+  stepOf(
+    { times, offsets, channels }: Events,
+    index: number,
+    before: number,
+    sample?: number,
+  ): number {
+    const offset = offsets[index] ?? NaN;
+    const channel = channels[index] ?? NaN;
+    const step = this.#clock.stepOf(offset);
+    const isInside = step >= 0 && step < this.#timesteps;
+    const mayDrop = this.#options.outside === 'drop' && Number.isFinite(offset);
+    if (!isInside && !mayDrop) {
+      throw this.#wrongTime(times[index] ?? NaN, step, nameOf(before + index, sample));
     }
+    if (!(channel >= 0 && channel < this.#channels && Number.isInteger(channel))) {
+      throw this.#wrongChannel(channel, nameOf(before + index, sample));
+    }
+    if (!isInside) {
+      this.#dropped++;
+      return step;
+    }
+    this.#events++;
+    if (offset < this.#first) this.#first = offset;
+    if (offset > this.#last) this.#last = offset;
+    if (step < this.#firstStep) this.#firstStep = step;
     if (step > this.#lastStep) this.#lastStep = step;
     if (channel > this.#lastChannel) this.#lastChannel = channel;
+    if (channel === 0) this.#hasChannelZero = true;
     return step;
   }
 
@@ -119,8 +117,9 @@ export class EventCheck {
   get shape(): readonly [timesteps: number, channels: number] {
     const { duration, channels } = this.#options;
     if (this.#lastStep < 0 && (duration === undefined || channels === undefined)) {
+      const received = this.#dropped === 0 ? 'none' : `${this.#dropped} before the first step`;
       throw new CommandError(
-        `Expected events in ${this.#name} but received none; ` +
+        `Expected events in ${this.#name} but received ${received}; ` +
           'give the duration and the number of channels to make a raster of zeros.',
       );
     }
@@ -130,33 +129,57 @@ export class EventCheck {
     ];
   }
 
-  #wrongTime(time: number, index: number, sample: number | undefined): CommandError {
-    const received = `but the time of ${nameOf(index, sample)} is ${time}`;
-    const { dt, duration } = this.#options;
-    if (!Number.isFinite(time) || time < 0) {
+  /** What the events that are not dropped are like. */
+  get summary(): EventSummary {
+    const isAny = this.#events > 0;
+    return {
+      count: this.#events,
+      dropped: this.#dropped,
+      ...(isAny && {
+        first: this.#clock.secondsOf(this.#first),
+        last: this.#clock.secondsOf(this.#last),
+      }),
+      firstStep: isAny ? this.#firstStep : -1,
+      lastStep: this.#lastStep,
+      lastChannel: this.#lastChannel,
+      isChannelZeroEmpty: !this.#hasChannelZero,
+      tolerance: this.#clock.tolerance,
+    };
+  }
+
+  #wrongTime(time: number | bigint, step: number, event: string): CommandError {
+    const { dt, duration, start = '0' } = this.#options;
+    const received = `but the time of ${event} is ${time}`;
+    const origin = `${toNumber(parseFraction(start))} s`;
+    if (typeof time === 'number' && !Number.isFinite(time)) {
+      return new CommandError(`Expected times that are finite in ${this.#name} ${received}.`);
+    }
+    if (step < 0) {
       return new CommandError(
-        `Expected times that are finite and not negative in ${this.#name} ${received}.`,
+        `Expected times from ${origin} on, where step 0 begins, in ${this.#name} ${received}; ` +
+          'give an earlier --start, or leave such events out with --outside drop.',
       );
     }
     if (duration === undefined) {
       return new CommandError(
-        `Expected times of fewer than 2^53 steps of ${dt} s in ${this.#name} ${received}; ` +
-          'check the unit of the times.',
+        `Expected times of fewer than 2^53 steps of ${dt} s from ${origin} on, where step 0 begins, ` +
+          `in ${this.#name} ${received}; check the unit of the times, or give a later --start.`,
       );
     }
     return new CommandError(
-      `Expected times before the end of the ${this.#timesteps} steps of ${dt} s in ${this.#name} ` +
-        `${received}; give a longer duration, or check the unit of the times.`,
+      `Expected times before the end of the ${this.#timesteps} steps of ${dt} s, which begin at ${origin}, in ` +
+        `${this.#name} ${received}; give a longer duration or a later --start, check the unit of ` +
+        'the times, or leave such events out with --outside drop.',
     );
   }
 
-  #wrongChannel(channel: number, index: number, sample: number | undefined): CommandError {
-    const received = `but the channel of ${nameOf(index, sample)} is ${channel}`;
+  #wrongChannel(channel: number, event: string): CommandError {
+    const received = `but the channel of ${event} is ${channel}`;
     const isChannel = Number.isInteger(channel) && channel >= 0;
     if (isChannel && this.#options.channels !== undefined) {
       return new CommandError(
         `Expected channels from 0 to ${this.#channels - 1} in ${this.#name} ${received}; ` +
-          'give a greater number of channels, or none.',
+          'give a greater number of channels, or none, or subtract 1 if the channels count from 1.',
       );
     }
     return new CommandError(

@@ -3,14 +3,13 @@ import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { CommandError, fileError } from '../errors';
+import { EventClock, TimeSurvey, type TimePrecision } from './event-clock';
 import {
-  binningOf,
   COUNT_TYPE,
   describeOptions,
   EventCheck,
   EventCounts,
-  stepOf,
-  type Binning,
+  toNumbers,
   type EventOptions,
 } from './event-files';
 import { identifyFile } from './fingerprint';
@@ -18,9 +17,9 @@ import { describeForeign } from './foreign/formats';
 import { HEAD_BYTES } from './foreign/head';
 import type { Lists, ListsDescription } from './hdf5/lists-file';
 import { ListsReader, PATIENCE } from './hdf5/lists-reader';
-import { readBytes } from './npy';
+import { readBytes, type NpyData } from './npy';
 import { requireFile } from './npy-file';
-import type { InputIdentity, RasterSource, Region } from './raster-source';
+import type { EventSummary, InputIdentity, RasterSource, Region } from './raster-source';
 
 const TIMES = 'spikes/times';
 const UNITS = 'spikes/units';
@@ -35,7 +34,7 @@ const MIN_USER_BYTES = 512;
  * Opens an HDF5 file whose datasets spikes/times and spikes/units, both of shape (B,), hold the times
  * and the channels of the events of every sample as variable-length arrays of integers or floats,
  * as a raster of shape (B, T, N) with the T and the N of the latest step and the last channel of all
- * samples; see stepOf() for the step of an event.
+ * samples; see event-clock.ts for the step of an event.
  *
  * All events are checked. Neither here nor later is more than a group of samples in memory.
  *
@@ -54,16 +53,17 @@ export async function openEventsHdf5(
   try {
     const samples = new Samples(reader, path);
     checkPlausible(samples.length, identity.bytes, path);
-    const binning = binningOf(options, samples.timesCode);
-    const check = new EventCheck(binning, path);
-    const lengths = await checkSamples(samples, check);
+    const clock = new EventClock(options, await surveyTimes(samples));
+    const check = new EventCheck(options, clock, path);
+    const lengths = await checkSamples(samples, clock, check);
     const shape = [samples.length, ...check.shape] as const;
     return new EventsHdf5Source(identity, identify, {
       name: path,
       shape,
+      summary: check.summary,
       samples,
       lengths,
-      options: binning,
+      clock,
     });
   } catch (error) {
     await reader.close();
@@ -108,7 +108,7 @@ async function identifyHdf5(
 
 /** The events of one sample. */
 interface Sample {
-  times: ArrayLike<number>;
+  times: NpyData;
   units: ArrayLike<number>;
 }
 
@@ -117,8 +117,8 @@ class Samples {
   readonly length: number;
   /** Bytes of an event in the dataset whose elements are larger. */
   readonly eventBytes: number;
-  /** NumPy's code of the type of the times. */
-  readonly timesCode: string;
+  /** Whether the times are of a type that holds nothing but whole numbers. */
+  readonly isInteger: boolean;
   readonly #reader: ListsReader;
   readonly #name: string;
 
@@ -133,7 +133,7 @@ class Samples {
     }
     this.length = times.length;
     this.eventBytes = Math.max(times.itemBytes, units.itemBytes);
-    this.timesCode = times.code;
+    this.isInteger = !times.code.startsWith('f');
     this.#reader = reader;
     this.#name = name;
   }
@@ -169,6 +169,7 @@ class Samples {
 
   async #read(begin: number, end: number): Promise<Sample[]> {
     const [times, units] = (await this.#reader.read(begin, end)) as [Lists, Lists];
+    const channels = toNumbers(units.numbers);
     let at = 0;
     return Array.from(times.lengths, (nTimes, index) => {
       const nUnits = units.lengths[index];
@@ -180,7 +181,7 @@ class Samples {
       }
       const [from, to] = [at, at + nTimes];
       at = to;
-      return { times: times.numbers.subarray(from, to), units: units.numbers.subarray(from, to) };
+      return { times: times.numbers.subarray(from, to), units: channels.subarray(from, to) };
     });
   }
 
@@ -201,24 +202,42 @@ function checkPlausible(nSamples: number, fileBytes: number, name: string): void
   );
 }
 
-/** How many events every sample has. */
-async function checkSamples(samples: Samples, check: EventCheck): Promise<Uint32Array> {
-  const lengths = new Uint32Array(samples.length);
+/** All samples, in groups of as many as fit the memory if they are like those before them. */
+async function* allSamples(samples: Samples): AsyncGenerator<{ first: number; group: Sample[] }> {
   let size = 1;
   const endOf = (first: number): number => Math.min(samples.length, first + size);
   for await (const { first, group } of samples.groups(0, samples.length, endOf)) {
-    let nEvents = 0;
+    yield { first, group };
+    const nEvents = group.reduce((sum, { times }) => sum + times.length, 0);
+    const fitting = Math.floor((GROUP_BYTES * group.length) / (nEvents * samples.eventBytes));
+    size = Math.max(1, Math.min(fitting, 2 * size, MAX_GROUP_SAMPLES));
+  }
+}
+
+/** How exact the times are; of floats in double precision, a few of them tell. */
+async function surveyTimes(samples: Samples): Promise<TimePrecision> {
+  if (samples.isInteger) return { kind: 'exact' };
+  const survey = new TimeSurvey();
+  for await (const { group } of allSamples(samples)) {
+    if (!group.every(({ times }) => survey.add(toNumbers(times)))) break;
+  }
+  return survey.precision;
+}
+
+/** How many events every sample has. */
+async function checkSamples(
+  samples: Samples,
+  clock: EventClock,
+  check: EventCheck,
+): Promise<Uint32Array> {
+  const lengths = new Uint32Array(samples.length);
+  for await (const { first, group } of allSamples(samples)) {
     for (const [index, { times, units }] of group.entries()) {
       const sample = first + index;
       lengths[sample] = times.length;
-      nEvents += times.length;
-      for (let event = 0; event < times.length; event++) {
-        check.stepOf(times[event] ?? NaN, units[event] ?? NaN, event, sample);
-      }
+      const events = { times, offsets: clock.offsetsOf(times), channels: units };
+      for (let event = 0; event < times.length; event++) check.stepOf(events, event, 0, sample);
     }
-    // As many as fit if they are like these; the length of a list is not known before it is read.
-    const fitting = Math.floor((GROUP_BYTES * group.length) / (nEvents * samples.eventBytes));
-    size = Math.max(1, Math.min(fitting, 2 * size, MAX_GROUP_SAMPLES));
   }
   return lengths;
 }
@@ -229,10 +248,11 @@ class EventsHdf5Source implements RasterSource {
   readonly itemBytes = COUNT_TYPE.itemBytes;
   readonly isInterleaved = false;
   readonly shape: readonly [number, number, number];
+  readonly events: EventSummary;
   readonly #name: string;
   readonly #samples: Samples;
   readonly #lengths: Uint32Array;
-  readonly #options: Binning;
+  readonly #clock: EventClock;
 
   constructor(
     readonly identity: InputIdentity,
@@ -240,17 +260,19 @@ class EventsHdf5Source implements RasterSource {
     content: {
       name: string;
       shape: readonly [number, number, number];
+      summary: EventSummary;
       samples: Samples;
       /** How many events every sample has. */
       lengths: Uint32Array;
-      options: Binning;
+      clock: EventClock;
     },
   ) {
     this.shape = content.shape;
+    this.events = content.summary;
     this.#name = content.name;
     this.#samples = content.samples;
     this.#lengths = content.lengths;
-    this.#options = content.options;
+    this.#clock = content.clock;
   }
 
   async read(region: Region, memory?: Uint8Array): Promise<Uint16Array> {
@@ -260,8 +282,9 @@ class EventsHdf5Source implements RasterSource {
     const endOf = (first: number): number => this.#groupEnd(first, end);
     for await (const { first, group } of this.#samples.groups(begin, end, endOf)) {
       for (const [index, { times, units }] of group.entries()) {
+        const offsets = this.#clock.offsetsOf(times);
         for (let event = 0; event < times.length; event++) {
-          const step = stepOf(times[event] ?? NaN, this.#options);
+          const step = this.#clock.stepOf(offsets[event] ?? NaN);
           counter.add(first + index, step, units[event] ?? NaN);
         }
       }

@@ -3,21 +3,20 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { CommandError, fileError } from '../errors';
+import { EventClock, TimeSurvey, type TimePrecision } from './event-clock';
 import {
-  binningOf,
   COUNT_TYPE,
   describeOptions,
   EventCheck,
   EventCounts,
-  stepOf,
   toNumbers,
-  type Binning,
   type EventOptions,
+  type Events,
 } from './event-files';
 import { identifyFile, identifyPath } from './fingerprint';
-import { decodeBytes, readBytes, readNpyLayout, type NpyLayout } from './npy';
+import { decodeBytes, readBytes, readNpyLayout, type NpyData, type NpyLayout } from './npy';
 import { requireFile } from './npy-file';
-import type { InputIdentity, RasterSource, Region } from './raster-source';
+import type { EventSummary, InputIdentity, RasterSource, Region } from './raster-source';
 
 /** A slab, the events that are read at a time, has at most 1 MB. */
 const EVENTS_PER_SLAB = 2 ** 16;
@@ -28,8 +27,8 @@ const DIGIT_BITS = 11;
 
 /**
  * Opens a .npy file of shape (E, 2), of any type of integers or floats, byte order and memory order,
- * whose columns are time and channel, as a raster of shape (1, T, N); see stepOf() for the step
- * of an event.
+ * whose columns are time and channel, as a raster of shape (1, T, N); see event-clock.ts for the
+ * step of an event.
  *
  * All events are checked, a slab at a time. Of a list in the order of the steps, reading a region
  * reads the slabs that it lies in. Another list is sorted, and kept in memory.
@@ -44,29 +43,29 @@ export async function openEventsNpy(path: string, options: EventOptions): Promis
     file = await open(absolute, 'r');
     const layout = await readNpyLayout(file, path);
     const list = new EventList(file, path, layout);
-    const binning = binningOf(options, layout.code);
     const reading = describeOptions(options);
     const identity = await identifyFile(file, absolute, 'events', reading);
     const identify = () => identifyPath(absolute, 'events', reading);
-    const check = new EventCheck(binning, path);
-    const firstSteps = await checkEvents(list, check);
+    const clock = new EventClock(options, await surveyTimes(list));
+    const check = new EventCheck(options, clock, path);
+    const firstSteps = await checkEvents(list, clock, check);
     const [timesteps, channels] = check.shape;
     const events =
       firstSteps === undefined
-        ? await sortedEvents(list, binning, timesteps)
-        : new EventsInFile(list, firstSteps, binning);
+        ? await sortedEvents(list, clock, timesteps)
+        : new EventsInFile(list, firstSteps, clock);
     const shape = [1, timesteps, channels] as const;
-    return new EventsNpySource(file, path, shape, identity, identify, events);
+    return new EventsNpySource(
+      file,
+      path,
+      { shape, summary: check.summary, events },
+      identity,
+      identify,
+    );
   } catch (error) {
     await file?.close();
     throw fileError('read', path, error);
   }
-}
-
-/** Events one after the other. */
-interface Slab {
-  times: ArrayLike<number>;
-  channels: ArrayLike<number>;
 }
 
 class EventList {
@@ -99,50 +98,92 @@ class EventList {
     this.#layout = layout;
   }
 
+  /** Whether the times are of a type that holds nothing but whole numbers. */
+  get isInteger(): boolean {
+    return !this.#layout.code.startsWith('f');
+  }
+
   get slabs(): number {
     return Math.ceil(this.length / EVENTS_PER_SLAB);
   }
 
-  async read(slab: number): Promise<Slab> {
-    const { isFortranOrder } = this.#layout;
+  /** The events of a slab. */
+  async read(slab: number, clock: EventClock): Promise<Events> {
+    const { times, channels } = await this.#columns(slab);
+    return { times, channels: toNumbers(channels), offsets: clock.offsetsOf(times) };
+  }
+
+  async readTimes(slab: number): Promise<NpyData> {
+    if (!this.#layout.isFortranOrder) return (await this.#columns(slab)).times;
+    const [first, length] = this.#rangeOf(slab);
+    return this.#elements(first, length);
+  }
+
+  #rangeOf(slab: number): [first: number, length: number] {
     const first = slab * EVENTS_PER_SLAB;
-    const length = Math.min(EVENTS_PER_SLAB, this.length - first);
-    if (isFortranOrder) {
+    return [first, Math.min(EVENTS_PER_SLAB, this.length - first)];
+  }
+
+  async #columns(slab: number): Promise<{ times: NpyData; channels: NpyData }> {
+    const [first, length] = this.#rangeOf(slab);
+    if (this.#layout.isFortranOrder) {
       const times = await this.#elements(first, length);
       return { times, channels: await this.#elements(this.length + first, length) };
     }
     const rows = await this.#elements(first * 2, length * 2);
-    const times = new Float64Array(length);
-    const channels = new Float64Array(length);
-    for (let index = 0; index < length; index++) {
-      times[index] = rows[2 * index] ?? NaN;
-      channels[index] = rows[2 * index + 1] ?? NaN;
-    }
-    return { times, channels };
+    return { times: everySecond(rows, 0), channels: everySecond(rows, 1) };
   }
 
-  async #elements(index: number, length: number): Promise<ArrayLike<number>> {
+  async #elements(index: number, length: number): Promise<NpyData> {
     const { headerBytes, itemBytes } = this.#layout;
     const position = headerBytes + index * itemBytes;
     const bytes = await readBytes(this.#file, position, length * itemBytes, this.name);
-    return toNumbers(decodeBytes(bytes, this.#layout));
+    return decodeBytes(bytes, this.#layout);
   }
 }
 
+/** One of the two columns of rows that lie one after the other. */
+function everySecond(rows: NpyData, column: 0 | 1): NpyData {
+  const length = rows.length / 2;
+  if (rows instanceof BigInt64Array || rows instanceof BigUint64Array) {
+    const values =
+      rows instanceof BigInt64Array ? new BigInt64Array(length) : new BigUint64Array(length);
+    for (let index = 0; index < length; index++) values[index] = rows[2 * index + column] ?? 0n;
+    return values;
+  }
+  const values = new Float64Array(length);
+  for (let index = 0; index < length; index++) values[index] = rows[2 * index + column] ?? NaN;
+  return values;
+}
+
+/** How exact the times are; of floats in double precision, a few of them tell. */
+async function surveyTimes(list: EventList): Promise<TimePrecision> {
+  if (list.isInteger) return { kind: 'exact' };
+  const survey = new TimeSurvey();
+  for (let slab = 0; slab < list.slabs; slab++) {
+    if (!survey.add(toNumbers(await list.readTimes(slab)))) break;
+  }
+  return survey.precision;
+}
+
 /** The first step of every slab; none if the events are not in the order of their steps. */
-async function checkEvents(list: EventList, check: EventCheck): Promise<Float64Array | undefined> {
+async function checkEvents(
+  list: EventList,
+  clock: EventClock,
+  check: EventCheck,
+): Promise<Float64Array | undefined> {
   const firstSteps = new Float64Array(list.slabs);
   let isOrdered = true;
-  let last = 0;
+  let last = -Infinity;
   for (let slab = 0; slab < list.slabs; slab++) {
-    const { times, channels } = await list.read(slab);
-    for (let event = 0; event < times.length; event++) {
-      const index = slab * EVENTS_PER_SLAB + event;
-      const step = check.stepOf(times[event] ?? NaN, channels[event] ?? NaN, index);
+    const events = await list.read(slab, clock);
+    const before = slab * EVENTS_PER_SLAB;
+    for (let event = 0; event < events.offsets.length; event++) {
+      const step = check.stepOf(events, event, before);
       if (event === 0) firstSteps[slab] = step;
       if (step < last && isOrdered) {
         isOrdered = false;
-        checkSortable(list, index);
+        checkSortable(list, before + event);
       }
       last = step;
     }
@@ -159,20 +200,20 @@ function checkSortable({ length, name }: EventList, index: number): void {
 }
 
 /** Adds the events of a region to the counts, and perhaps others that lie outside. */
-interface Events {
+interface EventSet {
   count(region: Region, counts: EventCounts): void | Promise<void>;
 }
 
 /** Events in order, of which the file is all that there is. */
-class EventsInFile implements Events {
+class EventsInFile implements EventSet {
   readonly #list: EventList;
   readonly #firstSteps: Float64Array;
-  readonly #options: Binning;
+  readonly #clock: EventClock;
 
-  constructor(list: EventList, firstSteps: Float64Array, options: Binning) {
+  constructor(list: EventList, firstSteps: Float64Array, clock: EventClock) {
     this.#list = list;
     this.#firstSteps = firstSteps;
-    this.#options = options;
+    this.#clock = clock;
   }
 
   async count({ steps }: Region, counts: EventCounts): Promise<void> {
@@ -180,16 +221,16 @@ class EventsInFile implements Events {
     const begin = Math.max(0, lowerBound(this.#firstSteps, steps.begin) - 1);
     const end = lowerBound(this.#firstSteps, steps.end);
     for (let slab = begin; slab < end; slab++) {
-      const { times, channels } = await this.#list.read(slab);
-      for (let event = 0; event < times.length; event++) {
-        counts.add(0, stepOf(times[event] ?? NaN, this.#options), channels[event] ?? NaN);
+      const { offsets, channels } = await this.#list.read(slab, this.#clock);
+      for (let event = 0; event < offsets.length; event++) {
+        counts.add(0, this.#clock.stepOf(offsets[event] ?? NaN), channels[event] ?? NaN);
       }
     }
   }
 }
 
 /** Events in memory, in the order of their steps. */
-class EventsInMemory implements Events {
+class EventsInMemory implements EventSet {
   readonly #steps: Steps;
   readonly #channels: Uint32Array;
 
@@ -212,23 +253,28 @@ function stepsArray(length: number, timesteps: number): Steps {
   return timesteps <= 2 ** 32 ? new Uint32Array(length) : new Float64Array(length);
 }
 
-/** Sorts a list whose events have been checked. */
+/** Sorts a list whose events have been checked, without those that lie outside. */
 async function sortedEvents(
   list: EventList,
-  options: Binning,
+  clock: EventClock,
   timesteps: number,
 ): Promise<EventsInMemory> {
   const steps = stepsArray(list.length, timesteps);
   const channels = new Uint32Array(list.length);
+  let count = 0;
   for (let slab = 0; slab < list.slabs; slab++) {
-    const first = slab * EVENTS_PER_SLAB;
-    const { times, channels: own } = await list.read(slab);
-    for (let event = 0; event < times.length; event++) {
-      steps[first + event] = stepOf(times[event] ?? NaN, options);
-      channels[first + event] = own[event] ?? NaN;
+    const { offsets, channels: own } = await list.read(slab, clock);
+    for (let event = 0; event < offsets.length; event++) {
+      const step = clock.stepOf(offsets[event] ?? NaN);
+      if (!(step >= 0 && step < timesteps)) continue;
+      steps[count] = step;
+      channels[count] = own[event] ?? NaN;
+      count++;
     }
   }
-  return new EventsInMemory(...sortBySteps(steps, channels, timesteps));
+  return new EventsInMemory(
+    ...sortBySteps(steps.subarray(0, count), channels.subarray(0, count), timesteps),
+  );
 }
 
 /** Stable; both arrays are used up. */
@@ -284,21 +330,28 @@ class EventsNpySource implements RasterSource {
   readonly type = COUNT_TYPE.type;
   readonly itemBytes = COUNT_TYPE.itemBytes;
   readonly isInterleaved = false;
+  readonly shape: readonly [number, number, number];
+  readonly events: EventSummary;
   readonly #file: FileHandle;
   readonly #name: string;
-  readonly #events: Events;
+  readonly #events: EventSet;
 
   constructor(
     file: FileHandle,
     name: string,
-    readonly shape: readonly [number, number, number],
+    content: {
+      shape: readonly [number, number, number];
+      summary: EventSummary;
+      events: EventSet;
+    },
     readonly identity: InputIdentity,
     readonly identify: () => Promise<InputIdentity>,
-    events: Events,
   ) {
+    this.shape = content.shape;
+    this.events = content.summary;
     this.#file = file;
     this.#name = name;
-    this.#events = events;
+    this.#events = content.events;
   }
 
   async read(region: Region, memory?: Uint8Array): Promise<Uint16Array> {

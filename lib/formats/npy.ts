@@ -54,7 +54,11 @@ function elementType(name: string, itemBytes: number, View: ViewConstructor): El
 }
 
 const ELEMENT_TYPES: Record<string, ElementType> = {
-  b1: elementType('bool', 1, Uint8Array),
+  b1: {
+    name: 'bool',
+    itemBytes: 1,
+    view: (buffer, offset, length) => normalizeBooleans(new Uint8Array(buffer, offset, length)),
+  },
   i1: elementType('int8', 1, Int8Array),
   u1: elementType('uint8', 1, Uint8Array),
   i2: elementType('int16', 2, Int16Array),
@@ -84,8 +88,9 @@ const IS_HOST_BIG_ENDIAN = endianness() === 'BE';
  * Decodes the bytes of a .npy file.
  *
  * Booleans come as Uint8Array, half floats as Float32Array, 64-bit integers as BigInt64Array or
- * BigUint64Array, and everything else as the typed array of its own kind. Fortran order becomes C
- * order. Where they lie as they must, the elements are a view of `bytes` and not a copy.
+ * BigUint64Array, and everything else as the typed array of its own kind. Any byte of a boolean but 0
+ * becomes 1. Fortran order becomes C order. The elements are a view of `bytes` where they lie aligned
+ * and need no change, else a copy.
  *
  * @param bytes The whole file.
  * @param name What to call the file in errors.
@@ -186,7 +191,8 @@ function allocate(size: number, path: string): Uint8Array {
 
 /**
  * Elements that lie one after the other in a file, as an array in this machine's byte order; a view
- * of `bytes`, which may be changed, where they lie as they must. Half floats become Float32Array.
+ * of `bytes`, which may be changed, where they lie as they must. Half floats become Float32Array, and
+ * any byte of a boolean but 0 becomes 1, in a copy.
  */
 export function decodeBytes(
   bytes: Uint8Array,
@@ -471,6 +477,30 @@ function widenHalves(halves: Uint16Array): Float32Array {
     floats[index] = widened[halves[index] ?? 0] ?? NaN;
   }
   return floats;
+}
+
+/** Booleans as 0 and 1: any byte but 0 is true. The array itself where it holds nothing else. */
+function normalizeBooleans(booleans: Uint8Array): Uint8Array {
+  if (!hasOtherBytes(booleans)) return booleans;
+  const normalized = new Uint8Array(booleans);
+  for (let index = 0; index < normalized.length; index++) {
+    normalized[index] = Math.min(normalized[index] ?? 0, 1);
+  }
+  return normalized;
+}
+
+/** Whether some byte is neither 0 nor 1. Four bytes are compared at a time where they lie aligned. */
+function hasOtherBytes(bytes: Uint8Array): boolean {
+  const { buffer, byteOffset, length } = bytes;
+  const isOther = (byte: number): boolean => byte > 1;
+  const begin = Math.min(length, (4 - (byteOffset % 4)) % 4);
+  const nWords = Math.floor((length - begin) / 4);
+  const words = nWords === 0 ? [] : new Int32Array(buffer, byteOffset + begin, nWords);
+  for (let index = 0; index < nWords; index++) {
+    if (((words[index] ?? 0) & 0xfe_fe_fe_fe) !== 0) return true;
+  }
+  const end = begin + 4 * nWords;
+  return bytes.subarray(0, begin).some(isOther) || bytes.subarray(end).some(isOther);
 }
 
 function encodeParts({ data, shape }: NpyArray): [header: Uint8Array, elements: Uint8Array] {

@@ -34,6 +34,23 @@ export function isSameInput(
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
+/** What the events of a list are like. */
+export interface EventSummary {
+  /** Events in the raster, and others that were left out because they lie outside of it. */
+  count: number;
+  dropped: number;
+  /** The earliest and the latest time of the events in the raster, in seconds; none without events. */
+  first?: number;
+  last?: number;
+  /** The first and the last step, and the last channel, that have an event; -1 where none has. */
+  firstStep: number;
+  lastStep: number;
+  lastChannel: number;
+  isChannelZeroEmpty: boolean;
+  /** How far below the beginning of a step a time may be to belong to it, in steps. */
+  tolerance: number;
+}
+
 /** A raster of shape (B, T, N), or of (B, T, 1) for one column that every channel receives. */
 export interface RasterSource {
   /** What the input was when it was opened. */
@@ -53,6 +70,8 @@ export interface RasterSource {
    * interleaved.
    */
   readonly isInterleaved: boolean;
+  /** Of lists of events. */
+  readonly events?: EventSummary;
   /** Steps of which fewer take as long to read, for every channel anew. */
   readonly stepsAtOnce?: number;
   /** Of more channels, reading from the first step to the last would fill the memory. */

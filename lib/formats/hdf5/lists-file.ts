@@ -4,9 +4,8 @@ import { devNull } from 'node:os';
 import type { Metadata, ready } from 'h5wasm/node' with { 'resolution-mode': 'import' };
 
 import { CommandError } from '../../errors';
-import { toNumbers } from '../event-files';
 import { adviseHdf5 } from '../foreign/formats';
-import { decodeBytes } from '../npy';
+import { decodeBytes, type NpyData } from '../npy';
 
 type Hdf5 = Awaited<typeof ready>;
 
@@ -22,7 +21,7 @@ export interface ListsDescription {
 /** Some lists of a dataset, one after the other. */
 export interface Lists {
   lengths: Uint32Array<ArrayBuffer>;
-  numbers: ReturnType<typeof toNumbers>;
+  numbers: NpyData;
 }
 
 /** A dataset of every NWB file with spikes. */
@@ -205,8 +204,7 @@ class ListsDataset implements ListsDescription {
       bytes.set(heap.subarray(from, from + length * this.itemBytes), at);
       at += length * this.itemBytes;
     });
-    const numbers = toNumbers(decodeBytes(bytes, { code: this.code, isBigEndian: false }));
-    return { lengths, numbers };
+    return { lengths, numbers: decodeBytes(bytes, { code: this.code, isBigEndian: false }) };
   }
 
   #failure(begin: number, end: number): CommandError {

@@ -176,7 +176,6 @@ class ZarrSource implements RasterSource {
         this.#take(part, await this.#chunk(part), to);
       });
     }
-    if (code === 'b1') for (let i = 0; i < size; i++) target[i] = target[i] === 0 ? 0 : 1;
     return decodeBytes(bytes, { code, isBigEndian: false });
   }
 
