@@ -8,11 +8,12 @@ function load(): unknown {
   try {
     return require(file);
   } catch (cause) {
-    throw new Error(
+    const error = new Error(
       `Expected the native addon at ${file} but it could not be loaded; run 'npm run setup' in ` +
         `${path.join(__dirname, '..')} to build it.`,
       { cause },
     );
+    throw Object.assign(error, { code: 'ERR_EXPSYN_ADDON' });
   }
 }
 

@@ -1,6 +1,14 @@
 /** Arrays with a shape: what comes in and what goes out. */
-import { formatShape, outOfRange, wrongType } from './checks';
-import { isTypedArray, lengthOf, typeOfArray, type TypedArray } from './typed-arrays';
+import { formatShape, outOfMemory, outOfRange, wrongType } from './checks';
+import {
+  copyOf,
+  isList,
+  isRevoked,
+  isTypedArray,
+  lengthOf,
+  typeOfArray,
+  type TypedArray,
+} from './typed-arrays';
 
 /** A row-major array: `data` has as many elements as the product of `shape`; `[]` is one number. */
 export interface NdArray<Data extends TypedArray = Float64Array | Float32Array> {
@@ -27,12 +35,17 @@ export function allocate<Data extends TypedArray>(
   try {
     return new Type(sizeOf(shape));
   } catch {
-    throw outOfRange(
-      'a size that fits the memory',
-      name,
-      `shape ${formatShape(shape)}`,
-      'split the input into shorter calls',
-    );
+    const received = `shape ${formatShape(shape)}`;
+    throw outOfMemory(name, received, 'split the input into shorter calls');
+  }
+}
+
+/** A copy in memory of its own. Throws a RangeError where there is no memory for it. */
+export function duplicate<Data extends TypedArray>(data: Data, name: string): Data {
+  try {
+    return copyOf(data);
+  } catch {
+    throw outOfMemory(name, `${lengthOf(data)} elements`, 'share or transfer the memory');
   }
 }
 
@@ -67,6 +80,17 @@ export function allocateState(size: number): Float64Array {
   return new Float64Array(slab, offset, length);
 }
 
+/** The index of the element at flat index `flat`, one number an axis. */
+export function indexIn(shape: readonly number[], flat: number): number[] {
+  const index: number[] = [];
+  let rest = flat;
+  for (const size of [...shape].reverse()) {
+    index.unshift(rest % size);
+    rest = Math.floor(rest / size);
+  }
+  return index;
+}
+
 /** The number of elements of a shape; beyond 2^53 only roughly. */
 export function sizeOf(shape: readonly number[]): number {
   let size = 1;
@@ -79,15 +103,14 @@ export function sizeOf(shape: readonly number[]): number {
  * caller's getters, if there are any.
  */
 export function readShape(value: unknown, name: string): number[] {
-  if (!Array.isArray(value)) throw wrongType('an array of whole numbers', name, value);
-  const given = value as readonly unknown[];
-  const nAxes = given.length;
+  if (!isList(value)) throw wrongType('an array of whole numbers', name, value);
+  const nAxes = value.length;
   if (nAxes > MAX_AXES) {
     throw outOfRange(`at most ${MAX_AXES} axes`, name, `${nAxes} axes`);
   }
   const shape: number[] = [];
   for (let axis = 0; axis < nAxes; axis++) {
-    const size = given[axis];
+    const size = value[axis];
     const what = 'a whole number of at least 0';
     if (typeof size !== 'number') throw wrongType(what, `${name}[${axis}]`, size);
     if (!(Number.isSafeInteger(size) && size >= 0)) {
@@ -109,9 +132,10 @@ export interface GivenArray {
  * they are done, checkSize must be called before the data are used.
  */
 export function readArray(value: unknown, name: string): GivenArray {
-  if (Array.isArray(value)) return flatten(value as readonly unknown[], name);
+  if (isList(value)) return flatten(value, name);
   const what = 'nested arrays or { data, shape }';
-  if (typeof value !== 'object' || value === null || isTypedArray(value)) {
+  const isObject = typeof value === 'object' && value !== null && !isRevoked(value);
+  if (!isObject || isTypedArray(value)) {
     const advice = isTypedArray(value) ? 'give its shape as well' : undefined;
     throw wrongType(what, name, value, advice);
   }
@@ -141,12 +165,12 @@ export function checkSize(array: GivenArray, name: string): void {
 function flatten(nested: readonly unknown[], name: string): GivenArray {
   const shape: number[] = [];
   let inner: unknown = nested;
-  while (Array.isArray(inner)) {
+  while (isList(inner)) {
     if (shape.length === MAX_AXES) {
       throw outOfRange(`at most ${MAX_AXES} axes`, name, 'arrays nested more deeply');
     }
     shape.push(inner.length);
-    inner = (inner as unknown[])[0];
+    inner = inner[0];
   }
   const data = allocate(Float64Array, shape, name);
   let next = 0;
@@ -157,16 +181,15 @@ function flatten(nested: readonly unknown[], name: string): GivenArray {
       return;
     }
     const size = shape[axis] ?? 0;
-    if (!Array.isArray(level)) throw wrongType(`an array of length ${size}`, place, level);
-    const row = level as readonly unknown[];
-    if (row.length !== size) {
+    if (!isList(level)) throw wrongType(`an array of length ${size}`, place, level);
+    if (level.length !== size) {
       throw outOfRange(
         `an array of length ${size}, as its neighbours have,`,
         place,
-        `one of length ${row.length}`,
+        `one of length ${level.length}`,
       );
     }
-    for (let index = 0; index < size; index++) fill(row[index], axis + 1, `${place}[${index}]`);
+    for (let index = 0; index < size; index++) fill(level[index], axis + 1, `${place}[${index}]`);
   };
   fill(nested, 0, name);
   return { data, shape };
@@ -177,7 +200,7 @@ export function readFloats(value: unknown, name: string): { data: Float64Array; 
   if (typeof value === 'number') return { data: Float64Array.of(value), shape: [] };
   const type = typeOfArray(value);
   if (type === 'Float64Array' || type === 'Float32Array') {
-    const data = new Float64Array(value as Float64Array | Float32Array);
+    const data = floatsOf(value as Float64Array | Float32Array, name);
     return { data, shape: [data.length] };
   }
   const array = readArray(value, name);
@@ -186,8 +209,16 @@ export function readFloats(value: unknown, name: string): { data: Float64Array; 
   if (arrayType === 'BigInt64Array' || arrayType === 'BigUint64Array') {
     throw wrongType('an array of numbers', `${name}.data`, array.data);
   }
-  return {
-    data: new Float64Array(array.data as Exclude<TypedArray, BigInt64Array | BigUint64Array>),
-    shape: array.shape,
-  };
+  const data = array.data as Exclude<TypedArray, BigInt64Array | BigUint64Array>;
+  return { data: floatsOf(data, name), shape: array.shape };
+}
+
+/** The elements of an array as Float64Array of their own; none where its buffer is detached. */
+function floatsOf(
+  array: Exclude<TypedArray, BigInt64Array | BigUint64Array>,
+  name: string,
+): Float64Array {
+  const data = allocate(Float64Array, [lengthOf(array)], name);
+  if (data.length > 0) data.set(array);
+  return data;
 }

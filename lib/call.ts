@@ -3,7 +3,7 @@
  * nothing of the module that makes it but the settings it is given.
  */
 import { abortReason, isAborted, readSignal } from './abort';
-import { checkSize, readArray, sizeOf, type GivenArray } from './arrays';
+import { checkSize, duplicate, readArray, sizeOf, type GivenArray } from './arrays';
 import {
   flag,
   formatShape,
@@ -20,7 +20,6 @@ import type { Kernels } from './native';
 import type { CarriedIsyn } from './state';
 import {
   bytesOf,
-  copyOf,
   haveSameBuffer,
   isShared,
   isTransferable,
@@ -345,5 +344,5 @@ function checkTransfer(data: TypedArray, out: FloatArray | undefined, isAsync: b
 /** The input's elements where nobody can take them away while another thread reads. */
 function dataForThread(data: TypedArray, isTransferred: boolean): TypedArray {
   const ownData = isTransferred ? takeOver(data) : undefined;
-  return ownData ?? (isShared(data) ? ofFixedLength(data) : copyOf(data));
+  return ownData ?? (isShared(data) ? ofFixedLength(data) : duplicate(data, 'input'));
 }

@@ -4,7 +4,8 @@
  */
 import { inspect, types } from 'node:util';
 
-import { describeArray } from './typed-arrays';
+import { errorWith, type ExpSynError } from './error-codes';
+import { describeArray, isRevoked } from './typed-arrays';
 
 /** A value as it appears in an error message; safe for any value. */
 export function describe(value: unknown): string {
@@ -12,7 +13,7 @@ export function describe(value: unknown): string {
     if (value === null) return 'null';
     switch (typeof value) {
       case 'object':
-        return describeArray(value) ?? 'an object';
+        return describeArray(value) ?? (isRevoked(value) ? 'a revoked Proxy' : 'an object');
       case 'function':
         return 'a function';
       case 'string':
@@ -38,7 +39,18 @@ function sentence(what: string, name: string, received: string, advice?: string)
 
 /** An error about the kind of a value. */
 export function wrongType(what: string, name: string, value: unknown, advice?: string): TypeError {
-  return new TypeError(sentence(what, name, describe(value), advice));
+  return wrongKind(what, name, describe(value), advice);
+}
+
+/** An error about the kind of a value; `received` is its description in words. */
+export function wrongKind(
+  what: string,
+  name: string,
+  received: string,
+  advice?: string,
+): TypeError {
+  const error = new TypeError(sentence(what, name, received, advice));
+  return errorWith(error, 'ERR_EXPSYN_ARGUMENT_TYPE', { argument: name });
 }
 
 /** An error about a value of the right kind; `received` is its description in words. */
@@ -48,7 +60,46 @@ export function outOfRange(
   received: string,
   advice?: string,
 ): RangeError {
-  return new RangeError(sentence(what, name, received, advice));
+  const error = new RangeError(sentence(what, name, received, advice));
+  return errorWith(error, 'ERR_EXPSYN_ARGUMENT_VALUE', { argument: name });
+}
+
+/** An error about a NaN or infinity in an array of numbers, at `index`. */
+export function notFinite(
+  what: string,
+  name: string,
+  received: string,
+  found: { argument: string; index: readonly number[]; value: number },
+): RangeError & ExpSynError {
+  const advice = "set nonFinite to 'propagate' to let it through";
+  const error = new RangeError(sentence(what, name, received, advice));
+  return errorWith(error, 'ERR_EXPSYN_NON_FINITE', found);
+}
+
+/** An error about a call of `timesteps` from step `step` on, of which there are not so many left. */
+export function tooManySteps(
+  name: string,
+  step: number,
+  timesteps: number,
+  advice: string,
+): RangeError & ExpSynError {
+  const what = 'an absolute step below 2^53 after the call';
+  const error = new RangeError(sentence(what, name, `${step} + ${timesteps}`, advice));
+  return errorWith(error, 'ERR_EXPSYN_STEP_LIMIT', { argument: name, step, timesteps });
+}
+
+/** An error about memory that the system does not have. */
+export function outOfMemory(name: string, received: string, advice: string): RangeError {
+  const error = new RangeError(sentence('a size that fits the memory', name, received, advice));
+  return errorWith(error, 'ERR_EXPSYN_OUT_OF_MEMORY', { argument: name });
+}
+
+/** An error about calls of evolve() that have not settled: so many on one module or session. */
+export function pendingError(owner: 'module' | 'session', name: string, found: string): Error {
+  const error = new Error(
+    `Expected no pending evolve() on this ${owner} for ${name} but found ${found}; await it first.`,
+  );
+  return errorWith(error, 'ERR_EXPSYN_PENDING', { argument: name });
 }
 
 export function isPositive(value: number): boolean {
@@ -127,6 +178,7 @@ export function requireObject(
   const isNamed =
     value !== null &&
     typeof value === 'object' &&
+    !isRevoked(value) &&
     describeArray(value) === undefined &&
     !types.isMap(value) &&
     !types.isSet(value);
@@ -135,9 +187,8 @@ export function requireObject(
 
 /** The error for an option that does not exist. */
 export function unknownOption(key: string, name: string, known: readonly string[]): TypeError {
-  return new TypeError(
-    sentence(`only ${known.join(', ')}`, name, `an option ${describe(key)}`, 'check its name'),
-  );
+  const received = `an option ${describe(key)}`;
+  return wrongKind(`only ${known.join(', ')}`, name, received, 'check its name');
 }
 
 /**

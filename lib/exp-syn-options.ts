@@ -18,11 +18,13 @@ export type NonFinitePolicy = 'throw' | 'propagate';
 export type Compatibility = 'none' | 'rockpool';
 /** Element type of the output and of the state. */
 export type Dtype = 'float64' | 'float32';
+/** The array that holds elements of a dtype. */
+export type FloatsOf<D extends Dtype> = D extends 'float32' ? Float32Array : Float64Array;
 
 /** The initial value of a parameter, or a function of the shape (N,) that makes it. */
 export type Initial = ArrayInput | ((shape: readonly number[]) => ArrayInput);
 
-export interface ExpSynOptions {
+export interface ExpSynOptions<D extends Dtype = Dtype> {
   /** Time constants in seconds: one a synapse, shape (N,), or one for all. Default 0.01 each. */
   tau?: Initial | Constant<Initial>;
   /** Length of a time step in seconds. Default 0.001. */
@@ -45,7 +47,7 @@ export interface ExpSynOptions {
    */
   threads?: number;
   /** Default 'float64'. */
-  dtype?: Dtype;
+  dtype?: D;
   /** Default 'throw'. */
   nonFinite?: NonFinitePolicy;
   /** Default 'none'. */
@@ -58,15 +60,18 @@ export interface ExpSynOptions {
 }
 
 /** The state of the synapses: isyn, (N,) or (B, N), and the absolute number of the next step. */
-export interface ExpSynState {
-  isyn: SynapticCurrent;
+export interface ExpSynState<D extends Dtype = Dtype> {
+  isyn: SynapticCurrent<FloatsOf<D>>;
   step: number;
 }
 
-/** An AbortSignal, for projects whose types know none. */
+/**
+ * An AbortSignal, or any object that has these properties and calls the listener once `aborted` is true.
+ * Without a `reason`, that is an AbortError.
+ */
 export interface AbortSignalLike {
   readonly aborted: boolean;
-  readonly reason: unknown;
+  readonly reason?: unknown;
   addEventListener(type: 'abort', listener: () => void): void;
   removeEventListener(type: 'abort', listener: () => void): void;
 }
@@ -102,8 +107,9 @@ export interface ExpSynRecord {
   firstStep: number;
 }
 
-export interface ExpSynEvolution extends Evolution {
-  state: { isyn: SynapticCurrent; step: number };
+export interface ExpSynEvolution<D extends Dtype = Dtype> extends Evolution {
+  output: NdArray<FloatsOf<D>>;
+  state: { isyn: SynapticCurrent<FloatsOf<D>>; step: number };
   record: ExpSynRecord & Record<string, unknown>;
 }
 

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 
 import { orAborted } from './abort';
-import { allocate, type ArrayInput, type NdArray } from './arrays';
+import { allocate, indexIn, type ArrayInput, type NdArray } from './arrays';
 import {
   prepareCall,
   readArguments,
@@ -15,8 +15,10 @@ import {
   flag,
   formatShape,
   nonNegative,
+  notFinite,
   outOfRange,
   isPositive,
+  pendingError,
   positive,
   positiveOrInfinite,
   readOptions,
@@ -40,6 +42,7 @@ import {
   type ExpSynEvolution,
   type ExpSynJson,
   type ExpSynOptions,
+  type FloatsOf,
   type Initial,
   type Method,
   type NoisePlacement,
@@ -48,7 +51,15 @@ import {
 import { decodeNumbers, encodeNumbers, parseJson } from './json-numbers';
 import { fix, Module, type RasterInput } from './module';
 import { METHOD_CODES, native, NOISE_CODES, type Kernels } from './native';
-import { Constant, floats, Parameter, SimulationParameter, single, State } from './parameters';
+import {
+  Constant,
+  floats,
+  isConstant,
+  Parameter,
+  SimulationParameter,
+  single,
+  State,
+} from './parameters';
 import { abandon, checkStart, leave, runHere, runOffThread, startOf } from './run';
 import { CarriedIsyn, type SynapticCurrent } from './state';
 import {
@@ -93,9 +104,9 @@ interface PendingCall {
  *
  * Model: the ExpSyn module of Rockpool.
  */
-export class ExpSyn extends Module {
+export class ExpSyn<D extends Dtype = Dtype> extends Module {
   /** Element type of the output and of isyn. */
-  readonly dtype: Dtype;
+  readonly dtype: D;
   readonly #tau: Parameter<NdArray<Float64Array>> | SimulationParameter<NdArray<Float64Array>>;
   readonly #dt: SimulationParameter<number>;
   readonly #maxWindowLength: SimulationParameter<number>;
@@ -142,7 +153,10 @@ export class ExpSyn extends Module {
   };
 
   /** `shape` is the number of synapses, N or [N]. */
-  constructor(shape: number | readonly [number] | readonly number[], options: ExpSynOptions = {}) {
+  constructor(
+    shape: number | readonly [number] | readonly number[],
+    options: ExpSynOptions<D> = {},
+  ) {
     const given = readOptions(options, 'options', OPTIONS);
     const { spikingInput = true, spikingOutput = false, name = '', dtype = 'float64' } = given;
     super(shape, { spikingInput, spikingOutput, name });
@@ -150,16 +164,18 @@ export class ExpSyn extends Module {
       throw outOfRange('shape (N,)', 'shape', `shape ${formatShape(this.shape)}`);
     }
     const size = this.sizeOut;
-    this.dtype = castDtype(dtype, 'dtype');
+    this.dtype = castDtype(dtype, 'dtype') as D;
     fix(this, ['dtype']);
 
-    const isConstant = given.tau instanceof Constant;
-    const tau: unknown = given.tau instanceof Constant ? given.tau.value : given.tau;
+    const isTauConstant = isConstant(given.tau);
+    const tau: unknown = isConstant(given.tau) ? given.tau.value : given.tau;
     const tauDefinition = {
       ...floats([[size], []], initialTau(tau, size), isPositive, positive),
       family: 'taus',
     };
-    this.#tau = isConstant ? new SimulationParameter(tauDefinition) : new Parameter(tauDefinition);
+    this.#tau = isTauConstant
+      ? new SimulationParameter(tauDefinition)
+      : new Parameter(tauDefinition);
     this.register('tau', this.#tau);
 
     const configure = <Value extends number | string>(
@@ -280,8 +296,8 @@ export class ExpSyn extends Module {
   }
 
   /** The synaptic current after the last settled call, (N,) or, after a batch of B > 1, (B, N). */
-  get isyn(): SynapticCurrent {
-    return this.#isyn.current.copy();
+  get isyn(): SynapticCurrent<FloatsOf<D>> {
+    return this.#isyn.current.copy() as SynapticCurrent<FloatsOf<D>>;
   }
   set isyn(value: ArrayInput) {
     this.assign('isyn', value);
@@ -320,7 +336,10 @@ export class ExpSyn extends Module {
    * `signal`, it ends at once, or, where `out` is such memory, when nothing more is written there,
    * and the calls behind it go on as if it had not been made.
    */
-  override async evolve(input: RasterInput, options: EvolveOptions = {}): Promise<ExpSynEvolution> {
+  override async evolve(
+    input: RasterInput,
+    options: EvolveOptions = {},
+  ): Promise<ExpSynEvolution<D>> {
     const call = this.#prepare(input, options, true);
     const assignments = { ...this.#assignments };
     const own = this.#carried();
@@ -378,13 +397,10 @@ export class ExpSyn extends Module {
    * pending. `out` may be the input's own memory. When the call throws for a value of the input, such
    * an `out` is as it was; the contents of any other are undefined.
    */
-  evolveSync(input: RasterInput, options: EvolveOptions = {}): ExpSynEvolution {
+  evolveSync(input: RasterInput, options: EvolveOptions = {}): ExpSynEvolution<D> {
     const call = this.#prepare(input, options, false);
     if (this.#nPending > 0) {
-      throw new Error(
-        `Expected no pending evolve() on this module for evolveSync() but found ${this.#nPending}; ` +
-          'await it first.',
-      );
+      throw pendingError('module', 'evolveSync()', `${this.#nPending}`);
     }
     const done = runHere(call, startOf(call, this.#carried()));
     this.#carry(done.after, this.#assignments);
@@ -396,30 +412,31 @@ export class ExpSyn extends Module {
    * An independent state with the parameters, kernels and plans of this module, which any number of
    * sessions share.
    */
-  session(options: SessionOptions = {}): ExpSynSession {
-    return this.#sessionsOf().open(options);
+  session(options: SessionOptions = {}): ExpSynSession<D> {
+    return this.#sessionsOf().open(options) as ExpSynSession<D>;
   }
 
   /**
    * The session that its toJSON() described, given the result or the text of it. It goes on exactly
    * when this module has the parameters that the session's had.
    */
-  restoreSession(json: unknown): ExpSynSession {
-    return this.#sessionsOf().restore(json);
+  restoreSession(json: unknown): ExpSynSession<D> {
+    return this.#sessionsOf().restore(json) as ExpSynSession<D>;
   }
 
   /**
    * Computes the next steps of K different sessions of this module in one call, off the main thread:
    * item k of the input (K, T, N) is for sessions[k]. Waits for what is pending on any of them.
-   * A session whose input is refused is named in `failures` and stays as it was; the others go on.
+   * A session that cannot be moved on is named in `failures` and stays as it was; the others go on.
    * Otherwise as evolve().
    */
   async evolveSessions(
     sessions: readonly ExpSynSession[],
     input: RasterInput,
     options: SessionEvolveOptions = {},
-  ): Promise<GatheredEvolution> {
-    return this.#sessionsOf().evolve(sessions, input, options);
+  ): Promise<GatheredEvolution<D>> {
+    const run = this.#sessionsOf().evolve(sessions, input, options);
+    return run as Promise<GatheredEvolution<D>>;
   }
 
   /** The same on the calling thread. No call of the sessions may be pending. */
@@ -427,8 +444,9 @@ export class ExpSyn extends Module {
     sessions: readonly ExpSynSession[],
     input: RasterInput,
     options: SessionEvolveOptions = {},
-  ): GatheredEvolution {
-    return this.#sessionsOf().evolveSync(sessions, input, options);
+  ): GatheredEvolution<D> {
+    const run = this.#sessionsOf().evolveSync(sessions, input, options);
+    return run as GatheredEvolution<D>;
   }
 
   /** Everything that another process needs to continue exactly, as JSON. */
@@ -547,12 +565,9 @@ export class ExpSyn extends Module {
       // An infinite state is what a run leaves whose sum has overflowed, and may go on.
       const index = data.findIndex((element) => Number.isNaN(element));
       if (index >= 0) {
-        throw outOfRange(
-          'numbers',
-          shape.length === 0 ? name : `${name}.data[${index}]`,
-          'NaN',
-          "set nonFinite to 'propagate' to let it through",
-        );
+        const place = shape.length === 0 ? name : `${name}.data[${index}]`;
+        const found = { argument: name, index: indexIn(shape, index), value: NaN };
+        throw notFinite('numbers', place, 'NaN', found);
       }
     });
     const { shape } = isyn;

@@ -1,7 +1,8 @@
 /** The public names. */
 export type { ArrayInput, NdArray, NestedArray } from './arrays';
 export type { TypedArray } from './typed-arrays';
-export { ExpSyn } from './exp-syn';
+export type { ErrorCode, ExpSynError } from './error-codes';
+export { ExpSyn } from './typed-exp-syn';
 export type {
   AbortSignalLike,
   Compatibility,
@@ -13,6 +14,7 @@ export type {
   ExpSynRecord,
   ExpSynSessionJson,
   ExpSynState,
+  FloatsOf,
   Initial,
   Method,
   NoisePlacement,

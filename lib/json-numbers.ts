@@ -2,6 +2,7 @@
 import { readShape, sizeOf } from './arrays';
 import { formatShape, outOfRange, wrongType } from './checks';
 import type { SynapticCurrent } from './state';
+import { isList, isRevoked } from './typed-arrays';
 
 type EncodedNumber = number | 'NaN' | 'Infinity' | '-Infinity' | '-0';
 
@@ -30,7 +31,9 @@ export function decodeNumbers(
   value: unknown,
   name: string,
 ): number | SynapticCurrent<Float64Array> {
-  if (typeof value !== 'object' || value === null) return decodeNumber(value, name);
+  if (typeof value !== 'object' || value === null || isRevoked(value)) {
+    return decodeNumber(value, name);
+  }
   const { shape, data, correction } = value as { [Name in keyof EncodedArray]?: unknown };
   const axes = readShape(shape, `${name}.shape`);
   return {
@@ -43,7 +46,7 @@ export function decodeNumbers(
 }
 
 function decodeArray(value: unknown, shape: readonly number[], name: string): Float64Array {
-  if (!Array.isArray(value)) throw wrongType('an array of numbers', name, value);
+  if (!isList(value)) throw wrongType('an array of numbers', name, value);
   if (value.length !== sizeOf(shape)) {
     throw outOfRange(
       `${sizeOf(shape)} elements, as shape ${formatShape(shape)} says,`,

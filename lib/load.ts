@@ -4,6 +4,7 @@ import { totalmem } from 'node:os';
 import { performance } from 'node:perf_hooks';
 
 import { readOptions, wholeNumber } from './checks';
+import type { ErrorCode } from './error-codes';
 import { native, OUTCOME_CODES } from './native';
 
 /** The most calls of evolve() that may be pending, unless setLimits() says otherwise. */
@@ -74,7 +75,7 @@ const channels: Record<'queued' | 'done' | 'failed' | 'aborted' | 'rejected', Ch
 /** What a call rejects with that the limits leave no room for. Nothing has changed. */
 export class OverloadError extends Error {
   override readonly name = 'OverloadError';
-  readonly code = 'ERR_EXPSYN_OVERLOAD';
+  readonly code = 'ERR_EXPSYN_OVERLOAD' satisfies ErrorCode;
 }
 
 export function stats(): Stats {

@@ -1,9 +1,10 @@
 /** What every module shares: registered attributes, submodules, and the way to run. */
 import type { NdArray, NestedArray } from './arrays';
 import { readShape } from './arrays';
-import { flag, outOfRange, requireObject, text, wholeNumber, wrongType } from './checks';
+import { flag, outOfRange, requireObject, text, wholeNumber, wrongKind, wrongType } from './checks';
+import { errorWith } from './error-codes';
 import type { Attribute, AttributeKind, AttributeValue } from './parameters';
-import type { TypedArray } from './typed-arrays';
+import { isList, type TypedArray } from './typed-arrays';
 
 /** An input: (T,), (T, N) or (B, T, N), as data with a shape or as nested plain arrays. */
 export type RasterInput = NdArray<TypedArray> | NestedArray;
@@ -89,7 +90,7 @@ export abstract class Module {
   /** The attributes of these names, of this module and its submodules. */
   attributesNamed(names: string | readonly string[]): AttributeValues {
     const wanted: readonly unknown[] = typeof names === 'string' ? [names] : names;
-    if (!Array.isArray(wanted) || wanted.some((name) => typeof name !== 'string')) {
+    if (!isList(wanted) || wanted.some((name) => typeof name !== 'string')) {
       throw wrongType('a name or an array of names', 'names', names);
     }
     return this.#collect((_, name) => wanted.includes(name));
@@ -143,7 +144,10 @@ export abstract class Module {
 
   #attribute(name: string): Attribute {
     const attribute = this.#attributes.get(name);
-    if (attribute === undefined) throw new TypeError(`Expected a registered attribute '${name}'.`);
+    if (attribute === undefined) {
+      const error = new TypeError(`Expected a registered attribute '${name}'.`);
+      throw errorWith(error, 'ERR_EXPSYN_INTERNAL');
+    }
     return attribute;
   }
 
@@ -177,9 +181,7 @@ export abstract class Module {
       const attribute = this.#attributes.get(name);
       if (attribute === undefined) {
         const known = [...this.#attributes.keys(), ...this.#modules.keys()].join(', ');
-        throw new TypeError(
-          `Expected one of ${known} for the name of an attribute but received '${place}'.`,
-        );
+        throw wrongKind(`one of ${known}`, 'the name of an attribute', `'${place}'`);
       }
       const prepared = prepareFor(attribute, value, place);
       return [

@@ -130,13 +130,11 @@ interface Native {
     step: number,
     seed: number,
   ) => void;
-  /** Throws a RangeError when `timesteps` more would take a session to step 2^53 or beyond. */
-  checkSteps: (table: SessionTable, numbers: SessionNumbers, timesteps: number) => void;
   /**
    * Computes on the calling thread and moves the sessions on. Returns -1, or [item, index, item,
-   * index, ...] with the flat index of the first NaN or infinity of each item that has one; these
-   * sessions stay as they are, and their part of `output` is void, but as it was where it is the
-   * input's own memory.
+   * index, ...] of the sessions that failed: with the flat index of the first NaN or infinity of the
+   * item, or -1 where the session would get to step 2^53 or beyond. These sessions stay as they are,
+   * and their part of `output` is void, but as it was where it is the input's own memory.
    */
   evolveSessions: (...call: EvolveSessionsArguments) => number | number[];
   /**

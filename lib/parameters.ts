@@ -1,6 +1,8 @@
 /** The attributes of a module: what kinds there are, and how a value gets into one. */
 import { readFloats, type NdArray } from './arrays';
 import { formatShape, outOfRange } from './checks';
+import { errorWith } from './error-codes';
+import { isRevoked } from './typed-arrays';
 
 /** What kind of attribute a module has registered. */
 export type AttributeKind = 'Parameter' | 'State' | 'SimulationParameter';
@@ -53,8 +55,10 @@ export abstract class Attribute<Value extends AttributeValue = AttributeValue> {
 
   /** The value itself, for the module that owns the attribute and only reads. */
   get current(): Value {
-    if (this.#value === undefined)
-      throw new Error('Expected an attribute that has been reset once.');
+    if (this.#value === undefined) {
+      const error = new Error('Expected an attribute that has been reset once.');
+      throw errorWith(error, 'ERR_EXPSYN_INTERNAL');
+    }
     return this.#value;
   }
 
@@ -104,6 +108,11 @@ export class SimulationParameter<
 /** Marks the value of a parameter as not to be learned: it becomes a SimulationParameter. */
 export class Constant<Value> {
   constructor(readonly value: Value) {}
+}
+
+/** Whether a value is marked so. Safe for any value. */
+export function isConstant(value: unknown): value is Constant<unknown> {
+  return !isRevoked(value) && value instanceof Constant;
 }
 
 /** The definition of an array attribute of floats. */

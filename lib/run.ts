@@ -3,12 +3,12 @@
  * the result together.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { inspect } from 'node:util';
 
 import { abortReason, isAborted, onAbort, orAborted } from './abort';
-import { allocate, allocateState, arrayOf, type NdArray } from './arrays';
+import { allocate, allocateState, arrayOf, indexIn } from './arrays';
 import type { CarriedState, FloatArray, PreparedCall } from './call';
-import { formatShape, outOfRange } from './checks';
+import { formatShape, notFinite, outOfRange, tooManySteps } from './checks';
+import type { ExpSynError } from './error-codes';
 import type { ExpSynEvolution } from './exp-syn-options';
 import { CANCELLED, METHOD_CODES, native, type EvolveArguments } from './native';
 import { CarriedIsyn } from './state';
@@ -41,10 +41,11 @@ export async function runOffThread(call: PreparedCall, before: CarriedState): Pr
   const output = await fillOffThread(call, async (array, id) => {
     // It may start from what another call has left.
     checkStart(call, before);
-    if (isEmpty(call)) return;
+    if (isEmpty(call)) return NO_ITEMS;
     const index = await callNative(native.evolveAsync, call, before, array, nextState, id);
     if (index === CANCELLED) throw new Cancelled();
     refuseNonFinite(index, call);
+    return NO_ITEMS;
   });
   return finish(call, before, output, nextState);
 }
@@ -79,13 +80,17 @@ export class Cancelled extends Error {}
 /** Numbers of the addon's calls on other threads. */
 let nextId = 0;
 
+/** For calls of which no batch item can fail by itself. */
+const NO_ITEMS: readonly number[] = [];
+
 /**
- * The output of a call, filled by `fill`, which hands the array and the call's number to the addon.
- * Throws the signal's reason when that ends it.
+ * The output of a call, filled by `fill`, which hands the array and the call's number to the addon and
+ * returns the batch items that failed, in ascending order: their part of a caller's array stays as it
+ * is. Throws the signal's reason when that ends it.
  */
 export async function fillOffThread(
   call: PreparedCall,
-  fill: (output: FloatArray, id: number) => Promise<void>,
+  fill: (output: FloatArray, id: number) => Promise<readonly number[]>,
 ): Promise<FloatArray> {
   const { signal, out } = call;
   // It may have waited for other calls.
@@ -99,46 +104,70 @@ export async function fillOffThread(
     onAbort(signal, () => {
       native.cancel(id, !isOutSafe);
     });
+  let failed: readonly number[];
   try {
     const filling = fill(output, id);
     // What nobody else can see may still be written to after the call has ended: a transform of
     // millions of points, say, cannot be stopped on the way.
-    await (signal === undefined || isOutSafe ? filling : orAborted(filling, signal, () => true));
+    const isWaitedFor = signal === undefined || isOutSafe;
+    failed = await (isWaitedFor ? filling : orAborted(filling, signal, () => true));
   } catch (error) {
     throw error instanceof Cancelled && signal !== undefined ? abortReason(signal) : error;
   } finally {
     stopListening?.();
   }
   if (out === undefined || isOutSafe) return output;
-  await copyOut(output, out, signal);
+  await copyOut(output, out, stretchesOf(call, failed), signal);
   return out;
 }
 
 /** Elements that are copied in one go: a millisecond or two. */
 const COPIED_AT_ONCE = 1 << 19;
 
-/** Copies an output to the caller's array; the event loop turns on the way. */
+/** Where the parts of an output begin and end that lie between the items which failed. */
+function* stretchesOf(call: PreparedCall, failed: readonly number[]): Generator<[number, number]> {
+  const itemSize = call.timesteps * call.settings.size;
+  let begin = 0;
+  for (const item of failed) {
+    yield [begin, item * itemSize];
+    begin = (item + 1) * itemSize;
+  }
+  yield [begin, call.batches * itemSize];
+}
+
+/** Copies stretches of an output to the caller's array; the event loop turns on the way. */
 async function copyOut(
   output: FloatArray,
   out: FloatArray,
+  stretches: Iterable<[number, number]>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  for (let first = 0; ;) {
-    if (lengthOf(out) !== output.length) {
-      throw outOfRange(
-        `${output.length} elements`,
-        'options.out',
-        `${lengthOf(out)}`,
-        'it was detached or resized while the call ran',
-      );
+  let copied = 0;
+  for (const [begin, end] of stretches) {
+    for (let first = begin; first < end;) {
+      if (copied >= COPIED_AT_ONCE) {
+        copied = 0;
+        await turn();
+        if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
+      }
+      requireLength(out, output.length);
+      const next = Math.min(end, first + COPIED_AT_ONCE - copied);
+      copyInto(out, output.subarray(first, next), first);
+      copied += next - first;
+      first = next;
     }
-    const end = first + COPIED_AT_ONCE;
-    copyInto(out, output.subarray(first, end), first);
-    if (end >= output.length) return;
-    first = end;
-    await turn();
-    if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
   }
+}
+
+/** Throws unless a caller's array still has its elements. */
+function requireLength(out: FloatArray, length: number): void {
+  if (lengthOf(out) === length) return;
+  throw outOfRange(
+    `${length} elements`,
+    'options.out',
+    `${lengthOf(out)}`,
+    'it was detached or resized while the call ran',
+  );
 }
 
 /** Whether there is nothing to compute. */
@@ -170,12 +199,7 @@ export function checkStart(call: PreparedCall, before: CarriedState): void {
     );
   }
   if (!Number.isSafeInteger(before.step + timesteps)) {
-    throw outOfRange(
-      'an absolute step below 2^53 after the call',
-      'step',
-      `${before.step} + ${timesteps}`,
-      'reset the state',
-    );
+    throw tooManySteps('step', before.step, timesteps, 'reset the state');
   }
 }
 
@@ -198,36 +222,17 @@ function finish(
   }
   return {
     after,
-    evolution: new FinishedRun({ data: output, shape: [batches, timesteps, size] }, after, {
-      method: call.method,
-      windowLength,
-      firstStep: before.step,
-    }),
+    evolution: {
+      output: { data: output, shape: [batches, timesteps, size] },
+      state: stateFor(after),
+      record: { method: call.method, windowLength, firstStep: before.step },
+    },
   };
 }
 
-/** What evolve() returns. Its state is copied out when it is first read. */
-class FinishedRun implements ExpSynEvolution {
-  #state: ExpSynEvolution['state'] | undefined;
-  readonly #after: CarriedState;
-
-  constructor(
-    readonly output: NdArray,
-    after: CarriedState,
-    readonly record: ExpSynEvolution['record'],
-  ) {
-    this.#after = after;
-  }
-
-  get state(): ExpSynEvolution['state'] {
-    const { isyn, step } = this.#after;
-    this.#state ??= { isyn: isyn.copy(), step };
-    return this.#state;
-  }
-
-  [inspect.custom](_depth: number, options: object): string {
-    return inspect({ output: this.output, state: this.state, record: this.record }, options);
-  }
+/** The state that a call leaves, in memory of the caller's own. */
+function stateFor({ isyn, step }: CarriedState): ExpSynEvolution['state'] {
+  return { isyn: isyn.copy(), step };
 }
 
 /** Calls one of the addon's functions with a call. Not by spreading an array, which takes longer. */
@@ -266,21 +271,13 @@ function callNative<Result>(
 
 /** Throws when the addon found a NaN or infinity at flat index `index` >= 0. */
 function refuseNonFinite(index: number, call: PreparedCall): void {
-  if (index >= 0) throw nonFinite(index, call);
+  if (index >= 0) throw nonFiniteInput(index, call);
 }
 
-/** The error for a NaN or infinity at flat index `index` of a call's input. */
-export function nonFinite(index: number, call: PreparedCall): RangeError {
-  const place: number[] = [];
-  let rest = index;
-  for (const size of [...call.inputShape].reverse()) {
-    place.unshift(rest % size);
-    rest = Math.floor(rest / size);
-  }
-  return outOfRange(
-    'finite numbers',
-    'input',
-    `${call.data[index]} at [${place.join(', ')}]`,
-    "set nonFinite to 'propagate' to let it through",
-  );
+/** The error for a NaN or infinity at flat index `flat` of a call's input. */
+export function nonFiniteInput(flat: number, call: PreparedCall): RangeError & ExpSynError {
+  const index = indexIn(call.inputShape, flat);
+  const value = Number(call.data[flat]);
+  const received = `${value} at [${index.join(', ')}]`;
+  return notFinite('finite numbers', 'input', received, { argument: 'input', index, value });
 }

@@ -2,18 +2,30 @@
  * Sessions: independent states that share one module's parameters, kernels and plans. The states
  * themselves lie with the addon.
  */
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 
-import { orAborted } from './abort';
+import { isForeign, orAborted } from './abort';
 import type { ArrayInput, NdArray } from './arrays';
 import type { FloatArray, PreparedCall } from './call';
-import { formatShape, outOfRange, readOptions, wholeNumber, wrongType } from './checks';
+import {
+  formatShape,
+  outOfRange,
+  pendingError,
+  readOptions,
+  tooManySteps,
+  wholeNumber,
+  wrongKind,
+  wrongType,
+} from './checks';
+import { errorWith, type ExpSynError } from './error-codes';
 import type { ExpSyn } from './exp-syn';
 import {
   drawSeed,
+  type Dtype,
   type EvolveOptions,
   type ExpSynRecord,
   type ExpSynSessionJson,
+  type FloatsOf,
   type NonFinitePolicy,
 } from './exp-syn-options';
 import { decodeNumbers, encodeNumbers, parseJson } from './json-numbers';
@@ -35,8 +47,9 @@ import {
   fillOffThread,
   isEmpty,
   leave,
-  nonFinite,
+  nonFiniteInput,
 } from './run';
+import { isList, isRevoked } from './typed-arrays';
 
 /** How a session begins. */
 export interface SessionOptions {
@@ -55,29 +68,32 @@ export type SessionEvolveOptions = Omit<EvolveOptions, 'state'>;
 export type SessionRecord = Omit<ExpSynRecord, 'firstStep'>;
 
 /** What a session's call returns. */
-export interface SessionEvolution {
+export interface SessionEvolution<D extends Dtype = Dtype> {
   /** (1, T, N), of the module's dtype. */
-  output: NdArray;
+  output: NdArray<FloatsOf<D>>;
   record: SessionRecord;
 }
 
-/** A session whose input was refused in a gathered call. */
-export interface SessionFailure {
-  session: ExpSynSession;
+/** A session that a gathered call could not move on. */
+export interface SessionFailure<D extends Dtype = Dtype> {
+  session: ExpSynSession<D>;
   /** Its place among the sessions of the call. */
   item: number;
-  error: RangeError;
+  error: RangeError & ExpSynError;
 }
 
 /** What a gathered call returns. */
-export interface GatheredEvolution {
+export interface GatheredEvolution<D extends Dtype = Dtype> {
   /**
    * (K, T, N), of the module's dtype. What belongs to a session that failed is undefined, or in the
    * input's own memory as it was.
    */
-  output: NdArray;
-  /** The sessions whose input held a NaN or infinity, in their order; they are as they were. */
-  failures: SessionFailure[];
+  output: NdArray<FloatsOf<D>>;
+  /**
+   * The sessions whose input held a NaN or infinity, or which would have gone beyond step 2^53 - 1, in
+   * their order; they are as they were.
+   */
+  failures: SessionFailure<D>[];
   record: SessionRecord;
 }
 
@@ -110,6 +126,7 @@ let pendingOf: (session: ExpSynSession) => Pending | undefined;
 let addPending: (session: ExpSynSession, pending: Pending) => void;
 let dropPending: (session: ExpSynSession) => void;
 let markChecked: (session: ExpSynSession, check: number) => boolean;
+let isSession: (value: unknown) => value is ExpSynSession;
 let belongs: (session: unknown, sessions: Sessions) => session is ExpSynSession;
 
 /** The number of a session that has been closed. */
@@ -123,7 +140,7 @@ const CLOSED = -1;
  * Calls on one session run in the order in which they were made; calls on different sessions do not
  * wait for each other. A call that fails leaves its session as it was.
  */
-export class ExpSynSession {
+export class ExpSynSession<D extends Dtype = Dtype> {
   readonly #sessions: Sessions;
   #number: number;
   #seed: number;
@@ -148,11 +165,10 @@ export class ExpSynSession {
       session.#lastCheck = check;
       return true;
     };
+    isSession = (value): value is ExpSynSession =>
+      typeof value === 'object' && value !== null && #sessions in value;
     belongs = (session, sessions): session is ExpSynSession =>
-      typeof session === 'object' &&
-      session !== null &&
-      #sessions in session &&
-      session.#sessions === sessions;
+      isSession(session) && session.#sessions === sessions;
   }
 
   /** @internal Made by ExpSyn's session(). */
@@ -171,8 +187,9 @@ export class ExpSynSession {
   }
 
   /** The module whose parameters it has. */
-  get module(): ExpSyn {
-    return this.#sessions.module;
+  get module(): ExpSyn<D> {
+    requireSession(this, 'module');
+    return this.#sessions.module as ExpSyn<D>;
   }
 
   /** Number of inputs. */
@@ -187,52 +204,65 @@ export class ExpSynSession {
 
   /** Whether close() has been called. */
   get isClosed(): boolean {
+    requireSession(this, 'isClosed');
     return this.#number === CLOSED;
   }
 
   /** The synaptic current after the last settled call, (N,), as a copy. */
-  get isyn(): SynapticCurrent {
+  get isyn(): SynapticCurrent<FloatsOf<D>> {
+    requireSession(this, 'isyn');
     const number = this.#requireOpen('isyn');
     const isyn = CarriedIsyn.zeros(this.module.dtype, [this.sizeOut]);
     native.readSession(this.#sessions.table, number, isyn.numbers);
-    return isyn.copy();
+    return isyn.copy() as SynapticCurrent<FloatsOf<D>>;
   }
   set isyn(value: ArrayInput) {
+    requireSession(this, 'isyn');
     const isyn = this.#sessions.castIsyn(value, 'isyn');
     this.#write('isyn', isyn, this.step, this.#seed);
   }
 
   /** Absolute number of the next step. */
   get step(): number {
+    requireSession(this, 'step');
     return native.readSession(this.#sessions.table, this.#requireOpen('step'), undefined);
   }
   set step(value: number) {
+    requireSession(this, 'step');
     this.#write('step', undefined, wholeNumber(value, 'step'), this.#seed);
   }
 
   /** Seed of the noise. A number drawn depends on (seed, n, absolute step) alone. */
   get seed(): number {
+    requireSession(this, 'seed');
     return this.#seed;
   }
   set seed(value: number) {
+    requireSession(this, 'seed');
     this.#write('seed', undefined, this.step, wholeNumber(value, 'seed'));
   }
 
   /** As evolve() of the module, for an input of shape (T,), (T, N) or (1, T, N). */
-  async evolve(input: RasterInput, options: SessionEvolveOptions = {}): Promise<SessionEvolution> {
+  async evolve(
+    input: RasterInput,
+    options: SessionEvolveOptions = {},
+  ): Promise<SessionEvolution<D>> {
+    requireSession(this, 'evolve()');
     const { output, record } = await this.#sessions.evolve([this], input, options, true);
-    return { output, record };
+    return { output: output as NdArray<FloatsOf<D>>, record };
   }
 
   /** As evolveSync() of the module, for an input of shape (T,), (T, N) or (1, T, N). */
-  evolveSync(input: RasterInput, options: SessionEvolveOptions = {}): SessionEvolution {
+  evolveSync(input: RasterInput, options: SessionEvolveOptions = {}): SessionEvolution<D> {
+    requireSession(this, 'evolveSync()');
     const run = this.#sessions.evolveSync([this], input, options);
     requireNone(run.failures);
-    return { output: run.output, record: run.record };
+    return { output: run.output as NdArray<FloatsOf<D>>, record: run.record };
   }
 
   /** Returns isyn and step to 0. Returns the session. */
   resetState(): this {
+    requireSession(this, 'resetState()');
     const zeros = CarriedIsyn.zeros(this.module.dtype, [this.sizeOut]);
     this.#write('resetState()', zeros, 0, this.#seed);
     return this;
@@ -243,6 +273,7 @@ export class ExpSynSession {
    * that nobody holds any more is closed by the garbage collector, which takes its time.
    */
   close(): void {
+    requireSession(this, 'close()');
     if (this.isClosed) return;
     this.#sessions.close(this, this.#number);
     this.#number = CLOSED;
@@ -250,6 +281,7 @@ export class ExpSynSession {
 
   /** Where the session has got to, for restoreSession() of a module with the same parameters. */
   toJSON(): ExpSynSessionJson {
+    requireSession(this, 'toJSON()');
     const { isyn } = this;
     return {
       class: 'ExpSynSession',
@@ -280,7 +312,7 @@ export class ExpSynSession {
 
   #write(name: string, isyn: CarriedIsyn | undefined, step: number, seed: number): void {
     const number = this.#requireOpen(name);
-    if (this.#pending !== undefined) throw pendingError(name);
+    if (this.#pending !== undefined) throw pendingError('session', name, 'one');
     native.writeSession(this.#sessions.table, number, isyn?.numbers, step, seed);
     this.#seed = seed;
   }
@@ -367,7 +399,7 @@ export class Sessions {
     let numbers: SessionNumbers = CLOSED;
     const call = this.#parent.prepare(input, options, true, (prepared) => {
       numbers = numbersOf(sessions, prepared);
-      native.checkSteps(this.table, numbers, prepared.timesteps);
+      if (throwsFailure) this.#checkSteps(numbers, prepared);
     });
     // From here on, none of the caller's code runs.
     const before = new Set<Pending>();
@@ -375,7 +407,8 @@ export class Sessions {
       const pending = pendingOf(session);
       if (pending !== undefined) before.add(pending);
     }
-    let hasBegun = before.size === 0;
+    // The code of a signal that is not the platform's runs once the call has its place.
+    let hasBegun = before.size === 0 && !isForeign(call.signal);
     const run = async (): Promise<GatheredEvolution> => {
       if (!hasBegun) await Promise.all(before);
       hasBegun = true;
@@ -420,14 +453,16 @@ export class Sessions {
     const call = this.#parent.prepare(input, options, false, (prepared) => {
       numbers = numbersOf(sessions, prepared);
     });
-    for (const session of sessions) {
-      if (pendingOf(session) !== undefined) throw pendingError('evolveSync()');
-    }
+    sessions.forEach((session, item) => {
+      if (pendingOf(session) === undefined) return;
+      const name = sessions.length === 1 ? 'evolveSync()' : `sessions[${item}]`;
+      throw pendingError('session', name, 'one');
+    });
     const output = call.out ?? allocateOutput(call);
     const found = isEmpty(call)
       ? NOTHING_FOUND
       : callNative(native.evolveSessions, call, output, this.table, numbers, NO_STATES, 0);
-    return gather(call, sessions, output, found);
+    return this.#gather(call, sessions, numbers, output, found);
   }
 
   /** Closes a session, after its pending calls. */
@@ -455,7 +490,7 @@ export class Sessions {
 
   /** The sessions of a call, in an array of our own. */
   #readSessions(given: unknown): ExpSynSession[] {
-    if (!Array.isArray(given)) throw wrongType('an array of sessions', 'sessions', given);
+    if (!isList(given)) throw wrongType('an array of sessions', 'sessions', given);
     const count = given.length;
     // A proxy of an array may be of any length.
     if (count >= MOST_SESSIONS) {
@@ -463,13 +498,57 @@ export class Sessions {
     }
     const sessions: ExpSynSession[] = [];
     for (let item = 0; item < count; item++) {
-      const session: unknown = given[item];
-      if (!belongs(session, this)) {
-        throw wrongType('a session of this module', `sessions[${item}]`, session);
-      }
+      const session = given[item];
+      if (!belongs(session, this)) throw notOurs(session, `sessions[${item}]`);
       sessions.push(session);
     }
     return sessions;
+  }
+
+  /** Throws where one session cannot go so many steps further, if that is known already. */
+  #checkSteps(numbers: SessionNumbers, call: PreparedCall): void {
+    if (isEmpty(call) || typeof numbers !== 'number') return;
+    const step = native.readSession(this.table, numbers, undefined);
+    if (!Number.isSafeInteger(step + call.timesteps)) throw stepError(step, call);
+  }
+
+  /** What the addon has found, in the words of the result. */
+  #failuresIn(
+    found: number | number[],
+    sessions: readonly ExpSynSession[],
+    numbers: SessionNumbers,
+    call: PreparedCall,
+  ): SessionFailure[] {
+    const failures: SessionFailure[] = [];
+    if (typeof found === 'number') return failures;
+    for (let i = 0; i < found.length; i += 2) {
+      const item = found[i] ?? 0;
+      const index = found[i + 1] ?? OUT_OF_STEPS;
+      const session = sessions[item];
+      const number = typeof numbers === 'number' ? numbers : numbers[item];
+      if (session === undefined || number === undefined) continue;
+      const error =
+        index === OUT_OF_STEPS
+          ? stepError(native.readSession(this.table, number, undefined), call)
+          : nonFiniteInput(index, call);
+      failures.push({ session, item, error });
+    }
+    return failures;
+  }
+
+  #gather(
+    call: PreparedCall,
+    sessions: readonly ExpSynSession[],
+    numbers: SessionNumbers,
+    output: FloatArray,
+    found: number | number[],
+  ): GatheredEvolution {
+    const { batches, timesteps, settings, method } = call;
+    return {
+      output: { data: output, shape: [batches, timesteps, settings.size] },
+      failures: this.#failuresIn(found, sessions, numbers, call),
+      record: { method, windowLength: settings.windowLength },
+    };
   }
 
   async #runOffThread(
@@ -481,7 +560,7 @@ export class Sessions {
     const nextStates = allocateNextState(call);
     let found: number | number[] = NOTHING_FOUND;
     const output = await fillOffThread(call, async (array, id) => {
-      if (isEmpty(call)) return;
+      if (isEmpty(call)) return [];
       const { table } = this;
       found = await callNative(
         native.evolveSessionsAsync,
@@ -494,14 +573,33 @@ export class Sessions {
       );
       if (found === CANCELLED) throw new Cancelled();
       // Before an array of the caller's is filled.
-      if (throwsFailure) requireNone(failuresIn(found, sessions, call));
+      if (throwsFailure) requireNone(this.#failuresIn(found, sessions, numbers, call));
+      return itemsIn(found);
     });
     if (!isEmpty(call)) {
       const moved = without(numbers, found);
       if (moved !== CLOSED) native.commitSessions(this.table, moved, nextStates, call.timesteps);
     }
-    return gather(call, sessions, output, found);
+    return this.#gather(call, sessions, numbers, output, found);
   }
+}
+
+/** The error for what is not a session of the module that was called. */
+function notOurs(value: unknown, name: string): TypeError {
+  const what = 'a session of this module';
+  if (isSession(value)) return wrongKind(what, name, 'a session of another module');
+  return noSession(what, name, value);
+}
+
+/** The error for what is no session; a proxy of one has none of its private members. */
+function noSession(what: string, name: string, value: unknown): TypeError {
+  if (!types.isProxy(value) || isRevoked(value)) return wrongType(what, name, value);
+  return wrongKind(what, name, 'a Proxy', 'take the session itself');
+}
+
+/** Throws unless a method of a session is called on one. */
+function requireSession(value: unknown, name: string): void {
+  if (!isSession(value)) throw noSession('a session', name, value);
 }
 
 /** What the addon returns when every item was finite. */
@@ -509,6 +607,14 @@ const NOTHING_FOUND = -1;
 
 /** As many as have numbers. */
 const MOST_SESSIONS = 2 ** 31;
+
+/** What the addon returns in the place of an index for a session that cannot go so far. */
+const OUT_OF_STEPS = -1;
+
+/** The error for a session at `step` which a call would take to step 2^53 or beyond. */
+function stepError(step: number, call: PreparedCall): RangeError & ExpSynError {
+  return tooManySteps('session.step', step, call.timesteps, 'reset the session');
+}
 
 /** For calls on this thread, which need none. */
 const NO_STATES = new Float64Array(0);
@@ -556,6 +662,11 @@ function numbersOf(sessions: readonly ExpSynSession[], call: PreparedCall): Sess
   return numbers;
 }
 
+/** The items that the addon has found something in, in ascending order. */
+function itemsIn(found: number | number[]): number[] {
+  return typeof found === 'number' ? [] : found.filter((_, i) => i % 2 === 0);
+}
+
 /** The numbers without those of the items that the addon has found something in. */
 function without(numbers: SessionNumbers, found: number | number[]): SessionNumbers {
   if (typeof found === 'number') return numbers;
@@ -563,37 +674,6 @@ function without(numbers: SessionNumbers, found: number | number[]): SessionNumb
   const rest = numbers.slice();
   for (let i = 0; i < found.length; i += 2) rest[found[i] ?? 0] = CLOSED;
   return rest;
-}
-
-/** What the addon has found, in the words of the result. */
-function failuresIn(
-  found: number | number[],
-  sessions: readonly ExpSynSession[],
-  call: PreparedCall,
-): SessionFailure[] {
-  const failures: SessionFailure[] = [];
-  if (typeof found === 'number') return failures;
-  for (let i = 0; i < found.length; i += 2) {
-    const item = found[i] ?? 0;
-    const session = sessions[item];
-    if (session === undefined) continue;
-    failures.push({ session, item, error: nonFinite(found[i + 1] ?? 0, call) });
-  }
-  return failures;
-}
-
-function gather(
-  call: PreparedCall,
-  sessions: readonly ExpSynSession[],
-  output: FloatArray,
-  found: number | number[],
-): GatheredEvolution {
-  const { batches, timesteps, settings, method } = call;
-  return {
-    output: { data: output, shape: [batches, timesteps, settings.size] },
-    failures: failuresIn(found, sessions, call),
-    record: { method, windowLength: settings.windowLength },
-  };
 }
 
 /** Calls one of the addon's functions with a call. Not by spreading an array, which takes longer. */
@@ -628,11 +708,8 @@ function callNative<Result>(
 }
 
 function closedError(name: string): Error {
-  return new Error(`Expected an open session for ${name} but it has been closed; open another.`);
-}
-
-function pendingError(name: string): Error {
-  return new Error(
-    `Expected no pending evolve() on this session for ${name} but found one; await it first.`,
+  const error = new Error(
+    `Expected an open session for ${name} but it has been closed; open another.`,
   );
+  return errorWith(error, 'ERR_EXPSYN_CLOSED', { argument: name });
 }

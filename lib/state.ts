@@ -2,6 +2,7 @@
 import { allocate, readFloats, type NdArray } from './arrays';
 import { formatShape, outOfRange } from './checks';
 import type { Dtype } from './exp-syn-options';
+import { isRevoked } from './typed-arrays';
 
 /**
  * The synaptic current, (N,) or (B, N). Its data have the module's dtype. The current that a call goes
@@ -92,9 +93,8 @@ export class CarriedIsyn implements SynapticCurrent {
 
 /** The own property `correction` of what a caller gave, if there is one. */
 function readCorrection(value: unknown, name: string): Float64Array | undefined {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, 'correction')) {
-    return undefined;
-  }
+  if (typeof value !== 'object' || value === null || isRevoked(value)) return undefined;
+  if (!Object.hasOwn(value, 'correction')) return undefined;
   const given: unknown = Reflect.get(value, 'correction');
   if (given === undefined) return undefined;
   const { data } = readFloats(given, `${name}.correction`);

@@ -11,21 +11,24 @@ import {
   type WritableStreamDefaultController,
 } from 'node:stream/web';
 
-import { abortReason, isAborted, onAbort, orAborted, readSignal } from './abort';
-import { oneOf, readOptions, requireObject, wholeNumber, wrongType } from './checks';
+import { abortReason, isAborted, isAbortedNow, onAbort, orAborted, readSignal } from './abort';
+import { flag, oneOf, readOptions, requireObject, wholeNumber, wrongType } from './checks';
 import { ChunkReader, ELEMENT_TYPES, type ElementType, type RasterPiece } from './chunks';
 import type { AbortSignalLike } from './exp-syn-options';
-import { bytesOf, isTypedArray } from './typed-arrays';
+import { bytesIn, bytesOf, isRevoked, isTypedArray } from './typed-arrays';
 
 export type { ElementType };
 
+/** Currents, of the module's dtype. */
+type Floats = Float64Array | Float32Array;
+
 /** What a stream runs through: an ExpSyn, one of its sessions, or a module of one's own. */
-export interface StreamTarget {
+export interface StreamTarget<Data extends Floats = Floats> {
   readonly sizeIn: number;
   evolve(
     input: RasterPiece,
     options: { transfer: boolean; signal?: AbortSignalLike },
-  ): Promise<{ output: { data: Float64Array | Float32Array } }>;
+  ): Promise<{ output: { data: Data } }>;
 }
 
 /** Bytes, or elements of the stream's type. */
@@ -62,16 +65,29 @@ export interface BufferedStreamOptions extends StreamOptions {
   highWaterMark?: number;
 }
 
+/** Of iterate() and webTransform(); what comes out of nodeTransform() is always bytes. */
+export interface OutputOptions {
+  /**
+   * Whether the currents come out as bytes, for a Response or a socket: each chunk is a Uint8Array of
+   * elements of the module's dtype, 8 or 4 bytes each, in the machine's byte order, which is
+   * little-endian on x86 and ARM. By default each chunk is a Float64Array or Float32Array.
+   */
+  bytes?: boolean;
+}
+
 interface Settings {
   target: StreamTarget;
   type: ElementType;
   steps: number | undefined;
   signal: AbortSignal | undefined;
   highWaterMark: number;
+  bytes: boolean;
 }
 
 const OPTIONS = ['type', 'steps', 'signal'] as const;
 const BUFFERED_OPTIONS = [...OPTIONS, 'highWaterMark'] as const;
+const ITERATOR_OPTIONS = [...OPTIONS, 'bytes'] as const;
+const WEB_OPTIONS = [...BUFFERED_OPTIONS, 'bytes'] as const;
 const castType = oneOf<ElementType>(Object.keys(ELEMENT_TYPES) as ElementType[]);
 
 /** The most elements of one call. */
@@ -80,14 +96,14 @@ const MOST_ELEMENTS = 2 ** 31;
 function readSettings(
   target: StreamTarget,
   options: unknown,
-  known: readonly (typeof BUFFERED_OPTIONS)[number][],
+  known: readonly (typeof WEB_OPTIONS)[number][],
 ): Settings {
   requireObject(target, 'target', 'an ExpSyn or a session');
   if (typeof target.evolve !== 'function')
     throw wrongType('an ExpSyn or a session', 'target', target);
   const given = readOptions(options, 'options', known);
   const size = wholeNumber(target.sizeIn, 'target.sizeIn', 1);
-  const { type, steps, signal, highWaterMark } = given;
+  const { type, steps, signal, highWaterMark, bytes } = given;
   return {
     target,
     type: type === undefined ? 'uint8' : castType(type, 'options.type'),
@@ -98,8 +114,12 @@ function readSettings(
     signal: readSignal(signal, 'options.signal'),
     highWaterMark:
       highWaterMark === undefined ? 65_536 : wholeNumber(highWaterMark, 'options.highWaterMark'),
+    bytes: bytes === undefined ? false : flag(bytes, 'options.bytes'),
   };
 }
+
+/** A chunk that comes out. */
+type Output = Floats | Uint8Array;
 
 /** One piece after the other through the target. */
 class Currents {
@@ -112,10 +132,7 @@ class Currents {
   }
 
   /** The currents of the steps that a chunk completes, each piece once it is wanted. */
-  async *of(
-    chunk: unknown,
-    whenWanted?: () => Promise<void>,
-  ): AsyncGenerator<Float64Array | Float32Array> {
+  async *of(chunk: unknown, whenWanted?: () => Promise<void>): AsyncGenerator<Output> {
     for (const piece of this.#reader.read(chunk)) {
       await whenWanted?.();
       yield await this.#evolve(piece);
@@ -123,35 +140,53 @@ class Currents {
   }
 
   /** The currents of what is left at the end. */
-  async *rest(): AsyncGenerator<Float64Array | Float32Array> {
+  async *rest(): AsyncGenerator<Output> {
     const piece = this.#reader.end();
     if (piece !== undefined) yield await this.#evolve(piece);
   }
 
-  async #evolve(piece: RasterPiece): Promise<Float64Array | Float32Array> {
-    const { signal } = this.#settings;
+  async #evolve(piece: RasterPiece): Promise<Output> {
+    const { target, signal, bytes } = this.#settings;
     const options = { transfer: piece.isOwn, ...(signal && { signal }) };
-    return (await this.#settings.target.evolve(piece, options)).output.data;
+    const { data } = (await target.evolve(piece, options)).output;
+    return bytes ? bytesIn(data) : data;
   }
 }
+
+type Chunks = AsyncIterable<StreamChunk> | Iterable<StreamChunk>;
 
 /**
  * The currents of a source of chunks. Reads on only when they are asked for. An error of the source,
  * of a chunk or of the signal ends the iteration with it, and ends the source.
  */
+export function iterate(
+  target: StreamTarget,
+  source: Chunks,
+  options: StreamOptions & { bytes: true },
+): AsyncGenerator<Uint8Array, void, undefined>;
+export function iterate<Data extends Floats>(
+  target: StreamTarget<Data>,
+  source: Chunks,
+  options?: StreamOptions & { bytes?: false },
+): AsyncGenerator<Data, void, undefined>;
+export function iterate<Data extends Floats>(
+  target: StreamTarget<Data>,
+  source: Chunks,
+  options: StreamOptions & OutputOptions,
+): AsyncGenerator<Data | Uint8Array, void, undefined>;
 export async function* iterate(
   target: StreamTarget,
-  source: AsyncIterable<StreamChunk> | Iterable<StreamChunk>,
-  options: StreamOptions = {},
-): AsyncGenerator<Float64Array | Float32Array, void, undefined> {
-  const settings = readSettings(target, options, OPTIONS);
+  source: Chunks,
+  options: StreamOptions & OutputOptions = {},
+): AsyncGenerator<Output, void, undefined> {
+  const settings = readSettings(target, options, ITERATOR_OPTIONS);
   const { signal } = settings;
   const currents = new Currents(settings);
   const chunks = iteratorOf(source);
   let isOver = false;
   try {
     for (;;) {
-      if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
+      if (signal !== undefined && isAbortedNow(signal)) throw abortReason(signal);
       // A source that fails has ended itself.
       const next = nextOf(chunks).catch((error: unknown) => {
         isOver = true;
@@ -172,7 +207,8 @@ export async function* iterate(
 type ChunkIterator = AsyncIterator<unknown> | Iterator<unknown>;
 
 function iteratorOf(source: unknown): ChunkIterator {
-  if (typeof source === 'object' && source !== null && !isTypedArray(source)) {
+  const isObject = typeof source === 'object' && source !== null && !isRevoked(source);
+  if (isObject && !isTypedArray(source)) {
     for (const symbol of [Symbol.asyncIterator, Symbol.iterator]) {
       const begin: unknown = Reflect.get(source, symbol);
       if (typeof begin !== 'function') continue;
@@ -196,6 +232,12 @@ function byteLengthOf(chunk: unknown): number {
   return isTypedArray(chunk) ? bytesOf(chunk) : 1;
 }
 
+/** What pipeThrough() takes. Node's streams or the DOM's, as those of Blob and fetch() in the project. */
+export interface WebStreams<Chunk> {
+  readable: globalThis.ReadableStream<Chunk>;
+  writable: globalThis.WritableStream<StreamChunk>;
+}
+
 /**
  * A pair of Web Streams for pipeThrough(): chunks are written to `writable`, their currents read from
  * `readable`. write() and close() settle when what they gave has been computed, and reject when it was
@@ -204,17 +246,25 @@ function byteLengthOf(chunk: unknown): number {
  */
 export function webTransform(
   target: StreamTarget,
-  options: BufferedStreamOptions = {},
-): {
-  // Node's or the DOM's, as those of Blob and fetch() in the project that has this.
-  readable: globalThis.ReadableStream<Float64Array | Float32Array>;
-  writable: globalThis.WritableStream<StreamChunk>;
-} {
-  const settings = readSettings(target, options, BUFFERED_OPTIONS);
+  options: BufferedStreamOptions & { bytes: true },
+): WebStreams<Uint8Array>;
+export function webTransform<Data extends Floats>(
+  target: StreamTarget<Data>,
+  options?: BufferedStreamOptions & { bytes?: false },
+): WebStreams<Data>;
+export function webTransform<Data extends Floats>(
+  target: StreamTarget<Data>,
+  options: BufferedStreamOptions & OutputOptions,
+): WebStreams<Data | Uint8Array>;
+export function webTransform(
+  target: StreamTarget,
+  options: BufferedStreamOptions & OutputOptions = {},
+): WebStreams<Output> {
+  const settings = readSettings(target, options, WEB_OPTIONS);
   const { signal, highWaterMark } = settings;
   const own = new AbortController();
   const currents = new Currents({ ...settings, signal: own.signal });
-  let output!: ReadableStreamDefaultController<Float64Array | Float32Array>;
+  let output!: ReadableStreamDefaultController<Output>;
   let input!: WritableStreamDefaultController;
   let isWanted = false;
   let wake: (() => void) | undefined;
@@ -235,14 +285,14 @@ export function webTransform(
     end(reason);
     input.error(reason);
   };
-  const send = async (pieces: AsyncIterable<Float64Array | Float32Array>) => {
+  const send = async (pieces: AsyncIterable<Output>) => {
     for await (const piece of pieces) {
       // Before the queue asks for more, as it may at once.
       isWanted = false;
       output.enqueue(piece);
     }
   };
-  const sendAll = async (pieces: AsyncIterable<Float64Array | Float32Array>) => {
+  const sendAll = async (pieces: AsyncIterable<Output>) => {
     try {
       await orAborted(send(pieces), own.signal, () => true);
     } catch (error) {
@@ -250,7 +300,7 @@ export function webTransform(
       throw error;
     }
   };
-  const readable = new ReadableStream<Float64Array | Float32Array>(
+  const readable = new ReadableStream<Output>(
     {
       start: (controller) => {
         output = controller;
@@ -299,7 +349,8 @@ function errorOf(reason: unknown): Error {
   if (reason) return reason as Error;
   const error = new Error('The stream was aborted.', { cause: reason });
   error.name = 'AbortError';
-  return error;
+  // As that of the platform's own streams.
+  return Object.assign(error, { code: 'ABORT_ERR' });
 }
 
 /** Bytes in, bytes out. */
@@ -349,10 +400,7 @@ class CurrentsStream extends Duplex {
     callback(error);
   }
 
-  #send(
-    pieces: AsyncIterable<Float64Array | Float32Array>,
-    callback: (error?: Error) => void,
-  ): void {
+  #send(pieces: AsyncIterable<Output>, callback: (error?: Error) => void): void {
     this.#pushAll(pieces).then(
       () => {
         callback();
@@ -366,7 +414,7 @@ class CurrentsStream extends Duplex {
     );
   }
 
-  async #pushAll(pieces: AsyncIterable<Float64Array | Float32Array>): Promise<void> {
+  async #pushAll(pieces: AsyncIterable<Output>): Promise<void> {
     for await (const { buffer, byteOffset, byteLength } of pieces) {
       if (this.destroyed) return;
       if (this.push(Buffer.from(buffer, byteOffset, byteLength))) continue;
@@ -383,5 +431,5 @@ class CurrentsStream extends Duplex {
  * error, or the reason of the signal, destroys it.
  */
 export function nodeTransform(target: StreamTarget, options: BufferedStreamOptions = {}): Duplex {
-  return new CurrentsStream(readSettings(target, options, BUFFERED_OPTIONS));
+  return new CurrentsStream({ ...readSettings(target, options, BUFFERED_OPTIONS), bytes: true });
 }

@@ -162,10 +162,29 @@ export function isTransferable(array: TypedArray): boolean {
   return !isShared(array) && isResizable(bufferOf(array)) !== true;
 }
 
+/** Whether it is a plain array, or a proxy of one. Safe for any value. */
+export function isList(value: unknown): value is readonly unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+/** Whether it is a proxy that has been revoked, of which nothing can be read. */
+export function isRevoked(value: unknown): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /** Array types in words, for messages; undefined for what is no array. Safe for any value. */
 export function describeArray(value: unknown): string | undefined {
   const tag = tagOf(value);
   if (tag !== undefined) return `a ${tag} of length ${elementsOf(value)}`;
-  if (Array.isArray(value)) return `an array of length ${value.length}`;
+  if (isList(value)) return `an array of length ${value.length}`;
   return undefined;
 }

@@ -212,17 +212,25 @@ describe('a signal', () => {
 
   it('is a signal, and for evolve() only', async () => {
     const module = new ExpSyn(16);
-    const poser = Object.setPrototypeOf(
-      { aborted: true, reason: 1 },
-      AbortSignal.prototype,
-    ) as AbortSignal;
-    for (const signal of [{ aborted: true }, poser, new Proxy(AbortSignal.abort(), {}), 1, null]) {
-      await assert.rejects(module.evolve(SHORT, { signal: signal as never }), {
+    const { signal } = new AbortController();
+    const listens = { addEventListener: () => undefined, removeEventListener: () => undefined };
+    for (const wrong of [
+      { aborted: true },
+      { ...listens },
+      { ...listens, aborted: 'no' },
+      { ...listens, aborted: false, removeEventListener: undefined },
+      { ...listens, aborted: false, addEventListener: {} },
+      1,
+      null,
+      'abort',
+      () => signal,
+    ]) {
+      await assert.rejects(module.evolve(SHORT, { signal: wrong as never }), {
         name: 'TypeError',
+        code: 'ERR_EXPSYN_ARGUMENT_TYPE',
         message: /Expected an AbortSignal for options\.signal/,
       });
     }
-    const { signal } = new AbortController();
     assert.throws(() => module.evolveSync(SHORT, { signal }), {
       name: 'RangeError',
       message: /options\.signal.*use evolve\(\)/,
@@ -246,6 +254,263 @@ describe('a signal', () => {
       }
     }
   }).timeout(60000);
+});
+
+/** A signal as others make them: no AbortSignal, but the properties of one. */
+class OtherSignal {
+  aborted = false;
+  reason: unknown = undefined;
+  readonly listeners: (() => void)[] = [];
+  nAdded = 0;
+
+  addEventListener(type: 'abort', listener: () => void): void {
+    assert.equal(type, 'abort');
+    this.nAdded++;
+    this.listeners.push(listener);
+  }
+
+  removeEventListener(type: 'abort', listener: () => void): void {
+    assert.equal(type, 'abort');
+    const at = this.listeners.indexOf(listener);
+    assert.ok(at >= 0, 'a listener that had been added');
+    this.listeners.splice(at, 1);
+  }
+
+  abort(reason?: unknown): void {
+    this.aborted = true;
+    this.reason = reason;
+    for (const listener of [...this.listeners]) listener();
+  }
+}
+
+describe('a signal of another kind', () => {
+  const targets = () => {
+    const module = longModule();
+    return [module, module.session()] as const;
+  };
+
+  it('ends a call that runs or waits, with its reason, and is listened to no more', async () => {
+    for (const target of targets()) {
+      const signal = new OtherSignal();
+      const reason = new Error('enough');
+      const first = target.evolve(LONG, { signal });
+      const second = target.evolve(LONG, { signal });
+      const behind = target.evolve(SHORT);
+      await turn();
+      await turn();
+      assert.equal(signal.nAdded, 1, 'one listener for all calls');
+      signal.abort(reason);
+      for (const call of [first, second]) await assert.rejects(call, (error) => error === reason);
+      await behind;
+      assert.equal(target.step, 30);
+      assert.equal(signal.listeners.length, 0);
+    }
+  }).timeout(20000);
+
+  it('that is aborted already takes nothing', async () => {
+    for (const target of targets()) {
+      const signal = new OtherSignal();
+      signal.abort('odd');
+      const data = Float64Array.from(SHORT.data);
+      const odd = target.evolve({ data, shape: SHORT.shape }, { signal, transfer: true });
+      assert.deepEqual(await settled({ odd }), [['odd', 'odd']]);
+      assert.equal(data.length, 480);
+      assert.equal(target.step, 0);
+    }
+    const signal = new OtherSignal();
+    signal.abort();
+    await assert.rejects(new ExpSyn(16).evolve(SHORT, { signal }), { name: 'AbortError' });
+  });
+
+  it('that is never aborted changes nothing, and is forgotten', async () => {
+    for (const target of targets()) {
+      const signal = new OtherSignal();
+      for (let i = 0; i < 5; i++) await target.evolve(SHORT, { signal });
+      assert.equal(target.step, 150);
+      assert.equal(signal.listeners.length, 0);
+      const bad = { data: new Float64Array(16).fill(NaN), shape: [1, 16] };
+      await assert.rejects(target.evolve(bad, { signal }), /NaN/);
+      await assert.rejects(target.evolve([[1, 2]], { signal }), RangeError);
+      assert.equal(signal.listeners.length, 0);
+      // An event without an abort.
+      const call = target.evolve(LONG, { signal });
+      await turn();
+      for (const listener of [...signal.listeners]) listener();
+      await call;
+      // It may be used again.
+      signal.abort(new Error('later'));
+      await assert.rejects(target.evolve(SHORT, { signal }), /later/);
+      signal.aborted = false;
+      await target.evolve(SHORT, { signal });
+      assert.equal(signal.listeners.length, 0);
+    }
+  }).timeout(20000);
+
+  it('of sessions ends a gathered call', async () => {
+    const module = longModule();
+    const sessions = [module.session(), module.session()];
+    const signal = new OtherSignal();
+    const call = module.evolveSessions(sessions, { ...LONG, shape: [2, 1e6, 1] }, { signal });
+    await turn();
+    signal.abort(new Error('enough'));
+    await assert.rejects(call, /enough/);
+    assert.deepEqual(
+      sessions.map(({ step }) => step),
+      [0, 0],
+    );
+    assert.equal(signal.listeners.length, 0);
+  }).timeout(20000);
+
+  it('may throw, lie or call back: the call ends or goes on, and nothing breaks', async () => {
+    const oops = new Error('oops');
+    const fail = () => {
+      throw oops;
+    };
+    const hostile = (change: (signal: OtherSignal) => object) => {
+      const signal = new OtherSignal();
+      return Object.defineProperties(signal, change(signal) as PropertyDescriptorMap);
+    };
+    /** A property whose getter throws when it is read the nth time. */
+    const failingAt = (nth: number, result: unknown) => {
+      let n = 0;
+      return { get: () => (++n >= nth ? fail() : result) };
+    };
+    type Outcome = 'done' | 'oops' | 'enough';
+    const rows: [string, Outcome, () => OtherSignal][] = [
+      ['aborted throws', 'oops', () => hostile(() => ({ aborted: { get: fail } }))],
+      ['aborted throws later', 'oops', () => hostile(() => ({ aborted: failingAt(3, false) }))],
+      [
+        'reason throws',
+        'oops',
+        () => hostile(() => ({ aborted: { value: true }, reason: { get: fail } })),
+      ],
+      [
+        'addEventListener throws',
+        'oops',
+        () => hostile(() => ({ addEventListener: { value: fail } })),
+      ],
+      [
+        'addEventListener cannot be read',
+        'oops',
+        () => hostile(() => ({ addEventListener: { get: fail } })),
+      ],
+      [
+        'removeEventListener throws',
+        'done',
+        () => hostile(() => ({ removeEventListener: { value: fail } })),
+      ],
+      [
+        'nothing listens',
+        'done',
+        () =>
+          hostile(() => ({
+            addEventListener: { value: () => undefined },
+            removeEventListener: { value: () => undefined },
+          })),
+      ],
+      [
+        'aborts as it is listened to',
+        'enough',
+        () =>
+          hostile((signal) => ({
+            addEventListener: {
+              value: (type: 'abort', listener: () => void) => {
+                OtherSignal.prototype.addEventListener.call(signal, type, listener);
+                signal.abort(new Error('enough'));
+                listener();
+              },
+            },
+          })),
+      ],
+      [
+        'is aborted between',
+        'enough',
+        () =>
+          hostile((signal) => ({
+            addEventListener: {
+              value: () => {
+                signal.aborted = true;
+                signal.reason = new Error('enough');
+              },
+            },
+            removeEventListener: { value: () => undefined },
+          })),
+      ],
+    ];
+    for (const [name, expected, make] of rows) {
+      for (const target of targets()) {
+        const outcome = await target.evolve(SHORT, { signal: make() }).then(
+          () => 'done',
+          (error: unknown) => (error as Error).message,
+        );
+        assert.equal(outcome, expected, name);
+        assert.equal(target.step, expected === 'done' ? 30 : 0, name);
+        // The target is free, and goes on.
+        target.evolveSync(SHORT);
+        await target.evolve(SHORT);
+      }
+    }
+    const { queued, running, bytes } = stats();
+    assert.deepEqual({ queued, running, bytes }, { queued: 0, running: 0, bytes: 0 });
+  });
+
+  it('runs its code when its call has its place', async () => {
+    const module = longModule();
+    const session = module.session();
+    const errors: unknown[] = [];
+    const later: Promise<unknown>[] = [];
+    const signal = new OtherSignal();
+    signal.addEventListener = () => {
+      for (const attack of [
+        () => session.evolveSync(SHORT),
+        () => session.resetState(),
+        () => (session.step = 7),
+        () => module.evolveSync(SHORT),
+      ]) {
+        try {
+          attack();
+        } catch (error) {
+          errors.push((error as { code: unknown }).code);
+        }
+      }
+      session.close();
+      later.push(module.session().evolve(SHORT));
+    };
+    signal.removeEventListener = () => undefined;
+    const twin = module.session({ seed: session.seed });
+    const expected = twin.evolveSync(SHORT).output.data;
+    const { output } = await session.evolve(SHORT, { signal });
+    assertSameBits(output.data, expected);
+    // The module itself had nothing pending.
+    assert.deepEqual(errors, Array(3).fill('ERR_EXPSYN_PENDING'));
+    await Promise.all(later);
+    assert.equal(session.isClosed, true);
+  });
+
+  it('is a proxy of a signal as well, or one that wraps it', async () => {
+    const controller = new AbortController();
+    const wrapper = {
+      get aborted() {
+        return controller.signal.aborted;
+      },
+      get reason(): unknown {
+        return controller.signal.reason as unknown;
+      },
+      addEventListener: (type: 'abort', listener: () => void) => {
+        controller.signal.addEventListener(type, listener);
+      },
+      removeEventListener: (type: 'abort', listener: () => void) => {
+        controller.signal.removeEventListener(type, listener);
+      },
+    };
+    const module = longModule();
+    const calls = Array.from({ length: 20 }, () => module.evolve(LONG, { signal: wrapper }));
+    assert.equal(getEventListeners(controller.signal, 'abort').length, 1);
+    controller.abort();
+    for (const call of calls) await assert.rejects(call, { name: 'AbortError' });
+    assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
+    assert.equal(module.step, 0);
+  });
 });
 
 describe("a caller's array", () => {

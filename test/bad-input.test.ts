@@ -5,12 +5,19 @@
 import assert from 'node:assert/strict';
 import vm from 'node:vm';
 
-import { ExpSyn } from '../lib/index';
+import { ExpSyn, type ExpSynError } from '../lib/index';
 
 type Expectation = [kind: 'TypeError' | 'RangeError', message: RegExp | string];
 
 /** One sentence that says what was expected, for which argument, and what came. */
 const SENTENCE = /^Expected [^\n]+ for [^\n]+ but received [^\n]+\.$/;
+
+const VALUE_CODES = [
+  'ERR_EXPSYN_ARGUMENT_VALUE',
+  'ERR_EXPSYN_NON_FINITE',
+  'ERR_EXPSYN_STEP_LIMIT',
+  'ERR_EXPSYN_OUT_OF_MEMORY',
+];
 
 function check(error: unknown, [kind, message]: Expectation): true {
   assert.ok(error instanceof Error, String(error));
@@ -18,6 +25,10 @@ function check(error: unknown, [kind, message]: Expectation): true {
   assert.match(error.message, SENTENCE);
   if (typeof message === 'string') assert.equal(error.message, message);
   else assert.match(error.message, message);
+  const { code, argument } = error as ExpSynError;
+  const codes = kind === 'TypeError' ? ['ERR_EXPSYN_ARGUMENT_TYPE'] : VALUE_CODES;
+  assert.ok(codes.includes(code), `${code}: ${error.message}`);
+  assert.ok(error.message.includes(` for ${argument}`), `${argument}: ${error.message}`);
   return true;
 }
 
@@ -411,12 +422,40 @@ describe('bad calls', () => {
     it(`options ${row}: ${String(expected[1])}`, () => tryCall(good, option, expected));
   });
 
-  it('a revoked proxy is refused, whatever the engine says of it', async () => {
+  it('a revoked proxy is refused, wherever it stands', async () => {
     const module = new ExpSyn(2);
-    assert.throws(() => module.evolveSync(revoked() as never), TypeError);
-    await assert.rejects(module.evolve(revoked() as never), TypeError);
-    assert.throws(() => new ExpSyn(2, revoked()), TypeError);
-    assert.throws(() => new ExpSyn(2, { tau: revoked() as never }), TypeError);
+    const expected: Expectation = ['TypeError', /but received a revoked Proxy/];
+    const refused = (error: unknown) => check(error, expected);
+    for (const input of [
+      revoked(),
+      [revoked()],
+      [[1, 1], revoked()],
+      { data: revoked(), shape: [3, 2] },
+      { data: good.data, shape: revoked() },
+    ]) {
+      assert.throws(() => module.evolveSync(input as never), refused);
+      await assert.rejects(module.evolve(input as never), refused);
+    }
+    for (const options of [
+      revoked(),
+      { out: revoked() },
+      { state: revoked() },
+      { state: { isyn: revoked() } },
+      { origin: revoked() },
+      { signal: revoked() },
+    ]) {
+      await assert.rejects(module.evolve(good, options), refused);
+    }
+    assert.throws(() => new ExpSyn(2, revoked()), refused);
+    assert.throws(() => new ExpSyn(2, { tau: revoked() as never }), refused);
+    assert.throws(() => new ExpSyn(revoked() as never), refused);
+    assert.throws(() => module.setAttributes(revoked()), refused);
+    assert.throws(() => module.attributesNamed(revoked() as never), refused);
+    assert.throws(() => ExpSyn.fromJSON(revoked()), refused);
+    assert.throws(() => module.session(revoked()), refused);
+    assert.throws(() => module.restoreSession(revoked()), refused);
+    assert.throws(() => module.evolveSessionsSync(revoked() as never, good), refused);
+    assert.throws(() => module.evolveSessionsSync([revoked() as never], good), refused);
   });
 
   it("a getter's own error comes through, and nothing has changed", async () => {

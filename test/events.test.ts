@@ -804,7 +804,11 @@ describe('events', () => {
       }
       for (const text of ['', 'no', 'x'.repeat(5000)]) {
         await writeFile(changed, text);
-        await refuses(openEventsHdf5, changed, /^Expected an HDF5 file but \S+ (does not begin|is empty)/);
+        await refuses(
+          openEventsHdf5,
+          changed,
+          /^Expected an HDF5 file but \S+ (does not begin|is empty)/,
+        );
       }
       await refuses(openEventsHdf5, join(folder, 'none.h5'), /none\.h5: there is no such file/);
       await refuses(openEventsHdf5, folder, /is a folder/);

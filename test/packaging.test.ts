@@ -201,6 +201,35 @@ describe('the package', () => {
         return Number(data[0]) + json.size + method.length;
       }
       export const kinds = [synapses instanceof ExpSyn, Parameter.name];
+
+      // The types of results follow the dtype.
+      const double = new ExpSyn(4, { tau: 0.02 });
+      const single = new ExpSyn(4, { dtype: 'float32' });
+      export async function dtypes(any: ExpSyn): Promise<unknown[]> {
+        const doubles: Float64Array[] = [
+          double.isyn.data, double.evolveSync([1]).output.data,
+          (await double.evolve([1])).state.isyn.data,
+          double.session().evolveSync([1]).output.data, double.session().isyn.data,
+        ];
+        const gathered = single.evolveSessionsSync([single.session()], [[[1]]]);
+        const singles: Float32Array[] = [
+          single.isyn.data, single.evolveSync([1]).state.isyn.data,
+          (await single.evolve([1])).output.data, gathered.output.data,
+          (await single.session().evolve([1])).output.data, single.session().module.isyn.data,
+          single.restoreSession('').isyn.data,
+        ];
+        const dtype: 'float32' = single.dtype;
+        const either: Float32Array | Float64Array = any.evolveSync([1]).output.data;
+        // @ts-expect-error It may be of another dtype.
+        const wrong: Float32Array = any.evolveSync([1]).output.data;
+        // @ts-expect-error It is of another dtype.
+        singles.push(double.isyn.data);
+        // @ts-expect-error Nobody knows what was saved.
+        doubles.push(ExpSyn.fromJSON('').isyn.data);
+        const modules: ExpSyn[] = [double, single, new ExpSyn(4, options)];
+        modules.push(new (class extends ExpSyn<'float32'> {})(4), new (class extends ExpSyn {})(4));
+        return [dtype, either, wrong, modules.every((module) => module instanceof ExpSyn)];
+      }
     `;
     const files = ['types.mts', 'types.cts'];
     for (const file of files) writeFileSync(join(folder, file), source);
@@ -217,7 +246,10 @@ describe('the package', () => {
       export const piped = new Blob(['text']).stream().pipeThrough(webTransform(synapses.session()));
       export async function sum(): Promise<number> {
         let total = 0;
-        for await (const currents of iterate(synapses, [new Uint8Array(2)])) total += currents.length;
+        for await (const currents of iterate(synapses, [new Uint8Array(2)])) {
+          const known: Float64Array = currents;
+          total += known.length;
+        }
         return total;
       }
       `,
@@ -232,6 +264,13 @@ describe('the package', () => {
         .stream()
         .pipeThrough(webTransform(synapses));
       const sink = new WritableStream<Float64Array | Float32Array>();
+      const single = new ExpSyn(2, { dtype: 'float32' });
+      export const singles: ReadableStream<Float32Array> = new Blob(['text'])
+        .stream()
+        .pipeThrough(webTransform(single.session(), { steps: 5 }));
+      export const answered = new Response(
+        new Blob(['text']).stream().pipeThrough(webTransform(synapses, { bytes: true })),
+      );
       export const fetched = fetch('http://localhost').then(({ body }) =>
         body!.pipeThrough(webTransform(synapses.session())).pipeTo(sink),
       );

@@ -272,11 +272,6 @@ describe('a session', () => {
       [/open session/, [2, SIZE], (input, options) => closed.evolve(input, options)],
       [/step below 2\^53/, [2, SIZE], (input, options) => late.evolve(input, options)],
       [
-        /step below 2\^53/,
-        [2, 1, SIZE],
-        (input, options) => module.evolveSessions([session, late], input, options),
-      ],
-      [
         /different sessions/,
         [2, 1, SIZE],
         (input, options) => module.evolveSessions([session, session], input, options),

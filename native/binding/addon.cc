@@ -162,7 +162,7 @@ SessionAndState SessionOf(const Napi::CallbackInfo& info) {
   const Arguments arguments(info);
   SessionTable& table = *SessionTableHandle::From(info, 0).table();
   Session* session = table.Find(arguments.Size(1));
-  if (session == nullptr) throw Napi::TypeError::New(info.Env(), "Expected an open session.");
+  if (session == nullptr) throw ArgumentError(info.Env(), "Expected an open session.");
   double* state = nullptr;
   if (!info[2].IsUndefined()) {
     const auto size = static_cast<std::size_t>(2 * table.n_synapses());
@@ -218,7 +218,6 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   define("evolveAsync", RunOnPool<BatchCall>);
   define("evolveSessions", EvolveSessionsHere);
   define("evolveSessionsAsync", RunOnPool<GatheredCall>);
-  define("checkSteps", CheckSteps);
   define("commitSessions", CommitSessions);
   define("cancel", CancelCall);
   define("admit", AdmitCall);

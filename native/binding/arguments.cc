@@ -1,8 +1,10 @@
 #include "arguments.h"
 
-#include <string>
-
 namespace expsyn::binding {
+
+Napi::TypeError ArgumentError(Napi::Env env, const std::string& message) {
+  return WithCode(Napi::TypeError::New(env, message), "ERR_EXPSYN_INTERNAL");
+}
 
 double Arguments::Number(std::size_t position) const {
   double value = 0;
@@ -91,9 +93,8 @@ void Arguments::Require(const ArrayView& view, std::size_t position, ElementType
 }
 
 void Arguments::Refuse(std::size_t position, const char* expected) const {
-  throw Napi::TypeError::New(info_.Env(), std::string("Expected ") + expected +
-                                              " as native argument " + std::to_string(position) +
-                                              ".");
+  throw ArgumentError(info_.Env(), std::string("Expected ") + expected + " as native argument " +
+                                       std::to_string(position) + ".");
 }
 
 }  // namespace expsyn::binding

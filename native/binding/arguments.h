@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "raster.h"
 
@@ -19,6 +20,16 @@ struct ArrayView {
   ElementType type;
   std::size_t size_in_bytes() const { return length * ElementSize(type); }
 };
+
+// The error with a `code` for programs: lib/error-codes.ts has the list.
+template <typename Error>
+Error WithCode(Error error, const char* code) {
+  error.Set("code", code);
+  return error;
+}
+
+// An error about a native argument, which only a mistake in lib/ can cause.
+Napi::TypeError ArgumentError(Napi::Env env, const std::string& message);
 
 // The arguments of an entry point, by position. lib/native.ts is the only caller and has checked
 // what users passed; these checks keep memory safe whatever it does, and throw a Napi::Error.

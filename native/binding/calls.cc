@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 namespace expsyn::binding {
 
@@ -55,19 +56,17 @@ NextState NextStateAt(const ArrayView& view, std::size_t size) {
   return {isyn, isyn + size};
 }
 
-// The session of that number, which must be able to go so many steps further.
-Session* FindForSteps(Napi::Env env, SessionTable& table, std::int64_t number,
-                      std::int64_t n_timesteps) {
+// The session of that number, which must be open.
+Session* FindOpen(Napi::Env env, SessionTable& table, std::int64_t number) {
   Session* session = table.Find(number);
-  if (session == nullptr) throw Napi::TypeError::New(env, "Expected an open session.");
-  constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
-  if (n_timesteps > kMaxSafeInteger - static_cast<std::int64_t>(session->step)) {
-    throw Napi::RangeError::New(
-        env,
-        "Expected an absolute step below 2^53 after the call for session.step but received a "
-        "later one; reset the session.");
-  }
+  if (session == nullptr) throw ArgumentError(env, "Expected an open session.");
   return session;
+}
+
+// Whether a session stays below step 2^53 after so many more steps.
+bool CanAdvance(std::uint64_t step, std::int64_t n_timesteps) {
+  constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
+  return n_timesteps <= kMaxSafeInteger - static_cast<std::int64_t>(step);
 }
 
 }  // namespace
@@ -175,15 +174,17 @@ GatheredCall::GatheredCall(const Napi::CallbackInfo& info, bool is_async)
       table_handle_(SessionTableHandle::From(info, kTable)),
       table_(table_handle_.table()) {
   if (table_->n_synapses() != n_synapses()) {
-    throw Napi::TypeError::New(info.Env(), "Expected a session table of the kernels' size.");
+    throw ArgumentError(info.Env(), "Expected a session table of the kernels' size.");
   }
   const Numbers numbers(info, kNumbers);
   if (numbers.count() != raster_.n_batches) {
-    throw Napi::TypeError::New(info.Env(), "Expected a session for each item of the input.");
+    throw ArgumentError(info.Env(), "Expected a session for each item of the input.");
   }
   sessions_.reserve(static_cast<std::size_t>(numbers.count()));
   for (std::int64_t i = 0; i < numbers.count(); ++i) {
-    sessions_.push_back(FindForSteps(info.Env(), *table_, numbers[i], raster_.n_timesteps));
+    Session* session = FindOpen(info.Env(), *table_, numbers[i]);
+    if (!CanAdvance(session->step, raster_.n_timesteps)) out_of_steps_.push_back(i);
+    sessions_.push_back(session);
   }
   const std::size_t size = Product(raster_.n_batches, n_synapses());
   if (!is_async) {
@@ -220,7 +221,11 @@ double GatheredCall::RunAs(const std::atomic<bool>& cancelled) {
   call.output = static_cast<Real*>(output_data_);
   call.next_states = next_states_;
   call.n_threads = n_threads_;
-  if (!EvolveSessions(*kernels_, call, cancelled, &failures_)) return JobQueue::kCancelled;
+  const bool is_none_left = static_cast<std::int64_t>(out_of_steps_.size()) == raster_.n_batches;
+  if (!is_none_left && !EvolveSessions(*kernels_, call, cancelled, &failures_)) {
+    return JobQueue::kCancelled;
+  }
+  FailOutOfSteps();
   // A session that failed can be given its input again.
   const std::int64_t item_size = raster_.n_timesteps * n_synapses();
   for (const SessionFailure& failure : failures_) {
@@ -229,6 +234,19 @@ double GatheredCall::RunAs(const std::atomic<bool>& cancelled) {
                  reinterpret_cast<const char*>(output + item_size));
   }
   return failures_.empty() ? -1 : static_cast<double>(failures_.size());
+}
+
+void GatheredCall::FailOutOfSteps() {
+  if (out_of_steps_.empty()) return;
+  std::vector<SessionFailure> all;
+  auto other = failures_.begin();
+  for (const std::int64_t item : out_of_steps_) {
+    for (; other != failures_.end() && other->item < item; ++other) all.push_back(*other);
+    if (other != failures_.end() && other->item == item) ++other;
+    all.push_back({item, kOutOfSteps});
+  }
+  all.insert(all.end(), other, failures_.end());
+  failures_ = std::move(all);
 }
 
 void GatheredCall::Advance() const {
@@ -264,15 +282,6 @@ Napi::Value GatheredCall::Result(Napi::Env env, double value) const {
     found[next++] = Napi::Number::New(env, static_cast<double>(failure.index));
   }
   return found;
-}
-
-void CheckSteps(const Napi::CallbackInfo& info) {
-  const Numbers numbers(info, 1);
-  const std::int64_t n_timesteps = Arguments(info).Size(2);
-  SessionTable& table = *SessionTableHandle::From(info, 0).table();
-  for (std::int64_t i = 0; i < numbers.count(); ++i) {
-    FindForSteps(info.Env(), table, numbers[i], n_timesteps);
-  }
 }
 
 void CommitSessions(const Napi::CallbackInfo& info) {

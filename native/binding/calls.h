@@ -141,18 +141,23 @@ class GatheredCall : public Call {
     table_handle_.ReportMemory(env);
   }
 
-  // -1, the number of sessions that met a non-finite value, or JobQueue::kCancelled.
+  // -1, the number of sessions that failed, or JobQueue::kCancelled.
   double Run(const std::atomic<bool>& cancelled);
-  // The same on JavaScript's thread; moves the sessions on that met none.
+  // The same on JavaScript's thread; moves the sessions on that did not fail.
   Napi::Value RunHere(Napi::Env env);
-  // -1, JobQueue::kCancelled, or an array [item, index, item, index, ...] of what was met.
+  // -1, JobQueue::kCancelled, or an array [item, index, item, index, ...] of the sessions that
+  // failed: `index` is that of the non-finite value, or kOutOfSteps.
   Napi::Value Result(Napi::Env env, double value) const;
 
  private:
   static constexpr std::int64_t kShortGatheredSamples = 1 << 20;
+  // In the place of an index: the call would take the session to step 2^53 or beyond.
+  static constexpr std::int64_t kOutOfSteps = -1;
 
   template <typename Real>
   double RunAs(const std::atomic<bool>& cancelled);
+  // Adds the sessions that would go too far to the failures, whatever their input holds.
+  void FailOutOfSteps();
   void Advance() const;
 
   SessionTableHandle& table_handle_;
@@ -160,11 +165,9 @@ class GatheredCall : public Call {
   std::vector<Session*> sessions_;
   std::vector<Session> copies_;
   NextState next_states_;
-  std::vector<SessionFailure> failures_;
+  std::vector<std::int64_t> out_of_steps_;  // items, ascending
+  std::vector<SessionFailure> failures_;    // by item, ascending
 };
-
-// checkSteps(table, numbers, timesteps): throws when so many more would take a session too far.
-void CheckSteps(const Napi::CallbackInfo& info);
 
 // commitSessions(table, numbers, nextStates, timesteps): moves sessions on after
 // evolveSessionsAsync(); numbers that are no session's are passed over.

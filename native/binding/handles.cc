@@ -12,7 +12,7 @@ Handle& HandleAt(const Napi::CallbackInfo& info, std::size_t position,
                  const std::unordered_set<const void*>& known, const char* expected) {
   void* handle = nullptr;
   if (napi_unwrap(info.Env(), info[position], &handle) != napi_ok || known.count(handle) == 0) {
-    throw Napi::TypeError::New(info.Env(), expected);
+    throw ArgumentError(info.Env(), expected);
   }
   return *static_cast<Handle*>(handle);
 }
@@ -26,7 +26,7 @@ KernelsHandle::KernelsHandle(const Napi::CallbackInfo& info)
   const std::int64_t length = arguments.Size(2);
   const ArrayView tau = arguments.Array(0);
   if (tau.type != ElementType::kFloat64) {
-    throw Napi::TypeError::New(info.Env(), "Expected a Float64Array as native argument 0.");
+    throw ArgumentError(info.Env(), "Expected a Float64Array as native argument 0.");
   }
   try {
     kernels_ = std::make_shared<const Kernels>(static_cast<const double*>(tau.data),
@@ -52,7 +52,7 @@ KernelsHandle& KernelsHandle::From(const Napi::CallbackInfo& info, std::size_t p
 
 const std::shared_ptr<const Kernels>& KernelsHandle::kernels(Napi::Env env) const {
   if (kernels_ == nullptr) {
-    throw Napi::TypeError::New(env, "Expected kernels that have not been released.");
+    throw ArgumentError(env, "Expected kernels that have not been released.");
   }
   return kernels_;
 }
@@ -72,7 +72,7 @@ SessionTableHandle::SessionTableHandle(const Napi::CallbackInfo& info)
   const std::int64_t size = arguments.Size(0);
   constexpr std::int64_t kLargest = std::int64_t{1} << 32;
   if (size < 1 || size > kLargest) {
-    throw Napi::TypeError::New(info.Env(), "Expected a number of synapses as native argument 0.");
+    throw ArgumentError(info.Env(), "Expected a number of synapses as native argument 0.");
   }
   table_ = std::make_shared<SessionTable>(size);
   environment_ = info.Env().GetInstanceData<Environment>();

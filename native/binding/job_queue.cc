@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "arguments.h"
+
 namespace expsyn::binding {
 
 JobQueue::JobQueue(Napi::Env env) : pool_(WorkerPool::Shared()) {
@@ -14,7 +16,7 @@ JobQueue::JobQueue(Napi::Env env) : pool_(WorkerPool::Shared()) {
 Napi::Promise JobQueue::Start(Napi::Env env, Job job) {
   const std::uint64_t id = job.id;
   if (pending_.count(id) != 0) {
-    throw Napi::TypeError::New(env, "Expected a number that no other call has.");
+    throw ArgumentError(env, "Expected a number that no other call has.");
   }
   Wake(env);
   const auto task = std::make_shared<Task>();
@@ -55,7 +57,9 @@ void JobQueue::Wake(Napi::Env env) {
   const napi_status status = napi_create_threadsafe_function(
       env, nullptr, nullptr, Napi::String::New(env, "expsyn"), 0, 1, nullptr, nullptr, this,
       &JobQueue::SettleOnLoop, &shared_->wake);
-  if (status != napi_ok) throw Napi::Error::New(env, "Could not reach the event loop.");
+  if (status != napi_ok) {
+    throw WithCode(Napi::Error::New(env, "Could not reach the event loop."), "ERR_EXPSYN_INTERNAL");
+  }
   napi_unref_threadsafe_function(env, shared_->wake);
 }
 
@@ -132,17 +136,25 @@ Napi::Error ErrorFor(Napi::Env env, const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const std::bad_alloc&) {
-    return Napi::RangeError::New(
-        env,
-        "Expected enough memory for the call's scratch space but the system has none left; "
-        "use a shorter window or close other programs.");
+    return WithCode(
+        Napi::RangeError::New(
+            env,
+            "Expected enough memory for the call's scratch space but the system has none left; "
+            "use a shorter window or close other programs."),
+        "ERR_EXPSYN_OUT_OF_MEMORY");
   } catch (const std::length_error&) {
-    return Napi::RangeError::New(
-        env,
-        "Expected a window of at most 2^29 steps for method 'fft' but it is longer; use "
-        "method 'recursive'.");
+    auto too_long = WithCode(
+        Napi::RangeError::New(
+            env,
+            "Expected a window of at most 2^29 steps for method 'fft' but it is longer; use "
+            "method 'recursive'."),
+        "ERR_EXPSYN_ARGUMENT_VALUE");
+    too_long.Set("argument", "method");
+    return too_long;
   } catch (const std::exception& other) {
-    return Napi::Error::New(env, std::string("The native core failed: ") + other.what() + ".");
+    return WithCode(
+        Napi::Error::New(env, std::string("The native core failed: ") + other.what() + "."),
+        "ERR_EXPSYN_INTERNAL");
   }
 }
 
