@@ -2,7 +2,9 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { WebSocket } from 'ws';
 
+import type { Budget } from './budget';
 import type { Parameters, Source } from './engine';
+import { InputError, isBadInput } from './errors';
 import { readFrames, writeCurrents, type Frames } from './frames';
 import type { Gatherer } from './gatherer';
 import type { Metrics } from './metrics';
@@ -15,6 +17,7 @@ export const CLOSE_CODES = {
   shutdown: 1001,
   badMessage: 1008,
   failure: 1011,
+  vanished: 1006,
   idle: 4000,
   replaced: 4001,
 } as const;
@@ -28,8 +31,10 @@ const MESSAGE_BYTES = 256;
 const SOURCES_A_TURN = 64;
 
 interface Work {
-  /** Bytes that it keeps waiting. */
+  /** Bytes that it keeps waiting, without its answer's. */
   size: number;
+  /** Bytes of its answer. */
+  answerSize: number;
   receivedAt: number;
   /** One of them. */
   frames?: Frames;
@@ -46,7 +51,11 @@ export interface ConnectionParts {
   gatherer: Gatherer;
   store: Store;
   metrics: Metrics;
+  /** What all connections hold together. */
+  budget: Budget;
   log: FastifyBaseLogger;
+  /** Whether what the sources have done is saved. */
+  isSaved: boolean;
   /** Bytes that have come from the client so far. */
   countBytes: () => number;
 }
@@ -60,7 +69,7 @@ export class Connection {
   #isPaused = false;
   #parameters: Parameters;
   /** What the sources have done so far, in messages, and how much of it is saved. */
-  #nDone = 0;
+  #nDone: number;
   #nSaved = 0;
   #saving = Promise.resolve(true);
   /** Whether the session is closed, or whether its sources go on in another connection. */
@@ -70,6 +79,8 @@ export class Connection {
   #isAlive = true;
   #nBytes = 0;
   #whenIdle: (() => void)[] = [];
+  /** When each message was sent that the client has not taken, in their order. */
+  readonly #unreadSince: number[] = [];
   readonly #timer: NodeJS.Timeout;
   /** When the connection is over; whether its session is saved. */
   readonly ended: Promise<boolean>;
@@ -80,16 +91,23 @@ export class Connection {
     const [first] = sources;
     if (first === undefined) throw new Error('Expected at least one source.');
     this.#parameters = first.parameters;
+    this.#nDone = parts.isSaved ? 0 : 1;
     this.ended = new Promise((resolve) => {
-      socket.once('close', (code) => {
-        void this.#end(code).then(resolve);
-      });
+      const end = (code: number) => void this.#end(code).then(resolve);
+      if (socket.readyState === socket.CLOSED) end(CLOSE_CODES.vanished);
+      else socket.once('close', end);
     });
     socket.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary));
     socket.on('pong', () => (this.#isAlive = true));
+    // Held like any other answer: a client may ask for them without end, and read none.
+    socket.on('ping', (data: Buffer) => {
+      if (!this.#isRefusing) this.#send(data.length, (sent) => socket.pong(data, false, sent));
+      this.holdBack();
+    });
     // Told by the close that follows.
     socket.on('error', (error) => parts.log.info({ reason: error.message }, 'socket failed'));
     this.#timer = setInterval(() => this.#look(), Math.max(10, (settings.idleSeconds * 1000) / 4));
+    if (socket.readyState === socket.CLOSED) clearInterval(this.#timer);
   }
 
   get id(): string {
@@ -135,12 +153,28 @@ export class Connection {
     }
   }
 
-  /** Closes, and returns the sources, which go on; undefined when they have been closed already. */
-  async handOver(): Promise<readonly Source[] | undefined> {
+  /**
+   * Closes, and returns the sources, which go on, and whether their state is saved; undefined when they
+   * have been closed already.
+   */
+  async handOver(): Promise<{ sources: readonly Source[]; isSaved: boolean } | undefined> {
     if (this.#isOver) return undefined;
     this.#isHandedOver = true;
-    await this.close(CLOSE_CODES.replaced, 'replaced');
-    return this.#parts.sources;
+    const isSaved = await this.close(CLOSE_CODES.replaced, 'replaced');
+    return { sources: this.#parts.sources, isSaved };
+  }
+
+  /** Since when the client has left something unread; undefined where it has read all. */
+  get unreadSince(): number | undefined {
+    return this.#unreadSince[0];
+  }
+
+  /** Ends the connection of a client that does not read; what was accepted is computed and saved. */
+  cut(): void {
+    const { socket, metrics, log } = this.#parts;
+    metrics.cut.inc();
+    log.info('answers not read');
+    socket.terminate();
   }
 
   /** Answers every frame that has been accepted, then closes. Resolves with whether it is saved. */
@@ -168,12 +202,19 @@ export class Connection {
 
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#isRefusing) return;
-    const { sources, metrics } = this.#parts;
+    const { sources, metrics, budget } = this.#parts;
     this.#lastFrameAt = Date.now();
-    const work: Work = { size: data.length + MESSAGE_BYTES, receivedAt: performance.now() };
+    const work: Work = {
+      ...{ size: data.length + MESSAGE_BYTES, answerSize: 0 },
+      receivedAt: performance.now(),
+    };
     try {
-      if (isBinary) work.frames = readFrames(data, sources.length, this.#parameters.channels);
-      else {
+      if (isBinary) {
+        const frames = readFrames(data, sources.length, this.#parameters.channels);
+        work.frames = frames;
+        work.answerSize =
+          frames.header.length + frames.spikes.length * Float32Array.BYTES_PER_ELEMENT;
+      } else {
         work.change = readChange(data);
         work.size += MESSAGE_BYTES * (sources.length - 1);
       }
@@ -185,7 +226,8 @@ export class Connection {
     }
     this.#queue.push(work);
     this.#queuedBytes += work.size;
-    this.#holdBack();
+    budget.add(work.size + work.answerSize);
+    this.holdBack();
     this.#next();
   }
 
@@ -205,7 +247,7 @@ export class Connection {
   }
 
   /** Some sources in a turn of the event loop: others have their turn between. */
-  async #change(change: Record<string, unknown>, { size }: Work): Promise<void> {
+  async #change(change: Record<string, unknown>, work: Work): Promise<void> {
     const { sources, metrics } = this.#parts;
     this.#isBusy = true;
     await turn();
@@ -224,36 +266,55 @@ export class Connection {
       metrics.refusals.inc();
       this.#tell({ type: 'error', message: (error as Error).message });
     }
-    this.#done(size);
+    this.#done(work);
   }
 
-  #done(size: number): void {
+  #done(work: Work): void {
     this.#isBusy = false;
-    this.#queuedBytes -= size;
-    this.#holdBack();
+    this.#leaveQueue(work);
+    this.holdBack();
     this.#next();
   }
 
-  #compute(frames: Frames, { size, receivedAt }: Work): void {
-    const { socket, gatherer, metrics, log } = this.#parts;
-    const { sequence, steps, spikes } = frames;
+  /** It no longer waits, and its answer is counted by itself. */
+  #leaveQueue({ size, answerSize }: Work): void {
+    this.#queuedBytes -= size;
+    this.#parts.budget.release(size + answerSize);
+  }
+
+  #compute(frames: Frames, work: Work): void {
+    const { socket, gatherer, metrics } = this.#parts;
+    const { steps, spikes } = frames;
     const sources = this.#named(frames);
     this.#isBusy = true;
     const settle = (error: Error | undefined, currents: Float32Array) => {
       if (error === undefined) {
         this.#nDone++;
-        socket.send(writeCurrents(frames, currents), () => this.#sent());
+        const message = writeCurrents(frames, currents);
+        this.#send(message.length, (sent) => socket.send(message, sent));
         metrics.frames.inc(sources.length);
         metrics.samples.inc(currents.length);
-        metrics.messageSeconds.observe((performance.now() - receivedAt) / 1000);
+        metrics.messageSeconds.observe((performance.now() - work.receivedAt) / 1000);
       } else {
-        log.error(error, 'frames not computed');
-        this.#tell({ type: 'error', sequence, message: 'The frames could not be computed.' });
-        void this.close(CLOSE_CODES.failure, 'failure');
+        this.#fail(frames, error);
       }
-      this.#done(size);
+      this.#done(work);
     };
     gatherer.add({ sources, steps, spikes, settle });
+  }
+
+  /** Tells of frames that were not computed, and closes: the next ones would not follow on. */
+  #fail({ sequence }: Frames, error: Error): void {
+    const { metrics, log } = this.#parts;
+    if (isBadInput(error)) {
+      metrics.refusals.inc();
+      this.#tell({ type: 'error', sequence, message: error.message });
+      void this.close(CLOSE_CODES.badMessage, 'bad message');
+      return;
+    }
+    log.error(error, 'frames not computed');
+    this.#tell({ type: 'error', sequence, message: 'The frames could not be computed.' });
+    void this.close(CLOSE_CODES.failure, 'failure');
   }
 
   /** The sources that a message is about. */
@@ -267,16 +328,26 @@ export class Connection {
     return socket.bufferedAmount > settings.maxQueuedBytes;
   }
 
-  /** Something has been taken by the client's side. */
-  #sent(): void {
-    this.#holdBack();
-    this.#next();
+  /** Sends something of so many bytes, which are held until the client's side has taken them. */
+  #send(bytes: number, send: (sent: () => void) => void): void {
+    const { budget } = this.#parts;
+    budget.add(bytes);
+    this.#unreadSince.push(Date.now());
+    send(() => {
+      budget.release(bytes);
+      this.#unreadSince.shift();
+      this.holdBack();
+      this.#next();
+    });
   }
 
-  /** Reads no more from a client that sends faster than it is served, or does not read itself. */
-  #holdBack(): void {
-    const { socket, settings } = this.#parts;
-    const isFull = this.#queuedBytes > settings.maxQueuedBytes || this.#isUnread();
+  /**
+   * Reads no more from a client that sends faster than it is served, or does not read itself, nor from
+   * anybody while all of them together hold too much.
+   */
+  holdBack(): void {
+    const { socket, settings, budget } = this.#parts;
+    const isFull = budget.isFull || this.#queuedBytes > settings.maxQueuedBytes || this.#isUnread();
     if (isFull === this.#isPaused || this.#isRefusing) return;
     this.#isPaused = isFull;
     if (isFull) socket.pause();
@@ -305,8 +376,8 @@ export class Connection {
     socket.ping();
   }
 
-  #refuse(error: Error, { size }: Work): void {
-    this.#queuedBytes -= size;
+  #refuse(error: Error, work: Work): void {
+    this.#leaveQueue(work);
     this.#tell({ type: 'error', message: error.message });
     void this.close(CLOSE_CODES.badMessage, 'bad message');
   }
@@ -314,7 +385,8 @@ export class Connection {
   #tell(message: object): void {
     const { socket } = this.#parts;
     if (socket.readyState !== socket.OPEN) return;
-    socket.send(JSON.stringify(message), () => this.#sent());
+    const text = JSON.stringify(message);
+    this.#send(text.length, (sent) => socket.send(text, sent));
   }
 
   async #end(code: number): Promise<boolean> {
@@ -347,5 +419,5 @@ function readChange(data: Buffer): Record<string, unknown> {
   if (typeof message === 'object' && message !== null && 'type' in message) {
     if (message.type === 'set') return message;
   }
-  throw new RangeError(`Expected a JSON object with "type": "set", or a binary frame.`);
+  throw new InputError(`Expected a JSON object with "type": "set", or a binary frame.`);
 }

@@ -1,3 +1,5 @@
+import { InputError } from './errors';
+
 /**
  * The layout of binary messages, little-endian. A message holds the next steps of one or more of the
  * connection's sources, a frame each.
@@ -29,12 +31,12 @@ export interface Frames {
 }
 
 /**
- * Reads a message to a connection of `nSources` sources of `channels` channels each; throws a
- * RangeError that tells the client what is wrong.
+ * Reads a message to a connection of `nSources` sources of `channels` channels each; throws an
+ * InputError that tells the client what is wrong.
  */
 export function readFrames(message: Uint8Array, nSources: number, channels: number): Frames {
   if (message.length < HEADER_BYTES) {
-    throw new RangeError(
+    throw new InputError(
       `Expected a header of ${HEADER_BYTES} bytes but received ${message.length} bytes.`,
     );
   }
@@ -43,12 +45,12 @@ export function readFrames(message: Uint8Array, nSources: number, channels: numb
   const steps = view.getUint32(4, true);
   const count = view.getUint32(8, true);
   if (count === 0 || count > nSources) {
-    throw new RangeError(`Expected 1 to ${nSources} sources in a message but received ${count}.`);
+    throw new InputError(`Expected 1 to ${nSources} sources in a message but received ${count}.`);
   }
   const begin = headerBytes(count);
   const received = message.length - begin;
   if (steps === 0 || received !== count * steps * channels) {
-    throw new RangeError(
+    throw new InputError(
       `Expected at least one step, and ${channels} bytes a step of each source, but received ` +
         `${steps} steps of ${count} in ${Math.max(0, received)} bytes.`,
     );
@@ -57,12 +59,12 @@ export function readFrames(message: Uint8Array, nSources: number, channels: numb
   for (let i = 0; i < count; i++) {
     const source = view.getUint32(HEADER_BYTES + 4 * i, true);
     if (source >= nSources) {
-      throw new RangeError(`Expected sources below ${nSources} but received ${source}.`);
+      throw new InputError(`Expected sources below ${nSources} but received ${source}.`);
     }
     sources[i] = source;
   }
   if (new Set(sources).size < count) {
-    throw new RangeError('Expected different sources in a message but received one of them twice.');
+    throw new InputError('Expected different sources in a message but received one of them twice.');
   }
   return {
     ...{ sequence, steps, sources },

@@ -7,6 +7,7 @@ export class Metrics {
   readonly connections = this.#gauge('connections', 'Open connections');
   readonly frames = this.#counter('frames_total', 'Frames answered with their currents');
   readonly refusals = this.#counter('refusals_total', 'Messages and connections that were refused');
+  readonly cut = this.#counter('cut_total', 'Connections ended because answers were not read');
   readonly saveFailures = this.#counter('save_failures_total', 'Sessions that were not saved');
   readonly samples = this.#counter('samples_total', 'Currents computed for frames');
   readonly messageSeconds = new Histogram({
@@ -56,6 +57,18 @@ export class Metrics {
         for (const [outcome, count] of Object.entries({ done, failed, aborted, rejected })) {
           this.set({ outcome }, count);
         }
+      },
+    });
+  }
+
+  /** A number that is read when the metrics are. */
+  watch(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name: `expsyn_server_${name}`,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(read());
       },
     });
   }

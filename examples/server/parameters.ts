@@ -1,5 +1,6 @@
 /** What clients send as parameters, checked. */
 import type { Parameters } from './engine';
+import { InputError } from './errors';
 
 export const DEFAULT_PARAMETERS: Parameters = { channels: 64, tau: 0.02, dt: 0.001, noiseStd: 0 };
 
@@ -10,13 +11,13 @@ const RANGES: Record<keyof Parameters, [least: number, most: number, unit: strin
   noiseStd: [0, 1e6, ''],
 };
 
-/** Throws a RangeError that tells the client what is wrong. */
+/** Throws an InputError that tells the client what is wrong. */
 function checkParameter(key: keyof Parameters, value: unknown, maxChannels: number): number {
   const [least, limit, unit] = RANGES[key];
   const most = key === 'channels' ? maxChannels : limit;
   const isWhole = key !== 'channels' || Number.isInteger(value);
   if (typeof value === 'number' && value >= least && value <= most && isWhole) return value;
-  throw new RangeError(
+  throw new InputError(
     `Expected ${least} to ${most}${unit} for ${key} but received ${JSON.stringify(value)}.`,
   );
 }
@@ -48,7 +49,7 @@ export function querySources(query: Record<string, unknown>, most: number): numb
   const { sources: text = '1' } = query;
   const count = typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : NaN;
   if (count >= 1 && count <= most) return count;
-  throw new RangeError(`Expected 1 to ${most} for sources but received ${JSON.stringify(text)}.`);
+  throw new InputError(`Expected 1 to ${most} for sources but received ${JSON.stringify(text)}.`);
 }
 
 /** The parameters after a message that changes some of them: tau, dt, noiseStd. */
@@ -57,7 +58,7 @@ export function changeParameters(message: Record<string, unknown>, before: Param
   for (const [key, value] of Object.entries(message)) {
     if (key === 'type') continue;
     if (key !== 'tau' && key !== 'dt' && key !== 'noiseStd') {
-      throw new RangeError(
+      throw new InputError(
         `Expected tau, dt or noiseStd to set but received ${JSON.stringify(key)}.`,
       );
     }

@@ -1,4 +1,5 @@
 /** A source's state as JSON: its currents as the bytes that they are, so that it goes on to the bit. */
+import { InputError } from './errors';
 
 export interface SavedSource {
   /** The elements' bytes in this machine's order, in base 64. */
@@ -21,7 +22,7 @@ export function encodeSource(
 /** A step after which there are enough others. */
 const LAST_STEP = 2 ** 52;
 
-/** Throws a RangeError for what encodeSource() has not written for a source of `channels` channels. */
+/** Throws an InputError for what encodeSource() has not written for a source of `channels` channels. */
 export function decodeSource<Data extends Float32Array | Float64Array>(
   saved: unknown,
   ArrayType: { new (buffer: ArrayBuffer): Data; readonly BYTES_PER_ELEMENT: number },
@@ -37,5 +38,5 @@ export function decodeSource<Data extends Float32Array | Float64Array>(
       if (data.every((value) => Number.isFinite(value))) return { isyn: data, step, seed };
     }
   }
-  throw new RangeError(`Expected a saved source of ${channels} channels but it is damaged.`);
+  throw new InputError(`Expected a saved source of ${channels} channels but it is damaged.`);
 }

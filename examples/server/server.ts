@@ -1,29 +1,40 @@
 /** The server: routes, authentication, limits, and the end without loss. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import websocket from '@fastify/websocket';
-import { OverloadError } from 'expsyn';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 
-import { CLOSE_CODES, Connection } from './connection';
-import { ExpSynEngine, LoopEngine, type Source } from './engine';
+import { Budget } from './budget';
+import { CLOSE_CODES } from './connection';
+import { ExpSynEngine, LoopEngine } from './engine';
+import { isBadInput, isOverload } from './errors';
+import { addEvolve } from './evolve';
 import { Gatherer } from './gatherer';
+import { Guard, pagePolicy, SECURITY_HEADERS } from './guard';
 import { Metrics } from './metrics';
-import { queryParameters, querySources, restoreParameters } from './parameters';
 import type { Settings } from './settings';
-import { DamagedSessionError, Store } from './store';
+import { Sockets } from './sockets';
+import { Store } from './store';
+import { Streams } from './stream';
 
 const PUBLIC = join(__dirname, 'public');
+const SCRIPT = 'text/javascript; charset=utf-8';
 const PAGES = {
   '/': ['index.html', 'text/html; charset=utf-8'],
-  '/page.js': ['page.js', 'text/javascript; charset=utf-8'],
+  '/page.css': ['page.css', 'text/css; charset=utf-8'],
+  '/page.js': ['page.js', SCRIPT],
 } as const;
 
-/** For health, metrics and refusals while all WebSockets are taken. */
-const SPARE_CONNECTIONS = 256;
+/** How often clients are looked for that do not read their answers, in milliseconds, at most. */
+const CUT_MS = 1000;
 
 export interface Server {
   app: FastifyInstance;
@@ -31,13 +42,11 @@ export interface Server {
   shutDown: () => Promise<void>;
 }
 
-type Query = Record<string, string | undefined>;
-
 export async function createServer(settings: Settings): Promise<Server> {
+  const sockets = new Sockets(settings);
   const app = fastify({
     bodyLimit: settings.maxFrameBytes,
-    // Whoever sends a request by the byte does not hold its memory for ever.
-    requestTimeout: Math.max(1000, settings.idleSeconds * 1000),
+    serverFactory: (handler) => httpServer(settings, sockets, handler),
     forceCloseConnections: 'idle',
     logger: {
       level: settings.logLevel,
@@ -50,266 +59,188 @@ export async function createServer(settings: Settings): Promise<Server> {
   const engine = settings.engine === 'loop' ? new LoopEngine() : new ExpSynEngine();
   const metrics = new Metrics();
   const gatherer = new Gatherer(engine, (nFrames) => metrics.gathered.observe(nFrames));
-  const store = new Store(settings.folder, settings.keepSeconds);
-  // Those that show no token are counted nowhere else.
-  app.server.maxConnections = settings.maxConnections + SPARE_CONNECTIONS;
-  const connections = new Map<string, Connection>();
-  /** Connections that are being opened, or are open, or are being saved. */
-  let nConnections = 0;
+  const budget = new Budget(settings.maxTotalBytes);
+  const store: Store = new Store(settings, (id) => streams.isOpen(id));
   let isDraining = false;
-
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  const expected = digest(settings.token);
-  const authenticate = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const { authorization = '' } = request.headers;
-    const [, bearer] = /^bearer (.*)$/i.exec(authorization) ?? [];
-    // A query may give a name twice.
-    const shown: unknown = bearer ?? (request.query as Query)['token'];
-    if (typeof shown === 'string' && timingSafeEqual(digest(shown), expected)) return;
-    metrics.refusals.inc();
-    await reply.code(401).send({ error: 'Expected the token, as a bearer or in the query.' });
+  const authenticate = authentication(settings.token, metrics, sockets);
+  const parts = {
+    ...{ settings, engine, gatherer, metrics, budget, sockets, store, authenticate },
+    isDraining: () => isDraining,
   };
+  const streams: Streams = new Streams(parts);
+  metrics.watch(
+    'held_bytes',
+    'Frames, bodies and unread answers of all clients',
+    () => budget.used,
+  );
+  metrics.watch('http_connections', 'Connections that are no WebSockets', () => sockets.size);
+  metrics.watch('saved_sessions', 'Sessions that are saved', () => store.saved.sessions);
+  metrics.watch('saved_bytes', 'Bytes of the saved sessions', () => store.saved.bytes);
 
   await app.register(websocket, {
-    options: { maxPayload: settings.maxFrameBytes, perMessageDeflate: false },
+    // Connection answers pings.
+    options: { maxPayload: settings.maxFrameBytes, perMessageDeflate: false, autoPong: false },
     errorHandler: (error, socket, request) => {
       request.log.error(error);
       socket.close(CLOSE_CODES.failure);
     },
   });
+  app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     'application/octet-stream',
     { parseAs: 'buffer' },
     (_request, body, done) => done(null, body),
   );
-  app.setErrorHandler(async (error, request, reply) => {
-    const { statusCode, message } = error as { statusCode?: number; message: string };
-    metrics.refusals.inc();
-    if (error instanceof OverloadError) {
-      return reply.code(503).header('retry-after', '1').send({ error: message });
-    }
-    // Ours for what a client has sent have no status, fastify's have.
-    const status = statusCode ?? (error instanceof RangeError ? 400 : 500);
-    if (status >= 500) request.log.error(error);
-    return reply.code(status).send({ error: status < 500 ? message : 'Failed.' });
-  });
-
-  // fastify's own answer, and its line in the log, would show the query.
-  app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ error: 'Not found.' }));
-
-  for (const [path, [file, type]] of Object.entries(PAGES)) {
-    const content = readFileSync(join(PUBLIC, file));
-    app.get(path, async (_request, reply) =>
-      reply
-        .header(
-          'content-security-policy',
-          "default-src 'self'; style-src 'unsafe-inline'; img-src data:; connect-src 'self' ws: wss:",
-        )
-        .type(type)
-        .send(content),
-    );
-  }
+  addChecks(app, new Guard(settings), metrics, sockets);
+  addErrors(app, metrics);
+  addPages(app);
   app.get('/healthz', async (_request, reply) =>
     reply.code(isDraining ? 503 : 200).send({ status: isDraining ? 'draining' : 'ok' }),
   );
   app.get('/metrics', async (_request, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   );
-
-  /** One run from silence: T * N bytes in the body, T * N float32 in the answer. */
-  app.post('/evolve', { onRequest: authenticate }, async (request, reply) => {
-    const { body } = request;
-    if (!(body instanceof Buffer)) throw new RangeError('Expected spikes as octet-stream.');
-    const parameters = queryParameters(request.query as Query, settings.maxChannels);
-    const steps = body.length / parameters.channels;
-    if (!Number.isInteger(steps) || steps === 0) {
-      throw new RangeError(
-        `Expected at least one step of ${parameters.channels} bytes but received ${body.length} bytes.`,
-      );
-    }
-    const source = engine.open(parameters);
-    try {
-      const currents = await new Promise<Float32Array>((resolve, reject) => {
-        const settle = (error: Error | undefined, result: Float32Array) =>
-          error === undefined ? resolve(result.slice()) : reject(error);
-        gatherer.add({ sources: [source], steps, spikes: body, settle });
-      });
-      metrics.frames.inc();
-      metrics.samples.inc(currents.length);
-      return await reply.type('application/octet-stream').send(Buffer.from(currents.buffer));
-    } finally {
-      source.close();
-    }
-  });
-
-  /** As many sources of so many channels as a connection may have. */
-  const mostSources = (channels: number): number =>
-    Math.min(settings.maxSources, Math.floor(settings.maxChannels / channels));
-  const restore = (saved: { parameters?: unknown; sources?: unknown }): Source[] => {
-    const parameters = restoreParameters(saved.parameters, settings.maxChannels);
-    const most = mostSources(parameters.channels);
-    const { sources } = saved;
-    if (!Array.isArray(sources) || sources.length === 0 || sources.length > most) {
-      throw new RangeError(`Expected 1 to ${most} sources in a saved session.`);
-    }
-    return openAll(sources as unknown[], (source) => engine.restore(parameters, source));
-  };
-
-  const openSources = async (query: Query): Promise<{ id: string; sources: readonly Source[] }> => {
-    const { session } = query;
-    if (session === undefined) {
-      const parameters = queryParameters(query, settings.maxChannels);
-      const nSources = querySources(query, mostSources(parameters.channels));
-      const all = new Array<undefined>(nSources).fill(undefined);
-      return { id: Store.newId(), sources: openAll(all, () => engine.open(parameters)) };
-    }
-    if (!Store.isId(session)) throw new RangeError('Expected the id of a session.');
-    // A client that comes back before it was missed.
-    const handedOver = await connections.get(session)?.handOver();
-    if (handedOver !== undefined) return { id: session, sources: handedOver };
-    try {
-      const saved = await store.load(session);
-      if (saved !== undefined) return { id: session, sources: restore(saved) };
-    } catch (error) {
-      app.log.error(error, 'session not restored');
-      const isDamaged = error instanceof DamagedSessionError || error instanceof RangeError;
-      const message = isDamaged
-        ? 'Expected a session that can be restored but what was saved is damaged.'
-        : 'Expected to read the saved session but that failed; try again later.';
-      throw Object.assign(new Error(message, { cause: error }), {
-        statusCode: isDamaged ? 410 : 503,
-      });
-    }
-    throw new RangeError('Expected the id of a session that was saved.');
-  };
-
-  interface Opened {
-    id: string;
-    sources: readonly Source[];
-    /** Whether a connection has it. */
-    isTaken: boolean;
-  }
-  const opened = new WeakMap<FastifyRequest, Opened>();
-  /** Sessions that somebody is coming back to at this moment. */
-  const opening = new Map<string, FastifyRequest>();
-  /** Another request may be coming back to it by now. */
-  const leaveOpening = (session: string, request: FastifyRequest): void => {
-    if (opening.get(session) === request) opening.delete(session);
-  };
-  const open = async (request: FastifyRequest): Promise<void> => {
-    const query = request.query as Query;
-    const { session = '' } = query;
-    if (opening.has(session)) {
-      throw new RangeError('Expected a session that nobody else is coming back to.');
-    }
-    nConnections++;
-    if (session !== '') opening.set(session, request);
-    try {
-      const found: Opened = { ...(await openSources(query)), isTaken: false };
-      opened.set(request, found);
-      const release = () => {
-        leaveOpening(session, request);
-        if (found.isTaken) return;
-        // The client has gone before it was a WebSocket.
-        nConnections--;
-        for (const source of found.sources) source.close();
-      };
-      if (request.raw.socket.destroyed) release();
-      else request.raw.socket.once('close', release);
-    } catch (error) {
-      nConnections--;
-      leaveOpening(session, request);
-      throw error;
-    }
-  };
-  app.get(
-    '/stream',
-    {
-      websocket: true,
-      onRequest: authenticate,
-      preValidation: [
-        async (request, reply) => {
-          if (!request.ws) {
-            await reply.code(426).send({ error: 'Expected a WebSocket.' });
-            return;
-          }
-          // Whoever comes back to an open session takes its place.
-          const { session = '' } = request.query as Query;
-          const isFull = nConnections >= settings.maxConnections && !connections.has(session);
-          if (isDraining || isFull) {
-            metrics.refusals.inc();
-            await reply
-              .code(503)
-              .header('retry-after', '1')
-              .send({ error: 'Expected room for a connection; try again later.' });
-            return;
-          }
-          await open(request);
-        },
-      ],
-    },
-    (socket, request) => {
-      const found = opened.get(request);
-      if (found === undefined) throw new Error('Expected an opened session.');
-      const { id, sources } = found;
-      found.isTaken = true;
-      leaveOpening(id, request);
-      const log = request.log.child({ session: id });
-      const connection = new Connection({
-        ...{ id, socket, sources, settings, gatherer, store, metrics, log },
-        countBytes: () => request.raw.socket.bytesRead,
-      });
-      connections.set(id, connection);
-      metrics.connections.inc();
-      void connection.ended.then(() => {
-        nConnections--;
-        metrics.connections.dec();
-        if (connections.get(id) === connection) connections.delete(id);
-      });
-      connection.welcome();
-      if (isDraining) void connection.close(CLOSE_CODES.shutdown, 'shutdown');
-    },
-  );
+  addEvolve(app, parts);
+  streams.add(app);
 
   const saving = setInterval(() => {
-    void (async () => {
-      // One after the other: saving is no hurry, and frames are.
-      for (const connection of connections.values()) await connection.save();
-    })().catch((error: unknown) => {
+    streams.save().catch((error: unknown) => {
       app.log.error(error);
     });
   }, settings.saveSeconds * 1000).unref();
   const removing = setInterval(() => void store.removeOld(), 3600_000).unref();
+  const cutting = setInterval(
+    () => streams.cutUnread(),
+    Math.min(CUT_MS, Math.max(10, settings.answerSeconds * 250)),
+  ).unref();
   await store.prepare();
 
   return {
     app,
     shutDown: async () => {
       isDraining = true;
-      clearInterval(saving);
-      clearInterval(removing);
-      const areSaved = await Promise.all(
-        [...connections.values()].map((open) => open.close(CLOSE_CODES.shutdown, 'shutdown')),
-      );
+      for (const timer of [saving, removing]) clearInterval(timer);
+      const nLost = await streams.shutDown();
       // What is half sent by HTTP is not waited for any longer than a client's reading.
       await Promise.race([
         app.close(),
         wait(settings.drainSeconds * 1000, undefined, { ref: false }),
       ]);
-      const nLost = areSaved.filter((isSaved) => !isSaved).length;
+      clearInterval(cutting);
+      sockets.close();
       if (nLost > 0) throw new Error(`Expected to save every session but ${nLost} could not be.`);
     },
   };
 }
 
-/** A source for each item; none stays open when one of them cannot be opened. */
-function openAll<Item>(items: readonly Item[], open: (item: Item) => Source): Source[] {
-  const sources: Source[] = [];
-  try {
-    for (const item of items) sources.push(open(item));
-    return sources;
-  } catch (error) {
-    for (const source of sources) source.close();
-    throw error;
+/** A server for each address that is listened at. */
+function httpServer(
+  settings: Settings,
+  sockets: Sockets,
+  handler: (request: IncomingMessage, response: ServerResponse) => void,
+) {
+  const { headerSeconds, bodySeconds, maxConnections, maxHttpConnections } = settings;
+  const requestTimeout = bodySeconds * 1000;
+  const keepAliveTimeout = headerSeconds * 1000;
+  const headersTimeout = Math.min(keepAliveTimeout, requestTimeout);
+  const server = createHttpServer({
+    ...{ headersTimeout, requestTimeout, keepAliveTimeout },
+    connectionsCheckingInterval: Math.max(10, Math.min(1000, headersTimeout / 4)),
+  });
+  // Nothing is promised to a client before its token is known.
+  for (const event of ['request', 'checkContinue']) server.on(event, handler);
+  // WebSockets, the others, and as many that are about to be closed.
+  server.maxConnections = maxConnections + 2 * maxHttpConnections;
+  sockets.attach(server);
+  return server;
+}
+
+/** Lets a request through that shows the token; answers 401 otherwise. */
+function authentication(token: string, metrics: Metrics, sockets: Sockets) {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  const expected = digest(token);
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const { authorization = '' } = request.headers;
+    const [, bearer] = /^bearer (.*)$/i.exec(authorization) ?? [];
+    // A query may give a name twice.
+    const shown: unknown = bearer ?? (request.query as Record<string, unknown>)['token'];
+    if (typeof shown === 'string' && timingSafeEqual(digest(shown), expected)) {
+      sockets.authorise(request.raw.socket);
+      return;
+    }
+    metrics.refusals.inc();
+    void reply.header('www-authenticate', 'Bearer');
+    await reply.code(401).send({ error: 'Expected the token, as a bearer or in the query.' });
+  };
+}
+
+/** What every request goes through before its route, and every answer before it is written. */
+function addChecks(app: FastifyInstance, guard: Guard, metrics: Metrics, sockets: Sockets): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (!sockets.begin(request.raw, reply.raw)) {
+      request.raw.socket.destroy();
+      return reply.hijack();
+    }
+    const refusal = guard.refuse(request.raw);
+    if (refusal !== undefined) {
+      metrics.refusals.inc();
+      return reply.code(403).send({ error: refusal });
+    }
+    const { url = '' } = request.routeOptions;
+    // Before a body is read. fastify's own answer, and its line in the log, would show the query.
+    if (request.is404) return reply.code(404).send({ error: 'Not found.' });
+    if (request.ws && url !== '/stream') {
+      return reply.code(400).send({ error: `Expected no WebSocket at ${url}.` });
+    }
+    return undefined;
+  });
+  app.addHook('onSend', async (request, reply, payload) => {
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
+      if (!reply.hasHeader(name)) void reply.header(name, value);
+    }
+    const { raw } = request;
+    if (hasMore(raw) || request.ws) {
+      // Node would resume what is paused, to read and drop the rest of the body.
+      void reply.header('connection', 'close');
+      raw.pause();
+      raw.resume = () => raw;
+    }
+    sockets.answer(raw.socket, reply.raw);
+    return payload;
+  });
+}
+
+/** Whether a request has a body that has not come whole. */
+function hasMore({ headers, complete }: IncomingMessage): boolean {
+  const { 'content-length': length = '0', 'transfer-encoding': encoding } = headers;
+  return (length !== '0' || encoding !== undefined) && !complete;
+}
+
+function addErrors(app: FastifyInstance, metrics: Metrics): void {
+  app.setErrorHandler(async (error, request, reply) => {
+    const { statusCode, message } = error as { statusCode?: number; message: string };
+    metrics.refusals.inc();
+    if (isOverload(error)) {
+      return reply.code(503).header('retry-after', '1').send({ error: message });
+    }
+    // What clients have sent is refused by the package's errors, or by ours and fastify's with a status.
+    const status = statusCode ?? (isBadInput(error) ? 400 : 500);
+    if (status >= 500) request.log.error(error);
+    if (status === 503) void reply.header('retry-after', '1');
+    const isTold = status < 500 || status === 503;
+    return reply.code(status).send({ error: isTold ? message : 'Failed.' });
+  });
+  app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ error: 'Not found.' }));
+}
+
+function addPages(app: FastifyInstance): void {
+  for (const [path, [file, type]] of Object.entries(PAGES)) {
+    const content = readFileSync(join(PUBLIC, file));
+    app.get(path, async (request, reply) =>
+      reply
+        .header('content-security-policy', pagePolicy(request.headers.host ?? ''))
+        .type(type)
+        .send(content),
+    );
   }
 }

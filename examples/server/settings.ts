@@ -9,7 +9,11 @@ export interface Settings {
   token: string;
   /** Where sessions are saved. */
   folder: string;
+  /** WebSockets, all together, and of one address. */
   maxConnections: number;
+  maxConnectionsPerAddress: number;
+  /** Connections that are no WebSockets with a session. */
+  maxHttpConnections: number;
   /** Of one connection. */
   maxSources: number;
   /** Of all sources of one connection together. */
@@ -18,14 +22,28 @@ export interface Settings {
   maxFrameBytes: number;
   /** Of the frames of one connection that wait, and of its answers that are not yet sent. */
   maxQueuedBytes: number;
+  /** Of the frames, bodies and answers of all clients together. */
+  maxTotalBytes: number;
+  /** For the head of a request, from when the connection is open or was last answered. */
+  headerSeconds: number;
+  /** For a whole request. */
+  bodySeconds: number;
+  /** For a client to read an answer. */
+  answerSeconds: number;
   /** A connection without a frame for so long is closed; one that answers no ping sooner. */
   idleSeconds: number;
   /** How often the state of each open session is saved. */
   saveSeconds: number;
   /** How long a saved session waits for its client. */
   keepSeconds: number;
+  /** Saved sessions, and the bytes of their files; the oldest are removed. */
+  maxSavedSessions: number;
+  maxSavedBytes: number;
   /** How long a shutdown waits for clients to read. */
   drainSeconds: number;
+  /** Names that requests may be for besides this machine's own, and other origins; a list with commas. */
+  allowedHosts: string;
+  allowedOrigins: string;
   engine: 'expsyn' | 'loop';
   logLevel: string;
 }
@@ -35,14 +53,24 @@ export const DEFAULTS: Omit<Settings, 'token'> = {
   port: 8080,
   folder: join('output', 'sessions'),
   maxConnections: 4096,
+  maxConnectionsPerAddress: 2048,
+  maxHttpConnections: 1024,
   maxSources: 1024,
   maxChannels: 65_536,
   maxFrameBytes: 1 << 20,
   maxQueuedBytes: 1 << 20,
+  maxTotalBytes: 1 << 27,
+  headerSeconds: 5,
+  bodySeconds: 30,
+  answerSeconds: 30,
   idleSeconds: 60,
   saveSeconds: 30,
   keepSeconds: 24 * 3600,
+  maxSavedSessions: 65_536,
+  maxSavedBytes: 1 << 30,
   drainSeconds: 5,
+  allowedHosts: '',
+  allowedOrigins: '',
   engine: 'expsyn',
   logLevel: 'info',
 };
@@ -51,13 +79,21 @@ export const DEFAULTS: Omit<Settings, 'token'> = {
 const RANGES: Partial<Record<keyof Settings, [least: number, most: number]>> = {
   port: [0, 65535],
   maxConnections: [1, 1e6],
+  maxConnectionsPerAddress: [1, 1e6],
+  maxHttpConnections: [1, 1e6],
   maxSources: [1, 65_536],
   maxChannels: [1, 2 ** 24],
   maxFrameBytes: [17, 2 ** 30],
   maxQueuedBytes: [1, 2 ** 40],
+  maxTotalBytes: [1, 2 ** 50],
+  headerSeconds: [0.01, 2e6],
+  bodySeconds: [0.01, 2e6],
+  answerSeconds: [0.01, 2e6],
   idleSeconds: [0.01, 2e6],
   saveSeconds: [0.01, 2e6],
   keepSeconds: [0, Number.MAX_SAFE_INTEGER],
+  maxSavedSessions: [1, 1e9],
+  maxSavedBytes: [1, 2 ** 50],
   drainSeconds: [0, 2e6],
 };
 
@@ -87,7 +123,7 @@ function readSetting(key: keyof Settings, name: string, given: string): string |
   const range = RANGES[key];
   if (range === undefined) {
     const words = WORDS[key];
-    if (given === '') return refuse('a text');
+    if (given === '' && DEFAULTS[key as keyof typeof DEFAULTS] !== '') return refuse('a text');
     return words === undefined || words.includes(given) ? given : refuse(words.join(', '));
   }
   const [least, most] = range;

@@ -17,16 +17,30 @@ export class DamagedSessionError extends Error {}
 
 const UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
 const ID = new RegExp(`^${UUID}$`);
+const ID_LENGTH = 36;
 /** Files of ours: whole ones, and those that a crash has left. */
 const FILE = new RegExp(`^${UUID}\\.json(\\.${UUID}\\.tmp)?$`);
 
+export interface StoreLimits {
+  folder: string;
+  keepSeconds: number;
+  maxSavedSessions: number;
+  maxSavedBytes: number;
+}
+
 export class Store {
   readonly #folder: string;
-  readonly #keepSeconds: number;
+  readonly #limits: StoreLimits;
+  readonly #isOpen: (id: string) => boolean;
+  /** Bytes of each saved session, the one that was saved last at the end. */
+  readonly #sizes = new Map<string, number>();
+  #bytes = 0;
 
-  constructor(folder: string, keepSeconds: number) {
-    this.#folder = folder;
-    this.#keepSeconds = keepSeconds;
+  /** @param isOpen Whether a connection has the session, so that it must not be removed. */
+  constructor(limits: StoreLimits, isOpen: (id: string) => boolean = () => false) {
+    this.#folder = limits.folder;
+    this.#limits = limits;
+    this.#isOpen = isOpen;
   }
 
   static newId(): string {
@@ -54,17 +68,25 @@ export class Store {
     await this.removeOld();
   }
 
+  /** How many sessions are saved, and the bytes of their files. */
+  get saved(): { sessions: number; bytes: number } {
+    return { sessions: this.#sizes.size, bytes: this.#bytes };
+  }
+
   async save(id: string, session: SavedSession): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const file = join(this.#folder, `${id}.json`);
     const whole = `${file}.${randomUUID()}.tmp`;
     try {
-      await writeFile(whole, JSON.stringify(session), { mode: 0o600, flush: true });
+      const text = JSON.stringify(session);
+      await writeFile(whole, text, { mode: 0o600, flush: true });
       await rename(whole, file);
+      this.#count(id, text.length);
     } catch (error) {
       await rm(whole, { force: true });
       throw error;
     }
+    await this.#makeRoom();
   }
 
   /**
@@ -87,15 +109,60 @@ export class Store {
     }
   }
 
-  /** Removes sessions that nobody has come back for, and what a crash has left half written. */
+  /**
+   * Removes sessions that nobody has come back for, what a crash has left half written, and the oldest
+   * sessions where there are too many. The folder is read anew: other servers may use it as well.
+   */
   async removeOld(): Promise<void> {
     const names = await readdir(this.#folder).catch(() => []);
+    const found: { id: string; size: number; savedAt: number }[] = [];
     for (const name of names.filter((one) => FILE.test(one))) {
       const file = join(this.#folder, name);
-      const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Infinity }));
-      if (Date.now() - mtimeMs <= this.#keepSeconds * 1000) continue;
-      // What cannot be removed is in nobody's way.
-      await rm(file, { force: true }).catch(() => undefined);
+      const { mtimeMs, size } = await stat(file).catch(() => ({ mtimeMs: Infinity, size: 0 }));
+      if (mtimeMs === Infinity) continue;
+      if (Date.now() - mtimeMs > this.#limits.keepSeconds * 1000) {
+        if (!this.#isOpen(name.slice(0, ID_LENGTH))) await this.#remove(file);
+      } else if (name.endsWith('.json')) {
+        found.push({ id: name.slice(0, -'.json'.length), size, savedAt: mtimeMs });
+      }
     }
+    this.#sizes.clear();
+    this.#bytes = 0;
+    found.sort((a, b) => a.savedAt - b.savedAt);
+    for (const { id, size } of found) this.#count(id, size);
+    await this.#makeRoom();
+  }
+
+  #count(id: string, size: number): void {
+    this.#forget(id);
+    this.#sizes.set(id, size);
+    this.#bytes += size;
+  }
+
+  #forget(id: string): void {
+    this.#bytes -= this.#sizes.get(id) ?? 0;
+    this.#sizes.delete(id);
+  }
+
+  /** Removes the oldest sessions that are not open, until what is left is within the limits. */
+  async #makeRoom(): Promise<void> {
+    const { maxSavedSessions, maxSavedBytes } = this.#limits;
+    const isOver = () => this.#sizes.size > maxSavedSessions || this.#bytes > maxSavedBytes;
+    const removed: string[] = [];
+    for (const id of this.#sizes.keys()) {
+      // The newest has just been saved.
+      if (!isOver() || this.#sizes.size === 1) break;
+      if (this.#isOpen(id)) continue;
+      this.#forget(id);
+      removed.push(id);
+    }
+    for (const id of removed) {
+      if (!this.#sizes.has(id)) await this.#remove(join(this.#folder, `${id}.json`));
+    }
+  }
+
+  /** What cannot be removed is in nobody's way. */
+  async #remove(file: string): Promise<void> {
+    await rm(file, { force: true }).catch(() => undefined);
   }
 }
