@@ -207,6 +207,43 @@ describe('the limits of the example server', () => {
     unread.terminate();
   });
 
+  it('counts messages that are half sent, and cuts who does not complete them', async () => {
+    const { server, port } = await startServer({ bodySeconds: 0.6 });
+    const half = await rawSocket(port, handshakeOf(`/stream?token=${TOKEN}`));
+    await untilText(half, /"welcome"/);
+    const head = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 15, 0, 0, 0, 0, 0, 0]);
+    half.write(Buffer.concat([head, Buffer.alloc(700_000)]));
+    await soon(async () => (await metricOf(server, 'held_bytes')) > 600_000);
+    const good = await openSocket(port);
+    for (let k = 0; k < 8; k++) {
+      good.send(frameOf(10));
+      await once(good, 'message');
+      await wait(100);
+    }
+    await soon(async () => (await metricOf(server, 'cut_total')) === 1);
+    await soon(async () => (await metricOf(server, 'held_bytes')) === 0);
+    assert.equal(good.readyState, WebSocket.OPEN);
+    good.close();
+  });
+
+  it('cuts who has stalled for the longest time when half-sent messages fill the room', async () => {
+    const { server, port } = await startServer({ maxTotalBytes: 2 * MIB });
+    const head = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 15, 0, 0, 0, 0, 0, 0]);
+    const halves: Socket[] = [];
+    for (let k = 0; k < 4; k++) {
+      const half = await rawSocket(port, handshakeOf(`/stream?token=${TOKEN}`));
+      await untilText(half, /"welcome"/);
+      half.write(Buffer.concat([head, Buffer.alloc(700_000)]));
+      halves.push(half);
+    }
+    await soon(async () => (await metricOf(server, 'cut_total')) >= 1);
+    const good = await openSocket(port);
+    good.send(frameOf(10));
+    await once(good, 'message');
+    good.close();
+    for (const half of halves) half.destroy();
+  });
+
   it('counts the answers to pings, and reads no more from who does not take them', async () => {
     const { server, port } = await startServer({ maxQueuedBytes: 50_000, answerSeconds: 0.5 });
     const socket = await openSocket(port);

@@ -81,6 +81,10 @@ export class Connection {
   #whenIdle: (() => void)[] = [];
   /** When each message was sent that the client has not taken, in their order. */
   readonly #unreadSince: number[] = [];
+  /** Bytes that had come when the last message was whole, and those since then that are counted. */
+  #wholeBytes = 0;
+  #partBytes = 0;
+  #partSince: number | undefined;
   readonly #timer: NodeJS.Timeout;
   /** When the connection is over; whether its session is saved. */
   readonly ended: Promise<boolean>;
@@ -98,9 +102,14 @@ export class Connection {
       else socket.once('close', end);
     });
     socket.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary));
-    socket.on('pong', () => (this.#isAlive = true));
+    this.#wholeBytes = parts.countBytes();
+    socket.on('pong', () => {
+      this.#isAlive = true;
+      this.#receiveWhole();
+    });
     // Held like any other answer: a client may ask for them without end, and read none.
     socket.on('ping', (data: Buffer) => {
+      this.#receiveWhole();
       if (!this.#isRefusing) this.#send(data.length, (sent) => socket.pong(data, false, sent));
       this.holdBack();
     });
@@ -164,17 +173,44 @@ export class Connection {
     return { sources: this.#parts.sources, isSaved };
   }
 
-  /** Since when the client has left something unread; undefined where it has read all. */
-  get unreadSince(): number | undefined {
-    return this.#unreadSince[0];
+  /** Counts what has come of a message that is not whole yet. To be called now and then. */
+  countPart(): void {
+    const { budget, countBytes } = this.#parts;
+    const bytes = countBytes() - this.#wholeBytes;
+    if (this.#isRefusing || bytes === this.#partBytes) return;
+    this.#partSince ??= Date.now();
+    budget.add(bytes - this.#partBytes);
+    this.#partBytes = bytes;
   }
 
-  /** Ends the connection of a client that does not read; what was accepted is computed and saved. */
+  /** For how many seconds the client has left something unread, or a message half sent. */
+  stalledFor(now: number): { reading: number; sending: number } {
+    const { 0: unreadSince = now } = this.#unreadSince;
+    return {
+      reading: (now - unreadSince) / 1000,
+      sending: (now - (this.#partSince ?? now)) / 1000,
+    };
+  }
+
+  /** Whether the client is kept from sending. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Ends the connection of a client that stalls; what was accepted is computed and saved. */
   cut(): void {
     const { socket, metrics, log } = this.#parts;
     metrics.cut.inc();
-    log.info('answers not read');
+    log.info('client stalled');
     socket.terminate();
+  }
+
+  #receiveWhole(): void {
+    const { budget, countBytes } = this.#parts;
+    this.#wholeBytes = countBytes();
+    budget.release(this.#partBytes);
+    this.#partBytes = 0;
+    this.#partSince = undefined;
   }
 
   /** Answers every frame that has been accepted, then closes. Resolves with whether it is saved. */
@@ -201,6 +237,7 @@ export class Connection {
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
+    this.#receiveWhole();
     if (this.#isRefusing) return;
     const { sources, metrics, budget } = this.#parts;
     this.#lastFrameAt = Date.now();
@@ -393,6 +430,7 @@ export class Connection {
     const { sources, log } = this.#parts;
     clearInterval(this.#timer);
     this.#isRefusing = true;
+    this.#receiveWhole();
     // What was accepted moves the session on, even if nobody reads the answers any more.
     await this.#idle();
     const isSaved = await this.save();

@@ -7,7 +7,7 @@ export class Metrics {
   readonly connections = this.#gauge('connections', 'Open connections');
   readonly frames = this.#counter('frames_total', 'Frames answered with their currents');
   readonly refusals = this.#counter('refusals_total', 'Messages and connections that were refused');
-  readonly cut = this.#counter('cut_total', 'Connections ended because answers were not read');
+  readonly cut = this.#counter('cut_total', 'Connections ended because the client stalled');
   readonly saveFailures = this.#counter('save_failures_total', 'Sessions that were not saved');
   readonly samples = this.#counter('samples_total', 'Currents computed for frames');
   readonly messageSeconds = new Histogram({

@@ -33,7 +33,7 @@ const PAGES = {
   '/page.js': ['page.js', SCRIPT],
 } as const;
 
-/** How often clients are looked for that do not read their answers, in milliseconds, at most. */
+/** How often clients are looked for that stall, in milliseconds, at most. */
 const CUT_MS = 1000;
 
 export interface Server {
@@ -110,8 +110,8 @@ export async function createServer(settings: Settings): Promise<Server> {
   }, settings.saveSeconds * 1000).unref();
   const removing = setInterval(() => void store.removeOld(), 3600_000).unref();
   const cutting = setInterval(
-    () => streams.cutUnread(),
-    Math.min(CUT_MS, Math.max(10, settings.answerSeconds * 250)),
+    () => streams.cutStalled(),
+    Math.min(CUT_MS, Math.max(10, Math.min(settings.answerSeconds, settings.bodySeconds) * 250)),
   ).unref();
   await store.prepare();
 

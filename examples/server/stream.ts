@@ -79,18 +79,23 @@ export class Streams {
   }
 
   /**
-   * Cuts the clients that have not read an answer for answerSeconds; while all hold too much together,
-   * also the one that has not for the longest time, from a second on.
+   * Cuts the clients that have not read an answer for answerSeconds, or not sent the whole of a message
+   * for bodySeconds; while all hold too much together, also the one that has stalled for the longest
+   * time, from a second on.
    */
-  cutUnread(): void {
+  cutStalled(): void {
     const { settings, budget } = this.#parts;
     const now = Date.now();
-    const unreadFor = ({ unreadSince = now }: Connection) => (now - unreadSince) / 1000;
     let slowest: Connection | undefined;
+    let longest = 1;
     for (const connection of this.#connections.values()) {
-      const seconds = unreadFor(connection);
-      if (seconds > settings.answerSeconds) connection.cut();
-      else if (seconds > 1 && (slowest === undefined || seconds > unreadFor(slowest))) {
+      connection.countPart();
+      const { reading, sending } = connection.stalledFor(now);
+      const isLate = sending > settings.bodySeconds && !connection.isPaused;
+      if (isLate || reading > settings.answerSeconds) {
+        connection.cut();
+      } else if (Math.max(reading, sending) > longest) {
+        longest = Math.max(reading, sending);
         slowest = connection;
       }
     }
