@@ -31,6 +31,9 @@ const PAGES = {
   '/': ['index.html', 'text/html; charset=utf-8'],
   '/page.css': ['page.css', 'text/css; charset=utf-8'],
   '/page.js': ['page.js', SCRIPT],
+  '/client.js': ['client.js', SCRIPT],
+  '/history.js': ['history.js', SCRIPT],
+  '/pictures.js': ['pictures.js', SCRIPT],
 } as const;
 
 /** How often clients are looked for that stall, in milliseconds, at most. */
