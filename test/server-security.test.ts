@@ -1,13 +1,16 @@
 /** The example server: who may take over a session, which sites may ask, and what answers carry. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { request, type IncomingHttpHeaders } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { OverloadError } from 'expsyn';
 import { WebSocket } from 'ws';
 
 import { InputError, isBadInput, isOverload } from '../examples/server/errors';
+import { Client as LoadClient } from '../examples/server/load-client';
 import {
   handshakeOf,
   metricOf,
@@ -304,6 +307,50 @@ describe('the security of the example server', () => {
     assert.equal(await statusOf('token=wrong'), 401);
     assert.equal(await statusOf(`token=${TOKEN}`), 426);
     assert.equal(await statusOf(`token=${TOKEN}&session=${unknown}`), 400);
+  });
+
+  it('is loaded with frames that are masked like those of every client', async () => {
+    const received: Buffer[] = [];
+    const listener = createServer((socket) => {
+      let text = '';
+      socket.on('data', (data) => {
+        if (text.endsWith('\r\n\r\n')) {
+          received.push(data);
+          return;
+        }
+        text += data.toString('latin1');
+        const key = /^sec-websocket-key: (.*)\r$/im.exec(text)?.[1] ?? '';
+        const accept = createHash('sha1')
+          .update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+          .digest('base64');
+        socket.write(
+          'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+            `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
+        );
+        const welcome = '{"type":"welcome","maxFrameBytes":100000}';
+        socket.write(Buffer.concat([Buffer.from([0x81, welcome.length]), Buffer.from(welcome)]));
+      });
+    });
+    listener.listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    const load = { sources: 1, perConnection: 1, rate: 1000, channels: 8, steps: 10, noiseStd: 0 };
+    const client = new LoadClient(
+      (listener.address() as AddressInfo).port,
+      { ...load, seconds: 1, engine: 'expsyn' },
+      [0],
+      () => undefined,
+    );
+    await client.welcome;
+    // Eight frames of 16 + 80 bytes each.
+    client.send(0, 7.5);
+    const size = 6 + 96;
+    await soon(async () => Promise.resolve(Buffer.concat(received).length === 8 * size));
+    const bytes = Buffer.concat(received);
+    const masks = Array.from({ length: 8 }, (_, k) => bytes.readUInt32BE(k * size + 2));
+    assert.equal(bytes[1], 0x80 | 96);
+    assert.equal(new Set(masks).size, 8);
+    client.socket.terminate();
+    listener.close();
   });
 
   it('blames a client for its input by the kind and code of an error', () => {

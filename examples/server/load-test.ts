@@ -10,25 +10,7 @@ import { createHistogram } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { Command, InvalidArgumentError } from 'commander';
-import { WebSocket } from 'ws';
-
-import { headerBytes } from './frames';
-
-const TOKEN = 'load';
-
-interface Load {
-  sources: number;
-  /** Sources that share a connection. */
-  perConnection: number;
-  /** Frames a second of each source. */
-  rate: number;
-  channels: number;
-  /** Steps of a frame. */
-  steps: number;
-  noiseStd: number;
-  seconds: number;
-  engine: string;
-}
+import { Client, LOAD_TOKEN as TOKEN, type Load } from './load-client';
 
 interface Result extends Load {
   /** Frames that were answered, a second. */
@@ -43,113 +25,6 @@ interface Result extends Load {
   eventLoopDelay: number;
   /** The server's resident memory in MiB, each second. */
   memory: number[];
-}
-
-/** A message that has been sent: how it began, and when each of its frames was due. */
-interface Sent {
-  header: Buffer;
-  dueAt: number[];
-}
-
-/** A connection and its sources, which counts what it sends and receives in frames. */
-class Client {
-  readonly socket: WebSocket;
-  readonly #load: Load;
-  /** Of each source: where in the interval its frames are due, and how many it has sent. */
-  readonly #phases: readonly number[];
-  readonly #nSent: number[];
-  /** The spikes of every frame. */
-  readonly #spikes: Buffer;
-  /** The most sources of a message, as the server tells. */
-  #most = 1;
-  /** Resolves when the server has told. */
-  readonly welcome: Promise<void>;
-  /** Messages without an answer, in their order. */
-  readonly #pending: Sent[] = [];
-  #nMessages = 0;
-  sent = 0;
-  answered = 0;
-  reordered = 0;
-
-  constructor(
-    port: number,
-    load: Load,
-    phases: readonly number[],
-    onAnswer: (milliseconds: number) => void,
-  ) {
-    const { channels, steps, noiseStd } = load;
-    this.#load = load;
-    this.#phases = phases;
-    this.#nSent = phases.map(() => 0);
-    const query = `token=${TOKEN}&sources=${phases.length}&channels=${channels}&noiseStd=${noiseStd}`;
-    this.socket = new WebSocket(
-      `ws://127.0.0.1:${port}/stream?${query}`,
-      // A mask of zeros need not be applied: this end is not what is measured.
-      { perMessageDeflate: false, generateMask: () => undefined },
-    );
-    this.#spikes = Buffer.from(
-      Uint8Array.from({ length: steps * channels }, () => (Math.random() < 0.02 ? 1 : 0)),
-    );
-    this.welcome = new Promise((resolve, reject) => {
-      this.socket.once('error', (error) => {
-        reject(new Error(`The server does not take ${phases.length} sources: ${error.message}.`));
-      });
-      this.socket.once('message', (data: Buffer) => {
-        const { maxFrameBytes } = JSON.parse(data.toString()) as { maxFrameBytes: number };
-        const room = maxFrameBytes - headerBytes(0);
-        this.#most = Math.floor(room / (headerBytes(1) - headerBytes(0) + this.#spikes.length));
-        if (this.#most >= 1) resolve();
-        else reject(new Error(`A frame has more than the ${maxFrameBytes} bytes of a message.`));
-      });
-    });
-    this.welcome.catch(() => undefined);
-    this.socket.on('message', (data: Buffer, isBinary: boolean) => {
-      if (!isBinary) return;
-      const sent = this.#pending.shift();
-      if (sent === undefined) {
-        this.reordered++;
-        return;
-      }
-      const { header, dueAt } = sent;
-      const size = header.length + 4 * this.#spikes.length * dueAt.length;
-      const isOther = data.compare(header, 0, header.length, 0, header.length) !== 0;
-      if (isOther || data.length !== size) this.reordered += dueAt.length;
-      const now = performance.now();
-      for (const due of dueAt) onAnswer(now - due);
-      this.answered += dueAt.length;
-    });
-  }
-
-  /** Sends all frames that are due, in messages of one frame a source. */
-  send(begin: number, now: number): void {
-    const interval = 1000 / this.#load.rate;
-    for (;;) {
-      const sources: number[] = [];
-      const dueAt: number[] = [];
-      this.#phases.forEach((phase, source) => {
-        const due = begin + ((this.#nSent[source] ?? 0) + phase) * interval;
-        if (due > now || sources.length === this.#most) return;
-        sources.push(source);
-        dueAt.push(due);
-      });
-      if (sources.length === 0) return;
-      this.#sendMessage(sources, dueAt);
-    }
-  }
-
-  #sendMessage(sources: readonly number[], dueAt: number[]): void {
-    const header = Buffer.alloc(headerBytes(sources.length));
-    header.writeUInt32LE(this.#nMessages++ % 2 ** 32, 0);
-    header.writeUInt32LE(this.#load.steps, 4);
-    header.writeUInt32LE(sources.length, 8);
-    sources.forEach((source, i) => {
-      header.writeUInt32LE(source, headerBytes(i));
-      this.#nSent[source] = (this.#nSent[source] ?? 0) + 1;
-    });
-    this.#pending.push({ header, dueAt });
-    this.sent += sources.length;
-    this.socket.send(Buffer.concat([header, ...sources.map(() => this.#spikes)]));
-  }
 }
 
 async function startServer(engine: string, folder: string): Promise<[ChildProcess, number]> {
@@ -265,15 +140,32 @@ const COLUMNS = [
   ...['memory, MiB', 'lost', 'reordered'],
 ];
 
-function rowOf(result: Result): string {
-  const { engine, sources, rate, steps, channels, throughput, latency, memory } = result;
-  const connections = Math.ceil(sources / result.perConnection);
-  const frame = `${steps} x ${channels}${result.noiseStd > 0 ? ', noise' : ''}`;
+/** The least and the most of some numbers, as they are shown. */
+function rangeOf(values: readonly number[], digits = 0): string {
+  const [least, most] = [Math.min(...values), Math.max(...values)].map((x) => x.toFixed(digits));
+  return least === most ? `${least}` : `${least} to ${most}`;
+}
+
+/** A row for all runs of the same load. */
+function rowOf(results: readonly Result[]): string {
+  const [first] = results;
+  if (first === undefined) return '';
+  const { engine, sources, rate, steps, channels } = first;
+  const connections = Math.ceil(sources / first.perConnection);
+  const frame = `${steps} x ${channels}${first.noiseStd > 0 ? ', noise' : ''}`;
+  const all = (read: (result: Result) => number) => results.map(read);
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const cells = [
-    ...[engine, sources, connections, rate, frame, Math.round(throughput)],
-    ...[latency.p50, latency.p99, latency.p999, result.eventLoopDelay].map((x) => x.toFixed(1)),
-    `${memory[0] ?? NaN} to ${memory.at(-1) ?? NaN}`,
-    ...[result.sent - result.answered, result.reordered],
+    ...[engine, sources, connections, rate, frame, rangeOf(all((r) => r.throughput))],
+    rangeOf(
+      all((r) => r.latency.p50),
+      1,
+    ),
+    rangeOf(all((r) => r.latency.p99)),
+    rangeOf(all((r) => r.latency.p999)),
+    rangeOf(all((r) => r.eventLoopDelay)),
+    rangeOf(results.flatMap(({ memory }) => memory)),
+    ...[sum(all((r) => r.sent - r.answered)), sum(all((r) => r.reordered))],
   ];
   return `| ${cells.join(' | ')} |`;
 }
@@ -307,6 +199,7 @@ async function main(): Promise<void> {
     .option('--channels <n>', 'channels of a source', whole, 64)
     .option('--steps <n>', 'steps of a frame', whole, 10)
     .option('--noise-std <x>', "the noise's standard deviation after 1 s", notNegative, 0)
+    .option('--repeats <n>', 'runs of each kind, in turn; the rows show their ranges', whole, 1)
     .option('--seconds <n>', 'how long each run is measured', positive, 5)
     .option('--engines <list>', "'expsyn', 'loop' or both", 'expsyn,loop')
     .option('--json <file>', 'also write the results there')
@@ -319,6 +212,7 @@ async function main(): Promise<void> {
     channels: number;
     steps: number;
     seconds: number;
+    repeats: number;
     engines: string;
     json?: string;
   }>();
@@ -330,10 +224,14 @@ async function main(): Promise<void> {
   console.log(`| ${COLUMNS.join(' | ')} |\n|${' --- |'.repeat(COLUMNS.length)}`);
   const results: Result[] = [];
   for (const rate of options.rates) {
-    for (const engine of options.engines.split(',')) {
-      const result = await measure({ ...load, rate, engine });
-      results.push(result);
-      console.log(rowOf(result));
+    const engines = options.engines.split(',');
+    const runs = new Map<string, Result[]>(engines.map((engine) => [engine, []]));
+    for (let k = 0; k < options.repeats; k++) {
+      for (const [engine, own] of runs) own.push(await measure({ ...load, rate, engine }));
+    }
+    for (const own of runs.values()) {
+      results.push(...own);
+      console.log(rowOf(own));
     }
   }
   if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, null, 2));

@@ -4,6 +4,9 @@ const MARGIN = { left: 64, right: 92, top: 6, bottom: 40 };
 const NAMES = ['page', 'plot', 'ink', 'muted', 'line', 'spike', 'trace', 'zero'];
 const SCALE_NAMES = ['negative', 'negative-middle', 'zero', 'positive-middle', 'positive'];
 
+/** Seconds between the marks of the axis of time, of which there are only so many. */
+const TICKS = [0.2, 0.5, 1, 2, 5];
+const MOST_TICKS = 7;
 /** Different colours of each sign. */
 const LEVELS = 255;
 
@@ -102,19 +105,21 @@ class Picture {
     context.drawImage(cells, plot.x, plot.y, plot.width, plot.height);
   }
 
-  /** The axis of simulated time, with a mark for each second. */
+  /** The axis of simulated time. */
   drawTime(history, theme) {
     const { plot, ratio, context } = this;
-    const perSecond = Math.round(1 / history.columnSeconds);
+    const shown = plot.nColumns * history.columnSeconds;
+    const seconds = TICKS.find((one) => shown / one <= MOST_TICKS) ?? TICKS.at(-1);
+    const columns = Math.round(seconds / history.columnSeconds);
     const bottom = plot.y + plot.height;
     context.textAlign = 'center';
     context.textBaseline = 'top';
     const end = history.newest + 1;
-    const first = Math.max(0, Math.ceil((end - plot.nColumns) / perSecond));
-    for (let second = first; second * perSecond <= end; second++) {
-      const x = plot.x + plot.width - (end - second * perSecond) * plot.columnWidth;
+    const first = Math.max(0, Math.ceil((end - plot.nColumns) / columns));
+    for (let tick = first; tick * columns <= end; tick++) {
+      const x = plot.x + plot.width - (end - tick * columns) * plot.columnWidth;
       this.line(theme.muted, x, bottom, x, bottom + 5 * ratio);
-      this.text(theme.ink, String(second), x, bottom + 7 * ratio);
+      this.text(theme.ink, String(Number((tick * seconds).toFixed(1))), x, bottom + 7 * ratio);
     }
     this.text(theme.muted, 'Simulated time (s)', plot.x + plot.width / 2, bottom + 22 * ratio);
   }
