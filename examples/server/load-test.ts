@@ -23,6 +23,8 @@ interface Result extends Load {
   latency: { p50: number; p99: number; p999: number };
   /** The server's event-loop delay at its 99th percentile, at worst, in milliseconds. */
   eventLoopDelay: number;
+  /** The server's time on the processors for a frame, in microseconds. */
+  cpu: number;
   /** The server's resident memory in MiB, each second. */
   memory: number[];
 }
@@ -34,6 +36,8 @@ async function startServer(engine: string, folder: string): Promise<[ChildProces
     EXPSYN_SERVER_FOLDER: folder,
     EXPSYN_SERVER_ENGINE: engine,
     EXPSYN_SERVER_LOG_LEVEL: 'info',
+    // All clients come from one address.
+    EXPSYN_SERVER_MAX_CONNECTIONS_PER_ADDRESS: '1000000',
   };
   const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, 'main.ts')], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -52,12 +56,13 @@ async function startServer(engine: string, folder: string): Promise<[ChildProces
 }
 
 /** The numbers of some of the server's metrics. */
-async function readMetrics(port: number): Promise<{ delay: number; memory: number }> {
+async function readMetrics(port: number): Promise<{ delay: number; memory: number; cpu: number }> {
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   const read = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
   return {
     delay: read('nodejs_eventloop_lag_p99_seconds') * 1000,
     memory: read('process_resident_memory_bytes') / 2 ** 20,
+    cpu: read('process_cpu_seconds_total') * 1e6,
   };
 }
 
@@ -83,6 +88,9 @@ async function measure(load: Load): Promise<Result> {
     await Promise.all(clients.map(({ welcome }) => welcome));
     const memory: number[] = [];
     let eventLoopDelay = 0;
+    const answeredSoFar = () => clients.reduce((sum, { answered }) => sum + answered, 0);
+    /** Of each second that is measured. */
+    const spent: { cpu: number; answered: number }[] = [];
     const begin = performance.now();
     const warmUp = Math.min(2, load.seconds / 4);
     const end = begin + (warmUp + load.seconds) * 1000;
@@ -91,7 +99,9 @@ async function measure(load: Load): Promise<Result> {
         await wait(1000);
         const now = await readMetrics(port);
         memory.push(Math.round(now.memory));
-        if (phase.isMeasured) eventLoopDelay = Math.max(eventLoopDelay, now.delay);
+        if (!phase.isMeasured) continue;
+        eventLoopDelay = Math.max(eventLoopDelay, now.delay);
+        spent.push({ cpu: now.cpu, answered: answeredSoFar() });
       }
     })();
     let answeredBefore = 0;
@@ -100,12 +110,12 @@ async function measure(load: Load): Promise<Result> {
       if (now >= end) break;
       if (!phase.isMeasured && now >= begin + warmUp * 1000) {
         phase.isMeasured = true;
-        answeredBefore = clients.reduce((sum, { answered }) => sum + answered, 0);
+        answeredBefore = answeredSoFar();
       }
       for (const client of clients) client.send(begin, now);
       await wait(1);
     }
-    const answeredInTime = clients.reduce((sum, { answered }) => sum + answered, 0);
+    const answeredInTime = answeredSoFar();
     phase.isMeasured = false;
     const count = () => clients.reduce((sum, { sent, answered }) => sum + sent - answered, 0);
     // As long as answers come: what an overloaded server has accepted is late, not lost.
@@ -118,7 +128,7 @@ async function measure(load: Load): Promise<Result> {
       ...load,
       throughput: (answeredInTime - answeredBefore) / load.seconds,
       sent: clients.reduce((sum, { sent }) => sum + sent, 0),
-      answered: clients.reduce((sum, { answered }) => sum + answered, 0),
+      answered: answeredSoFar(),
       reordered: clients.reduce((sum, { reordered }) => sum + reordered, 0),
       latency: {
         p50: latency.percentile(50) / 1000,
@@ -126,6 +136,7 @@ async function measure(load: Load): Promise<Result> {
         p999: latency.percentile(99.9) / 1000,
       },
       eventLoopDelay,
+      cpu: perFrame(spent),
       memory,
     };
   } finally {
@@ -134,9 +145,17 @@ async function measure(load: Load): Promise<Result> {
   }
 }
 
+/** The microseconds of a frame, from the first second that was measured to the last. */
+function perFrame(spent: readonly { cpu: number; answered: number }[]): number {
+  const [first, last] = [spent[0], spent.at(-1)];
+  if (first === undefined || last === undefined) return NaN;
+  return (last.cpu - first.cpu) / (last.answered - first.answered);
+}
+
 const COLUMNS = [
   ...['engine', 'sources', 'connections', 'frames a second each', 'frame', 'answered a second'],
   ...['p50, ms', 'p99, ms', 'p99.9, ms', 'loop delay p99, ms'],
+  'server CPU, µs a frame',
   ...['memory, MiB', 'lost', 'reordered'],
 ];
 
@@ -164,6 +183,10 @@ function rowOf(results: readonly Result[]): string {
     rangeOf(all((r) => r.latency.p99)),
     rangeOf(all((r) => r.latency.p999)),
     rangeOf(all((r) => r.eventLoopDelay)),
+    rangeOf(
+      all((r) => r.cpu),
+      1,
+    ),
     rangeOf(results.flatMap(({ memory }) => memory)),
     ...[sum(all((r) => r.sent - r.answered)), sum(all((r) => r.reordered))],
   ];
