@@ -262,13 +262,23 @@ describe('the page of the example server', () => {
         await tab.clock.runFor(milliseconds);
         await wait(20);
       };
-      for (let k = 0; k < 4; k++) await pass(510);
-      const before = await seconds();
+      // How far the simulation is behind the clock, at the best of some moments.
+      const lag = async () => {
+        let least = Infinity;
+        for (let k = 0; k < 8; k++) {
+          await pass(510);
+          await wait(80);
+          least = Math.min(
+            least,
+            (await tab.evaluate<number>('Date.now()')) / 1000 - (await seconds()),
+          );
+        }
+        return least;
+      };
+      const before = await lag();
       for (let k = 0; k < 40; k++) await pass(500);
-      for (let k = 0; k < 4; k++) await pass(20);
-      await pass(520);
-      const passed = (await seconds()) - before;
-      assert.ok(Math.abs(passed - 20.6) <= 0.6, `${passed} of 20.6 s`);
+      const lost = (await lag()) - before;
+      assert.ok(Math.abs(lost) <= 0.6, `${lost} s of 24 s`);
       assert.doesNotMatch(await tab.innerText('#figures'), /skipped/);
     } finally {
       await tab.close();
