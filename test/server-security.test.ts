@@ -358,8 +358,13 @@ describe('the security of the example server', () => {
     for (const [error, isBad] of [
       [new InputError('x'), true],
       [new RangeError('x'), true],
-      [coded(new RangeError('x'), 'ERR_EXPSYN_RANGE'), true],
-      [coded(new TypeError('x'), 'ERR_EXPSYN_TYPE'), true],
+      [coded(new RangeError('x'), 'ERR_EXPSYN_ARGUMENT_VALUE'), true],
+      [coded(new TypeError('x'), 'ERR_EXPSYN_ARGUMENT_TYPE'), true],
+      [coded(new RangeError('x'), 'ERR_EXPSYN_STEP_LIMIT'), true],
+      [coded(new RangeError('x'), 'ERR_EXPSYN_NON_FINITE'), true],
+      [coded(new RangeError('x'), 'ERR_EXPSYN_OUT_OF_MEMORY'), false],
+      [coded(new RangeError('x'), 'ERR_EXPSYN_INTERNAL'), false],
+      [coded(new Error('x'), 'ERR_EXPSYN_CLOSED'), false],
       [coded(new RangeError('x'), 'ERR_OUT_OF_RANGE'), false],
       [coded(new TypeError('x'), 'ERR_INVALID_ARG_TYPE'), false],
       [new TypeError('x is not a function'), false],
@@ -370,6 +375,7 @@ describe('the security of the example server', () => {
       assert.equal(isBadInput(error), isBad, String(error));
     }
     assert.equal(isOverload(new OverloadError('x')), true);
+    assert.equal(isOverload(coded(new RangeError('x'), 'ERR_EXPSYN_OUT_OF_MEMORY')), true);
     assert.equal(isOverload(new Error('x')), false);
   });
 });

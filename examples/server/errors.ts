@@ -5,26 +5,32 @@ export class InputError extends RangeError {
   readonly statusCode = 400;
 }
 
-/** The codes of the package's errors begin with this. */
-const PACKAGE_CODE = 'ERR_EXPSYN_';
-/** The package's error for a call that its limits leave no room for. */
-const OVERLOAD_CODE = 'ERR_EXPSYN_OVERLOAD';
+/** The package's codes of errors that an input has caused. */
+const INPUT_CODES: ReadonlySet<string> = new Set([
+  'ERR_EXPSYN_ARGUMENT_TYPE',
+  'ERR_EXPSYN_ARGUMENT_VALUE',
+  'ERR_EXPSYN_NON_FINITE',
+  'ERR_EXPSYN_STEP_LIMIT',
+]);
+/** Its codes where there is no room at the moment. */
+const ROOM_CODES: ReadonlySet<string> = new Set([
+  'ERR_EXPSYN_OVERLOAD',
+  'ERR_EXPSYN_OUT_OF_MEMORY',
+]);
 
-/** Whether the package has refused a call because too much is pending. */
+/** Whether the package has refused a call that it might take later: answered with 503. */
 export function isOverload(error: unknown): boolean {
-  return codeOf(error) === OVERLOAD_CODE;
+  return ROOM_CODES.has(codeOf(error) ?? '');
 }
 
 /**
- * Whether a client's input has caused an error. Errors of the server's own checks, and those with a
- * code of the package, say so. A RangeError without a code is the package's as well.
+ * Whether a client's input has caused an error: one of the server's own checks, or one of the package's.
+ * A RangeError without a code counts as one of these.
  */
 export function isBadInput(error: unknown): boolean {
   if (error instanceof InputError) return true;
   const code = codeOf(error);
-  if (code === undefined) return error instanceof RangeError;
-  const isPackage = code.startsWith(PACKAGE_CODE) && code !== OVERLOAD_CODE;
-  return isPackage && (error instanceof RangeError || error instanceof TypeError);
+  return code === undefined ? error instanceof RangeError : INPUT_CODES.has(code);
 }
 
 function codeOf(error: unknown): string | undefined {
