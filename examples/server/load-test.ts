@@ -4,9 +4,11 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHistogram } from 'node:perf_hooks';
+import { text as readText } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { Command, InvalidArgumentError } from 'commander';
@@ -57,7 +59,13 @@ async function startServer(engine: string, folder: string): Promise<[ChildProces
 
 /** The numbers of some of the server's metrics. */
 async function readMetrics(port: number): Promise<{ delay: number; memory: number; cpu: number }> {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const text = await new Promise<string>((resolve, reject) => {
+    // A connection of its own: one that is kept may be closed by a server that is late.
+    const request = get({ port, host: '127.0.0.1', path: '/metrics', agent: false }, (answer) => {
+      readText(answer).then(resolve, reject);
+    });
+    request.once('error', reject);
+  });
   const read = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
   return {
     delay: read('nodejs_eventloop_lag_p99_seconds') * 1000,
@@ -89,8 +97,12 @@ async function measure(load: Load): Promise<Result> {
     const memory: number[] = [];
     let eventLoopDelay = 0;
     const answeredSoFar = () => clients.reduce((sum, { answered }) => sum + answered, 0);
-    /** Of each second that is measured. */
+    /** At the beginning and at the end of what is measured, in this order. */
     const spent: { cpu: number; answered: number }[] = [];
+    const readSpent = async () => {
+      const { cpu } = await readMetrics(port);
+      spent.push({ cpu, answered: answeredSoFar() });
+    };
     const begin = performance.now();
     const warmUp = Math.min(2, load.seconds / 4);
     const end = begin + (warmUp + load.seconds) * 1000;
@@ -99,24 +111,27 @@ async function measure(load: Load): Promise<Result> {
         await wait(1000);
         const now = await readMetrics(port);
         memory.push(Math.round(now.memory));
-        if (!phase.isMeasured) continue;
-        eventLoopDelay = Math.max(eventLoopDelay, now.delay);
-        spent.push({ cpu: now.cpu, answered: answeredSoFar() });
+        if (phase.isMeasured) eventLoopDelay = Math.max(eventLoopDelay, now.delay);
       }
     })();
     let answeredBefore = 0;
+    let reading = Promise.resolve();
     for (;;) {
       const now = performance.now();
       if (now >= end) break;
       if (!phase.isMeasured && now >= begin + warmUp * 1000) {
         phase.isMeasured = true;
         answeredBefore = answeredSoFar();
+        // Frames that are due do not wait for it.
+        reading = readSpent();
       }
       for (const client of clients) client.send(begin, now);
       await wait(1);
     }
     const answeredInTime = answeredSoFar();
     phase.isMeasured = false;
+    await reading;
+    await readSpent();
     const count = () => clients.reduce((sum, { sent, answered }) => sum + sent - answered, 0);
     // As long as answers come: what an overloaded server has accepted is late, not lost.
     for (let before = Infinity; count() > 0 && count() < before;) {
@@ -145,7 +160,7 @@ async function measure(load: Load): Promise<Result> {
   }
 }
 
-/** The microseconds of a frame, from the first second that was measured to the last. */
+/** The microseconds of a frame between two readings. */
 function perFrame(spent: readonly { cpu: number; answered: number }[]): number {
   const [first, last] = [spent[0], spent.at(-1)];
   if (first === undefined || last === undefined) return NaN;

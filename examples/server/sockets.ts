@@ -28,6 +28,8 @@ interface Held {
   nRequests: number;
   /** Whether one of them has shown the token. */
   isAuthorised: boolean;
+  /** Whether it was late when it was last looked at. */
+  isLate: boolean;
   /** Called when it is closed. */
   whenClosed: Set<() => void>;
 }
@@ -119,7 +121,7 @@ export class Sockets {
     const isFull = this.#held.size >= this.#limits.maxHttpConnections;
     const address = addressOf(socket.remoteAddress);
     const held: Held = {
-      ...{ address, since: performance.now(), nRequests: 0, isAuthorised: false },
+      ...{ address, since: performance.now(), nRequests: 0, isAuthorised: false, isLate: false },
       whenClosed: new Set(),
     };
     this.#held.set(socket, held);
@@ -176,9 +178,12 @@ export class Sockets {
   #sweep(): void {
     const { headerSeconds, bodySeconds, answerSeconds } = this.#limits;
     const now = performance.now();
-    for (const [socket, { since, nRequests }] of this.#held) {
-      const seconds = nRequests === 0 ? headerSeconds : bodySeconds + answerSeconds;
-      if (now - since > seconds * 1000) socket.destroy();
+    for (const [socket, held] of this.#held) {
+      const seconds = held.nRequests === 0 ? headerSeconds : bodySeconds + answerSeconds;
+      const isLate = now - held.since > seconds * 1000;
+      // At the second look: while this process was busy, a request may have come that is not read yet.
+      if (isLate && held.isLate) socket.destroy();
+      held.isLate = isLate;
     }
   }
 }
