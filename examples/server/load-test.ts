@@ -31,6 +31,12 @@ interface Result extends Load {
   memory: number[];
 }
 
+/** Those that run; none stays, however this process ends. */
+const servers = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const server of servers) server.kill('SIGKILL');
+});
+
 async function startServer(engine: string, folder: string): Promise<[ChildProcess, number]> {
   const environment = {
     EXPSYN_SERVER_PORT: '0',
@@ -45,6 +51,8 @@ async function startServer(engine: string, folder: string): Promise<[ChildProces
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...environment },
   });
+  servers.add(child);
+  child.once('exit', () => servers.delete(child));
   let log = '';
   const port = await new Promise<number>((resolve, reject) => {
     child.stdout.on('data', (text: Buffer) => {
@@ -114,6 +122,8 @@ async function measure(load: Load): Promise<Result> {
         if (phase.isMeasured) eventLoopDelay = Math.max(eventLoopDelay, now.delay);
       }
     })();
+    // Told when it is waited for.
+    watching.catch(() => undefined);
     let answeredBefore = 0;
     let reading = Promise.resolve();
     for (;;) {
@@ -280,6 +290,7 @@ async function main(): Promise<void> {
   }
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 main().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
