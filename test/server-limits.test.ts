@@ -185,7 +185,7 @@ describe('the limits of the example server', () => {
     // with the message that fills it is held beyond the limit.
     assert.ok(most > 2 * MIB && most < 20 * MIB, `${most / MIB} MiB`);
     for (const socket of slow) socket.resume();
-    // Where this takes more than a second, the slowest are cut meanwhile.
+    // Where this takes long, the slowest are cut meanwhile.
     const isServed = (socket: WebSocket, i: number) =>
       nAnswers[i] === 20 || socket.readyState === WebSocket.CLOSED;
     await soon(async () => Promise.resolve(slow.every(isServed)));
@@ -201,7 +201,7 @@ describe('the limits of the example server', () => {
     await soon(async () => (await metricOf(server, 'cut_total')) === 1);
     await soon(async () => (await metricOf(server, 'held_bytes')) === 0);
     silent.terminate();
-    const other = await startServer({ answerSeconds: 1000, maxTotalBytes: MIB });
+    const other = await startServer({ answerSeconds: 3, maxTotalBytes: MIB });
     const unread = await openSocket(other.port);
     unread.pause();
     for (let k = 0; k < 60; k++) unread.send(frameOf(4000));
@@ -233,7 +233,7 @@ describe('the limits of the example server', () => {
   });
 
   it('cuts who has stalled for the longest time when half-sent messages fill the room', async () => {
-    const { server, port } = await startServer({ maxTotalBytes: 2 * MIB });
+    const { server, port } = await startServer({ maxTotalBytes: 2 * MIB, answerSeconds: 3 });
     const head = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 15, 0, 0, 0, 0, 0, 0]);
     const halves: Socket[] = [];
     for (let k = 0; k < 4; k++) {

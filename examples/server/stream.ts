@@ -81,13 +81,13 @@ export class Streams {
   /**
    * Cuts the clients that have not read an answer for answerSeconds, or not sent the whole of a message
    * for bodySeconds; while all hold too much together, also the one that has stalled for the longest
-   * time, from a second on.
+   * time, from a third of answerSeconds on: clients of a busy machine are late, too.
    */
   cutStalled(): void {
     const { settings, budget } = this.#parts;
     const now = Date.now();
     let slowest: Connection | undefined;
-    let longest = 1;
+    let longest = settings.answerSeconds / 3;
     for (const connection of this.#connections.values()) {
       connection.countPart();
       const { reading, sending } = connection.stalledFor(now);
