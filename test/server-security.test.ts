@@ -11,6 +11,7 @@ import { WebSocket } from 'ws';
 
 import { InputError, isBadInput, isOverload } from '../examples/server/errors';
 import { Client as LoadClient } from '../examples/server/load-client';
+import { decodeSource, encodeSource } from '../examples/server/saved-source';
 import {
   handshakeOf,
   metricOf,
@@ -351,6 +352,29 @@ describe('the security of the example server', () => {
     assert.equal(new Set(masks).size, 8);
     client.socket.terminate();
     listener.close();
+  });
+
+  it('saves what a source carries beyond single precision, and refuses it where it is corrupt', () => {
+    const isyn = Float32Array.of(1, 2, 3);
+    const correction = Float64Array.of(1e-9, 0, -1e-9);
+    const saved = encodeSource(isyn, 7, 8, correction);
+    const text = JSON.stringify(saved);
+    const restored = decodeSource(JSON.parse(text), Float32Array, 3);
+    assert.deepEqual(restored, { isyn, correction, step: 7, seed: 8 });
+    const plain = decodeSource(encodeSource(isyn, 7, 8), Float32Array, 3);
+    assert.deepEqual(plain, { isyn, correction: undefined, step: 7, seed: 8 });
+    const ofBytes = (bytes: ArrayBufferView) =>
+      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+    for (const bad of [
+      null,
+      5,
+      '',
+      ofBytes(correction.subarray(1)),
+      ofBytes(Float64Array.of(0, NaN, 0)),
+    ]) {
+      const corrupt = { ...saved, correction: bad };
+      assert.throws(() => decodeSource(corrupt, Float32Array, 3), InputError);
+    }
   });
 
   it('blames a client for its input by the kind and code of an error', () => {

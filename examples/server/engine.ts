@@ -66,9 +66,10 @@ export class ExpSynEngine implements Engine {
   }
 
   restore(parameters: Parameters, saved: unknown): Source {
-    const { isyn, step, seed } = decodeSource(saved, Float32Array, parameters.channels);
-    const shape = [parameters.channels];
-    const options = { isyn: { data: isyn, shape }, step, seed };
+    const { channels } = parameters;
+    const { isyn, correction, step, seed } = decodeSource(saved, Float32Array, channels);
+    const current = { data: isyn, shape: [channels], ...(correction && { correction }) };
+    const options = { isyn: current, step, seed };
     return new SessionSource(this, parameters, (module) => module.session(options));
   }
 
@@ -153,7 +154,7 @@ class SessionSource implements Source {
 
   save(): SavedSource {
     const { isyn, step, seed } = this.session;
-    return encodeSource(isyn.data, step, seed);
+    return encodeSource(isyn.data, step, seed, isyn.correction);
   }
 
   close(): void {
