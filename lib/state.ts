@@ -26,8 +26,10 @@ export class CarriedIsyn implements SynapticCurrent {
 
   /** The currents, in memory of the caller's own. */
   get data(): Float64Array | Float32Array {
-    const currents = this.numbers.subarray(0, this.numbers.length / 2);
-    return this.dtype === 'float32' ? new Float32Array(currents) : currents.slice();
+    const size = this.numbers.length / 2;
+    return this.dtype === 'float32'
+      ? new Float32Array(this.numbers.subarray(0, size))
+      : this.numbers.slice(0, size);
   }
 
   /** The corrections, likewise. */
