@@ -44,6 +44,7 @@ void WorkerPool::Submit(std::function<void()> task, Kind kind) {
     if (Start(&WorkerPool::Work)) {
       ++n_for_all_;
     } else if (threads_.empty()) {
+      // Nobody would ever run it.
       queue.pop_back();
       throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
     }
@@ -59,7 +60,8 @@ bool WorkerPool::Start(void (WorkerPool::*work)()) {
   try {
     threads_.emplace_back(work, this);
     return true;
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
+    // std::system_error without a thread, std::bad_alloc without the memory for its start.
     return false;
   }
 }
