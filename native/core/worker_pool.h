@@ -49,14 +49,14 @@ class WorkerPool {
     std::function<void()> run;
   };
 
-  void Work();
-  void WorkOnShortTasks();
+  void Work() noexcept;
+  void WorkOnShortTasks() noexcept;
   // Starts a thread that runs `work`; returns whether the system had one, and memory for it.
-  bool Start(void (WorkerPool::*work)());
+  bool Start(void (WorkerPool::*work)()) noexcept;
   // The queue whose first task came first, or null when both are empty.
-  std::deque<Task>* FirstQueue();
+  std::deque<Task>* FirstQueue() noexcept;
   // Runs the first task of the queue, without the lock.
-  void RunFirst(std::deque<Task>& queue, std::unique_lock<std::mutex>& guard);
+  void RunFirst(std::deque<Task>& queue, std::unique_lock<std::mutex>& guard) noexcept;
 
   const unsigned max_threads_;
   std::mutex lock_;
