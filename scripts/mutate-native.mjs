@@ -42,16 +42,7 @@ const { values } = parseArgs({
 });
 
 const BUILD_MILLISECONDS = 30 * 60_000;
-const BINDING_TESTS = [
-  'jobs',
-  'out-of-memory',
-  'load',
-  'abort',
-  'workers',
-  'order',
-  'session',
-  'hostile',
-];
+const BINDING_TESTS = ['jobs', 'out-of-memory', 'load', 'abort', 'workers'];
 
 const MOCHA = [
   '--import=tsx',

@@ -22,8 +22,8 @@ describe("the addon's calls on other threads", () => {
     }: { id?: number; input?: Float64Array; noise?: number; table?: Kernels } = {},
   ): { id: number; output: Float64Array; nextState: Float64Array; ended: Promise<number> } {
     const output = new Float64Array(steps * SIZE);
-    const state = new Float64Array(SIZE);
-    const nextState = new Float64Array(SIZE);
+    const state = new Float64Array(2 * SIZE);
+    const nextState = new Float64Array(2 * SIZE);
     const call = [table, 1, input, 1, steps, true, output, true, noise, noise, false, 1] as const;
     const ended = native.evolveAsync(...call, state, true, nextState, 0, 0, 0, 0, id);
     return { id, output, nextState, ended };

@@ -61,8 +61,13 @@ export const NAMED = [
   sessions('a session opened again keeps its step', '  session.step = 0;\n', ''),
   sessions(
     'a session opened again keeps its state',
-    '  std::fill_n(session.isyn, n_synapses_, ',
-    '  std::fill_n(session.isyn, 1, ',
+    '  std::fill_n(session.state.isyn, n_synapses_, 0);\n',
+    '',
+  ),
+  sessions(
+    'a session opened again keeps the correction of its state',
+    '  std::fill_n(session.state.correction, n_synapses_, 0);\n',
+    '',
   ),
   sessions(
     'sessions go on after a cancellation',
@@ -101,12 +106,12 @@ export const NAMED = [
   ),
   transforms(
     'transforms are never scaled',
-    'const bool is_scaled = is_finite &&',
-    'const bool is_scaled = false &&',
+    'if (peak > kSafeMagnitude || peak < 1 / kSafeMagnitude) {',
+    'if (false) {',
   ),
   kernels(
     'faults of whole vectors dropped in a short call',
-    '    faults += state * Real{0};\n',
+    '    faults += state * Real{0} + sum * Real{0};\n',
     '',
   ),
   kernels(
