@@ -146,7 +146,7 @@ describe('instruction sets', () => {
       const { code, output, errors } = await load(wrong);
       assert.deepEqual([code, output], [1, ''], wrong);
       const expected =
-        'RangeError: Expected EXPSYN_INSTRUCTION_SET to be one of baseline, avx2, avx512 but it is ' +
+        'Error: Expected EXPSYN_INSTRUCTION_SET to be one of baseline, avx2, avx512 but it is ' +
         `'${wrong}'; correct it, or unset it to use the best one of this processor.`;
       assert.ok(errors.split('\n').includes(expected), errors);
       assert.doesNotMatch(errors, /npm run setup/);
