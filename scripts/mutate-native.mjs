@@ -129,9 +129,18 @@ function run(command, commandArguments, folder, milliseconds) {
 class Workshop {
   #folder = mkdtempSync(join(tmpdir(), 'expsyn-mutation-'));
   #milliseconds = {};
+  #latest = 'cmake';
 
   constructor() {
-    const files = ['CMakeLists.txt', 'native', 'test', 'package.json', 'tsconfig.json', 'dist'];
+    const files = [
+      'CMakeLists.txt',
+      'native',
+      'test',
+      'package.json',
+      'tsconfig.json',
+      'lib',
+      'dist',
+    ];
     for (const name of files) {
       if (existsSync(join(root, name))) {
         cpSync(join(root, name), join(this.#folder, name), { recursive: true });
@@ -153,7 +162,10 @@ class Workshop {
     for (const file of files) {
       const outcome = await this.#tryOut(file, true);
       if (outcome === 'survived') continue;
-      throw new Error(`Expected sources without a change to pass but they are ${outcome}.`);
+      throw new Error(
+        `Expected sources without a change to pass but they are ${outcome} by '${this.#latest}' in ` +
+          `${this.#folder}; give --keep to look at it.`,
+      );
     }
   }
 
@@ -175,6 +187,7 @@ class Workshop {
     for (const [program, ...programArguments] of commandsFor(file)) {
       const key = programArguments.join(' ');
       if (isUnchanged && key in this.#milliseconds) continue;
+      this.#latest = [program, ...programArguments].join(' ');
       const start = performance.now();
       const limit = this.#milliseconds[key] ?? BUILD_MILLISECONDS;
       const code = await run(program, programArguments, this.#folder, limit);
