@@ -76,13 +76,19 @@ describe("the addon's calls on other threads", () => {
   });
 
   it('settle soon when they are cancelled while they run', async () => {
-    const call = evolve(2_000_000, { noise: 1 });
-    while (stats().running === 0) await new Promise(setImmediate);
-    native.cancel(call.id, true);
-    assert.equal(await call.ended, CANCELLED);
-    assert.equal(call.output.at(-1), 0);
-    assert.ok(call.nextState.every((value) => value === 0));
-    assert.deepEqual([stats().running, stats().queued], [0, 0]);
+    // On a busy machine, some may be over before they are cancelled.
+    for (let attempt = 0; ; attempt++) {
+      const call = evolve(1_000_000, { noise: 1 });
+      while (stats().running === 0) await new Promise(setImmediate);
+      native.cancel(call.id, true);
+      const end = await call.ended;
+      assert.deepEqual([stats().running, stats().queued], [0, 0]);
+      if (end !== CANCELLED && attempt < 10) continue;
+      assert.equal(end, CANCELLED);
+      assert.equal(call.output.at(-1), 0);
+      assert.ok(call.nextState.every((value) => value === 0));
+      return;
+    }
   });
 
   it('settle in the order in which they end, each with its own result', async () => {
