@@ -413,17 +413,17 @@ TEST_CASE("short tasks wait for a long one where the thread for them cannot be s
 
 TEST_CASE("an idle thread takes a task, and no other is started for it") {
   WorkerPool pool(8);
-  for (;;) {
-    FailThreads(2, true);
+  const auto run_one = [&pool] {
     std::promise<void> done;
     pool.Submit([&done] { done.set_value(); });
     done.get_future().wait();
-    // The first task starts the one thread; another one is tried only until it is idle.
-    FailThreads(1, true);
-    std::promise<void> again;
-    pool.Submit([&again] { again.set_value(); });
-    again.get_future().wait();
-    if (FailedThreads() == 0) break;
+  };
+  run_one();
+  // Another thread is tried only until the one that there is has become idle.
+  FailThreads(1, true);
+  for (std::int64_t n_failed = -1; n_failed != FailedThreads();) {
+    n_failed = FailedThreads();
+    run_one();
   }
   FailThreads(0, false);
 }
