@@ -132,7 +132,6 @@ export const NAMED = [
   ),
   jobs('a refused call stays pending', '    pending_.erase(id);\n    throw;', '    throw;'),
   jobs('the second call to end wakes nobody', '    queue.shared_->is_woken = false;\n', ''),
-  jobs('a failure of the result settles nothing', '      error = std::current_exception();\n', ''),
   jobs('an exception of the work is lost', '    task.error = std::current_exception();\n', ''),
   jobs(
     'a cancelled call that has not begun runs',
