@@ -111,8 +111,8 @@ export const NAMED = [
   ),
   kernels(
     'faults of whole vectors dropped in a short call',
-    '    faults += state * Real{0} + sum * Real{0};\n',
-    '',
+    '    faults += AdvanceFewColumns<kN, kDrive>(rows, column, next_isyn, next_correction);',
+    '    AdvanceFewColumns<kN, kDrive>(rows, column, next_isyn, next_correction);',
   ),
   kernels(
     'the stride ignored in streamed stores',
