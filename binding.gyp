@@ -23,6 +23,7 @@
         "native/binding/addon.cc",
         "native/binding/arguments.cc",
         "native/binding/calls.cc",
+        "native/binding/errors.cc",
         "native/binding/handles.cc",
         "native/binding/job_queue.cc",
         "native/binding/load.cc",

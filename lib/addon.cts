@@ -8,6 +8,7 @@ function load(): unknown {
   try {
     return require(file);
   } catch (cause) {
+    if (!isNotLoaded(cause)) throw cause;
     const error = new Error(
       `Expected the native addon at ${file} but it could not be loaded; run 'npm run setup' in ` +
         `${path.join(__dirname, '..')} to build it.`,
@@ -15,6 +16,12 @@ function load(): unknown {
     );
     throw Object.assign(error, { code: 'ERR_EXPSYN_ADDON' });
   }
+}
+
+/** Whether the file is missing or no addon; else the addon itself has thrown. */
+function isNotLoaded(cause: unknown): boolean {
+  const code: unknown = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  return code === 'MODULE_NOT_FOUND' || code === 'ERR_DLOPEN_FAILED';
 }
 
 export = load();

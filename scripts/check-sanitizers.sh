@@ -28,6 +28,8 @@ under_address() {
       --CDEXPSYN_CORE_TESTS=ON --parallel 2 >build.log 2>&1 || { tail -n 40 build.log; exit 1; }
     echo "The core under address,undefined:"
     build/expsyn_core_tests
+    cmake --build build --target expsyn_faults --parallel 2 >>build.log 2>&1 ||
+      { tail -n 40 build.log; exit 1; }
   )
   (
     cd "${copy}"
@@ -37,7 +39,8 @@ under_address() {
     LD_PRELOAD="$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
       node --import=tsx node_modules/mocha/bin/mocha.js --no-config --timeout 300000 \
       test/bad-input.test.ts test/hostile.test.ts test/lifetime.test.ts test/load.test.ts \
-      test/noise.test.ts test/order.test.ts test/parity.test.ts test/session.test.ts \
+      test/noise.test.ts test/order.test.ts test/out-of-memory.test.ts test/parity.test.ts \
+      test/session.test.ts \
       test/state.test.ts test/streams.test.ts test/workers.test.ts
   )
 }

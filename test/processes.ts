@@ -23,13 +23,13 @@ export interface Ended {
 export async function runProgram(
   program: string,
   programArguments: readonly string[],
-  options: { cwd?: string; env?: Record<string, string> } = {},
+  options: { cwd?: string; env?: Record<string, string>; hangMs?: number } = {},
 ): Promise<Ended> {
   const child = spawn(program, programArguments, {
     cwd: options.cwd ?? ROOT,
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: HANG_MS,
+    timeout: options.hangMs ?? HANG_MS,
     killSignal: 'SIGKILL',
   });
   let output = '';

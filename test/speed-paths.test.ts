@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { ExpSyn, type ExpSynOptions } from '../lib/index';
 import { assertSameBits } from './bits';
 import { randomNumbers, spikes } from './oracle';
+import { runScript } from './processes';
 
 const METHODS: ExpSynOptions[] = [
   { method: 'recursive' },
@@ -135,6 +136,25 @@ describe('instruction sets', () => {
     for (const [, hash] of seen) assert.equal(hash, seen[0][1]);
     assert.equal(seen[0][1].length, createHash('sha256').digest('hex').length);
   }).timeout(60000);
+
+  it('are refused by a name that none has, when the package is loaded', async () => {
+    const load = (set: string) =>
+      runScript('console.log(new ExpSyn(1).evolveSync([1]).output.data.length)', {
+        env: { EXPSYN_INSTRUCTION_SET: set },
+      });
+    for (const wrong of ['avx52', 'AVX2', 'avx2 ', 'sse', '0']) {
+      const { code, output, errors } = await load(wrong);
+      assert.deepEqual([code, output], [1, ''], wrong);
+      const expected =
+        'Error: Expected EXPSYN_INSTRUCTION_SET to be one of baseline, avx2, avx512 but it is ' +
+        `'${wrong}'; correct it, or unset it to use the best one of this processor.`;
+      assert.ok(errors.split('\n').includes(expected), errors);
+      assert.doesNotMatch(errors, /npm run setup/);
+    }
+    for (const right of ['', 'baseline', 'avx512']) {
+      assert.deepEqual((await load(right)).output, '1\n', right);
+    }
+  });
 });
 
 describe('large outputs', () => {

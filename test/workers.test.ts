@@ -181,6 +181,33 @@ describe('worker threads', () => {
     assert.ok(after200 - after100 < 150, `${after100} MiB, then ${after200} MiB`);
   }).timeout(300000);
 
+  it('leave nothing that computes when terminate() is over, whatever ran', async () => {
+    // A transform of a million points looks at no flag on the way; noise takes long, but looks.
+    const script = `
+      const { parentPort, workerData: { out, isFft } } = require('node:worker_threads');
+      const options = isFft
+        ? { method: 'fft', tau: 1000, maxWindowLength: 1e9 }
+        : { method: 'recursive', noiseStd: 1, dtype: 'float32' };
+      const module = new ExpSyn(1, { ...options, threads: 1 });
+      const T = isFft ? 2 ** 20 : out.length;
+      module.evolve({ data: new Uint8Array(T), shape: [T] }, isFft ? {} : { out });
+      parentPort.postMessage('queued');
+    `;
+    const stopped: boolean[] = [];
+    for (let round = 0; round < 10; round++) {
+      const out = new Float32Array(new SharedArrayBuffer(4 * 2e7));
+      const worker = startWorker(script, { out, isFft: round % 2 === 0 });
+      await messageOf(worker);
+      while (stats().running === 0) await new Promise(setImmediate);
+      await worker.terminate();
+      const { queued, running, bytes } = stats();
+      assert.deepEqual([queued, running, bytes], [0, 0, 0]);
+      if (round % 2 === 1) stopped.push(out.at(-1) === 0);
+    }
+    // They were told to stop, too; on a busy machine, some may have been over by then.
+    assert.ok(stopped.some(Boolean));
+  });
+
   it('may be terminated in the middle of synchronous calls, again and again', async () => {
     const script = `
       const { parentPort } = require('node:worker_threads');

@@ -12,25 +12,34 @@
 
 #include "arguments.h"
 #include "calls.h"
+#include "errors.h"
 #include "handles.h"
 #include "instruction_set.h"
 #include "job_queue.h"
 #include "load.h"
+#ifdef EXPSYN_FAULTS
+#include "define_faults.h"
+#endif
 
 namespace expsyn::binding {
 
 namespace {
 
-// Calls `run`, whose C++ exceptions become JavaScript ones.
-template <typename Run>
-Napi::Value Translated(const Napi::CallbackInfo& info, Run&& run) {
+// A function as JavaScript calls it: whatever is thrown, by unpacking the arguments too, becomes a
+// JavaScript error.
+template <auto function>
+napi_value Entry(napi_env env, napi_callback_info info) noexcept {
   try {
-    return run();
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (const std::exception&) {
-    throw ErrorFor(info.Env(), std::current_exception());
+    const Napi::CallbackInfo arguments(env, info);
+    if constexpr (std::is_void_v<decltype(function(arguments))>) {
+      function(arguments);
+    } else {
+      return function(arguments);
+    }
+  } catch (...) {
+    ThrowInJavaScript(env, std::current_exception());
   }
+  return nullptr;
 }
 
 template <typename Kind>
@@ -41,34 +50,31 @@ Napi::Value RunHere(const Napi::CallbackInfo& info, Kind&& call) {
 }
 
 // evolve(...): see lib/native.ts, as for the others.
-Napi::Value EvolveHere(const Napi::CallbackInfo& info) {
-  return Translated(info, [&] { return RunHere(info, BatchCall(info)); });
-}
+Napi::Value EvolveHere(const Napi::CallbackInfo& info) { return RunHere(info, BatchCall(info)); }
 
 Napi::Value EvolveSessionsHere(const Napi::CallbackInfo& info) {
-  return Translated(info, [&] { return RunHere(info, GatheredCall(info, false)); });
+  return RunHere(info, GatheredCall(info, false));
 }
 
 // evolveAsync(...), evolveSessionsAsync(...). The arrays must be out of JavaScript's reach, or
 // shared memory, until the promise settles.
 template <typename Kind>
 Napi::Value RunOnPool(const Napi::CallbackInfo& info) {
-  return Translated(info, [&]() -> Napi::Value {
-    auto call = std::make_shared<Kind>(info);
-    if (call->IsInputWrittenOver()) call->CopyInput();
-    JobQueue::Job job;
-    job.id = static_cast<std::uint64_t>(Arguments(info).Size(Kind::kId));
-    job.kind = call->IsShort() ? WorkerPool::Kind::kShort : WorkerPool::Kind::kLong;
-    for (const std::size_t position : Kind::kHeld) {
-      job.held.push_back(Napi::Persistent(info[position].As<Napi::Object>()));
-    }
-    job.work = [call](const std::atomic<bool>& cancelled) { return call->Run(cancelled); };
-    job.result = [call](Napi::Env env, double value) {
-      call->ReportMemory(env);
-      return call->Result(env, value);
-    };
-    return info.Env().GetInstanceData<Environment>()->jobs.Start(info.Env(), std::move(job));
-  });
+  auto call = std::make_shared<Kind>(info);
+  if (call->IsInputWrittenOver()) call->CopyInput();
+  JobQueue::Job job;
+  job.id = static_cast<std::uint64_t>(Arguments(info).Size(Kind::kId));
+  job.kind = call->IsShort() ? WorkerPool::Kind::kShort : WorkerPool::Kind::kLong;
+  job.held.reserve(std::size(Kind::kHeld));
+  for (const std::size_t position : Kind::kHeld) {
+    job.held.push_back(Napi::Persistent(info[position].As<Napi::Object>()));
+  }
+  job.work = [call](const std::atomic<bool>& cancelled) { return call->Run(cancelled); };
+  job.result = [call](Napi::Env env, double value) {
+    call->ReportMemory(env);
+    return call->Result(env, value);
+  };
+  return info.Env().GetInstanceData<Environment>()->jobs.Start(info.Env(), std::move(job));
 }
 
 // admit(bytes): whether the process's limits leave room for a call.
@@ -136,13 +142,11 @@ void ReleaseKernels(const Napi::CallbackInfo& info) {
 
 // openSession(table, seed): the number of a session at step 0 whose state is 0.
 Napi::Value OpenSession(const Napi::CallbackInfo& info) {
-  return Translated(info, [&]() -> Napi::Value {
-    SessionTableHandle& handle = SessionTableHandle::From(info, 0);
-    const auto seed = static_cast<std::uint64_t>(Arguments(info).Size(1));
-    const std::int64_t number = handle.table()->Open(seed);
-    handle.ReportMemory(info.Env());
-    return Napi::Number::New(info.Env(), static_cast<double>(number));
-  });
+  SessionTableHandle& handle = SessionTableHandle::From(info, 0);
+  const auto seed = static_cast<std::uint64_t>(Arguments(info).Size(1));
+  const std::int64_t number = handle.table()->Open(seed);
+  handle.ReportMemory(info.Env());
+  return Napi::Number::New(info.Env(), static_cast<double>(number));
 }
 
 // closeSession(table, number)
@@ -207,30 +211,42 @@ Napi::Value ChooseMethodFor(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), method == Method::kFft ? 0 : 1);
 }
 
+template <auto function>
+void Define(Napi::Object exports, const char* name) {
+  napi_value entry = nullptr;
+  if (napi_create_function(exports.Env(), name, NAPI_AUTO_LENGTH, Entry<function>, nullptr,
+                           &entry) != napi_ok) {
+    throw Napi::Error::New(exports.Env());
+  }
+  exports.Set(name, entry);
+}
+
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  // Found wrong now rather than by the first call.
+  ActiveInstructionSet();
   env.SetInstanceData(new Environment(env));
-  const auto define = [&](const char* name, auto function) {
-    exports.Set(name, Napi::Function::New(env, function, name));
-  };
   exports.Set("Kernels", KernelsHandle::Define(env));
   exports.Set("SessionTable", SessionTableHandle::Define(env));
-  define("evolve", EvolveHere);
-  define("evolveAsync", RunOnPool<BatchCall>);
-  define("evolveSessions", EvolveSessionsHere);
-  define("evolveSessionsAsync", RunOnPool<GatheredCall>);
-  define("commitSessions", CommitSessions);
-  define("cancel", CancelCall);
-  define("admit", AdmitCall);
-  define("leave", LeaveCall);
-  define("setLimits", SetLimits);
-  define("readLoad", ReadLoad);
-  define("release", ReleaseKernels);
-  define("openSession", OpenSession);
-  define("closeSession", CloseSession);
-  define("readSession", ReadSession);
-  define("writeSession", WriteSession);
-  define("instructionSet", InstructionSetInUse);
-  define("chooseMethod", ChooseMethodFor);
+  Define<EvolveHere>(exports, "evolve");
+  Define<RunOnPool<BatchCall>>(exports, "evolveAsync");
+  Define<EvolveSessionsHere>(exports, "evolveSessions");
+  Define<RunOnPool<GatheredCall>>(exports, "evolveSessionsAsync");
+  Define<CommitSessions>(exports, "commitSessions");
+  Define<CancelCall>(exports, "cancel");
+  Define<AdmitCall>(exports, "admit");
+  Define<LeaveCall>(exports, "leave");
+  Define<SetLimits>(exports, "setLimits");
+  Define<ReadLoad>(exports, "readLoad");
+  Define<ReleaseKernels>(exports, "release");
+  Define<OpenSession>(exports, "openSession");
+  Define<CloseSession>(exports, "closeSession");
+  Define<ReadSession>(exports, "readSession");
+  Define<WriteSession>(exports, "writeSession");
+  Define<InstructionSetInUse>(exports, "instructionSet");
+  Define<ChooseMethodFor>(exports, "chooseMethod");
+#ifdef EXPSYN_FAULTS
+  test::DefineFaults(env, exports);
+#endif
   return exports;
 }
 
@@ -238,10 +254,11 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
 
 }  // namespace expsyn::binding
 
-namespace {
-Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
-  return expsyn::binding::Initialize(env, exports);
+NAPI_MODULE_INIT() {
+  try {
+    return expsyn::binding::Initialize(env, Napi::Object(env, exports));
+  } catch (...) {
+    expsyn::binding::ThrowInJavaScript(env, std::current_exception());
+    return nullptr;
+  }
 }
-}  // namespace
-
-NODE_API_MODULE(expsyn, Initialize)

@@ -1,6 +1,9 @@
 #include "handles.h"
 
+#include <exception>
+
 #include "arguments.h"
+#include "errors.h"
 
 namespace expsyn::binding {
 
@@ -17,6 +20,16 @@ Handle& HandleAt(const Napi::CallbackInfo& info, std::size_t position,
   return *static_cast<Handle*>(handle);
 }
 
+// Calls `make`, what it throws as a Napi::Error: the only kind that a constructor passes on whole.
+template <typename Make>
+void Translated(Napi::Env env, Make&& make) {
+  try {
+    make();
+  } catch (const std::exception&) {
+    throw Napi::Error(env, ErrorFor(env, std::current_exception()));
+  }
+}
+
 }  // namespace
 
 KernelsHandle::KernelsHandle(const Napi::CallbackInfo& info)
@@ -28,15 +41,13 @@ KernelsHandle::KernelsHandle(const Napi::CallbackInfo& info)
   if (tau.type != ElementType::kFloat64) {
     throw ArgumentError(info.Env(), "Expected a Float64Array as native argument 0.");
   }
-  try {
+  Translated(info.Env(), [&] {
     kernels_ = std::make_shared<const Kernels>(static_cast<const double*>(tau.data),
                                                static_cast<std::int64_t>(tau.length), dt,
                                                length == 0 ? Window::kUnlimited : length);
-  } catch (const std::exception&) {
-    throw ErrorFor(info.Env(), std::current_exception());
-  }
+    info.Env().GetInstanceData<Environment>()->kernels.insert(this);
+  });
   environment_ = info.Env().GetInstanceData<Environment>();
-  environment_->kernels.insert(this);
   ReportMemory(info.Env());
 }
 
@@ -74,9 +85,11 @@ SessionTableHandle::SessionTableHandle(const Napi::CallbackInfo& info)
   if (size < 1 || size > kLargest) {
     throw ArgumentError(info.Env(), "Expected a number of synapses as native argument 0.");
   }
-  table_ = std::make_shared<SessionTable>(size);
+  Translated(info.Env(), [&] {
+    table_ = std::make_shared<SessionTable>(size);
+    info.Env().GetInstanceData<Environment>()->session_tables.insert(this);
+  });
   environment_ = info.Env().GetInstanceData<Environment>();
-  environment_->session_tables.insert(this);
 }
 
 SessionTableHandle::~SessionTableHandle() {

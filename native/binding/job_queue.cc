@@ -1,39 +1,46 @@
 #include "job_queue.h"
 
-#include <exception>
-#include <new>
-#include <stdexcept>
 #include <utility>
 
 #include "arguments.h"
+#include "errors.h"
 
 namespace expsyn::binding {
 
 JobQueue::JobQueue(Napi::Env env) : pool_(WorkerPool::Shared()) {
-  env.AddCleanupHook(&JobQueue::Close, this);
+  if (env.AddCleanupHook(&JobQueue::Close, this).IsEmpty()) {
+    throw Napi::Error::New(env, "Could not register for the end of the environment.");
+  }
 }
 
-Napi::Promise JobQueue::Start(Napi::Env env, Job job) {
+Napi::Value JobQueue::Start(Napi::Env env, Job job) {
   const std::uint64_t id = job.id;
   if (pending_.count(id) != 0) {
     throw ArgumentError(env, "Expected a number that no other call has.");
   }
-  Wake(env);
-  const auto task = std::make_shared<Task>();
-  task->id = id;
-  task->work = std::move(job.work);
-  Pending pending{Napi::Promise::Deferred::New(env), std::move(job.held), std::move(job.result),
-                  task};
-  const Napi::Promise promise = pending.deferred.Promise();
-  pending_.emplace(id, std::move(pending));
+  PrepareToWake(env);
+  const auto task = std::make_shared<Task>(id, std::move(job.work));
+  Pending& pending =
+      pending_.try_emplace(id, Pending{nullptr, std::move(job.held), std::move(job.result), task})
+          .first->second;
+  napi_value promise = nullptr;
   try {
-    pool_->Submit([shared = shared_, task] { RunOnPool(shared, *task); }, job.kind);
-  } catch (const std::exception&) {
-    Settle(env, {id, 0, std::current_exception()});
+    if (napi_create_promise(env, &pending.deferred, &promise) != napi_ok) {
+      throw Napi::Error::New(env);
+    }
+    pool_->Submit([shared = shared_, task] { RunOnPool(*shared, *task); }, job.kind);
+  } catch (...) {
+    // Nobody has seen the promise, so it is settled only to free it: a rejection would be
+    // unhandled.
+    napi_value nothing = nullptr;
+    napi_get_undefined(env, &nothing);
+    if (pending.deferred != nullptr) napi_resolve_deferred(env, pending.deferred, nothing);
+    pending_.erase(id);
+    throw;
   }
   // The event loop stays up while a promise is pending, and only then.
   if (pending_.size() == 1) napi_ref_threadsafe_function(env, shared_->wake);
-  return promise;
+  return {env, promise};
 }
 
 void JobQueue::Cancel(Napi::Env env, std::uint64_t id, bool abandoned) {
@@ -47,12 +54,13 @@ void JobQueue::Cancel(Napi::Env env, std::uint64_t id, bool abandoned) {
     if (task.has_begun) return;
     // The pool keeps the task until its turn comes, but not what it holds on to.
     task.work = nullptr;
+    task.value = kCancelled;
   }
-  Settle(env, {id, kCancelled, nullptr});
+  Settle(env, id);
 }
 
 // Makes the function by which the pool's threads reach the event loop, at first use.
-void JobQueue::Wake(Napi::Env env) {
+void JobQueue::PrepareToWake(Napi::Env env) {
   if (shared_->wake != nullptr) return;
   const napi_status status = napi_create_threadsafe_function(
       env, nullptr, nullptr, Napi::String::New(env, "expsyn"), 0, 1, nullptr, nullptr, this,
@@ -63,99 +71,84 @@ void JobQueue::Wake(Napi::Env env) {
   napi_unref_threadsafe_function(env, shared_->wake);
 }
 
-void JobQueue::RunOnPool(const std::shared_ptr<Shared>& shared, Task& task) {
+void JobQueue::RunOnPool(Shared& shared, Task& task) noexcept {
+  const Places::const_iterator place = task.place.begin();
   {
-    const std::lock_guard<std::mutex> guard(shared->lock);
-    if (shared->is_closed || task.cancelled.load()) return;
+    const std::lock_guard<std::mutex> guard(shared.lock);
+    if (shared.is_closed || task.cancelled.load()) return;
     task.has_begun = true;
     task.running.emplace();
-    shared->running.insert(&task);
+    shared.running.splice(shared.running.end(), task.place);
   }
-  auto outcome = std::unique_ptr<Outcome>();
   try {
-    outcome = std::make_unique<Outcome>();
-    outcome->id = task.id;
-    outcome->value = task.work(task.cancelled);
+    task.value = task.work(task.cancelled);
   } catch (...) {
-    if (outcome != nullptr) outcome->error = std::current_exception();
+    task.error = std::current_exception();
   }
   task.work = nullptr;
-  const std::lock_guard<std::mutex> guard(shared->lock);
+  const std::lock_guard<std::mutex> guard(shared.lock);
   task.running.reset();
-  // Under the lock, because Close() releases the function.
-  if (!shared->is_closed && outcome != nullptr) {
-    if (napi_call_threadsafe_function(shared->wake, outcome.get(), napi_tsfn_nonblocking) ==
-        napi_ok) {
-      static_cast<void>(outcome.release());
-    }
+  shared.done.splice(shared.done.end(), shared.running, place);
+  // Under the lock, because Close() releases the function. A call fails only when the environment
+  // is being torn down, and then nobody waits for a promise.
+  if (!shared.is_closed && !shared.is_woken) {
+    shared.is_woken =
+        napi_call_threadsafe_function(shared.wake, nullptr, napi_tsfn_nonblocking) == napi_ok;
   }
-  shared->running.erase(&task);
-  shared->is_idle.notify_all();
+  shared.is_idle.notify_all();
 }
 
-void JobQueue::SettleOnLoop(napi_env env, napi_value, void* context, void* data) {
-  const std::unique_ptr<Outcome> outcome(static_cast<Outcome*>(data));
+void JobQueue::SettleOnLoop(napi_env env, napi_value, void* context, void*) noexcept {
   // Without an environment, it is being torn down, and the queue may be gone.
   if (env == nullptr) return;
-  const Napi::HandleScope scope(env);
-  try {
-    static_cast<JobQueue*>(context)->Settle(env, *outcome);
-  } catch (const Napi::Error&) {
-    // A worker that is terminating can run no JavaScript any more: nobody waits for the promise.
+  auto& queue = *static_cast<JobQueue*>(context);
+  Places done;
+  {
+    const std::lock_guard<std::mutex> guard(queue.shared_->lock);
+    done.swap(queue.shared_->done);
+    queue.shared_->is_woken = false;
   }
+  // By number: settling a promise can run code of the caller's, which may end the environment.
+  for (const Place& place : done) queue.Settle(env, place.id);
 }
 
-void JobQueue::Settle(Napi::Env env, const Outcome& outcome) {
-  const auto entry = pending_.find(outcome.id);
+void JobQueue::Settle(napi_env env, std::uint64_t id) noexcept {
+  const auto entry = pending_.find(id);
   if (entry == pending_.end()) return;
   const Pending pending = std::move(entry->second);
   pending_.erase(entry);
   if (pending_.empty()) napi_unref_threadsafe_function(env, shared_->wake);
-  if (outcome.error != nullptr) {
-    pending.deferred.Reject(ErrorFor(env, outcome.error).Value());
-  } else {
-    pending.deferred.Resolve(pending.result(env, outcome.value));
+  std::exception_ptr error = pending.task->error;
+  napi_handle_scope scope = nullptr;
+  napi_open_handle_scope(env, &scope);
+  if (error == nullptr) {
+    try {
+      const napi_value value = pending.result(env, pending.task->value);
+      napi_resolve_deferred(env, pending.deferred, value);
+    } catch (...) {
+      error = std::current_exception();
+    }
   }
+  // Where this fails, in a worker that is terminating, nobody waits for the promise.
+  if (error != nullptr) napi_reject_deferred(env, pending.deferred, ErrorFor(env, error));
+  if (scope != nullptr) napi_close_handle_scope(env, scope);
 }
 
-void JobQueue::Close(JobQueue* queue) {
+void JobQueue::Close(JobQueue* queue) noexcept {
   Shared& shared = *queue->shared_;
   {
     std::unique_lock<std::mutex> guard(shared.lock);
     shared.is_closed = true;
-    for (Task* task : shared.running) task->cancelled.store(true);
+    for (const Place& place : shared.running) place.task->cancelled.store(true);
     shared.is_idle.wait(guard, [&] { return shared.running.empty(); });
+    shared.done.clear();
+    // The pool keeps queued tasks until their turn comes, but not what they hold on to.
+    for (const auto& [id, pending] : queue->pending_) pending.task->work = nullptr;
     if (shared.wake != nullptr) napi_release_threadsafe_function(shared.wake, napi_tsfn_abort);
     shared.wake = nullptr;
   }
   queue->pending_.clear();
   queue->pool_.reset();
-}
-
-Napi::Error ErrorFor(Napi::Env env, const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::bad_alloc&) {
-    return WithCode(
-        Napi::RangeError::New(
-            env,
-            "Expected enough memory for the call's scratch space but the system has none left; "
-            "use a shorter window or close other programs."),
-        "ERR_EXPSYN_OUT_OF_MEMORY");
-  } catch (const std::length_error&) {
-    auto too_long = WithCode(
-        Napi::RangeError::New(
-            env,
-            "Expected a window of at most 2^29 steps for method 'fft' but it is longer; use "
-            "method 'recursive'."),
-        "ERR_EXPSYN_ARGUMENT_VALUE");
-    too_long.Set("argument", "method");
-    return too_long;
-  } catch (const std::exception& other) {
-    return WithCode(
-        Napi::Error::New(env, std::string("The native core failed: ") + other.what() + "."),
-        "ERR_EXPSYN_INTERNAL");
-  }
 }
 
 }  // namespace expsyn::binding

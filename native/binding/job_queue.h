@@ -6,12 +6,13 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "load.h"
@@ -21,6 +22,10 @@ namespace expsyn::binding {
 
 // Runs work off one JavaScript environment's thread (the main one's or a worker's), on the
 // process's own pool, and settles promises on it.
+//
+// Everything that a job needs is allocated in Start(), which fails as a whole. After that nothing
+// here allocates C++ memory, neither on the pool nor where a promise is settled: a job that was
+// queued settles its promise, whatever its work throws.
 //
 // The environment may end at any moment, by worker.terminate() or process.exit(). Then running work
 // is told to stop through its flag and waited for, since it writes into memory that JavaScript
@@ -36,7 +41,8 @@ class JobQueue {
     // Runs on the pool; an exception rejects the promise. Must return soon once `cancelled` is
     // true.
     std::function<double(const std::atomic<bool>& cancelled)> work;
-    // Makes what the promise resolves with of what `work` returned, on the environment's thread.
+    // Makes what the promise resolves with of what `work` returned, on the environment's thread; an
+    // exception rejects the promise.
     std::function<Napi::Value(Napi::Env env, double value)> result;
     // Kept alive until the promise settles.
     std::vector<Napi::ObjectReference> held;
@@ -46,20 +52,36 @@ class JobQueue {
   JobQueue(const JobQueue&) = delete;
   JobQueue& operator=(const JobQueue&) = delete;
 
-  // Queues a job. The process stays up for it.
-  Napi::Promise Start(Napi::Env env, Job job);
+  // Queues a job and returns its promise. The process stays up for it. Throws a Napi::Error,
+  // std::bad_alloc or std::system_error, and then has queued nothing.
+  Napi::Value Start(Napi::Env env, Job job);
 
   // Tells a job to stop; one that has not begun is settled now. Does nothing for one that is over.
   // One that is `abandoned` is pending no more, though it may run on for a while.
   void Cancel(Napi::Env env, std::uint64_t id, bool abandoned);
 
  private:
+  struct Task;
+  // The place of a task in a list of Shared. It belongs to the task, and moves to the list and back
+  // by splicing, which allocates nothing.
+  struct Place {
+    std::uint64_t id;
+    Task* task;
+  };
+  using Places = std::list<Place>;
+
   // What a thread of the pool needs of a job.
   struct Task {
-    std::uint64_t id = 0;
+    Task(std::uint64_t id, std::function<double(const std::atomic<bool>& cancelled)> given)
+        : work(std::move(given)), place(1, {id, this}) {}
+
     std::function<double(const std::atomic<bool>& cancelled)> work;
     std::atomic<bool> cancelled{false};
+    // Set by the thread that runs it; read when it is in Shared::done.
+    double value = 0;
+    std::exception_ptr error;
     // Guarded by Shared::lock.
+    Places place;
     bool has_begun = false;
     std::optional<ProcessLoad::Running> running;
   };
@@ -67,36 +89,31 @@ class JobQueue {
   struct Shared {
     std::mutex lock;
     std::condition_variable is_idle;
-    std::unordered_set<Task*> running;
+    Places running;
+    // Tasks whose promises are to be settled, in the order in which they ended.
+    Places done;
+    bool is_woken = false;  // the event loop has been asked to settle them
     bool is_closed = false;
     napi_threadsafe_function wake = nullptr;
   };
   // What only the JavaScript thread sees.
   struct Pending {
-    Napi::Promise::Deferred deferred;
+    napi_deferred deferred = nullptr;
     std::vector<Napi::ObjectReference> held;
     std::function<Napi::Value(Napi::Env env, double value)> result;
     std::shared_ptr<Task> task;
   };
-  struct Outcome {
-    std::uint64_t id = 0;
-    double value = 0;
-    std::exception_ptr error;
-  };
 
-  static void RunOnPool(const std::shared_ptr<Shared>& shared, Task& task);
-  static void SettleOnLoop(napi_env env, napi_value, void* context, void* data);
-  static void Close(JobQueue* queue);
-  void Settle(Napi::Env env, const Outcome& outcome);
-  void Wake(Napi::Env env);
+  static void RunOnPool(Shared& shared, Task& task) noexcept;
+  static void SettleOnLoop(napi_env env, napi_value, void* context, void*) noexcept;
+  static void Close(JobQueue* queue) noexcept;
+  void Settle(napi_env env, std::uint64_t id) noexcept;
+  void PrepareToWake(Napi::Env env);
 
   std::shared_ptr<WorkerPool> pool_;
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   std::unordered_map<std::uint64_t, Pending> pending_;
 };
-
-// The JavaScript error that stands for a C++ exception of the core.
-Napi::Error ErrorFor(Napi::Env env, const std::exception_ptr& error);
 
 }  // namespace expsyn::binding
 

@@ -4,19 +4,15 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <stdexcept>
+#include <string>
 
 namespace expsyn {
 
 namespace {
 
 InstructionSet FromEnvironment() {
-  const InstructionSet best = BestInstructionSet();
-  const char* name = std::getenv("EXPSYN_INSTRUCTION_SET");
-  if (name == nullptr) return best;
-  for (const InstructionSet set : {InstructionSet::kBaseline, InstructionSet::kAvx2}) {
-    if (std::strcmp(name, NameOf(set)) == 0) return std::min(set, best);
-  }
-  return best;
+  return InstructionSetNamed(std::getenv("EXPSYN_INSTRUCTION_SET"), BestInstructionSet());
 }
 
 std::atomic<InstructionSet>& Active() {
@@ -35,6 +31,17 @@ InstructionSet BestInstructionSet() {
   if (__builtin_cpu_supports("avx2")) return InstructionSet::kAvx2;
 #endif
   return InstructionSet::kBaseline;
+}
+
+InstructionSet InstructionSetNamed(const char* name, InstructionSet best) {
+  if (name == nullptr || *name == '\0') return best;
+  for (const InstructionSet set :
+       {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
+    if (std::strcmp(name, NameOf(set)) == 0) return std::min(set, best);
+  }
+  throw std::invalid_argument(
+      "Expected EXPSYN_INSTRUCTION_SET to be one of baseline, avx2, avx512 but it is '" +
+      std::string(name) + "'; correct it, or unset it to use the best one of this processor.");
 }
 
 InstructionSet ActiveInstructionSet() { return Active().load(std::memory_order_relaxed); }

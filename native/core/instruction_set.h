@@ -14,8 +14,12 @@ enum class InstructionSet {
 // The best set that the processor has.
 InstructionSet BestInstructionSet();
 
-// The set in use: the best one, or a lower one that the environment variable
-// EXPSYN_INSTRUCTION_SET (baseline, avx2 or avx512) named when the process first asked.
+// The set of that name, or `best` where it is less, and without a name (null or empty). Throws
+// std::invalid_argument, with a whole sentence, for a name that no set has.
+InstructionSet InstructionSetNamed(const char* name, InstructionSet best);
+
+// The set in use: the one that the environment variable EXPSYN_INSTRUCTION_SET named when the
+// process first asked, but at most the best one. Throws as InstructionSetNamed() does.
 InstructionSet ActiveInstructionSet();
 
 // Takes another set from now on, at most the best one. For tests; not while anything computes.

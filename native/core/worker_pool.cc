@@ -44,6 +44,7 @@ void WorkerPool::Submit(std::function<void()> task, Kind kind) {
     if (Start(&WorkerPool::Work)) {
       ++n_for_all_;
     } else if (threads_.empty()) {
+      // Nobody would ever run it.
       queue.pop_back();
       throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
     }
@@ -55,11 +56,12 @@ void WorkerPool::Submit(std::function<void()> task, Kind kind) {
   if (kind == Kind::kShort) wake_short_.notify_one();
 }
 
-bool WorkerPool::Start(void (WorkerPool::*work)()) {
+bool WorkerPool::Start(void (WorkerPool::*work)()) noexcept {
   try {
     threads_.emplace_back(work, this);
     return true;
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
+    // std::system_error without a thread, std::bad_alloc without the memory for its start.
     return false;
   }
 }
@@ -73,7 +75,7 @@ class TaskList {
       : n_tasks_(n_tasks), task_(task) {}
 
   // Does the next task, if there is one; returns whether there was.
-  bool DoOne() {
+  bool DoOne() noexcept {
     std::unique_lock<std::mutex> guard(lock_);
     if (next_ == n_tasks_) return false;
     const std::int64_t i = next_++;
@@ -113,7 +115,7 @@ class TaskList {
   std::exception_ptr error_;
 };
 
-void Help(WorkerPool& pool, const std::shared_ptr<TaskList>& tasks) {
+void Help(WorkerPool& pool, const std::shared_ptr<TaskList>& tasks) noexcept {
   if (!tasks->DoOne()) return;
   try {
     pool.Submit([&pool, tasks] { Help(pool, tasks); });
@@ -139,13 +141,13 @@ void WorkerPool::ForEach(std::int64_t n_tasks, unsigned n_helpers,
   tasks->WaitForRunning();
 }
 
-std::deque<WorkerPool::Task>* WorkerPool::FirstQueue() {
+std::deque<WorkerPool::Task>* WorkerPool::FirstQueue() noexcept {
   if (short_tasks_.empty()) return long_tasks_.empty() ? nullptr : &long_tasks_;
   if (long_tasks_.empty()) return &short_tasks_;
   return short_tasks_.front().number < long_tasks_.front().number ? &short_tasks_ : &long_tasks_;
 }
 
-void WorkerPool::RunFirst(std::deque<Task>& queue, std::unique_lock<std::mutex>& guard) {
+void WorkerPool::RunFirst(std::deque<Task>& queue, std::unique_lock<std::mutex>& guard) noexcept {
   std::function<void()> run = std::move(queue.front().run);
   queue.pop_front();
   guard.unlock();
@@ -154,7 +156,7 @@ void WorkerPool::RunFirst(std::deque<Task>& queue, std::unique_lock<std::mutex>&
   guard.lock();
 }
 
-void WorkerPool::Work() {
+void WorkerPool::Work() noexcept {
   std::unique_lock<std::mutex> guard(lock_);
   for (;;) {
     ++n_idle_;
@@ -166,7 +168,7 @@ void WorkerPool::Work() {
   }
 }
 
-void WorkerPool::WorkOnShortTasks() {
+void WorkerPool::WorkOnShortTasks() noexcept {
   std::unique_lock<std::mutex> guard(lock_);
   for (;;) {
     wake_short_.wait(guard, [this] { return is_closing_ || !short_tasks_.empty(); });

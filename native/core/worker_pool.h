@@ -31,7 +31,9 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   // Queues a task, which must not throw, and starts a thread for it unless one is idle or the pool
-  // has all its threads. Throws std::bad_alloc or std::system_error, and then has queued nothing.
+  // has all its threads. A thread that cannot be started is done without if the pool has another
+  // one. Throws std::bad_alloc or std::system_error, and then has queued nothing. The pool itself
+  // allocates nothing after that: a task that was queued runs.
   void Submit(std::function<void()> task, Kind kind = Kind::kLong);
 
   // Calls task(i) once for every i < n_tasks, on the calling thread and on at most n_helpers of the
@@ -47,14 +49,14 @@ class WorkerPool {
     std::function<void()> run;
   };
 
-  void Work();
-  void WorkOnShortTasks();
-  // Starts a thread that runs `work`; returns whether the system had one.
-  bool Start(void (WorkerPool::*work)());
+  void Work() noexcept;
+  void WorkOnShortTasks() noexcept;
+  // Starts a thread that runs `work`; returns whether the system had one, and memory for it.
+  bool Start(void (WorkerPool::*work)()) noexcept;
   // The queue whose first task came first, or null when both are empty.
-  std::deque<Task>* FirstQueue();
+  std::deque<Task>* FirstQueue() noexcept;
   // Runs the first task of the queue, without the lock.
-  void RunFirst(std::deque<Task>& queue, std::unique_lock<std::mutex>& guard);
+  void RunFirst(std::deque<Task>& queue, std::unique_lock<std::mutex>& guard) noexcept;
 
   const unsigned max_threads_;
   std::mutex lock_;

@@ -27,6 +27,31 @@ export function buildAddon(stamps, toolchain) {
   });
 }
 
+/** The addon whose allocations and threads can be made to fail, beside the one without that. */
+export function buildFaults(stamps, toolchain) {
+  if (process.platform !== 'linux') return false;
+  return buildByCmake(stamps, toolchain, 'build', {
+    name: 'the native addon with fault injection',
+    result: 'build/Release/expsyn_faults.node',
+    hash: hashOf(['native', 'test/native/faults', 'CMakeLists.txt', 'package-lock.json'], platform),
+    commands: [
+      [
+        'cmake',
+        [
+          '--build',
+          'build',
+          '--config',
+          'Release',
+          '--target',
+          'expsyn_faults',
+          '--parallel',
+          jobs,
+        ],
+      ],
+    ],
+  });
+}
+
 export function buildCoreTests(stamps, toolchain) {
   const folder = 'build/core-tests';
   const options = ['-DEXPSYN_ADDON=OFF', '-DEXPSYN_CORE_TESTS=ON', '-DCMAKE_BUILD_TYPE=Release'];

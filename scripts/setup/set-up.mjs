@@ -1,7 +1,13 @@
 /** The steps of the set-up, in their order. */
 import { join } from 'node:path';
 
-import { buildAddon, buildBenchPeers, buildCoreTests, buildTypeScript } from './builds.mjs';
+import {
+  buildAddon,
+  buildBenchPeers,
+  buildCoreTests,
+  buildFaults,
+  buildTypeScript,
+} from './builds.mjs';
 import { withLock } from './lock.mjs';
 import { installNpmPackages } from './npm-packages.mjs';
 import { root } from './run.mjs';
@@ -16,6 +22,7 @@ export function setUp(wanted) {
     await buildAddon(stamps, toolchain);
     await buildTypeScript(stamps);
     if (wanted.tests) await buildCoreTests(stamps, toolchain);
+    if (wanted.tests) await buildFaults(stamps, toolchain);
     if (wanted.bench) await buildBenchPeers(stamps, toolchain);
   });
 }

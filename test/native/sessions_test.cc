@@ -143,14 +143,21 @@ TEST_CASE("the table gives closed sessions' numbers away, and keeps open ones wh
   const std::size_t before = table.size_in_bytes();
   CHECK(before >= 100 * 1000 * sizeof(double));
   for (std::size_t i = 1; i < 100; i += 2) {
-    table.Find(numbers[i])->state.isyn[0] = 3;
+    Session* session = table.Find(numbers[i]);
+    session->state.isyn[0] = session->state.isyn[999] = 3;
+    session->state.correction[0] = session->state.correction[999] = 3;
+    session->step = 77;
+    session->seed = 78;
     table.Close(numbers[i]);
     table.Close(numbers[i]);
     CHECK(table.Find(numbers[i]) == nullptr);
   }
   for (int i = 0; i < 50; ++i) {
     const Session* session = table.Find(table.Open(9));
-    CHECK(session->state.isyn[0] == 0);
+    for (const std::size_t n : {0, 999}) {
+      CHECK(session->state.isyn[n] == 0);
+      CHECK(session->state.correction[n] == 0);
+    }
     CHECK(session->step == 0);
     CHECK(session->seed == 9);
   }
@@ -192,6 +199,53 @@ TEST_CASE("sessions are opened and closed while a thread computes others") {
   }
   computing.join();
   CHECK(opened.sessions[0]->step == 0);
+}
+
+TEST_CASE("scratch memory is kept for the next call, grows, and is counted") {
+  SessionTable table(10);
+  const std::size_t before = table.size_in_bytes();
+  double* const scratch = table.Scratch(100);
+  for (std::size_t i = 0; i < 100; ++i) scratch[i] = 7;
+  CHECK(table.Scratch(100) == scratch);
+  CHECK(table.Scratch(1) == scratch);
+  CHECK(scratch[99] == 7);
+  CHECK(table.size_in_bytes() == before + 100 * sizeof(double));
+  table.Scratch(101)[100] = 7;
+  CHECK(table.size_in_bytes() == before + 101 * sizeof(double));
+}
+
+TEST_CASE("a session is moved on to the state and by the steps that are given") {
+  SessionTable table(3);
+  const std::int64_t number = table.Open(1);
+  const std::int64_t other = table.Open(2);
+  Session& session = *table.Find(number);
+  const double values[] = {1, 2, 3, 4, 5};
+  table.Advance(session, {values, values}, 5);
+  table.Advance(session, {values + 1, values + 2}, 7);
+  CHECK(session.step == 12);
+  CHECK(session.seed == 1);
+  CHECK(std::equal(values + 1, values + 4, session.state.isyn));
+  CHECK(std::equal(values + 2, values + 5, session.state.correction));
+  CHECK(table.Find(other)->state.isyn[0] == 0);
+  CHECK(table.Find(other)->state.correction[0] == 0);
+  CHECK(table.Find(other)->step == 0);
+  CHECK(table.n_synapses() == 3);
+}
+
+TEST_CASE("states wider than a block of memory have one of their own each") {
+  SessionTable table(20000);
+  std::set<const double*> places;
+  for (int k = 0; k < 5; ++k) {
+    Session* session = table.Find(table.Open(1));
+    std::fill_n(session->state.isyn, 20000, k);
+    std::fill_n(session->state.correction, 20000, -k);
+    places.insert(session->state.isyn);
+  }
+  CHECK(places.size() == 5);
+  for (int k = 0; k < 5; ++k) {
+    CHECK(table.Find(k)->state.isyn[19999] == k);
+    CHECK(table.Find(k)->state.correction[0] == -k);
+  }
 }
 
 }  // namespace

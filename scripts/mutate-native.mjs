@@ -1,0 +1,250 @@
+/**
+ * Changes the native sources, one small change at a time, and tells which changes no test notices. For
+ * developers: a change that survives is a test that is missing, or a line that is.
+ *
+ *   node scripts/mutate-native.mjs [--named] [--count 40] [--seed 1] [--files worker_pool,sessions] [--list]
+ *
+ * The core is held against its own tests, the binding against tests of the package that are about
+ * threads, order, memory and faults. --named takes the changes of mutation/named.mjs, all of which are
+ * to be noticed. Works in a temporary folder; the project's own files are not changed.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { NAMED } from './mutation/named.mjs';
+import { mutationsOf, shuffle } from './mutation/operators.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+const { values } = parseArgs({
+  options: {
+    named: { type: 'boolean', default: false },
+    count: { type: 'string', default: '40' },
+    seed: { type: 'string', default: '1' },
+    files: { type: 'string', default: '' },
+    jobs: { type: 'string', default: '2' },
+    list: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+  },
+});
+
+const BUILD_MILLISECONDS = 30 * 60_000;
+const BINDING_TESTS = ['jobs', 'out-of-memory', 'load', 'abort', 'workers'];
+
+const MOCHA = [
+  '--import=tsx',
+  'node_modules/mocha/bin/mocha.js',
+  '--no-config',
+  '--timeout=240000',
+  '--bail',
+];
+
+/** How the changes of a folder are tested: what is built, and what is run, the quickest first. */
+const TARGETS = {
+  core: {
+    targets: ['expsyn_core_tests'],
+    commandsFor: (file) =>
+      // A subject's own tests first: they take less time than all of them.
+      [[`--source-file=*/${basename(file).replace(/\..*/, '')}_test.cc`], []].map((selection) => [
+        'build/expsyn_core_tests',
+        '--abort-after=1',
+        ...selection,
+      ]),
+  },
+  binding: {
+    targets: ['expsyn', 'expsyn_faults'],
+    commandsFor: () =>
+      BINDING_TESTS.map((name) => [process.execPath, ...MOCHA, `test/${name}.test.ts`]),
+  },
+};
+
+/** The changes that were asked for. */
+function chosenMutations() {
+  const words = values.files.split(',').filter((word) => word !== '');
+  const isWanted = (file) => words.length === 0 || words.some((word) => file.includes(word));
+  if (values.named) return NAMED.filter(({ file }) => isWanted(file)).map(namedMutation);
+  const all = [];
+  for (const folder of ['core', 'binding']) {
+    const files = readdirSync(join(root, 'native', folder)).sort();
+    for (const file of files.map((name) => `native/${folder}/${name}`)) {
+      // The binding takes minutes for each change, so it is asked for by name.
+      if (!isWanted(file) || (folder === 'binding' && words.length === 0)) continue;
+      all.push(...mutationsOf(file, readFileSync(join(root, file), 'utf8')));
+    }
+  }
+  return shuffle(all, Number(values.seed)).slice(0, Number(values.count));
+}
+
+function namedMutation({ name, file, from, to }) {
+  const source = readFileSync(join(root, file), 'utf8');
+  const parts = source.split(from);
+  if (parts.length !== 2) {
+    throw new Error(
+      `Expected the text of '${name}' once in ${file} but found it ${parts.length - 1} times; ` +
+        'correct scripts/mutation/named.mjs.',
+    );
+  }
+  const line = parts[0].split('\n').length;
+  return { file, line, what: name, from: from.trim(), to: to.trim(), apply: () => parts.join(to) };
+}
+
+/** The group of the command that runs, which does not end by itself with this program. */
+let running;
+
+/** Runs a command to its end; resolves to its exit code, or undefined when it took too long. */
+function run(command, commandArguments, folder, milliseconds) {
+  return new Promise((resolve) => {
+    const child = spawn(command, commandArguments, {
+      cwd: folder,
+      stdio: 'ignore',
+      detached: true,
+    });
+    running = child;
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      process.kill(-child.pid, 'SIGKILL');
+    }, milliseconds);
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      resolve(isLate ? undefined : (code ?? -1));
+    });
+  });
+}
+
+/** A copy of the sources with a build folder, in which changes are tried. */
+class Workshop {
+  #folder = mkdtempSync(join(tmpdir(), 'expsyn-mutation-'));
+  #milliseconds = {};
+  #latest = 'cmake';
+
+  constructor() {
+    const files = [
+      'CMakeLists.txt',
+      'native',
+      'test',
+      'package.json',
+      'tsconfig.json',
+      'lib',
+      'dist',
+    ];
+    for (const name of files) {
+      if (existsSync(join(root, name))) {
+        cpSync(join(root, name), join(this.#folder, name), { recursive: true });
+      }
+    }
+    symlinkSync(join(root, 'node_modules'), join(this.#folder, 'node_modules'));
+  }
+
+  /** Builds and runs everything without a change, which has to pass. */
+  async prepare(files) {
+    const flags = ['--CDCMAKE_BUILD_TYPE=Mutation', '--CDCMAKE_CXX_FLAGS_MUTATION=-O2'];
+    if (!files.some(isOfBinding)) flags.push('--CDEXPSYN_ADDON=OFF');
+    const cmakeJs = ['node_modules/cmake-js/bin/cmake-js', 'configure', '--CDEXPSYN_CORE_TESTS=ON'];
+    const configured = spawnSync(process.execPath, [...cmakeJs, ...flags], {
+      cwd: this.#folder,
+      encoding: 'utf8',
+    });
+    if (configured.status !== 0) throw new Error(configured.stdout + configured.stderr);
+    for (const file of files) {
+      const outcome = await this.#tryOut(file, true);
+      if (outcome === 'survived') continue;
+      throw new Error(
+        `Expected sources without a change to pass but they are ${outcome} by '${this.#latest}' in ` +
+          `${this.#folder}; give --keep to look at it.`,
+      );
+    }
+  }
+
+  async outcomeOf(mutation) {
+    const path = join(this.#folder, mutation.file);
+    const source = readFileSync(path);
+    writeFileSync(path, mutation.apply());
+    try {
+      return await this.#tryOut(mutation.file);
+    } finally {
+      writeFileSync(path, source);
+    }
+  }
+
+  async #tryOut(file, isUnchanged = false) {
+    const { targets, commandsFor } = TARGETS[isOfBinding(file) ? 'binding' : 'core'];
+    const build = ['--build', 'build', '--parallel', values.jobs, '--target', ...targets];
+    if ((await run('cmake', build, this.#folder, BUILD_MILLISECONDS)) !== 0) return 'not compiled';
+    for (const [program, ...programArguments] of commandsFor(file)) {
+      const key = programArguments.join(' ');
+      if (isUnchanged && key in this.#milliseconds) continue;
+      this.#latest = [program, ...programArguments].join(' ');
+      const start = performance.now();
+      const limit = this.#milliseconds[key] ?? BUILD_MILLISECONDS;
+      const code = await run(program, programArguments, this.#folder, limit);
+      if (code === undefined) return 'killed (hangs)';
+      if (code !== 0) return 'killed';
+      // What passes without a change has five times as long with one.
+      this.#milliseconds[key] ??= 5 * (performance.now() - start) + 10_000;
+    }
+    return 'survived';
+  }
+
+  remove() {
+    if (values.keep) console.log(`Kept ${this.#folder}.`);
+    else rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function isOfBinding(file) {
+  return file.startsWith('native/binding/');
+}
+
+function show({ file, line, what, from, to }) {
+  return `${file}:${line} ${what}\n      ${from}\n   -> ${to || '(nothing)'}`;
+}
+
+async function main() {
+  const mutations = chosenMutations();
+  if (values.list) {
+    for (const mutation of mutations) console.log(show(mutation));
+    return;
+  }
+  const workshop = new Workshop();
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => {
+      if (running?.exitCode === null) process.kill(-running.pid, 'SIGKILL');
+      workshop.remove();
+      process.exit(1);
+    });
+  }
+  const counts = { killed: 0, survived: 0, 'not compiled': 0 };
+  try {
+    await workshop.prepare([...new Set(mutations.map(({ file }) => file))]);
+    for (const [index, mutation] of mutations.entries()) {
+      const outcome = await workshop.outcomeOf(mutation);
+      counts[outcome.split(' (')[0]]++;
+      console.log(`${index + 1}/${mutations.length} ${outcome}: ${show(mutation)}`);
+    }
+  } finally {
+    workshop.remove();
+  }
+  const { killed, survived } = counts;
+  const score = killed + survived === 0 ? 100 : (100 * killed) / (killed + survived);
+  console.log(
+    `${killed} killed, ${survived} survived, ${counts['not compiled']} did not compile: ` +
+      `score ${score.toFixed(0)} %`,
+  );
+  if (values.named && survived > 0) process.exitCode = 1;
+}
+
+await main();

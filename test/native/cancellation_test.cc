@@ -1,0 +1,110 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "input_reader.h"
+#include "kernels.h"
+#include "oracle.h"
+#include "recursion.h"
+
+namespace expsyn::test {
+namespace {
+
+// No call computes this.
+constexpr double kUntouched = 77;
+
+// Evaluates a whole case by `evaluate`, which takes a Stretch; returns the output.
+template <typename Real, typename Evaluate>
+std::vector<Real> Evaluated(const Case& c, const Kernels& kernels, const Noise& noise,
+                            const std::atomic<bool>& cancelled, Evaluate&& evaluate) {
+  const std::int64_t n_synapses = c.n_synapses();
+  const Raster raster{c.input.data(), ElementType::kFloat64, 1, c.n_timesteps, n_synapses};
+  const InputReader reader(raster, noise);
+  const OwnState state(c.state);
+  OwnState last(c.state.size());
+  std::vector<Finding> findings(c.state.size());
+  std::vector<Real> output(c.input.size(), kUntouched);
+  evaluate(Stretch<Real>{kernels.window(), reader, 0, 0, n_synapses, 0, c.n_timesteps, state.view(),
+                         output.data(), n_synapses, false, last.next(), findings.data(),
+                         cancelled});
+  return output;
+}
+
+template <typename Real>
+std::int64_t Computed(const std::vector<Real>& output) {
+  return static_cast<std::int64_t>(output.size()) -
+         std::count(output.begin(), output.end(), Real{kUntouched});
+}
+
+TEST_CASE_TEMPLATE("what was cancelled before it began computes nothing, in any method and path",
+                   Real, float, double) {
+  for (const std::int64_t n_synapses : {1, 3, 20}) {
+    const Case c = MakeCase(1, 3000, std::vector<double>(n_synapses, 0.02), 100, Drive::kSigned);
+    const Kernels kernels(c.tau.data(), n_synapses, c.dt, c.window_length);
+    for (const NoisePlacement placement :
+         {NoisePlacement::kNone, NoisePlacement::kOutput, NoisePlacement::kState}) {
+      const Noise noise{placement, 0.1, 3, 4};
+      for (const bool is_cancelled : {true, false}) {
+        const std::atomic<bool> cancelled{is_cancelled};
+        const std::int64_t expected = is_cancelled ? 0 : 3000 * n_synapses;
+        const auto run = [&](auto&& evaluate) {
+          return Computed(Evaluated<Real>(c, kernels, noise, cancelled, evaluate));
+        };
+        CAPTURE(is_cancelled);
+        CHECK(run([](const Stretch<Real>& stretch) { Recurse(stretch); }) == expected);
+        CHECK(run([&](const Stretch<Real>& stretch) { kernels.Convolve(stretch); }) == expected);
+        // With prepared spectra too, where the blocks alone look at the flag.
+        CHECK(run([&](const Stretch<Real>& stretch) { kernels.Convolve(stretch); }) == expected);
+        if (n_synapses > 1) continue;
+        CHECK(run([](const Stretch<Real>& stretch) { RecurseCarefully(stretch, 0); }) == expected);
+      }
+      const std::atomic<bool> cancelled{true};
+      CHECK(Computed(Evaluated<Real>(c, kernels, noise, cancelled, [&](const auto& stretch) {
+              kernels.Convolve(stretch);
+            })) == 0);
+    }
+  }
+}
+
+TEST_CASE("spectra are not prepared for a call that was cancelled") {
+  const Case c = MakeCase(1, 3000, {0.02, 0.03}, 100, Drive::kSigned);
+  const Kernels kernels(c.tau.data(), 2, c.dt, c.window_length);
+  const std::size_t before = kernels.size_in_bytes();
+  const std::atomic<bool> cancelled{true};
+  Evaluated<double>(c, kernels, {}, cancelled,
+                    [&](const auto& stretch) { kernels.Convolve(stretch); });
+  CHECK(kernels.size_in_bytes() == before);
+  const std::atomic<bool> going_on{false};
+  Evaluated<double>(c, kernels, {}, going_on,
+                    [&](const auto& stretch) { kernels.Convolve(stretch); });
+  CHECK(kernels.size_in_bytes() > before);
+}
+
+TEST_CASE("a cancelled call of many stretches touches neither output nor state") {
+  const Case c = MakeCase(2, 40000, std::vector<double>(12, 0.02), 30, Drive::kSigned);
+  const Kernels kernels(c.tau.data(), 12, c.dt, c.window_length);
+  for (const Method method : {Method::kFft, Method::kRecursive}) {
+    for (const unsigned n_threads : {1u, 4u}) {
+      const OwnState state(12);
+      OwnState next_state(24, kUntouched);
+      std::vector<double> output(c.input.size(), kUntouched);
+      EvolveCall<double> call;
+      call.method = method;
+      call.input = {c.input.data(), ElementType::kFloat64, 2, 40000, 12};
+      call.state = state.view();
+      call.output = output.data();
+      call.next_state = next_state.next();
+      call.n_threads = n_threads;
+      const std::atomic<bool> cancelled{true};
+      CHECK(Evolve(kernels, call, cancelled).status == EvolveResult::Status::kCancelled);
+      CHECK(Computed(output) == 0);
+      CHECK(next_state == OwnState(24, kUntouched));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace expsyn::test
