@@ -132,7 +132,8 @@ export class HttpReader {
       const response = await fetch(address, {
         method,
         // What is compressed already gains nothing, and parts of a compressed file are no parts of it.
-        headers: { 'Accept-Encoding': 'identity', ...headers },
+        // fetch() itself adds this to requests for parts.
+        headers: 'Range' in headers ? headers : { 'Accept-Encoding': 'identity', ...headers },
         signal: controller.signal,
       });
       timer.refresh();
