@@ -1,13 +1,4 @@
-/**
- * Changes the native sources, one small change at a time, and tells which changes no test notices. For
- * developers: a change that survives is a test that is missing, or a line that is.
- *
- *   node scripts/mutate-native.mjs [--named] [--count 40] [--seed 1] [--files worker_pool,sessions] [--list]
- *
- * The core is held against its own tests, the binding against tests of the package that are about
- * threads, order, memory and faults. --named takes the changes of mutation/named.mjs, all of which are
- * to be noticed. Works in a temporary folder; the project's own files are not changed.
- */
+/** Mutation testing of the native sources. For developers; see HELP. */
 import { spawn, spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -29,8 +20,25 @@ import { mutationsOf, shuffle } from './mutation/operators.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+const HELP = `Usage: node scripts/mutate-native.mjs [options]
+
+Changes the native sources, one small change at a time, and says which changes no test notices. A change that
+survives is a missing test or a needless line. The core is held against its own tests, the binding against
+tests of the package about threads, order, memory and faults. Works in a temporary folder; the project's own
+files stay as they are.
+
+  --named         the changes of scripts/mutation/named.mjs, all of which must be noticed
+  --count <n>     how many changes to draw (default: 40)
+  --seed <n>      of the drawing (default: 1)
+  --files <list>  only files whose names contain one of these, with commas between
+  --jobs <n>      processes of a build (default: 2)
+  --list          print the changes and apply none
+  --keep          keep the temporary folder
+  --help          this text`;
+
 const { values } = parseArgs({
   options: {
+    help: { type: 'boolean', default: false },
     named: { type: 'boolean', default: false },
     count: { type: 'string', default: '40' },
     seed: { type: 'string', default: '1' },
@@ -40,6 +48,11 @@ const { values } = parseArgs({
     keep: { type: 'boolean', default: false },
   },
 });
+
+if (values.help) {
+  console.log(HELP);
+  process.exit();
+}
 
 const BUILD_MILLISECONDS = 30 * 60_000;
 const BINDING_TESTS = ['jobs', 'out-of-memory', 'load', 'abort', 'workers'];

@@ -1,28 +1,13 @@
 /** POST /evolve: one run from silence, its spikes in the body and its currents in the answer. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-import type { Budget } from './budget';
-import type { Engine, Parameters } from './engine';
+import type { Parameters } from './engine';
 import { InputError } from './errors';
-import type { Gatherer } from './gatherer';
-import type { Metrics } from './metrics';
 import { queryParameters } from './parameters';
-import type { Settings } from './settings';
-import type { Sockets } from './sockets';
+import type { ServerParts } from './parts';
 
 /** What a byte of spikes holds: itself, and a float32 of the answer. */
 const HELD_PER_BYTE = 1 + Float32Array.BYTES_PER_ELEMENT;
-
-export interface EvolveParts {
-  settings: Settings;
-  engine: Engine;
-  gatherer: Gatherer;
-  metrics: Metrics;
-  budget: Budget;
-  sockets: Sockets;
-  authenticate: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
-  isDraining: () => boolean;
-}
 
 /** A request that has been let in, and what it holds of the budget. */
 interface Admitted {
@@ -32,7 +17,7 @@ interface Admitted {
   end: () => void;
 }
 
-export function addEvolve(app: FastifyInstance, parts: EvolveParts): void {
+export function addEvolve(app: FastifyInstance, parts: ServerParts): void {
   const { settings, engine, gatherer, metrics, budget, sockets } = parts;
   const admitted = new WeakMap<FastifyRequest, Admitted>();
 

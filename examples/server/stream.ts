@@ -4,29 +4,18 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 
-import type { Budget } from './budget';
 import { CLOSE_CODES, Connection } from './connection';
-import type { Engine, Source } from './engine';
+import type { Source } from './engine';
 import { InputError, isBadInput } from './errors';
-import type { Gatherer } from './gatherer';
-import type { Metrics } from './metrics';
 import { queryParameters, querySources, restoreParameters } from './parameters';
-import type { Settings } from './settings';
-import { addressOf, type Sockets } from './sockets';
+import type { ServerParts } from './parts';
+import { addressOf } from './sockets';
 import { DamagedSessionError, Store } from './store';
 
 type Query = Record<string, string | undefined>;
 
-export interface StreamParts {
-  settings: Settings;
-  engine: Engine;
-  gatherer: Gatherer;
-  metrics: Metrics;
-  budget: Budget;
-  sockets: Sockets;
+export interface StreamParts extends ServerParts {
   store: Store;
-  authenticate: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
-  isDraining: () => boolean;
 }
 
 /** A handshake on its way to a connection. */

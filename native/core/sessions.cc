@@ -29,7 +29,8 @@ std::int64_t SessionTable::Open(std::uint64_t seed) {
     const auto number = static_cast<std::int64_t>(sessions_.size());
     // Room for every number first, so that closing one cannot fail.
     closed_.reserve(sessions_.size() + 1);
-    if (number % sessions_per_block_ == 0) {
+    // A block that is there already was made for an opening that then failed.
+    if (number / sessions_per_block_ == static_cast<std::int64_t>(blocks_.size())) {
       blocks_.emplace_back(static_cast<std::size_t>(2 * sessions_per_block_ * n_synapses_));
     }
     sessions_.emplace_back();
