@@ -145,8 +145,11 @@ class Recursion {
     return (interval - n_rows + kInterval - 1) / kInterval * kInterval;
   }
 
-  // Sums the state anew from the inputs that the window holds before `step`.
+  // Sums the state of the synapses that are renewed again, from the inputs that the window holds
+  // before `step`, where the sums have just been carried.
   void Renew(std::int64_t step) {
+    const std::array<double, kMaxColumns> high = carried_;
+    const std::array<double, kMaxColumns> low = carried_low_;
     for (std::int64_t c = 0; c < width_; ++c) SetCarried(c, {});
     AlignedBuffer<Real> drive;
     if (reader_.is_drive_noisy()) drive = AlignedBuffer<Real>(Size(kInterval * width_));
@@ -161,6 +164,9 @@ class Recursion {
       }
       kernels_.advance_rows(RowsFrom(source, n_rows, ignored_.data(), 0));
       CarryOver(n_rows);
+    }
+    for (std::int64_t c = 0; c < width_; ++c) {
+      if (!window_.IsRenewed(stretch_.first_synapse + c)) SetCarried(c, {high[c], low[c]});
     }
   }
 
@@ -253,7 +259,15 @@ class Recursion {
     kernels_.drive(RowsFrom(source, n_rows, nullptr, 0), drive_.data());
     std::array<Real, kMostPieces * kFewSynapses> states{};
     kernels_.sum_pieces(pieces, drive_.data(), states.data());
-    kernels_.carry_over_pieces(Carry(), n_pieces, states.data());
+    const bool is_end = step + n_rows == stretch_.end_step;
+    // The last piece of the run is not carried over, as across synapses.
+    kernels_.carry_over_pieces(Carry(), is_end ? n_pieces - 1 : n_pieces, states.data());
+    Real* last = states.data() + (n_pieces - 1) * width_;
+    if (is_end) {
+      n_uncarried_ = kInterval;
+      std::copy_n(last, width_, local_.data());
+      std::copy_n(isyn_.data(), width_, last);
+    }
     kernels_.run_pieces(pieces, drive_.data(), states.data());
     for (std::int64_t piece = 0; piece < n_pieces; ++piece) {
       for (std::int64_t c = 0; c < width_; ++c) {
@@ -261,9 +275,7 @@ class Recursion {
       }
     }
     if (IsRunIn(step)) return;
-    if (step + n_rows == stretch_.end_step) {
-      std::copy_n(states.data() + (n_pieces - 1) * width_, width_, isyn_.data());
-    }
+    if (is_end) std::copy_n(last, width_, isyn_.data());
     if (reader_.is_output_noisy()) {
       PutNoisy(drive_.data(), width_, step, n_rows);
     } else if (stretch_.is_streamed) {

@@ -54,14 +54,20 @@ Window::Window(const double* tau, std::int64_t n_synapses, double dt, std::int64
   for (std::int64_t n = 0; n < n_synapses; ++n) {
     smallest_decay_ = std::min(smallest_decay_, decay()[n]);
   }
-  const double longest = size == 0 ? dt_ : *std::max_element(tau_.data(), tau_.data() + size);
-  const double windows_remembered = longest / dt_ / static_cast<double>(length);
-  if (length != kUnlimited && windows_remembered > static_cast<double>(kWindowsPerRenewal)) {
+  bool is_any_renewed = false;
+  for (std::int64_t n = 0; n < n_synapses; ++n) is_any_renewed = is_any_renewed || IsRenewed(n);
+  if (is_any_renewed) {
     const std::int64_t windows =
         length <= kUnlimited / kWindowsPerRenewal ? length * kWindowsPerRenewal : kUnlimited;
     renewal_interval32_ = std::max(windows, kLeastRenewalInterval<float>);
     renewal_interval64_ = std::max(windows, kLeastRenewalInterval<double>);
   }
+}
+
+bool Window::IsRenewed(std::int64_t n) const {
+  const double steps_remembered = tau_[static_cast<std::size_t>(n)] / dt_;
+  return length_ != kUnlimited &&
+         steps_remembered / static_cast<double>(length_) > static_cast<double>(kWindowsPerRenewal);
 }
 
 double Window::Sample(std::int64_t n, std::int64_t k) const {

@@ -81,6 +81,8 @@ class Window {
   std::int64_t renewal_interval() const {
     return sizeof(Real) == sizeof(float) ? renewal_interval32_ : renewal_interval64_;
   }
+  // Whether that concerns synapse n; it does not depend on the others.
+  bool IsRenewed(std::int64_t n) const;
 
   // tau, in the same unit for all synapses.
   const double* tau() const { return tau_.data(); }

@@ -259,6 +259,40 @@ TEST_CASE("the recursion's bits do not depend on how many synapses run beside ea
   for (std::int64_t t = 0; t < 2000; ++t) CHECK(alone.output[t] == all.output[t * 20 + 7]);
 }
 
+TEST_CASE_TEMPLATE("neither output nor state depends on the neighbours, for any length", Real,
+                   float, double) {
+  for (const std::int64_t window : {std::int64_t{31}, std::int64_t{100}, Window::kUnlimited}) {
+    for (const std::int64_t n_timesteps :
+         {63, 64, 128, 255, 256, 257, 320, 512, 1000, 1024, 3000}) {
+      // A slow neighbour, of which a short window is renewed.
+      Case wide = MakeCase(1, n_timesteps, std::vector<double>(9, 0.02), window, Drive::kSigned);
+      wide.tau[8] = 50;
+      const Answer all = Run<Real>(wide, Method::kRecursive);
+      for (const std::int64_t n_synapses : {1, 3, 8}) {
+        Case few =
+            MakeCase(1, n_timesteps, std::vector<double>(n_synapses, 0.02), window, Drive::kSigned);
+        for (std::int64_t i = 0; i < n_timesteps * n_synapses; ++i) {
+          few.input[i] = wide.input[i / n_synapses * 9 + i % n_synapses];
+        }
+        std::copy_n(wide.state.begin(), n_synapses, few.state.begin());
+        const Answer some = Run<Real>(few, Method::kRecursive);
+        std::size_t n_different = 0;
+        for (std::int64_t i = 0; i < n_timesteps * n_synapses; ++i) {
+          n_different += some.output[i] != all.output[i / n_synapses * 9 + i % n_synapses];
+        }
+        for (std::int64_t n = 0; n < n_synapses; ++n) {
+          n_different += some.next_state.isyn[n] != all.next_state.isyn[n];
+          n_different += some.next_state.correction[n] != all.next_state.correction[n];
+        }
+        CAPTURE(window);
+        CAPTURE(n_timesteps);
+        CAPTURE(n_synapses);
+        CHECK(n_different == 0);
+      }
+    }
+  }
+}
+
 TEST_CASE("the thread's floating-point mode is as it was") {
   const auto before = FlushSubnormals::Read();
   const Case c = MakeCase(1, 100, SpreadTaus(4), 30, Drive::kSigned);
