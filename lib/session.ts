@@ -248,6 +248,7 @@ export class ExpSynSession<D extends Dtype = Dtype> {
     options: SessionEvolveOptions = {},
   ): Promise<SessionEvolution<D>> {
     requireSession(this, 'evolve()');
+    this.#requireOpen('evolve()');
     const { output, record } = await this.#sessions.evolve([this], input, options, true);
     return { output: output as NdArray<FloatsOf<D>>, record };
   }
@@ -255,6 +256,7 @@ export class ExpSynSession<D extends Dtype = Dtype> {
   /** As evolveSync() of the module, for an input of shape (T,), (T, N) or (1, T, N). */
   evolveSync(input: RasterInput, options: SessionEvolveOptions = {}): SessionEvolution<D> {
     requireSession(this, 'evolveSync()');
+    this.#requireOpen('evolveSync()');
     const run = this.#sessions.evolveSync([this], input, options);
     requireNone(run.failures);
     return { output: run.output as NdArray<FloatsOf<D>>, record: run.record };
@@ -641,7 +643,7 @@ function numbersOf(sessions: readonly ExpSynSession[], call: PreparedCall): Sess
   const [first] = sessions;
   if (count === 1 && first !== undefined) {
     const number = numberOf(first);
-    if (number === CLOSED) throw closedError('evolve()');
+    if (number === CLOSED) throw closedError('sessions[0]');
     return number;
   }
   const numbers = new Int32Array(count);

@@ -83,9 +83,18 @@ export class CarriedIsyn implements SynapticCurrent {
       );
     }
     const numbers = allocate(Float64Array, [2, size], name);
-    numbers.set(dtype === 'float32' ? new Float32Array(data) : data);
+    const isSingle = dtype === 'float32';
     for (let index = 0; index < size; index++) {
-      const difference = (data[index] ?? 0) - (numbers[index] ?? 0) + (correction?.[index] ?? 0);
+      const current = data[index] ?? 0;
+      const rest = correction?.[index] ?? 0;
+      // A current that a call has left stays as it was shown; its correction is a few roundings.
+      const most = Math.abs(current) * (isSingle ? 2 ** -16 : 2 ** -40);
+      const exact = Math.abs(rest) > most ? current + rest : current;
+      const shown = isSingle ? Math.fround(exact) : exact;
+      const [larger, smaller] =
+        Math.abs(rest) > Math.abs(current) ? [rest, current] : [current, rest];
+      const difference = larger - shown + smaller;
+      numbers[index] = shown;
       // A current that is not finite has none.
       if (Number.isFinite(difference)) numbers[size + index] = difference;
     }

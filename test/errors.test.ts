@@ -193,8 +193,8 @@ describe('the code of an error', () => {
       ['isyn', () => session.isyn],
       ['step', () => session.step],
       ['resetState()', () => session.resetState()],
-      ['evolve()', () => session.evolveSync(input)],
-      ['evolve()', () => module.evolveSessionsSync([session], input)],
+      ['evolveSync()', () => session.evolveSync(input)],
+      ['sessions[0]', () => module.evolveSessionsSync([session], input)],
       ['sessions[1]', () => module.evolveSessionsSync([module.session(), session], two)],
     ];
     for (const [argument, call] of closedRows) assert.deepEqual(thrown(call), closed(argument));

@@ -192,6 +192,18 @@ describe('the correction of a state', () => {
     assert.deepEqual(module.isyn, isyn);
   });
 
+  it('is less than the rounding of the dtype, whatever module it comes from', () => {
+    const single = new ExpSyn(1, { dtype: 'float32', tau: 0.5 });
+    single.evolveSync({ data: new Float32Array(50).fill(0.3), shape: [50, 1] });
+    const { data, correction } = single.isyn;
+    const double = new ExpSyn(1, { tau: 0.5 });
+    double.isyn = single.isyn;
+    assert.equal(double.isyn.data[0], (data[0] ?? NaN) + (correction?.[0] ?? NaN));
+    double.isyn = { data: Float64Array.of(1), shape: [1], correction: [1e20] } as never;
+    assert.deepEqual(double.isyn.data, Float64Array.of(1e20));
+    assert.deepEqual(double.isyn.correction, Float64Array.of(1));
+  });
+
   it('keeps what single precision cannot show of a state that is assigned', () => {
     const single = new ExpSyn(1, { dtype: 'float32' });
     single.isyn = [0.1];

@@ -22,6 +22,8 @@
 namespace expsyn::test {
 namespace {
 
+// Whatever tasks use is declared before their pool, which waits for them at its end.
+
 // Where threads wait until somebody opens it.
 class Gate {
  public:
@@ -68,15 +70,15 @@ TEST_CASE("the pool runs every task, in order on one thread") {
 }
 
 TEST_CASE("the pool runs tasks side by side") {
-  WorkerPool pool(2);
   std::promise<void> first;
   std::promise<void> second;
+  std::promise<void> done;
+  WorkerPool pool(2);
   // Each waits for the other: one thread alone would wait for ever.
   pool.Submit([&] {
     first.set_value();
     second.get_future().wait();
   });
-  std::promise<void> done;
   pool.Submit([&] {
     first.get_future().wait();
     second.set_value();
@@ -137,8 +139,8 @@ TEST_CASE("shared tasks do not wait for a pool that is busy") {
 }
 
 TEST_CASE("the first exception of a shared task is the caller's, and ends the rest") {
-  WorkerPool pool(2);
   std::atomic<int> n_done{0};
+  WorkerPool pool(2);
   CHECK_THROWS_AS(pool.ForEach(1000, 2,
                                [&](std::int64_t) {
                                  ++n_done;
@@ -156,8 +158,11 @@ TEST_CASE("the pool has as many threads as it may, and one more for short tasks"
     gate.Wait();
   };
   {
-    WorkerPool pool(3);
     Meeting meeting(4);
+    std::promise<void> is_short_done;
+    Gate short_gate;
+    Meeting short_meeting(2);
+    WorkerPool pool(3);
     // Three that wait for each other and this thread; the others would come on top of them.
     for (int i = 0; i < 3; ++i) {
       pool.Submit([&] {
@@ -167,12 +172,9 @@ TEST_CASE("the pool has as many threads as it may, and one more for short tasks"
     }
     for (int i = 0; i < 5; ++i) pool.Submit(wait);
     meeting.Join();
-    std::promise<void> is_short_done;
     pool.Submit([&] { is_short_done.set_value(); }, WorkerPool::Kind::kShort);
     is_short_done.get_future().wait();
     // A second short one behind a first one that waits gets no thread of its own.
-    Gate short_gate;
-    Meeting short_meeting(2);
     pool.Submit(
         [&] {
           short_meeting.Join();
@@ -192,9 +194,9 @@ TEST_CASE("the pool has as many threads as it may, and one more for short tasks"
 
 TEST_CASE("what is submitted by a task while the pool ends is done") {
   std::atomic<int> n_done{0};
+  Gate gate;
   auto pool = std::make_unique<WorkerPool>(2);
   WorkerPool& running = *pool;
-  Gate gate;
   pool->Submit([&] {
     gate.Wait();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -207,12 +209,12 @@ TEST_CASE("what is submitted by a task while the pool ends is done") {
 }
 
 TEST_CASE("a task and what it holds are gone when the next one runs") {
+  std::promise<bool> is_gone;
   WorkerPool pool(1);
   auto held = std::make_shared<int>(1);
   const std::weak_ptr<int> observed = held;
   pool.Submit([held] {});
   held.reset();
-  std::promise<bool> is_gone;
   pool.Submit([&] { is_gone.set_value(observed.expired()); });
   CHECK(is_gone.get_future().get());
 }
@@ -243,10 +245,10 @@ TEST_CASE("a helper does all tasks that are left while the caller is at one") {
 }
 
 TEST_CASE("helpers come to the tasks of a caller, as many as it asks for") {
-  WorkerPool pool(4);
   std::atomic<int> n_running{0};
   std::atomic<int> most{0};
   Meeting meeting(3);
+  WorkerPool pool(4);
   pool.ForEach(50, 2, [&](std::int64_t i) {
     const int now = ++n_running;
     for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
@@ -259,11 +261,11 @@ TEST_CASE("helpers come to the tasks of a caller, as many as it asks for") {
 }
 
 TEST_CASE("a helper queues again behind what others submit, after each task") {
-  WorkerPool pool(1);
   const auto caller = std::this_thread::get_id();
   std::atomic<int> n_by_helper{0};
   std::atomic<int> n_before{-1};
   Gate other_is_done;
+  WorkerPool pool(1);
   pool.ForEach(6, 1, [&](std::int64_t) {
     if (std::this_thread::get_id() == caller) {
       other_is_done.Wait();
@@ -280,9 +282,9 @@ TEST_CASE("a helper queues again behind what others submit, after each task") {
 
 TEST_CASE("a caller does not return while a helper is at a task of its own") {
   for (const bool is_failing : {false, true}) {
-    WorkerPool pool(1);
     Meeting meeting(2);
     std::atomic<bool> is_done{false};
+    WorkerPool pool(1);
     const auto caller = std::this_thread::get_id();
     const auto run = [&] {
       pool.ForEach(2, 1, [&](std::int64_t) {
@@ -305,10 +307,11 @@ TEST_CASE("a caller does not return while a helper is at a task of its own") {
 }
 
 TEST_CASE("an exception of a helper's task is the caller's, and the pool goes on") {
-  WorkerPool pool(1);
   const auto caller = std::this_thread::get_id();
   Meeting meeting(2);
   std::atomic<int> n_begun{0};
+  std::promise<void> done;
+  WorkerPool pool(1);
   CHECK_THROWS_WITH(pool.ForEach(100, 1,
                                  [&](std::int64_t) {
                                    if (++n_begun <= 2) meeting.Join();
@@ -319,7 +322,6 @@ TEST_CASE("an exception of a helper's task is the caller's, and the pool goes on
                                  }),
                     "from the helper");
   CHECK(n_begun < 100);
-  std::promise<void> done;
   pool.Submit([&] { done.set_value(); });
   done.get_future().wait();
 }
@@ -348,6 +350,7 @@ TEST_CASE("the shared pool goes when its last holder lets go of it, and comes an
 
 TEST_CASE("a task for which no thread can be started is refused, and not kept") {
   for (const WorkerPool::Kind kind : {WorkerPool::Kind::kLong, WorkerPool::Kind::kShort}) {
+    std::promise<void> done;
     WorkerPool pool(2);
     auto held = std::make_shared<int>(0);
     FailThreads(1, true);
@@ -357,7 +360,6 @@ TEST_CASE("a task for which no thread can be started is refused, and not kept") 
     CHECK(FailedThreads() == 3);
     FailThreads(0, false);
     CHECK(held.use_count() == 1);
-    std::promise<void> done;
     pool.Submit([&done] { done.set_value(); }, kind);
     done.get_future().wait();
     CHECK(*held == 0);
@@ -367,9 +369,9 @@ TEST_CASE("a task for which no thread can be started is refused, and not kept") 
 TEST_CASE("tasks are done by the threads that there are, where no more can be started") {
   std::vector<int> order;
   {
-    WorkerPool pool(3);
     Gate gate;
     Meeting meeting(2);
+    WorkerPool pool(3);
     pool.Submit([&] {
       meeting.Join();
       gate.Wait();
@@ -390,16 +392,16 @@ TEST_CASE("tasks are done by the threads that there are, where no more can be st
 }
 
 TEST_CASE("short tasks wait for a long one where the thread for them cannot be started") {
-  WorkerPool pool(1);
   Gate gate;
   Meeting meeting(2);
+  std::promise<void> done;
+  std::promise<void> later;
+  WorkerPool pool(1);
   pool.Submit([&] {
     meeting.Join();
     gate.Wait();
   });
   meeting.Join();
-  std::promise<void> done;
-  std::promise<void> later;
   FailThreads(1, true);
   pool.Submit([&] { done.set_value(); }, WorkerPool::Kind::kShort);
   CHECK(FailedThreads() == 1);
