@@ -121,8 +121,8 @@ describe('silent mistakes', function () {
   it('are told of for a list of events without --events', async () => {
     await save(events(200), [200, 2], 'events.npy');
     const note =
-      'events.npy, of shape (200, 2) float64, looks like a list of events; give --events to read ' +
-      'it as one.\n';
+      'events.npy, of shape (200, 2) float64, looks like a list of events; if it is one, give ' +
+      '--events.\n';
     assert.equal(await notesOf('events.npy', '--no-plot'), note);
     assert.equal(await notesOf('info', 'events.npy'), note);
     assert.equal(await notesOf('plot', 'events.npy'), note);
@@ -134,13 +134,32 @@ describe('silent mistakes', function () {
     assert.equal((await notesOf('short.npy', '--no-plot')).split('\n').length, 2);
   });
 
+  it('are told of for times of events without their channels', async () => {
+    const times = Float64Array.from({ length: 200 }, (_, index) => 0.00217 * (index + 1));
+    await save(times, [200], 'times.npy');
+    const note =
+      'times.npy, of shape (200,) float64, looks like times of events without their channels; if it ' +
+      'is, save a .npy file of shape (E, 2), as numpy.c_[times, channels] has it, and give --events.\n';
+    assert.equal(await notesOf('times.npy', '--no-plot'), note);
+    assert.equal(await notesOf('info', 'times.npy'), note);
+    for (const [name, data] of [
+      ['falling', times.slice().reverse()],
+      ['negative', times.map((time) => time - 0.1)],
+      ['whole', times.map((_, index) => index)],
+      ['constant', times.fill(0.5)],
+    ] as const) {
+      await save(data, [200], 'other.npy');
+      assert.doesNotMatch(await notesOf('info', 'other.npy'), /./, name);
+    }
+  });
+
   it('are told of for a list of events with its columns swapped', async () => {
     const data = events(200);
     const swapped = data.map((_, index) => data[index ^ 1] ?? NaN);
     await save(swapped, [200, 2], 'swapped.npy');
     assert.match(
       await notesOf('swapped.npy', '--no-plot'),
-      /^swapped\.npy, .* with the channel before the time; save it with the time first, [^\n]*\.\n$/,
+      /^swapped\.npy, .* with the channel before the time; if it is one, save it with the time first, [^\n]*\.\n$/,
     );
   });
 
@@ -158,7 +177,7 @@ describe('silent mistakes', function () {
     await writeFile('list.zarr/zarr.json', JSON.stringify({ ...document, ...changes }));
     assert.match(
       await notesOf('list.zarr', '--no-plot'),
-      /^list\.zarr, .* looks like a list of events; save it as a \.npy file, and give --events/,
+      /^list\.zarr, .* looks like a list of events; if it is one, save it as a \.npy file, and give --events/,
     );
     const array = encodeNpy({ data: events(200), shape: [200, 2] });
     const command = new Command(['run', '-', '--out', '-'], { cwd: work.path });
@@ -166,7 +185,7 @@ describe('silent mistakes', function () {
     await command.ended;
     assert.match(
       command.err,
-      /^The standard input, .* looks like a list of events; save it as a \.npy file, and give --events/,
+      /^The standard input, .* looks like a list of events; if it is one, save it as a \.npy file, and give --events/,
     );
     assert.equal(command.err.split('\n').length, 2);
     // Nothing of it is among the data.

@@ -80,8 +80,8 @@ export async function giveNotesOnFile(
 export async function noteOnFile(source: RasterSource, name: string): Promise<string | undefined> {
   if (source.shape.includes(0)) return undefined;
   const header = headerOf(source, name);
-  const isPair = source.nAxes === 2 && source.shape[2] === 2;
-  const sample = isPair ? await readSample(source, sampleRegion(source), false) : undefined;
+  const mayBeEvents = source.nAxes === 1 || (source.nAxes === 2 && source.shape[2] === 2);
+  const sample = mayBeEvents ? await readSample(source, sampleRegion(source), false) : undefined;
   return (sample && noteOnEventList(header, sample)) ?? noteOnAxes(header);
 }
 

@@ -35,6 +35,8 @@ const SHORTEST_TAU = 0.1;
 const ENOUGH_SAMPLES = 10_000;
 /** Rows of two columns that tell a list of events. */
 const ENOUGH_EVENTS = 1000;
+/** Fewer numbers may be in order by chance. */
+const MIN_TIMES = 8;
 
 /** Whether the longest tau is longer than the input lasts. */
 export function noteOnLongTau({ shape }: InputHeader, { tau, dt }: Timing): string | undefined {
@@ -75,22 +77,37 @@ export function noteOnAxes({ name, shape, nAxes, isEvents }: InputHeader): strin
 
 /**
  * Whether an array of shape (E, 2) looks like a list of events: whole numbers of at least 0 for the
- * channels in one column, and times in the other, which are in order or have fractions.
+ * channels in one column, and times in the other, which are in order or have fractions; or an array of
+ * shape (E,) like the times of one: increasing numbers of at least 0 with fractions.
  *
  * @param rows The first rows, one after the other.
  */
 export function noteOnEventList(header: InputHeader, rows: TypedArray): string | undefined {
   const { name, shape, nAxes, type, isEvents, isNpyFile } = header;
+  if (!isEvents && nAxes === 1 && shape[2] === 1) return noteOnTimes(header, rows);
   const isCandidate = !isEvents && nAxes === 2 && shape[2] === 2 && rows.length >= 2;
   if (!isCandidate) return undefined;
   const [first, second] = [columnOf(rows, 0), columnOf(rows, 1)];
   const start = `${name}, of shape ${formatShape(shape.slice(1))} ${type}, looks like a list of events`;
   const advice = `${isNpyFile ? '' : 'save it as a .npy file, and '}give --events`;
-  if (areTimes(first, second)) return `${start}; ${advice} to read it as one.`;
+  if (areTimes(first, second)) return `${start}; if it is one, ${advice}.`;
   if (!isOrdered(second) || !areTimes(second, first)) return undefined;
   return (
-    `${start} with the channel before the time; save it with the time first, as array[:, ::-1] has ` +
-    'it, and give --events.'
+    `${start} with the channel before the time; if it is one, save it with the time first, as ` +
+    'array[:, ::-1] has it, and give --events.'
+  );
+}
+
+function noteOnTimes({ name, shape, type }: InputHeader, values: TypedArray): string | undefined {
+  const times = Array.from({ length: Math.min(values.length, ENOUGH_EVENTS) }, (_, index) =>
+    Number(values[index]),
+  );
+  const areValid = times.length >= MIN_TIMES && times.every((time) => time >= 0 && time < Infinity);
+  const isRising = isOrdered(times) && (times.at(-1) ?? 0) > (times[0] ?? 0);
+  if (!areValid || !isRising || times.every(Number.isInteger)) return undefined;
+  return (
+    `${name}, of shape ${formatShape([shape[1]])} ${type}, looks like times of events without their channels; if ` +
+    'it is, save a .npy file of shape (E, 2), as numpy.c_[times, channels] has it, and give --events.'
   );
 }
 
