@@ -103,6 +103,29 @@ describe('files of other formats', () => {
     ['a.txt', bytes('# tau\n1\n2\n'), /a number in each line/],
     ['a.csv', Buffer.from('\ufeff0,1\n', 'utf8'), /encoding='utf-8-sig'/],
     ['a.csv', Buffer.from('\ufeff0,1\r\n', 'utf16le'), /encoding='utf-16'/],
+    [
+      'a.csv',
+      bytes('0,5;1\n1,25;0\n'),
+      /semicolons, with decimal commas; .*r\.replace\(',', '\.'\)/,
+    ],
+    ['a.txt', bytes('x y\n0,5 1\n'), /spaces, with decimal commas; .*skiprows=1\)/],
+    ['a.csv', bytes('neuron,time\nA,0.5\n'), /words between commas; .*skiprows=1, usecols=\(1,\)/],
+    ['a.csv', bytes('# x\nA;0.5;7\nB;1;8\n'), /between semicolons; .*';', usecols=\(1, 2\)/],
+    [
+      'a.csv',
+      bytes('timestamps population node_ids\n308.93 LGN 0\n376.68 LGN 4\n'),
+      /spikes of SONATA as text; .*usecols=\(0, 2\).*--events --time-unit 1ms$/,
+    ],
+    [
+      'a.csv',
+      bytes('node_ids population timestamps\n0 LGN 308.93\n'),
+      /SONATA as text; .*usecols=\(2, 0\)/,
+    ],
+    ['a.csv', bytes('a,b\nc,d\n'), /looks like text; .*genfromtxt\('a\.csv', delimiter=','\).*NaN/],
+    ['a.tsv', bytes('words'), /looks like text; .*genfromtxt\('a\.tsv'\)/],
+    ['a.csv', Buffer.from('\ufeffa;b\n', 'utf16le'), /genfromtxt\(.*encoding='utf-16'/],
+    ['a.csv', Buffer.from('\ufeff0,1\n', 'utf16le').swap16(), /loadtxt\(.*encoding='utf-16'/],
+    ['a.csv', bytes('\xb5s,n\n0,1\n'), /skiprows=1, encoding='latin1'/],
     ['a.npy', bytes('0,1\n'), /numpy\.save\('a-converted\.npy', /],
   ];
   for (const [name, content, description] of known) {
@@ -110,6 +133,44 @@ describe('files of other formats', () => {
       const text = describeForeign(content, name) ?? '';
       assert.match(text, description);
       assert.match(text, /^(is empty|looks like [^\n]*[^.\n])$/, 'an end of a sentence');
+    });
+  }
+
+  const hdf5: [name: string, make: string, unit: string][] = [
+    [
+      'a SONATA file',
+      "f['spikes/LGN/timestamps'] = [1.5, 2.5, 0.5]; " +
+        "f['spikes/LGN/node_ids'] = numpy.array([4, 0, 7], dtype='u8')",
+      ' --time-unit 1ms',
+    ],
+    [
+      'an old SONATA file',
+      "f['spikes/timestamps'] = [1.5, 2.5, 0.5]; f['spikes/gids'] = [4, 0, 7]",
+      ' --time-unit 1ms',
+    ],
+    [
+      'an NWB file with unsigned indices',
+      "f['units/spike_times'] = [1.5, 2.5, 0.5]; " +
+        "f['units/spike_times_index'] = numpy.array([0, 2, 3], dtype='u8')",
+      '',
+    ],
+  ];
+  for (const [name, make, unit] of hdf5) {
+    it(`give lists of events by the command: ${name}`, async () => {
+      const open = "import h5py, numpy; f = h5py.File('spikes.h5', 'w')";
+      execFileSync(PYTHON, ['-c', `${open}; ${make}; f.close()`]);
+      const { err } = await expsyn('spikes.h5', '--events');
+      const [, code = '', options = ''] =
+        /; python3 -c "(.*)" makes a list .*--events(.*)\.\n$/.exec(err) ?? [];
+      assert.equal(options, unit, err);
+      execFileSync('sh', ['-c', `${PYTHON} -c "${code}"`]);
+      const { data, shape } = await readNpyFile('spikes.npy');
+      assert.deepEqual(shape, [3, 2]);
+      const channels = unit === '' ? [1, 1, 2] : [4, 0, 7];
+      const rows = [1.5, 2.5, 0.5].flatMap((time, row) => [time, channels[row] ?? NaN]);
+      assert.deepEqual(Array.from(data, Number), rows);
+      await rm('spikes.npy');
+      await rm('spikes.h5');
     });
   }
 
@@ -171,6 +232,8 @@ describe('files of other formats', () => {
     ['c.csv', "open('c.csv', 'w', encoding='utf-16').write('1,0\\n' * 7)"],
     ['a.tsv', "numpy.savetxt('a.tsv', a, delimiter='\\t', header='x\\ty\\tz')"],
     ['a.txt', "numpy.savetxt('a.txt', a)"],
+    ['d.csv', "numpy.savetxt('d.csv', a, '%d,0', delimiter=';')"],
+    ['e.csv', "numpy.savetxt('e.csv', a, 'word %d %d %d', header='w x y z', comments='')"],
     ['a.json', "import json; json.dump(a.tolist(), open('a.json', 'w'))"],
     ['a.pkl', "import pickle; pickle.dump(a, open('a.pkl', 'wb'))"],
   ];

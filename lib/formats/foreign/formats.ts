@@ -78,16 +78,38 @@ function convertHdf5(head: Head): string {
 function convertNwb({ source, target }: Head): string {
   return (
     `python3 -c "import h5py, numpy; u = h5py.File('${source}')['units']; ` +
-    "n = numpy.diff(u['spike_times_index'][()], prepend=0); numpy.save(" +
+    "n = numpy.diff(u['spike_times_index'][()].astype('int64'), prepend=0); numpy.save(" +
     `'${target}', numpy.c_[u['spike_times'][()], numpy.repeat(numpy.arange(len(n)), n)])" ` +
     'makes a list of its spikes, to be read with --events'
   );
 }
 
-/** How to convert an HDF5 file that holds no lists of events as they are read here. */
-export function adviseHdf5(name: string, isNwb: boolean): string {
+/** A group of an HDF5 file that holds spikes as SONATA has them: timestamps, and node_ids or gids. */
+export interface SonataGroup {
+  path: string;
+  ids: 'node_ids' | 'gids';
+}
+
+function convertSonata(head: Head, { path, ids }: SonataGroup): string {
+  const isPlain = /^[\w./@%+=:,-]+$/.test(path);
+  const group = `h5py.File('${head.source}')['${isPlain ? path : 'NAME'}']`;
+  return (
+    `python3 -c "import h5py, numpy; s = ${group}; numpy.save('${head.target}', ` +
+    `numpy.c_[s['timestamps'][()], s['${ids}'][()]])" makes a list of ` +
+    `${isPlain ? `the spikes of ${path}` : 'its spikes, where NAME is a group of spikes'}, to be read with ` +
+    '--events --time-unit 1ms'
+  );
+}
+
+/**
+ * How to convert an HDF5 file that holds no lists of events as they are read here.
+ *
+ * @param holds What it holds, where that is known.
+ */
+export function adviseHdf5(name: string, holds?: 'NWB' | SonataGroup): string {
   const head = headOf(new Uint8Array(0), name);
-  return isNwb ? convertNwb(head) : convertHdf5(head);
+  if (holds === undefined) return convertHdf5(head);
+  return holds === 'NWB' ? convertNwb(head) : convertSonata(head, holds);
 }
 
 /** The first that fits counts. */

@@ -4,6 +4,9 @@ import { python, type Head } from './head';
 /** A number as programs write it, or what they write where there is none. */
 const NUMBER = /^["']?[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?["']?$|^(nan|[-+]?inf|true|false)$/i;
 
+/** Endings of names of text files. */
+const TEXT_ENDING = /^(csv|tsv|txt)$/;
+
 const DELIMITERS = [
   { character: '\t', argument: String.raw`, delimiter='\t'`, what: 'tabs' },
   { character: ';', argument: ", delimiter=';'", what: 'semicolons' },
@@ -11,10 +14,14 @@ const DELIMITERS = [
   { character: ' ', argument: '', what: 'spaces' },
 ];
 
+/** A number with a decimal comma. */
+const COMMA_NUMBER = /^["']?[-+]?(\d+,?\d*|,\d+)(e[-+]?\d+)?["']?$/i;
+
 /** What a text file looks like, as describeForeign() says it; undefined for anything else. */
 export function describeText(head: Head): string | undefined {
-  const text = decode(head);
-  if (text === undefined) return undefined;
+  const decoded = decode(head);
+  if (decoded === undefined) return undefined;
+  const { text } = decoded;
   if (text.startsWith('version https://git-lfs.github.com/')) {
     return "looks like a pointer of Git LFS in place of the file; 'git lfs pull' fetches it";
   }
@@ -25,20 +32,40 @@ export function describeText(head: Head): string | undefined {
     const read = `numpy.asarray(scipy.sparse.csr_matrix(scipy.io.mmread('${head.source}')).todense())`;
     return `looks like a Matrix Market file; ${python(head, 'scipy.io, scipy.sparse', read)}`;
   }
-  return describeJson(head, text) ?? describeTable(head, text);
+  return (
+    describeJson(head, text) ??
+    describeTable(head, decoded) ??
+    describeMixedTable(head, decoded) ??
+    describeNamedText(head, decoded)
+  );
+}
+
+/** A text, and what NumPy has to be told of its encoding. */
+interface Text {
+  text: string;
+  encoding: string;
 }
 
 /** The text without a mark at its beginning; undefined for bytes that are none. */
-function decode({ bytes }: Head): string | undefined {
-  const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
+function decode({ bytes, ending }: Head): Text | undefined {
+  const [label, name] = encodingOf(bytes);
+  const encoding = name === '' ? '' : `, encoding='${name}'`;
   try {
     // The last character may be cut.
-    const decoder = new TextDecoder(isUtf16 ? 'utf-16le' : 'utf-8', { fatal: true });
-    const text = decoder.decode(bytes, { stream: true });
-    return isPlain(text) ? text : undefined;
+    const text = new TextDecoder(label, { fatal: true }).decode(bytes, { stream: true });
+    return isPlain(text) ? { text, encoding } : undefined;
   } catch {
-    return undefined;
+    const text = Buffer.from(bytes).toString('latin1');
+    const isText = TEXT_ENDING.test(ending) && isPlain(text);
+    return isText ? { text, encoding: ", encoding='latin1'" } : undefined;
   }
+}
+
+/** Of a text by its mark: the label of the encoding, and the name that Python needs. */
+function encodingOf(bytes: Uint8Array): [label: string, name: string] {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return ['utf-16le', 'utf-16'];
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return ['utf-16be', 'utf-16'];
+  return bytes[0] === 0xef && bytes[1] === 0xbb ? ['utf-8', 'utf-8-sig'] : ['utf-8', ''];
 }
 
 /** Whether a text has no control characters but those of lines. */
@@ -59,35 +86,89 @@ function describeJson(head: Head, text: string): string | undefined {
     : `looks like JSON; ${python(head, 'json', `numpy.array(${load})`)}`;
 }
 
-/** Lines of numbers, perhaps below lines of words. */
-function describeTable(head: Head, text: string): string | undefined {
+/** The lines of a text; the last one may be cut, and is left out if there are others. */
+function linesOf(text: string): string[] {
   const lines = text.split(/\r\n|\n|\r/);
-  // The last line may be cut.
-  const whole = lines.length > 2 ? lines.slice(0, -1) : lines;
-  const isComment = (line: string): boolean => line.trim() === '' || line.startsWith('#');
-  for (const { character, argument, what } of DELIMITERS) {
-    const isRow = (line: string): boolean => {
-      const cells = line.trim().split(character === ' ' ? /\s+/ : character);
-      return cells.every((cell) => NUMBER.test(cell.trim()));
-    };
-    const first = whole.findIndex((line) => !isComment(line) && isRow(line));
-    const isUsed = first >= 0 && (whole[first] ?? '').includes(character);
-    if (!isUsed && !(character === ' ' && first >= 0)) continue;
-    // Words further down belong to another kind of text.
-    if (!whole.slice(first).every((line) => isComment(line) || isRow(line))) continue;
-    const words = whole.slice(0, first).filter((line) => !isComment(line));
-    if (words.length > 1) continue;
-    // NumPy counts comments among the lines that it skips.
-    const skipped = words.length === 0 ? '' : `, skiprows=${first}`;
-    const encoding = head.bytes[0] === 0xff ? ", encoding='utf-16'" : utf8Mark(head);
-    const options = `${argument}${skipped}${encoding}`;
-    const load = `numpy.loadtxt('${head.source}'${options})`;
-    const form = isUsed ? `numbers between ${what}` : 'a number in each line';
-    return `looks like text with ${form}; ${python(head, '', load)}`;
+  return lines.length > 2 ? lines.slice(0, -1) : lines;
+}
+
+function isComment(line: string): boolean {
+  return line.trim() === '' || line.startsWith('#');
+}
+
+function cellsOf(line: string, character: string): string[] {
+  const cells = line.trim().split(character === ' ' ? /\s+/ : character);
+  return cells.map((cell) => cell.trim());
+}
+
+/** Lines of numbers, perhaps below lines of words. */
+function describeTable(head: Head, { text, encoding }: Text): string | undefined {
+  const lines = linesOf(text);
+  for (const number of [NUMBER, COMMA_NUMBER]) {
+    for (const { character, argument, what } of DELIMITERS) {
+      const isComma = number === COMMA_NUMBER;
+      if (isComma && character === ',') continue;
+      const isRow = (line: string): boolean =>
+        cellsOf(line, character).every((cell) => number.test(cell));
+      const first = lines.findIndex((line) => !isComment(line) && isRow(line));
+      const isUsed = first >= 0 && (lines[first] ?? '').includes(character);
+      if (!isUsed && !(character === ' ' && first >= 0)) continue;
+      // Words further down belong to another kind of text.
+      if (!lines.slice(first).every((line) => isComment(line) || isRow(line))) continue;
+      const words = lines.slice(0, first).filter((line) => !isComment(line));
+      if (words.length > 1) continue;
+      // NumPy counts comments among the lines that it skips.
+      const skipped = words.length === 0 ? '' : `, skiprows=${first}`;
+      const load = isComma
+        ? `numpy.loadtxt((r.replace(',', '.') for r in open('${head.source}'${encoding}))${argument}${skipped})`
+        : `numpy.loadtxt('${head.source}'${argument}${skipped}${encoding})`;
+      const form = isUsed ? `numbers between ${what}` : 'a number in each line';
+      const commas = isComma ? ', with decimal commas' : '';
+      return `looks like text with ${form}${commas}; ${python(head, '', load)}`;
+    }
   }
   return undefined;
 }
 
-function utf8Mark({ bytes }: Head): string {
-  return bytes[0] === 0xef && bytes[1] === 0xbb ? ", encoding='utf-8-sig'" : '';
+/** Lines of as many cells each, of which some columns hold numbers and others words. */
+function describeMixedTable(head: Head, { text, encoding }: Text): string | undefined {
+  const lines = linesOf(text);
+  const rows = lines.filter((line) => !isComment(line));
+  for (const { character, argument, what } of DELIMITERS) {
+    const table = rows.map((line) => cellsOf(line, character));
+    const names = table[0] ?? [];
+    const isTable = names.length > 1 && table.every(({ length }) => length === names.length);
+    if (!isTable) continue;
+    const isHeader = !names.some((name) => NUMBER.test(name));
+    const data = isHeader ? table.slice(1) : table;
+    if (data.length === 0) continue;
+    const columns = [...names.keys()].filter((column) =>
+      data.every((cells) => NUMBER.test(cells[column] ?? '')),
+    );
+    if (columns.length === 0) continue;
+    const skipped = isHeader ? `, skiprows=${lines.indexOf(rows[0] ?? '') + 1}` : '';
+    const load = (wanted: readonly number[]): string =>
+      `numpy.loadtxt('${head.source}'${argument}${skipped}, usecols=(${wanted.join(', ')}${
+        wanted.length === 1 ? ',' : ''
+      })${encoding})`;
+    const [time, id] = [names.indexOf('timestamps'), names.indexOf('node_ids')];
+    if (columns.includes(time) && columns.includes(id)) {
+      const save = python(head, '', load([time, id]));
+      return `looks like spikes of SONATA as text; ${save}, to be read with --events --time-unit 1ms`;
+    }
+    const form = `looks like text with numbers and words between ${what}`;
+    return `${form}; ${python(head, '', load(columns))} without its columns of words`;
+  }
+  return undefined;
+}
+
+/** A file whose name says that it is text, whatever it holds. */
+function describeNamedText(head: Head, { text, encoding }: Text): string | undefined {
+  if (!TEXT_ENDING.test(head.ending)) return undefined;
+  const [line = ''] = linesOf(text).filter((each) => !isComment(each));
+  const { argument } = DELIMITERS.find(({ character }) => line.includes(character)) ?? {
+    argument: '',
+  };
+  const load = `numpy.genfromtxt('${head.source}'${argument}${encoding})`;
+  return `looks like text; ${python(head, '', load)}, with NaN in place of words`;
 }

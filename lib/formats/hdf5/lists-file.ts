@@ -4,7 +4,7 @@ import { devNull } from 'node:os';
 import type { Metadata, ready } from 'h5wasm/node' with { 'resolution-mode': 'import' };
 
 import { CommandError } from '../../errors';
-import { adviseHdf5 } from '../foreign/formats';
+import { adviseHdf5, type SonataGroup } from '../foreign/formats';
 import { decodeBytes, type NpyData } from '../npy';
 
 type Hdf5 = Awaited<typeof ready>;
@@ -26,6 +26,8 @@ export interface Lists {
 
 /** A dataset of every NWB file with spikes. */
 const NWB_INDEX = 'units/spike_times_index';
+/** The group of SONATA files that holds the spikes of every population. */
+const SPIKES = 'spikes';
 
 /** C's hvl_t in WebAssembly: the number of elements and their address, 32 bits each. */
 const LIST_BYTES = 8;
@@ -51,7 +53,8 @@ export class ListsFile {
       guard(name, () => hdf5.get_type(file, path)) === hdf5.H5G_DATASET;
     const missing = paths.find((path) => !isThere(path));
     if (missing !== undefined) {
-      const advice = paths.some(isThere) ? '' : `; ${adviseHdf5(name, isThere(NWB_INDEX))}`;
+      const holds = isThere(NWB_INDEX) ? 'NWB' : findSonata(hdf5, file, isThere);
+      const advice = paths.some(isThere) ? '' : `; ${adviseHdf5(name, holds)}`;
       throw new CommandError(
         `Expected the datasets ${paths.join(' and ')} in ${name} but there is no ${missing}${advice}.`,
       );
@@ -67,6 +70,29 @@ export class ListsFile {
   read(begin: number, end: number): Lists[] {
     return this.#datasets.map((dataset) => dataset.read(begin, end));
   }
+}
+
+/** The first group of spikes that SONATA describes: /spikes/<population>, or /spikes in old files. */
+function findSonata(
+  hdf5: Hdf5,
+  file: bigint,
+  isThere: (path: string) => boolean,
+): SonataGroup | undefined {
+  const isGroup = (path: string): boolean => hdf5.get_type(file, path) === hdf5.H5G_GROUP;
+  // A file that is corrupt further down gets the general advice.
+  try {
+    if (!isGroup(SPIKES)) return undefined;
+    const inside = hdf5
+      .get_names(file, SPIKES, false)
+      .map((population) => `${SPIKES}/${population}`);
+    for (const path of [...inside.filter(isGroup), SPIKES]) {
+      const ids = (['node_ids', 'gids'] as const).find((id) => isThere(`${path}/${id}`));
+      if (ids !== undefined && isThere(`${path}/timestamps`)) return { path, ids };
+    }
+  } catch {
+    return undefined;
+  }
+  return undefined;
 }
 
 /** An ES module, and only needed here, so it is loaded when such a file is opened. */
