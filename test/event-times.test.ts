@@ -330,7 +330,38 @@ describe('times of events', () => {
       /finite .* time of event 1 is NaN\.$/,
     );
     await refuses(await npyOf(Float64Array.of(0, -Infinity)), drop, /event 1 is -Infinity\.$/);
-    await refuses(await npyOf(Float64Array.of(-3, -2)), drop, /received 2 before the first step;/);
+    await refuses(
+      await npyOf(Float64Array.of(-3, -2)),
+      drop,
+      /received 2 before the first step; check --start, or give --duration to make a raster of zeros/,
+    );
+  });
+
+  it('are counted on either side where all are outside', async () => {
+    const drop = { dt: 1e-3, timeUnit: 1, duration: 0.01, outside: 'drop' } as const;
+    for (const [times, received] of [
+      [[1, 2, 3], '3 after the last step'],
+      [[-1, 2, 3], '1 before the first step and 2 after the last step'],
+    ] as const) {
+      await refuses(
+        await npyOf(Float64Array.from(times)),
+        drop,
+        RegExp(
+          `received ${received}; check --start and --duration, or give --channels to make a raster`,
+        ),
+      );
+    }
+  });
+
+  it('are said to be within the tolerance of the end only where they are', async () => {
+    const options = { dt: 1e-3, timeUnit: 1, duration: 0.1 };
+    const early =
+      /event 0 is 0\.0999999, which is within the tolerance of the end and so belongs to step 100; give/;
+    await refuses(await npyOf(Float64Array.of(0.0999999)), options, early);
+    for (const time of [0.1, 0.1009999]) {
+      const other = RegExp(`event 0 is ${time}; give a longer duration`);
+      await refuses(await npyOf(Float64Array.of(time)), options, other);
+    }
   });
 
   it('leave out events wherever they stand in a long list', async () => {
@@ -402,6 +433,55 @@ describe('times of events', () => {
       assert.equal(toleranceOf(Float32Array.of(1e6 + 0.5), options), 0.5, 'at most half a step');
       assert.equal(toleranceOf(Float64Array.of(0.5, 100.3), options), 1e-3);
       assert.equal(toleranceOf(Float32Array.of(0.1), options), 1e-3);
+    });
+
+    it('are not what a list shows to be exact, in any order and any blocks', () => {
+      const clock = Float64Array.from({ length: 7_372_800 / 97 }, (_, k) => (97 * k) / 1024);
+      const samples = Float64Array.from({ length: 20_000 }, (_, k) => 2 ** 24 - 1 - 800 * k);
+      const few = clock.slice(-31);
+      // Of one binade.
+      const binade = Float32Array.from({ length: 40_000 }, (_, k) => 70 + k * 1e-3);
+      for (const [name, times, kind] of [
+        ['a clock of 1024 Hz', clock, 'double'],
+        ['the same, negative', clock.map((time) => -time), 'double'],
+        ['numbers of samples', samples, 'double'],
+        ['the largest whole number', Float64Array.of(2 ** 24), 'double'],
+        ['a larger one', Float64Array.of(2 ** 24 + 2), 'single'],
+        ['few times', few, 'single'],
+        [
+          'the same few, many times',
+          Float64Array.from({ length: 4000 }, (_, k) => few[k % 31] ?? 0),
+          'single',
+        ],
+        [
+          'one odd multiple of the spacing',
+          Float64Array.of(...clock.slice(-99), 7000 + 2 ** -11),
+          'single',
+        ],
+        ['rounded times of one binade', binade, 'single'],
+        ['the same in double precision', Float64Array.from(binade), 'single'],
+      ] as const) {
+        for (const list of [times, times.slice().reverse()]) {
+          const survey = new TimeSurvey();
+          for (let begin = 0; begin < list.length; begin += 1013) {
+            survey.add(list.subarray(begin, begin + 1013));
+          }
+          assert.equal(survey.precision.kind, kind, name);
+        }
+      }
+    });
+
+    it('do not move events of exact clocks to later steps', async () => {
+      const length = 20_000;
+      const seconds = Float64Array.from({ length }, (_, k) => (7_372_800 - length + k) / 1024);
+      const numbers = Float64Array.from({ length }, (_, k) => 2 ** 24 - length + k);
+      for (const [times, timeUnit, start, stepOf] of [
+        [seconds, 1, '7000', (k: number) => ((7_372_800 - length + k) * 125) / 128 - 7e6],
+        [numbers, 1 / 24414.0625, '600', (k: number) => (2 ** 24 - length + k) * 0.04096 - 6e5],
+      ] as const) {
+        const source = await openEventsNpy(await npyOf(times), { dt: 1e-3, timeUnit, start });
+        await assertSteps(source, (k) => Math.floor(stepOf(k) + 1e-3), length, `${timeUnit}`);
+      }
     });
 
     it('are whole numbers that are taken as they are', async () => {

@@ -9,8 +9,9 @@
  * - Times in double precision far from zero: 2^-51 of the time, which rounding may have taken from it.
  * - Lists in which every time is equal to its own rounding to single precision: half the spacing of
  *   single precision at the largest time, and what rounding dt to single precision makes of that time.
- *   Whole numbers are taken as they are as long as single precision can tell halves apart, and integers
- *   of integer types always.
+ *   Lists that show that nothing was rounded are excepted: integers of integer types, whole numbers up
+ *   to 2^24, and at least 32 different times that are all multiples of twice that spacing. Of times that
+ *   were rounded, half would be odd multiples of the spacing.
  *
  * Half precision is taken as it is: what it loses is as much as a step.
  *
@@ -46,16 +47,23 @@ const POSITION_ERROR = 2 ** -50;
 const STORED_ERROR = 2 ** -51;
 /** Of a step; more, and events move to the step after the next one. */
 const MAX_TOLERANCE = 0.5;
-/** Single precision tells halves apart below this number. */
-const MAX_EXACT_WHOLE = 2 ** 23;
+/** Single precision holds every whole number up to this one. */
+const MAX_EXACT_WHOLE = 2 ** 24;
+/** So many different times would not all be even multiples of a spacing that they were rounded to. */
+const ENOUGH_TIMES = 32;
 
 /**
  * Finds out how exact the times of a list are. All times have to be shown, until one of them decides.
+ * Their order makes no difference.
  */
 export class TimeSurvey {
   #isSingle = true;
   #isWhole = true;
   #largest = 0;
+  /** The largest power of two of which every time is a multiple; all are multiples of Infinity. */
+  #grid = Infinity;
+  /** Different times, until there are enough. */
+  readonly #different = new Set<number>();
 
   /** @returns Whether more times can change the answer. */
   add(times: ArrayLike<number>): boolean {
@@ -64,15 +72,25 @@ export class TimeSurvey {
       this.#isSingle = Math.fround(time) === time;
       this.#isWhole &&= Number.isInteger(time);
       this.#largest = Math.max(this.#largest, Math.abs(time));
+      if (!this.#isSingle) break;
+      // Only a bit below the grid makes it finer.
+      if (time % this.#grid !== 0) this.#grid = Math.min(this.#grid, lowestBitOf(time));
+      if (this.#different.size < ENOUGH_TIMES) this.#different.add(time);
     }
     return this.#isSingle;
   }
 
   get precision(): TimePrecision {
-    const isExact = this.#isWhole && this.#largest < MAX_EXACT_WHOLE;
-    return this.#isSingle && !isExact
+    return this.#isSingle && !this.#isExact
       ? { kind: 'single', largest: this.#largest }
       : { kind: 'double' };
+  }
+
+  /** Whether times that single precision holds show that it has rounded none of them. */
+  get #isExact(): boolean {
+    if (this.#isWhole && this.#largest <= MAX_EXACT_WHOLE) return true;
+    const isMany = this.#different.size >= ENOUGH_TIMES;
+    return isMany && this.#grid >= 2 * spacingAt(this.#largest);
   }
 }
 
@@ -136,6 +154,11 @@ export class EventClock {
     return step + 1 - position <= this.#toleranceAt(position, offset) ? step + 1 : step;
   }
 
+  /** Whether an event lies before the step that it belongs to, within the tolerance. */
+  isEarly(offset: number): boolean {
+    return Math.floor((offset - this.#rest) * this.#stepsPerUnit) < this.stepOf(offset);
+  }
+
   /** The time that an offset stands for, in seconds. */
   secondsOf(offset: number): number {
     return (offset + this.#whole) * this.#timeUnit;
@@ -156,12 +179,27 @@ export class EventClock {
 
 /** How early a time up to `largest` may be by single precision, in steps of the unit of the times. */
 function singleError(largest: number, step: number): number {
-  const next = new Float32Array(1);
-  next[0] = largest;
-  const bits = new Int32Array(next.buffer);
-  bits[0] = (bits[0] ?? 0) + 1;
-  const spacing = next[0] - largest;
   // A clock in single precision multiplies by this in place of dt.
   const shortfall = Math.max(0, 1 - Math.fround(step) / step);
-  return (spacing / 2 + largest * shortfall) / step;
+  return (spacingAt(largest) / 2 + largest * shortfall) / step;
+}
+
+/** How far the next number of single precision is from one of them that is not negative. */
+function spacingAt(value: number): number {
+  const next = new Float32Array(1);
+  next[0] = value;
+  const bits = new Int32Array(next.buffer);
+  bits[0] = (bits[0] ?? 0) + 1;
+  return next[0] - value;
+}
+
+/** The largest power of two of which a number of single precision other than 0 is a multiple. */
+function lowestBitOf(value: number): number {
+  const single = new Float32Array(1);
+  single[0] = value;
+  const [bits = 0] = new Int32Array(single.buffer);
+  const exponent = (bits >>> 23) & 0xff;
+  const significand = (bits & 0x7fffff) | (exponent === 0 ? 0 : 0x800000);
+  const lowest = significand & -significand;
+  return lowest * 2 ** (Math.max(exponent, 1) - 150);
 }

@@ -49,6 +49,8 @@ export class EventCheck {
   readonly #channels: number;
   #events = 0;
   #dropped = 0;
+  /** Of those dropped. */
+  #droppedBefore = 0;
   #first = Infinity;
   #last = -Infinity;
   #firstStep = Infinity;
@@ -90,13 +92,15 @@ export class EventCheck {
     const isInside = step >= 0 && step < this.#timesteps;
     const mayDrop = this.#options.outside === 'drop' && Number.isFinite(offset);
     if (!isInside && !mayDrop) {
-      throw this.#wrongTime(times[index] ?? NaN, step, nameOf(before + index, sample));
+      const event = nameOf(before + index, sample);
+      throw this.#wrongTime(times[index] ?? NaN, step, this.#clock.isEarly(offset), event);
     }
     if (!(channel >= 0 && channel < this.#channels && Number.isInteger(channel))) {
       throw this.#wrongChannel(channel, nameOf(before + index, sample));
     }
     if (!isInside) {
       this.#dropped++;
+      if (step < 0) this.#droppedBefore++;
       return step;
     }
     this.#events++;
@@ -117,11 +121,7 @@ export class EventCheck {
   get shape(): readonly [timesteps: number, channels: number] {
     const { duration, channels } = this.#options;
     if (this.#lastStep < 0 && (duration === undefined || channels === undefined)) {
-      const received = this.#dropped === 0 ? 'none' : `${this.#dropped} before the first step`;
-      throw new CommandError(
-        `Expected events in ${this.#name} but received ${received}; ` +
-          'give the duration and the number of channels to make a raster of zeros.',
-      );
+      throw this.#noEvents();
     }
     return [
       duration === undefined ? this.#lastStep + 1 : this.#timesteps,
@@ -147,7 +147,31 @@ export class EventCheck {
     };
   }
 
-  #wrongTime(time: number | bigint, step: number, event: string): CommandError {
+  #noEvents(): CommandError {
+    const { duration, channels } = this.#options;
+    const wanted = `Expected events in ${this.#name} but received`;
+    if (this.#dropped === 0) {
+      return new CommandError(
+        `${wanted} none; give the duration and the number of channels to make a raster of zeros.`,
+      );
+    }
+    const before = this.#droppedBefore;
+    const after = this.#dropped - before;
+    const parts = [
+      ...(before > 0 ? [`${before} before the first step`] : []),
+      ...(after > 0 ? [`${after} after the last step`] : []),
+    ];
+    const missing = [
+      ...(duration === undefined ? ['--duration'] : []),
+      ...(channels === undefined ? ['--channels'] : []),
+    ];
+    return new CommandError(
+      `${wanted} ${parts.join(' and ')}; check --start${after > 0 ? ' and --duration' : ''}, or ` +
+        `give ${missing.join(' and ')} to make a raster of zeros.`,
+    );
+  }
+
+  #wrongTime(time: number | bigint, step: number, isEarly: boolean, event: string): CommandError {
     const { dt, duration, start = '0' } = this.#options;
     const received = `but the time of ${event} is ${time}`;
     const origin = `${toNumber(parseFraction(start))} s`;
@@ -166,9 +190,13 @@ export class EventCheck {
           `in ${this.#name} ${received}; check the unit of the times, or give a later --start.`,
       );
     }
+    const isAtEnd = isEarly && step === this.#timesteps;
+    const reason = isAtEnd
+      ? `, which is within the tolerance of the end and so belongs to step ${step}`
+      : '';
     return new CommandError(
       `Expected times before the end of the ${this.#timesteps} steps of ${dt} s, which begin at ${origin}, in ` +
-        `${this.#name} ${received}; give a longer duration or a later --start, check the unit of ` +
+        `${this.#name} ${received}${reason}; give a longer duration or a later --start, check the unit of ` +
         'the times, or leave such events out with --outside drop.',
     );
   }
