@@ -236,6 +236,18 @@ describe('command line', () => {
     assert.match(out, /^\d+\.\d+\.\d+\S*\n$/);
   });
 
+  it('breaks no line of help before it is full', async () => {
+    for (const command of ['info', 'plot', 'bench', 'worker']) {
+      const { out } = await expsyn(command, '--help');
+      const [, ...paragraphs] = out.split(/\n(?:Arguments|Options):\n/)[0]?.split('\n\n') ?? [];
+      assert.ok(paragraphs.length > 0, out);
+      for (const paragraph of paragraphs) {
+        const lines = paragraph.trimEnd().split('\n').slice(0, -1);
+        for (const line of lines) assert.ok(line.length > 60 && line.length <= 80, line);
+      }
+    }
+  });
+
   it('counts one of a thing as one', async () => {
     await writeNpyFile('one.npy', { data: Uint8Array.of(0, 1, 0), shape: [3, 1] });
     const { out } = await expsyn('one.npy', '--window-taus', '0.1', '--no-plot');

@@ -137,6 +137,12 @@ describe('options of events', () => {
       out,
       /\nevents +3 events, 3 others left out, first at 0 s, last at 2 ms, 300 events/,
     );
+    const longer = ['--duration', '11ms', '--start=-1ms', '--outside', 'drop', '--no-plot'];
+    const one = await succeed('events.npy', '--events', '--out', 'longer.npy', ...longer);
+    assert.match(one, /\nevents +4 events, 2 others left out, /);
+    const all = ['--duration', '1s', '--start=-1ms', '--outside', 'drop', '--no-plot'];
+    const rest = await succeed('events.npy', '--events', '--out', 'all.npy', ...all);
+    assert.match(rest, /\nevents +5 events, 1 other left out, /);
     // Of the events that are left, the first is of channel 2.
     const channels = [2, 0, 1];
     const { data } = await readNpyFile('isyn.npy');

@@ -104,6 +104,13 @@ describe('an input behind an address', function () {
     ],
     ['silence', () => undefined, /no answer came within 0\.3 s/],
     [
+      'an answer that stops at its beginning',
+      (response) => {
+        response.writeHead(200, { 'Content-Length': 4000 }).flushHeaders();
+      },
+      /the answer stopped for 0\.3 s/,
+    ],
+    [
       'an answer that stops',
       (response) => {
         response.writeHead(200, { 'Content-Length': 4000 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -273,6 +273,18 @@ describe('a lock', function () {
     await assert.rejects(lock.requireHeld(), TAKEN);
     await lock.release();
     assert.equal(await readFile(LOCK, 'utf8'), lockOf(undefined), 'theirs is left');
+  });
+
+  it('says what to do where who took it over has ended', async () => {
+    const lock = await lockFolder('.isyn.npy.part', 'isyn.npy', QUICK);
+    await rm(LOCK);
+    await assert.rejects(
+      lock.requireHeld(),
+      isCommandError(
+        /^Expected no other process to write isyn\.npy but another process, which has ended, took the run over, since this one gave no sign of life; this one has stopped; give --resume to go on if isyn\.npy is not complete\.$/,
+      ),
+    );
+    await lock.release();
   });
 
   describe('that a run loses', () => {

@@ -258,6 +258,43 @@ describe('silent mistakes', function () {
     assert.match(err, /^Expected 1200 bytes of elements in short\.npy[^\n]*\n$/);
   });
 
+  for (const [dtype, type, large] of [
+    ['float64', 'float64', 1e308],
+    ['float32', 'float64', 3e38],
+    ['float32', 'float32', 3e38],
+  ] as const) {
+    for (const out of ['isyn.npy', 'isyn.zarr']) {
+      it(`are told of after the run: sums of ${type} beyond ${dtype} in ${out}`, async () => {
+        const data = type === 'float32' ? new Float32Array(1200) : new Float64Array(1200);
+        const overflow = async (...flags: string[]): Promise<string> => {
+          await save(data, [400, 3]);
+          const args = ['--dtype', dtype, '--out', out, '--no-plot', '--restart', ...flags];
+          return notesOf('raster.npy', '--tau', '20ms', ...args);
+        };
+        const largest = dtype === 'float64' ? Number.MAX_VALUE : 2 ** 128;
+        let [current, count] = [0, 0];
+        for (let step = 0; step < 400; step++) {
+          current = (current + (step < 3 ? 1 : 0)) * Math.exp(-1 / 20);
+          if (current > largest / large) count++;
+        }
+        // The other channels stay finite.
+        data.set([large, 0, 0, large, large, 0, large, 0, 0]);
+        assert.match(
+          await overflow(),
+          new RegExp(
+            `^${count} of 1,200 currents are infinite, since sums went beyond the largest ${dtype}; scale the input down\\.\\n$`,
+          ),
+        );
+        data.fill(0);
+        data.set([large, -large, 0]);
+        assert.equal(await overflow(), '');
+        data.fill(0);
+        data[0] = Infinity;
+        assert.equal(await overflow('--non-finite', 'propagate'), '');
+      });
+    }
+  }
+
   it('are told of in the summary: sums and values that are no counts', async () => {
     const data = new Float64Array(1200);
     const lineOf = async (): Promise<string> => {
@@ -273,6 +310,10 @@ describe('silent mistakes', function () {
     assert.match(await lineOf(), /float64, 1 value other than 0$/);
     data.set([0.5, 0, 1]);
     assert.match(await lineOf(), /float64, 2 values other than 0$/);
+    data.fill(0.5);
+    data[0] = NaN;
+    assert.match(await lineOf(), /float64, 1,200 values other than 0, of which 1 not finite$/);
+    data.fill(0);
     data.set([2, 0, 1]);
     assert.match(await lineOf(), /float64, 3 spikes, mean rate 2\.5 spikes\/s$/);
     const large = Float64Array.from({ length: 1200 }, () => 2 ** 53 - 1);
@@ -348,33 +389,40 @@ describe('notes', () => {
 describe('times with spaces', () => {
   const work = emptyFolders();
 
-  const spaced: [args: string[], option: string, words: string][] = [
-    [['raster.npy', '--tau', '20', 'ms'], '--tau', '20 ms'],
-    [['--tau', '20', 'ms'], '--tau', '20 ms'],
-    [['--tau', '20', 'ms', 'raster.npy'], '--tau', '20 ms'],
-    [['run', 'raster.npy', '--dt', '0.5', 'ms', '--no-plot'], '--dt', '0.5 ms'],
-    [['raster.npy', '--tau=20', 'ms'], '--tau', '20 ms'],
-    [['raster.npy', '--tau', '5ms,', '20ms'], '--tau', '5ms, 20ms'],
-    [['raster.npy', '--tau', '5ms', ',20ms'], '--tau', '5ms ,20ms'],
-    [['raster.npy', '--tau', '5', 'ms,', '20', 'ms'], '--tau', '5 ms, 20 ms'],
-    [['raster.npy', '--tau', '5ms', '20ms', '0.1'], '--tau', '5ms 20ms 0.1'],
-    [['raster.npy', '--tau', '2E-2', 's'], '--tau', '2E-2 s'],
-    [['raster.npy', '--tau', '7', '\u00b5s'], '--tau', '7 \u00b5s'],
-    [['raster.npy', '--tau', '20', 'msec'], '--tau', '20 msec'],
-    [['events.npy', '--events', '--duration', '10', 's'], '--duration', '10 s'],
-    [['events.npy', '--events', '--time-unit', '30', 'kHz'], '--time-unit', '30 kHz'],
-    [['plot', 'isyn.npy', '--from', '1', 's', '--to', '2', 's'], '--from', '1 s'],
-    [['info', 'events.npy', '--events', '--dt', '1', 'ms'], '--dt', '1 ms'],
-    [['worker', '--queue', 'redis://localhost', '--takeover', '30', 's'], '--takeover', '30 s'],
+  const spaced: [args: string[], option: string, words: string, example: string][] = [
+    [['raster.npy', '--tau', '20', 'ms'], '--tau', '20 ms', '20ms'],
+    [['--tau', '20', 'ms'], '--tau', '20 ms', '20ms'],
+    [['--tau', '20', 'ms', 'raster.npy'], '--tau', '20 ms', '20ms'],
+    [['raster.npy', '--dt', '30', 'kHz'], '--dt', '30 kHz', '30kHz'],
+    [['raster.npy', '--dt', '30', 'kHz', '2'], '--dt', '30 kHz 2', '20ms'],
+    [['run', 'raster.npy', '--dt', '0.5', 'ms', '--no-plot'], '--dt', '0.5 ms', '0.5ms'],
+    [['raster.npy', '--tau=20', 'ms'], '--tau', '20 ms', '20ms'],
+    [['raster.npy', '--tau', '5ms,', '20ms'], '--tau', '5ms, 20ms', '5ms,20ms'],
+    [['raster.npy', '--tau', '5ms', ',20ms'], '--tau', '5ms ,20ms', '5ms,20ms'],
+    [['raster.npy', '--tau', '5', 'ms,', '20', 'ms'], '--tau', '5 ms, 20 ms', '5ms,20ms'],
+    [['raster.npy', '--tau', '5ms', '20ms', '0.1'], '--tau', '5ms 20ms 0.1', '5ms,20ms,0.1'],
+    [['raster.npy', '--tau', '2E-2', 's'], '--tau', '2E-2 s', '2E-2s'],
+    [['raster.npy', '--tau', '7', '\u00b5s'], '--tau', '7 \u00b5s', '7\u00b5s'],
+    [['raster.npy', '--tau', '20', 'msec'], '--tau', '20 msec', '20ms or 5ms,20ms'],
+    [['events.npy', '--events', '--duration', '10', 's'], '--duration', '10 s', '10s'],
+    [['events.npy', '--events', '--time-unit', '30', 'kHz'], '--time-unit', '30 kHz', '30kHz'],
+    [['plot', 'isyn.npy', '--from', '1', 's', '--to', '2', 's'], '--from', '1 s', '1s'],
+    [['info', 'events.npy', '--events', '--dt', '1', 'ms'], '--dt', '1 ms', '1ms'],
+    [
+      ['worker', '--queue', 'redis://localhost', '--takeover', '30', 's'],
+      '--takeover',
+      '30 s',
+      '30s',
+    ],
   ];
-  for (const [args, option, words] of spaced) {
+  for (const [args, option, words, example] of spaced) {
     it(`get a hint: ${args.join(' ')}`, async () => {
       await writeNpyFile(join(work.path, 'raster.npy'), { data: new Uint8Array(3), shape: [3, 1] });
       const { code, out, err } = await expsyn(...args);
       assert.deepEqual({ code, out }, { code: 2, out: '' });
       assert.ok(
         err.startsWith(
-          `Expected a time without spaces for ${option} but received '${words}'; write it`,
+          `Expected a time without spaces for ${option} but received '${words}'; write it in one word, such as ${example}.`,
         ),
         err,
       );

@@ -159,12 +159,18 @@ describe('filters of Zarr arrays', () => {
   it('that are not known, or whose configuration is wrong, are named', async () => {
     const { path } = await python.write(2, [37], 'int32', { chunks: [37] });
     for (const [filter, pattern] of [
-      [{ id: 'fletcher32' }, /a filter among .*delta.* received "fletcher32"; store the array/],
+      [
+        { id: 'fletcher32' },
+        /a filter among bitround, crc32c, delta, .* received "fletcher32"; store the array/,
+      ],
       [{ id: 'categorize' }, /received "categorize"/],
       [{ id: 'toString' }, /received "toString"/],
       [{ id: 'delta' }, /for the filter 'delta' .* nothing/],
       [{ id: 'delta', dtype: 'b1' }, /for the filter 'delta'/],
-      [{ id: 'delta', dtype: '<i4', astype: '<f4' }, /in place of integers for the filter 'delta'/],
+      [
+        { id: 'delta', dtype: '<i4', astype: '<f4' },
+        /^Expected 'astype' to be a type of integers, as 'dtype' is, for the filter 'delta' .* "<f4"/,
+      ],
       [{ id: 'delta', dtype: '<c8' }, /for the filter 'delta' .*"<c8"/],
       [{ id: 'bitround', keepbits: -1 }, /the filter 'bitround' keeps/],
       [{ id: 'fixedscaleoffset', dtype: '<f4', scale: 0, offset: 0 }, /'fixedscaleoffset'/],
@@ -176,7 +182,7 @@ describe('filters of Zarr arrays', () => {
       await refuses(path, pattern);
     }
     await editMembers(path, { filters: [], compressor: { id: 'lzma' } }, '.zarray');
-    await refuses(path, /a compressor among .* received "lzma"/);
+    await refuses(path, /a compressor among blosc, gzip, lz4, zlib, zstd in .* received "lzma"/);
   });
 
   it('that restore values which the type does not hold are refused', async () => {
@@ -186,7 +192,7 @@ describe('filters of Zarr arrays', () => {
     const stored = Buffer.alloc(37 * 4);
     stored.writeInt32LE(256, 8);
     await writeFile(join(path, '0'), stored);
-    await refuses(path, /it holds 256, which uint8 cannot hold/);
+    await refuses(path, /it holds 256, which uint8 cannot hold; its file may be damaged\.$/);
     stored.writeInt32LE(255, 8);
     await writeFile(join(path, '0'), stored);
     assert.equal((await readZarr(path))[2], 255);

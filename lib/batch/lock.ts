@@ -171,15 +171,14 @@ class HeldFolder implements FolderLock {
     if (this.lost.aborted) return;
     const text = await readFile(this.#path, 'utf8').catch(() => '');
     const { pid, host, since } = parseHolder(text);
-    const by =
+    const found =
       pid === undefined
-        ? 'another process took the run over and has ended since'
-        : `process ${pid} on ${host} took the run over at ${since}`;
+        ? `another process, which has ended, took the run over, since this one gave no sign of life; ` +
+          `this one has stopped; give --resume to go on if ${this.#out} is not complete.`
+        : `process ${pid} on ${host} took the run over at ${since}, since this one gave no sign of life; ` +
+          'this one has stopped and left everything to that one.';
     this.#controller.abort(
-      new TakenOverError(
-        `Expected no other process to write ${this.#out} but ${by}, since this one gave no sign of life; ` +
-          'this one has stopped and left everything to that one.',
-      ),
+      new TakenOverError(`Expected no other process to write ${this.#out} but ${found}`),
     );
   }
 }

@@ -70,7 +70,7 @@ function rounded(rate: number): number {
 export function describeEvents(measures: EventMeasures): string {
   const { count, dropped, first, last, rate, ratePerChannel } = measures;
   const parts = [counted(count, 'event')];
-  if (dropped !== undefined) parts.push(`${dropped.toLocaleString('en')} others left out`);
+  if (dropped !== undefined) parts.push(`${counted(dropped, 'other')} left out`);
   if (first !== undefined) parts.push(`first at ${formatTime(first, TIME_DIGITS)}`);
   if (last !== undefined) parts.push(`last at ${formatTime(last, TIME_DIGITS)}`);
   parts.push(`${rate} events/s, ${ratePerChannel} of a channel`);

@@ -37,8 +37,8 @@ interface InfoFlags extends AddressFlags {
 
 const DESCRIPTION = `Says what a file holds, and, of an output of 'expsyn run', how it was made.
 
-Nothing but headers is read, of lists of events the events, and of arrays with two
-columns as many rows as tell whether they are such a list.`;
+Only headers are read; all of a list of events; and as many rows of a two-column
+array as it takes to tell whether it is such a list.`;
 
 const EXAMPLES = `
 Examples:

@@ -39,7 +39,8 @@ interface PlotFlags extends AddressFlags {
   outside?: 'throw' | 'drop';
 }
 
-const DESCRIPTION = `Draws a raster, the currents that a run has made, or both, into a .svg or .png file.
+const DESCRIPTION = `Draws a raster, the currents that a run has made, or both, into a .svg or .png
+file.
 
 Of an output of 'expsyn run', the raster, tau and dt are found by themselves.`;
 

@@ -10,6 +10,7 @@ import { describeEvents, measureEvents } from './event-notes';
 import { headerOf } from './give-notes';
 import { noteOnRate } from './notes';
 import { counted, formatCount, formatShape } from './numbers';
+import { noteOnOverflow } from './overflow';
 import { drawToFile, loadRecording, MOST_SAMPLES } from './plot-output';
 import { describeSource, type Prepared } from './prepare-run';
 import { describeSpikes, summarizeInput, type InputSummary } from './reduction';
@@ -52,6 +53,8 @@ export async function present(
     input = `, ${describeContent(summary, nElements, dt)}`;
     const note = noteOnRate(headerOf(source, inputPath), summary, nElements, dt);
     if (note !== undefined && !outcome.isNoted) stderr.write(`${note}\n`);
+    const overflow = await noteOnOverflow(job, out, summary);
+    if (overflow !== undefined) stderr.write(`${overflow}\n`);
   }
   const window =
     job.windowLength === 'Infinity'
@@ -133,6 +136,6 @@ async function summarizeSource(
 function describeContent(summary: InputSummary, nElements: number, dt: number): string {
   const { isSpikes, nonZeros, nonFinite, total } = summary;
   if (isSpikes) return describeSpikes(total, nElements, dt).join(', ');
-  const ofThem = nonFinite > 0 ? `, of which ${formatCount(nonFinite)} not finite` : '';
-  return `${formatCount(nonZeros)} value${nonZeros === 1 ? '' : 's'} other than 0${ofThem}`;
+  const ofThem = nonFinite > 0 ? `, of which ${nonFinite.toLocaleString('en')} not finite` : '';
+  return `${counted(nonZeros, 'value')} other than 0${ofThem}`;
 }

@@ -29,17 +29,27 @@ export interface InputSummary {
   nonFinite: number;
   /** Sum of the elements: the number of spikes, where they are counts. */
   total: number;
+  /** Sum of their magnitudes, which no current exceeds without noise. */
+  magnitude: number;
 }
 
 /** One pass over every element. */
 export function summarizeInput({ data, timesteps, columns }: TimeSeries): InputSummary {
-  const summary = { isSpikes: true, isSigned: false, nonZeros: 0, nonFinite: 0, total: 0 };
+  const summary: InputSummary = {
+    isSpikes: true,
+    isSigned: false,
+    nonZeros: 0,
+    nonFinite: 0,
+    total: 0,
+    magnitude: 0,
+  };
   const size = timesteps * columns;
   for (let index = 0; index < size; index++) {
     const value = Number(data[index]);
     if (value === 0) continue;
     summary.nonZeros++;
     summary.total += value;
+    summary.magnitude += Math.abs(value);
     if (value < 0) summary.isSigned = true;
     if (!Number.isFinite(value)) summary.nonFinite++;
     if (!(value >= 0 && Number.isSafeInteger(value))) summary.isSpikes = false;

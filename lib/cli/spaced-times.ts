@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 
 import { UsageError } from '../errors';
+import { parseClockTime, parsePeriod, parseTimes } from './times';
 
 /** The options, of any command, that take a time or several. */
 const OPTIONS = /^--(tau|dt|time-unit|duration|start|from|to|takeover)(?:=(.*))?$/s;
@@ -28,10 +29,28 @@ export function requireUnspacedTimes(args: readonly string[]): void {
     );
     const rest = end < 0 ? others : others.slice(0, end);
     if (rest.length === 0) continue;
-    const example = option === 'tau' ? '20ms or 5ms,20ms' : '20ms';
     throw new UsageError(
       `Expected a time without spaces for --${option} but received '${[first, ...rest].join(' ')}'; ` +
-        `write it in one word, such as ${example}.`,
+        `write it in one word, such as ${exampleOf(option ?? '', [first, ...rest])}.`,
     );
+  }
+}
+
+/** What was most likely meant, in one word; any time where that is none for the option. */
+function exampleOf(option: string, words: readonly string[]): string {
+  const text = words
+    .join(' ')
+    .replace(/\s*,\s*/g, ',')
+    .replace(/ (?=[^\d.])/g, '')
+    .replace(/ /g, ',')
+    .replace(/,$/, '');
+  try {
+    if (option === 'tau') parseTimes(text, option);
+    else if (option === 'dt' || option === 'time-unit') parsePeriod(text, option);
+    else parseClockTime(text, option);
+    return text;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return option === 'tau' ? '20ms or 5ms,20ms' : '20ms';
   }
 }

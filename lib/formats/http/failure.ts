@@ -75,12 +75,16 @@ function retryAfterOf(headers: Headers): number | undefined {
   return Math.max(0, moment - (Number.isNaN(serverNow) ? Date.now() : serverNow));
 }
 
-/** A server of which nothing more comes. */
-export function stallFailure(seconds: number, received: number): RequestFailure {
+/**
+ * A server of which nothing more comes.
+ *
+ * @param received Bytes of its answer; undefined before the answer has begun.
+ */
+export function stallFailure(seconds: number, received: number | undefined): RequestFailure {
   const reason =
-    received === 0
+    received === undefined
       ? `no answer came within ${seconds} s`
-      : `the answer stopped after ${received} bytes for ${seconds} s`;
+      : `the answer stopped ${received === 0 ? '' : `after ${received} bytes `}for ${seconds} s`;
   return new RequestFailure(reason, {
     isTransient: true,
     advice: 'try again later, or give a longer --http-timeout',

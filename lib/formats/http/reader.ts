@@ -108,7 +108,8 @@ export class HttpReader {
     take: Take<Result>,
     controller: AbortController,
   ): Promise<Result> {
-    let [received, sinceProgress] = [0, 0];
+    let received: number | undefined;
+    let sinceProgress = 0;
     let stalled: RequestFailure | undefined;
     const timer = setTimeout(() => {
       stalled = stallFailure(this.#timeout / 1000, received);
@@ -122,7 +123,7 @@ export class HttpReader {
     }, this.#timeout * NOTICE_AFTER);
     const onBytes = (count: number): void => {
       clearTimeout(noticeTimer);
-      received += count;
+      received = (received ?? 0) + count;
       sinceProgress += count;
       if (sinceProgress < LEAST_BYTES) return;
       sinceProgress = 0;
@@ -136,6 +137,7 @@ export class HttpReader {
         headers: 'Range' in headers ? headers : { 'Accept-Encoding': 'identity', ...headers },
         signal: controller.signal,
       });
+      received = 0;
       timer.refresh();
       return await take(response, onBytes);
     } catch (error) {

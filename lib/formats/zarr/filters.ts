@@ -4,7 +4,7 @@
  */
 import type { TypedArray } from '../../index';
 import { decodeBytes } from '../npy';
-import { DamagedChunkError } from './damage';
+import { DamagedChunkError, UnfitElementError } from './damage';
 import { bitsOfHalf, roundToHalf } from './half-floats';
 import { type Json, type Judge, TYPES } from './judge';
 import { unshuffle } from './shuffles';
@@ -129,7 +129,10 @@ function typesOf(
   };
   const [type, stored] = [parse(dtype), parse(astype)];
   if (filter === 'delta' && isFloat(stored) && !isFloat(type)) {
-    throw judge.refuse(`integers in place of integers for the filter '${filter}'`, astype);
+    throw judge.refuse(
+      `'astype' to be a type of integers, as 'dtype' is, for the filter '${filter}'`,
+      astype,
+    );
   }
   return [type, stored];
 }
@@ -169,7 +172,7 @@ function put(elements: Elements, index: number, value: number, type: ElementType
   const isSigned = type.code.startsWith('i');
   const [least, end] = isSigned ? [-(2 ** (bits - 1)), 2 ** (bits - 1)] : [0, 2 ** bits];
   if (!(whole >= least && whole < end)) {
-    throw new DamagedChunkError(`it holds ${value}, which ${type.name} cannot hold`);
+    throw new UnfitElementError(`it holds ${value}, which ${type.name} cannot hold`);
   }
   if (elements instanceof BigInt64Array || elements instanceof BigUint64Array) {
     elements[index] = BigInt(whole);

@@ -14,6 +14,8 @@ import {
 } from './judge';
 import {
   BYTE_CODECS,
+  COMPRESSOR_NAMES,
+  FILTER_NAMES,
   type Sharding,
   chunkPipeline,
   shardingOf,
@@ -237,7 +239,7 @@ function coderOf(value: unknown, kind: 'filter' | 'compressor', judge: Judge): C
   const { id, ...configuration } = value;
   if (BYTE_CODECS.includes(id)) return codecOf(id, configuration);
   throw judge.refuse(
-    `a ${kind} among ${BYTE_CODECS.join(', ')}`,
+    `a ${kind} among ${(kind === 'filter' ? FILTER_NAMES : COMPRESSOR_NAMES).join(', ')}`,
     id,
     '; store the array without it',
   );

@@ -6,8 +6,12 @@ import { type Codec, type CodecMetadata, Judge, MAX_CHUNK_BYTES, codecsOf, sizeO
 
 const CHECKSUM = 'crc32c';
 
+export const COMPRESSOR_NAMES = Object.keys(COMPRESSORS).sort();
+
+export const FILTER_NAMES = [...Object.keys(FILTERS), CHECKSUM].sort();
+
 /** The codecs of bytes that are known, filters among them, by name. */
-export const BYTE_CODECS = [...Object.keys(COMPRESSORS), CHECKSUM, ...Object.keys(FILTERS)].sort();
+export const BYTE_CODECS = [...COMPRESSOR_NAMES, ...FILTER_NAMES].sort();
 
 /** The members that the configuration of a codec may have. */
 const CONFIGURATIONS: Record<string, readonly string[]> = {

@@ -253,21 +253,19 @@ class ZarrSource implements RasterSource {
       if (error instanceof MissingChunkError) return undefined;
       if (error instanceof CommandError) throw error;
       throw new CommandError(
-        `Could not read chunk (${indices.join(', ')}) of ${this.#store.location}: ${damageOf(error)}; ` +
-          'its file is damaged or not complete.',
+        `Could not read chunk (${indices.join(', ')}) of ${this.#store.location}: ${damageOf(error)}.`,
         { cause: error },
       );
     }
   }
 }
 
-/** What is wrong with a chunk, by the error of zarrita or of a check. */
+/** What is wrong with a chunk and its file, by the error of zarrita or of a check. */
 function damageOf(error: unknown): string {
-  if (error instanceof DamagedChunkError) return error.message;
-  if (error instanceof Error) {
-    if (error.cause instanceof DamagedChunkError) return error.cause.message;
-  }
-  return 'it cannot be decoded';
+  const cause = error instanceof Error ? error.cause : undefined;
+  const damage = [error, cause].find((one) => one instanceof DamagedChunkError);
+  const { message, verdict } = damage ?? new DamagedChunkError('it cannot be decoded');
+  return `${message}; ${verdict}`;
 }
 
 /** One element of a type. */
