@@ -46,8 +46,9 @@ class FftConvolver {
   //
   // by overlap-save, synapse by synapse in tiles that fit the cache. The roll-over of the state
   // needs no transform. An output whose window holds no input is exactly the rolled-over state,
-  // or 0. Rounding errors are relative to the peak of the input so far, times the small factor by
-  // which it may grow within one transform. A value that is not finite counts as 0 in the
+  // or 0. Rounding errors are relative to the largest output of the block. An input that grows by
+  // more than a small factor is transformed separately, and adds nothing to what came before. A
+  // value that is not finite counts as 0 in the
   // transforms, and is put on the output for as long as the window holds it. Scratch memory does
   // not depend on the number of steps beyond one window.
   void Convolve(const Stretch<Real>& stretch) const;
