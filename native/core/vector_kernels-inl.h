@@ -547,31 +547,33 @@ EXPSYN_INLINE void LoadDrive(const FewRows<Real>& rows, std::int64_t row, std::i
     LoadAs<n, Real>(static_cast<const std::uint8_t*>(rows.input) + first, drive);
   } else {
     Real elements[n] = {};
-    ConvertElements(rows.type, rows.input, first, rows.is_repeated ? 1 : n, elements);
+    std::int64_t count = n;
+    if (rows.is_repeated) count = 1;
+    ConvertElements(rows.type, rows.input, first, count, elements);
     for (int i = 1; i < n && rows.is_repeated; ++i) elements[i] = elements[0];
     Load(elements, drive);
   }
 }
 
-// All rows of n neighbouring synapses, whose state is taken m at a time. Returns 0 for each whose
+// All rows of n neighbouring synapses, whose state is taken kM at a time. Returns 0 for each whose
 // sums are finite, else NaN.
 template <int n, FewDrive kDrive, typename Real>
 EXPSYN_INLINE Vector<Real, n> AdvanceFewColumns(const FewRows<Real>& rows, std::int64_t column,
                                                 double* next_isyn, double* next_correction) {
-  constexpr int m = n < kFull<double> ? n : kFull<double>;
+  constexpr int kM = n < kFull<double> ? n : kFull<double>;
   alignas(64) Real isyns[n];
   alignas(64) Real locals[n];
-  CarriedVectors<m> carried[n / m];
-  for (int part = 0; part < n / m; ++part) {
-    Vector<double, m> shown, correction;
-    Load(rows.isyn + column + part * m, shown);
-    Load(rows.correction + column + part * m, correction);
-    const Vector<double, m> sum = shown + correction;
+  CarriedVectors<kM> carried[n / kM];
+  for (int part = 0; part < n / kM; ++part) {
+    Vector<double, kM> shown, correction;
+    Load(rows.isyn + column + part * kM, shown);
+    Load(rows.correction + column + part * kM, correction);
+    const Vector<double, kM> sum = shown + correction;
     carried[part].high = sum;
     if constexpr (sizeof(Real) == sizeof(double)) {
-      carried[part].low = SumError<m>(shown, correction, sum);
+      carried[part].low = SumError<kM>(shown, correction, sum);
     }
-    Store(Converted<m, Real, double>(sum), isyns + part * m);
+    Store(Converted<kM, Real, double>(sum), isyns + part * kM);
   }
   Vector<Real, n> decay, drive, isyn;
   Load(rows.decay + column, decay);
@@ -585,13 +587,13 @@ EXPSYN_INLINE Vector<Real, n> AdvanceFewColumns(const FewRows<Real>& rows, std::
   }
   Store(isyn, isyns);
   Store(local, locals);
-  for (int part = 0; part < n / m; ++part) {
-    const std::int64_t first = column + part * m;
-    Vector<Real, m> last, sum;
-    Load(isyns + part * m, last);
-    Load(locals + part * m, sum);
-    FinishVector<m, Real>(carried[part], DecayOverRows<m>(rows.decay_offset + first, rows.n_rows),
-                          last, sum, next_isyn + first, next_correction + first);
+  for (int part = 0; part < n / kM; ++part) {
+    const std::int64_t first = column + part * kM;
+    Vector<Real, kM> last, sum;
+    Load(isyns + part * kM, last);
+    Load(locals + part * kM, sum);
+    FinishVector<kM, Real>(carried[part], DecayOverRows<kM>(rows.decay_offset + first, rows.n_rows),
+                           last, sum, next_isyn + first, next_correction + first);
   }
   return isyn * Real{0} + local * Real{0};
 }

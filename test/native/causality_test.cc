@@ -67,6 +67,19 @@ TEST_CASE_TEMPLATE("a value that is not finite leaves the bits of all earlier st
   }
 }
 
+TEST_CASE_TEMPLATE("a state that is not finite has no correction", Real, float, double) {
+  for (const Method method : {Method::kFft, Method::kRecursive}) {
+    for (const double value : {kNan, kInfinity}) {
+      Case c = MakeCase(1, 90, std::vector<double>(9, 0.3), 80, Drive::kSigned);
+      c.input[89 * 9 + 4] = value;
+      const Answer answer = Run<Real>(c, method, {}, false);
+      CHECK(!std::isfinite(answer.next_state.isyn[4]));
+      CHECK(answer.next_state.correction[4] == 0);
+      CHECK(answer.next_state.correction[3] != 0);
+    }
+  }
+}
+
 TEST_CASE_TEMPLATE("a sum that overflows leaves the bits of all earlier steps", Real, float,
                    double) {
   for (const std::int64_t n_synapses : {1, 9}) {
