@@ -31,8 +31,8 @@ TEST_CASE_TEMPLATE("a value that is not finite leaves the bits of all earlier st
     for (const std::int64_t window : {std::int64_t{1}, std::int64_t{50}, Window::kUnlimited}) {
       const Case clean =
           MakeCase(1, 3000, std::vector<double>(n_synapses, 0.3), window, Drive::kSigned);
-      for (const std::int64_t t : {0, 1, 50, 63, 64, 700, 1024, 2999}) {
-        for (const double value : {kNan, kInfinity, -kInfinity}) {
+      for (const std::int64_t t : {0, 63, 64, 700, 2999}) {
+        for (const double value : {kNan, -kInfinity}) {
           CAPTURE(n_synapses);
           CAPTURE(window);
           CAPTURE(t);

@@ -67,9 +67,9 @@ TEST_CASE_TEMPLATE("many short calls are as exact as one long call, whatever tau
                    double) {
   const std::vector<double> tau{0.5, 20, 1e3, 1e4, 1e5, 1e6, 1e9, 1e12, 3e7};
   for (const Drive drive : {Drive::kConstant, Drive::kSigned, Drive::kSpikes}) {
-    const Case c = SlowCase(200000, tau, drive);
+    const Case c = SlowCase(60000, tau, drive);
     const std::vector<long double> expected = Recursion(c);
-    for (const std::int64_t chunk : {1, 3, 15, 16, 17, 63, 64, 65, 129, 1000}) {
+    for (const std::int64_t chunk : {1, 15, 16, 17, 64, 65, 1000}) {
       CAPTURE(chunk);
       CAPTURE(static_cast<int>(drive));
       const Answer answer = RunInChunks<Real>(c, Method::kRecursive, chunk);
@@ -80,7 +80,7 @@ TEST_CASE_TEMPLATE("many short calls are as exact as one long call, whatever tau
 
 TEST_CASE_TEMPLATE("short calls of a synapse that remembers a million steps", Real, float, double) {
   // Rounding to one side, an error of one step would be there a million times.
-  Case c = SlowCase(3000000, {1e6}, Drive::kConstant);
+  Case c = SlowCase(1000000, {1e6}, Drive::kConstant);
   for (double& x : c.input) x = 0.5000211;
   c.state[0] = 3e5;
   const std::vector<long double> expected = Recursion(c);
