@@ -27,7 +27,7 @@ export default tseslint.config(
   },
   {
     // require() is how a native addon, and CommonJS, is loaded.
-    files: ['**/*.cts', 'lib/native.ts'],
+    files: ['**/*.cts', 'lib/native/native.ts'],
     rules: { '@typescript-eslint/no-require-imports': 'off' },
   },
   {

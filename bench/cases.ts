@@ -5,7 +5,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { ExpSyn, type ExpSynOptions, type Method } from 'expsyn';
-import { relativeError } from '../test/oracle';
+import { relativeError } from '../test/support/oracle';
 import { measure, timeCalls, type Contender, type Goal } from './measure';
 import { plainLoop } from './peers/javascript';
 import { nativePeers } from './peers/native';

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { encodeHeader } from '../lib/formats/npy';
+import { encodeHeader } from '../lib/formats/npy/npy';
 
 const { values } = parseArgs({
   options: {

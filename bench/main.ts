@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 
 import { Command, InvalidArgumentError } from 'commander';
 
-import { native } from '../lib/native';
+import { native } from '../lib/native/native';
 import { cases, type BenchCase, type Figure } from './cases';
 import { judge, measure, type Goal, type Measured, type Verdict } from './measure';
 import { Python } from './peers/python';

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
-import { writeNpyFile } from '../lib/formats/npy';
+import { writeNpyFile } from '../lib/formats/npy/npy';
 
 const { values } = parseArgs({
   options: {

@@ -1,8 +1,8 @@
 /** The public names. */
-export type { ArrayInput, NdArray, NestedArray } from './arrays';
-export type { TypedArray } from './typed-arrays';
-export type { ErrorCode, ExpSynError } from './error-codes';
-export { ExpSyn } from './typed-exp-syn';
+export type { ArrayInput, NdArray, NestedArray } from './arrays/arrays';
+export type { TypedArray } from './arrays/typed-arrays';
+export type { ErrorCode, ExpSynError } from './errors/error-codes';
+export { ExpSyn } from './modules/typed-exp-syn';
 export type {
   AbortSignalLike,
   Compatibility,
@@ -19,10 +19,17 @@ export type {
   Method,
   NoisePlacement,
   NonFinitePolicy,
-} from './exp-syn-options';
-export { OverloadError, setLimits, stats, type CallEvent, type Limits, type Stats } from './load';
-export { ExpSynSession } from './session';
-export type { SynapticCurrent } from './state';
+} from './modules/exp-syn-options';
+export {
+  OverloadError,
+  setLimits,
+  stats,
+  type CallEvent,
+  type Limits,
+  type Stats,
+} from './calls/load';
+export { ExpSynSession } from './modules/session';
+export type { SynapticCurrent } from './modules/state';
 export type {
   GatheredEvolution,
   SessionEvolution,
@@ -30,14 +37,14 @@ export type {
   SessionFailure,
   SessionOptions,
   SessionRecord,
-} from './session';
+} from './modules/session';
 export {
   Module,
   type AttributeValues,
   type Evolution,
   type ModuleOptions,
   type RasterInput,
-} from './module';
+} from './modules/module';
 export {
   Attribute,
   Constant,
@@ -48,4 +55,4 @@ export {
   type AttributeKind,
   type AttributeValue,
   type ShapePattern,
-} from './parameters';
+} from './modules/parameters';

@@ -38,10 +38,10 @@ under_address() {
     # Preloading works for node itself only, so mocha runs without a launcher in between.
     LD_PRELOAD="$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
       node --import=tsx node_modules/mocha/bin/mocha.js --no-config --timeout 300000 \
-      test/bad-input.test.ts test/hostile.test.ts test/lifetime.test.ts test/load.test.ts \
-      test/noise.test.ts test/order.test.ts test/out-of-memory.test.ts test/parity.test.ts \
-      test/session.test.ts \
-      test/state.test.ts test/streams.test.ts test/workers.test.ts
+      test/model/bad-input.test.ts test/model/hostile.test.ts test/model/lifetime.test.ts test/model/load.test.ts \
+      test/model/noise.test.ts test/model/order.test.ts test/addon/out-of-memory.test.ts test/model/parity.test.ts \
+      test/model/session.test.ts \
+      test/model/state.test.ts test/streams/streams.test.ts test/model/workers.test.ts
   )
 }
 

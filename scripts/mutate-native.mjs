@@ -55,7 +55,13 @@ if (values.help) {
 }
 
 const BUILD_MILLISECONDS = 30 * 60_000;
-const BINDING_TESTS = ['jobs', 'out-of-memory', 'load', 'abort', 'workers'];
+const BINDING_TESTS = [
+  'addon/jobs',
+  'addon/out-of-memory',
+  'model/load',
+  'model/abort',
+  'model/workers',
+];
 
 const MOCHA = [
   '--import=tsx',

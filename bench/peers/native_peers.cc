@@ -8,9 +8,9 @@
 #include <cstdint>
 
 #include "aligned_buffer.h"
-#include "cost_model.h"
-#include "fft_plan.h"
-#include "window.h"
+#include "method/cost_model.h"
+#include "method/fft_plan.h"
+#include "kernel/window.h"
 
 namespace {
 

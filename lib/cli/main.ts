@@ -2,16 +2,16 @@
 /** The command line. */
 import { Command, CommanderError } from 'commander';
 
-import { CommandError, fileError, systemError } from '../errors';
-import { removeUnfinishedFiles } from '../formats/complete-file';
-import { addBenchCommand } from './bench-command';
-import { addInfoCommand } from './info-command';
-import { addPlotCommand } from './plot-command';
-import { addRunCommand } from './run-command';
-import { requireUnspacedTimes } from './spaced-times';
+import { CommandError, fileError, systemError } from '../errors/errors';
+import { removeUnfinishedFiles } from '../formats/files/complete-file';
+import { addBenchCommand } from './commands/bench-command';
+import { addInfoCommand } from './commands/info-command';
+import { addPlotCommand } from './commands/plot-command';
+import { addRunCommand } from './commands/run-command';
+import { requireUnspacedTimes } from './options/spaced-times';
 import type { CommandContext, Streams } from './streams';
-import { readVersion } from './version';
-import { addWorkerCommand } from './worker-command';
+import { readVersion } from './commands/version';
+import { addWorkerCommand } from './commands/worker-command';
 
 /** Milliseconds in which a process that has failed or was interrupted ends by itself, if it does. */
 const LINGERING = 100;

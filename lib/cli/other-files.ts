@@ -2,11 +2,11 @@
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 
-import { isZarr } from '../batch/open-source';
-import { provenancePathOf } from '../batch/provenance';
-import { UsageError } from '../errors';
-import { folderAbove } from '../formats/complete-file';
-import type { RunRequest } from './run-options';
+import { isZarr } from '../runs/open-source';
+import { provenancePathOf } from '../runs/provenance';
+import { UsageError } from '../errors/errors';
+import { folderAbove } from '../formats/files/complete-file';
+import type { RunRequest } from './options/run-options';
 
 /** Refuses to write over what is read, or into it, whatever links lead there. */
 export async function requireOtherFiles(

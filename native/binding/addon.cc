@@ -14,9 +14,9 @@
 #include "calls.h"
 #include "errors.h"
 #include "handles.h"
-#include "instruction_set.h"
 #include "job_queue.h"
 #include "load.h"
+#include "simd/instruction_set.h"
 #ifdef EXPSYN_FAULTS
 #include "define_faults.h"
 #endif
@@ -201,7 +201,7 @@ void WriteSession(const Napi::CallbackInfo& info) {
 
 // instructionSet(): the vector instructions in use.
 Napi::Value InstructionSetInUse(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), NameOf(ActiveInstructionSet()));
+  return Napi::String::New(info.Env(), simd::NameOf(simd::ActiveInstructionSet()));
 }
 
 // chooseMethod(kernels, timesteps): 0 for 'fft', 1 for 'recursive'.
@@ -223,7 +223,7 @@ void Define(Napi::Object exports, const char* name) {
 
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   // Found wrong now rather than by the first call.
-  ActiveInstructionSet();
+  simd::ActiveInstructionSet();
   env.SetInstanceData(new Environment(env));
   exports.Set("Kernels", KernelsHandle::Define(env));
   exports.Set("SessionTable", SessionTableHandle::Define(env));

@@ -13,7 +13,7 @@
 #include "arguments.h"
 #include "evolve.h"
 #include "handles.h"
-#include "kernels.h"
+#include "kernel/kernels.h"
 #include "sessions.h"
 
 namespace expsyn::binding {

@@ -9,7 +9,7 @@
 #include <unordered_set>
 
 #include "job_queue.h"
-#include "kernels.h"
+#include "kernel/kernels.h"
 #include "load.h"
 #include "sessions.h"
 

@@ -9,7 +9,7 @@
 
 #include "aligned_buffer.h"
 #include "floating_point_mode.h"
-#include "recursion.h"
+#include "method/recursion.h"
 #include "worker_pool.h"
 
 namespace expsyn {
@@ -24,16 +24,16 @@ constexpr std::int64_t kStreamedBytes = 6 << 20;
 
 // Samples that make it worth to wake another thread.
 constexpr std::int64_t kSamplesPerThread = 1 << 17;
-// Stretches for each thread, where they are at least kWideShare synapses wide: the wider, the
+// Tiles for each thread, where they are at least kWideTile synapses wide: the wider, the
 // better memory is used.
-constexpr std::int64_t kStretchesPerThread = 4;
-constexpr std::int64_t kWideShare = 128;
-// Long runs are cut in time, into parts of at least so many steps and windows: what a part sums
+constexpr std::int64_t kTilesPerThread = 4;
+constexpr std::int64_t kWideTile = 128;
+// Long runs are cut in time, into parts of at least so many steps and windows: what a chunk sums
 // before it begins is little beside it.
-constexpr std::int64_t kLeastPart = 16384;
-constexpr std::int64_t kWindowsPerPart = 64;
+constexpr std::int64_t kLeastChunk = 16384;
+constexpr std::int64_t kWindowsPerChunk = 64;
 // Neighbouring synapses that are not given to different threads: they share cache lines.
-constexpr std::int64_t kNarrowestShare = 16;
+constexpr std::int64_t kNarrowestTile = 16;
 
 // Adds the noise of the last step, which the output holds already, to the state `last` of one item.
 template <typename Real>
@@ -77,26 +77,26 @@ class Evolution {
 
   EvolveResult Run() {
     const std::int64_t n_batches = call_.input.n_batches;
-    PlanStretches();
-    const std::int64_t n_groups = (n_synapses_ + stretch_width_ - 1) / stretch_width_;
-    const std::int64_t n_stretches = n_batches * n_groups * n_parts_;
+    PlanTiles();
+    const std::int64_t n_groups = (n_synapses_ + tile_width_ - 1) / tile_width_;
+    const std::int64_t n_tiles = n_batches * n_groups * n_chunks_;
     const auto run = [&](std::int64_t i) {
-      const std::int64_t part = i % n_parts_;
-      const std::int64_t group = i / n_parts_ % n_groups;
-      return RunStretch(i / n_parts_ / n_groups, group * stretch_width_, part);
+      const std::int64_t chunk = i % n_chunks_;
+      const std::int64_t group = i / n_chunks_ % n_groups;
+      return RunTile(i / n_chunks_ / n_groups, group * tile_width_, chunk);
     };
     EvolveResult result;
-    if (n_helpers_ == 0 || n_stretches == 1) {
-      for (std::int64_t i = 0; i < n_stretches; ++i) {
+    if (n_helpers_ == 0 || n_tiles == 1) {
+      for (std::int64_t i = 0; i < n_tiles; ++i) {
         result = run(i);
         if (result.status != EvolveResult::Status::kDone) return result;
       }
     } else {
-      WorkerPool::Shared()->ForEach(n_stretches, n_helpers_, [&](std::int64_t i) {
+      WorkerPool::Shared()->ForEach(n_tiles, n_helpers_, [&](std::int64_t i) {
         const FlushSubnormals flush_subnormals;
         const EvolveResult one = run(i);
         const std::lock_guard<std::mutex> guard(lock_);
-        // Every stretch that meets non-finite input names the same, first one.
+        // Every tile that meets non-finite input names the same, first one.
         if (one.status != EvolveResult::Status::kDone) result = one;
       });
       if (result.status != EvolveResult::Status::kDone) return result;
@@ -116,48 +116,48 @@ class Evolution {
 
  private:
   // How the work is cut. Runs that are over before a helper has come get none; others are cut so
-  // that every thread has several stretches, and waits little for the last.
-  void PlanStretches() {
+  // that every thread has several tiles, and waits little for the last.
+  void PlanTiles() {
     std::int64_t widest = kFftWidth;
     if (call_.method == Method::kRecursive) {
       widest = reader_.is_drive_noisy() ? kNoisyRecursionWidth : kRecursionWidth;
     }
-    stretch_width_ = std::min(widest, n_synapses_);
-    PlanParts();
+    tile_width_ = std::min(widest, n_synapses_);
+    PlanChunks();
     const std::int64_t n_samples = call_.input.n_batches * n_timesteps_ * n_synapses_;
     const std::int64_t n_threads =
         std::min<std::int64_t>(call_.n_threads, n_samples / kSamplesPerThread);
     if (n_threads < 2) return;
     n_helpers_ = static_cast<unsigned>(n_threads - 1);
-    if (n_parts_ > 1) return;
-    std::int64_t width = ShareOf(n_threads * kStretchesPerThread);
-    if (width < kWideShare) width = ShareOf(n_threads);
+    if (n_chunks_ > 1) return;
+    std::int64_t width = TileWidthFor(n_threads * kTilesPerThread);
+    if (width < kWideTile) width = TileWidthFor(n_threads);
     // The recursion alone takes hardly longer than its memory: narrow rows would cost more than a
     // second thread gains.
     const bool is_bare = call_.method == Method::kRecursive && !reader_.is_drive_noisy() &&
                          !reader_.is_output_noisy();
-    const std::int64_t narrowest = is_bare ? kWideShare : kNarrowestShare;
-    stretch_width_ = std::clamp(width, std::min(narrowest, stretch_width_), stretch_width_);
+    const std::int64_t narrowest = is_bare ? kWideTile : kNarrowestTile;
+    tile_width_ = std::clamp(width, std::min(narrowest, tile_width_), tile_width_);
   }
 
-  // Cuts long runs in time, where a window forgets: each part but the first sums one window before
+  // Cuts long runs in time, where a window forgets: each chunk but the first sums one window before
   // it begins. The parts do not depend on the number of threads, as no bit may.
-  void PlanParts() {
+  void PlanChunks() {
     const std::int64_t length = kernels_.window().length();
-    if (call_.method != Method::kRecursive || length > n_timesteps_ / kWindowsPerPart) return;
-    part_length_ = std::max(kLeastPart, kWindowsPerPart * length);
-    n_parts_ = std::max<std::int64_t>(1, n_timesteps_ / part_length_);
+    if (call_.method != Method::kRecursive || length > n_timesteps_ / kWindowsPerChunk) return;
+    chunk_length_ = std::max(kLeastChunk, kWindowsPerChunk * length);
+    n_chunks_ = std::max<std::int64_t>(1, n_timesteps_ / chunk_length_);
   }
 
-  // The width of stretches of which there are n_wanted in all items together.
-  std::int64_t ShareOf(std::int64_t n_wanted) const {
+  // The width of tiles of which there are n_wanted in all items together.
+  std::int64_t TileWidthFor(std::int64_t n_wanted) const {
     const std::int64_t n_batches = call_.input.n_batches;
     const std::int64_t per_item = (n_wanted + n_batches - 1) / n_batches;
-    return n_synapses_ / per_item / kNarrowestShare * kNarrowestShare;
+    return n_synapses_ / per_item / kNarrowestTile * kNarrowestTile;
   }
 
-  Stretch<Real> StretchOf(std::int64_t batch, std::int64_t first, std::int64_t width,
-                          NextState next_state, Finding* findings) const {
+  Tile<Real> TileOf(std::int64_t batch, std::int64_t first, std::int64_t width,
+                    NextState next_state, Finding* findings) const {
     const State state = call_.state.From((call_.is_state_shared ? 0 : batch * n_synapses_) + first);
     return {kernels_.window(),
             reader_,
@@ -175,21 +175,21 @@ class Evolution {
             cancelled_};
   }
 
-  EvolveResult RunStretch(std::int64_t batch, std::int64_t first, std::int64_t part) {
-    const std::int64_t width = std::min(stretch_width_, n_synapses_ - first);
-    const bool is_last_part = part == n_parts_ - 1;
-    std::array<Finding, kMaxColumns> findings;
-    std::array<double, 2 * kMaxColumns> ignored;
-    const NextState next_state = is_last_part
-                                     ? last_.From(batch * n_synapses_ + first)
-                                     : NextState{ignored.data(), ignored.data() + kMaxColumns};
-    Stretch<Real> stretch = StretchOf(batch, first, width, next_state, findings.data());
-    stretch.first_step = part * part_length_;
-    if (!is_last_part) stretch.end_step = stretch.first_step + part_length_;
+  EvolveResult RunTile(std::int64_t batch, std::int64_t first, std::int64_t chunk) {
+    const std::int64_t width = std::min(tile_width_, n_synapses_ - first);
+    const bool is_last_chunk = chunk == n_chunks_ - 1;
+    std::array<Finding, simd::kMaxColumns> findings;
+    std::array<double, 2 * simd::kMaxColumns> ignored;
+    const NextState next_state =
+        is_last_chunk ? last_.From(batch * n_synapses_ + first)
+                      : NextState{ignored.data(), ignored.data() + simd::kMaxColumns};
+    Tile<Real> tile = TileOf(batch, first, width, next_state, findings.data());
+    tile.first_step = chunk * chunk_length_;
+    if (!is_last_chunk) tile.end_step = tile.first_step + chunk_length_;
     if (call_.method == Method::kFft) {
-      kernels_.Convolve(stretch);
+      kernels_.Convolve(tile);
     } else {
-      Recurse(stretch);
+      Recurse(tile);
     }
     if (IsCancelled()) return {EvolveResult::Status::kCancelled, -1};
     if (std::all_of(findings.begin(), findings.begin() + width,
@@ -198,7 +198,7 @@ class Evolution {
     }
     const std::lock_guard<std::mutex> guard(lock_);
     if (call_.throw_non_finite) {
-      // Finite inputs whose sum overflowed concern many stretches: searched once for all.
+      // Finite inputs whose sum overflowed concern many tiles: searched once for all.
       if (!is_searched_) non_finite_index_ = FirstNonFinite(call_.input);
       is_searched_ = true;
       if (non_finite_index_ >= 0) return {EvolveResult::Status::kNonFinite, non_finite_index_};
@@ -219,8 +219,8 @@ class Evolution {
       const FlushSubnormals flush_subnormals;
       const std::int64_t place = places[static_cast<std::size_t>(i)];
       Finding finding;
-      RecurseCarefully(
-          StretchOf(place / n_synapses_, place % n_synapses_, 1, last_.From(place), &finding),
+      RecursePrecisely(
+          TileOf(place / n_synapses_, place % n_synapses_, 1, last_.From(place), &finding),
           FirstWrong(place / n_synapses_, place % n_synapses_));
     };
     const auto count = static_cast<std::int64_t>(places.size());
@@ -255,9 +255,9 @@ class Evolution {
   const InputReader reader_;
   std::int64_t n_synapses_;
   std::int64_t n_timesteps_;
-  std::int64_t stretch_width_ = 0;
-  std::int64_t n_parts_ = 1;
-  std::int64_t part_length_ = 0;
+  std::int64_t tile_width_ = 0;
+  std::int64_t n_chunks_ = 1;
+  std::int64_t chunk_length_ = 0;
   unsigned n_helpers_ = 0;
   std::mutex lock_;
   // Guarded by lock_.
@@ -278,12 +278,12 @@ bool EvolveFewSteps(const Window& window, const EvolveCall<Real>& call) {
   const Raster& input = call.input;
   const std::int64_t n_synapses = window.n_synapses();
   const InputReader reader(input, call.noise);
-  if (call.method != Method::kRecursive || input.n_batches != 1 || n_synapses > kMaxColumns ||
-      input.n_timesteps >= kRestartInterval<Real> || input.n_timesteps > window.length() ||
+  if (call.method != Method::kRecursive || input.n_batches != 1 || n_synapses > simd::kMaxColumns ||
+      input.n_timesteps >= simd::kRestartInterval<Real> || input.n_timesteps > window.length() ||
       reader.is_drive_noisy() || window.HasTinyDecay<Real>()) {
     return false;
   }
-  const bool is_done = KernelsOf<Real>().advance_few(
+  const bool is_done = simd::OpsOf<Real>().advance_few(
       {input.n_timesteps, n_synapses, input.type, input.data,
        input.n_columns == 1 && n_synapses > 1, input.n_columns, call.output, n_synapses,
        window.factors<Real>().decay.data(), window.decay_offset(), call.state.isyn,

@@ -4,11 +4,11 @@
 #include <atomic>
 #include <cstdint>
 
-#include "cost_model.h"
 #include "input_reader.h"
-#include "kernels.h"
+#include "kernel/kernels.h"
+#include "kernel/state.h"
+#include "method/cost_model.h"
 #include "raster.h"
-#include "state.h"
 
 namespace expsyn {
 

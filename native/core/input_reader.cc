@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "vector_kernels.h"
+#include "simd/ops.h"
 
 namespace expsyn {
 
@@ -25,20 +25,21 @@ void InputReader::ReadRaster(std::int64_t batch, std::int64_t step, std::int64_t
                              std::ptrdiff_t stride) const {
   // Whole rows, one behind the other. A single column is that of synapse 0 only.
   if (synapse == 0 && n_columns == raster_.n_columns && stride == n_columns) {
-    KernelsOf<Real>().convert(raster_.type, raster_.data, raster_.IndexOf(batch, step, 0),
-                              n_rows * n_columns, target);
+    simd::OpsOf<Real>().convert(raster_.type, raster_.data, raster_.IndexOf(batch, step, 0),
+                                n_rows * n_columns, target);
     return;
   }
   for (std::int64_t row = 0; row < n_rows; ++row) {
     Real* target_row = target + row * stride;
     if (raster_.n_columns == 1) {
       Real value;
-      KernelsOf<Real>().convert(raster_.type, raster_.data, raster_.IndexOf(batch, step + row, 0),
-                                1, &value);
+      simd::OpsOf<Real>().convert(raster_.type, raster_.data, raster_.IndexOf(batch, step + row, 0),
+                                  1, &value);
       std::fill_n(target_row, n_columns, value);
     } else {
-      KernelsOf<Real>().convert(raster_.type, raster_.data,
-                                raster_.IndexOf(batch, step + row, synapse), n_columns, target_row);
+      simd::OpsOf<Real>().convert(raster_.type, raster_.data,
+                                  raster_.IndexOf(batch, step + row, synapse), n_columns,
+                                  target_row);
     }
   }
 }
@@ -65,10 +66,10 @@ void InputReader::AddOutputNoise(std::int64_t batch, std::int64_t step, std::int
   if (is_output_noisy()) AddNoise(batch, step, n_rows, synapse, n_columns, target, stride);
 }
 
-NormalPlaces InputReader::PlacesOf(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
-                                   std::int64_t synapse, std::int64_t n_columns,
-                                   std::ptrdiff_t stride) const {
-  NormalPlaces places{};
+simd::NormalPlaces InputReader::PlacesOf(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
+                                         std::int64_t synapse, std::int64_t n_columns,
+                                         std::ptrdiff_t stride) const {
+  simd::NormalPlaces places{};
   places.seed = noise_.seed;
   places.batch = static_cast<std::uint32_t>(noise_.first_batch + batch);
   places.step = noise_.step + static_cast<std::uint64_t>(step);
@@ -85,8 +86,8 @@ void InputReader::AddNoise(std::int64_t batch, std::int64_t step, std::int64_t n
                            std::int64_t synapse, std::int64_t n_columns, Real* target,
                            std::ptrdiff_t stride) const {
   if (n_rows <= 0) return;
-  KernelsOf<Real>().add_normals(PlacesOf(batch, step, n_rows, synapse, n_columns, stride), target,
-                                target);
+  simd::OpsOf<Real>().add_normals(PlacesOf(batch, step, n_rows, synapse, n_columns, stride), target,
+                                  target);
 }
 
 template void InputReader::ReadRaster(std::int64_t, std::int64_t, std::int64_t, std::int64_t,

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "raster.h"
-#include "vector_kernels.h"
+#include "simd/ops.h"
 
 namespace expsyn {
 
@@ -72,8 +72,9 @@ class InputReader {
                   std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const;
 
   // The noise of n_rows steps, of which the first is `step` in this call.
-  NormalPlaces PlacesOf(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
-                        std::int64_t synapse, std::int64_t n_columns, std::ptrdiff_t stride) const;
+  simd::NormalPlaces PlacesOf(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
+                              std::int64_t synapse, std::int64_t n_columns,
+                              std::ptrdiff_t stride) const;
 
   // target[...] += the noise of the steps, likewise.
   template <typename Real>

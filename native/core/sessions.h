@@ -8,8 +8,8 @@
 
 #include "aligned_buffer.h"
 #include "evolve.h"
-#include "kernels.h"
-#include "state.h"
+#include "kernel/kernels.h"
+#include "kernel/state.h"
 
 namespace expsyn {
 

@@ -5,12 +5,17 @@
 
 const pool = (name, from, to) => ({ name, file: 'native/core/worker_pool.cc', from, to });
 const sessions = (name, from, to) => ({ name, file: 'native/core/sessions.cc', from, to });
-const recursion = (name, from, to) => ({ name, file: 'native/core/recursion.cc', from, to });
-const transforms = (name, from, to) => ({ name, file: 'native/core/fft_convolver.cc', from, to });
-const kernels = (name, from, to) => ({ name, file: 'native/core/vector_kernels-inl.h', from, to });
+const recursion = (name, from, to) => ({ name, file: 'native/core/method/recursion.cc', from, to });
+const transforms = (name, from, to) => ({
+  name,
+  file: 'native/core/method/fft_convolver.cc',
+  from,
+  to,
+});
+const kernels = (name, from, to) => ({ name, file: 'native/core/simd/ops-inl.h', from, to });
 const jobs = (name, from, to) => ({ name, file: 'native/binding/job_queue.cc', from, to });
 
-const CANCELLED = 'if (stretch_.cancelled.load(std::memory_order_relaxed)) return;';
+const CANCELLED = 'if (tile_.cancelled.load(std::memory_order_relaxed)) return;';
 
 export const NAMED = [
   pool('a refused task stays queued', '      queue.pop_back();\n', ''),
@@ -83,11 +88,11 @@ export const NAMED = [
   recursion('cancellation ignored in the recursion', CANCELLED, ''),
   recursion(
     'cancellation ignored in the careful path',
-    '    if (stretch.cancelled.load(std::memory_order_relaxed)) return true;\n',
+    '    if (tile.cancelled.load(std::memory_order_relaxed)) return true;\n',
     '',
   ),
   recursion('a run-in writes output', '      if (IsRunIn(s)) {', '      if (false) {'),
-  recursion('a run-in in pieces writes output', '    if (IsRunIn(step)) return;\n', ''),
+  recursion('a run-in in chunks writes output', '    if (IsRunIn(step)) return;\n', ''),
   recursion(
     'the noise before a run-in is dropped',
     'if (origin_ > 0 && reader_.noise()',
@@ -95,8 +100,8 @@ export const NAMED = [
   ),
   recursion(
     'an overflow in the last row is not seen',
-    '    CheckSums();\n    if (stretch_.is_streamed)',
-    '    if (stretch_.is_streamed)',
+    '    CheckSums();\n    if (tile_.is_streamed)',
+    '    if (tile_.is_streamed)',
   ),
   transforms('cancellation ignored in the transforms', CANCELLED, ''),
   transforms(

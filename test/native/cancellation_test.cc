@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "input_reader.h"
-#include "kernels.h"
+#include "kernel/kernels.h"
+#include "method/recursion.h"
 #include "oracle.h"
-#include "recursion.h"
 
 namespace expsyn::test {
 namespace {
@@ -16,7 +16,7 @@ namespace {
 // No call computes this.
 constexpr double kUntouched = 77;
 
-// Evaluates a whole case by `evaluate`, which takes a Stretch; returns the output.
+// Evaluates a whole case by `evaluate`, which takes a Tile; returns the output.
 template <typename Real, typename Evaluate>
 std::vector<Real> Evaluated(const Case& c, const Kernels& kernels, const Noise& noise,
                             const std::atomic<bool>& cancelled, Evaluate&& evaluate) {
@@ -27,9 +27,8 @@ std::vector<Real> Evaluated(const Case& c, const Kernels& kernels, const Noise& 
   OwnState last(c.state.size());
   std::vector<Finding> findings(c.state.size());
   std::vector<Real> output(c.input.size(), kUntouched);
-  evaluate(Stretch<Real>{kernels.window(), reader, 0, 0, n_synapses, 0, c.n_timesteps, state.view(),
-                         output.data(), n_synapses, false, last.next(), findings.data(),
-                         cancelled});
+  evaluate(Tile<Real>{kernels.window(), reader, 0, 0, n_synapses, 0, c.n_timesteps, state.view(),
+                      output.data(), n_synapses, false, last.next(), findings.data(), cancelled});
   return output;
 }
 
@@ -54,17 +53,16 @@ TEST_CASE_TEMPLATE("what was cancelled before it began computes nothing, in any 
           return Computed(Evaluated<Real>(c, kernels, noise, cancelled, evaluate));
         };
         CAPTURE(is_cancelled);
-        CHECK(run([](const Stretch<Real>& stretch) { Recurse(stretch); }) == expected);
-        CHECK(run([&](const Stretch<Real>& stretch) { kernels.Convolve(stretch); }) == expected);
+        CHECK(run([](const Tile<Real>& tile) { Recurse(tile); }) == expected);
+        CHECK(run([&](const Tile<Real>& tile) { kernels.Convolve(tile); }) == expected);
         // With prepared spectra too, where the blocks alone look at the flag.
-        CHECK(run([&](const Stretch<Real>& stretch) { kernels.Convolve(stretch); }) == expected);
+        CHECK(run([&](const Tile<Real>& tile) { kernels.Convolve(tile); }) == expected);
         if (n_synapses > 1) continue;
-        CHECK(run([](const Stretch<Real>& stretch) { RecurseCarefully(stretch, 0); }) == expected);
+        CHECK(run([](const Tile<Real>& tile) { RecursePrecisely(tile, 0); }) == expected);
       }
       const std::atomic<bool> cancelled{true};
-      CHECK(Computed(Evaluated<Real>(c, kernels, noise, cancelled, [&](const auto& stretch) {
-              kernels.Convolve(stretch);
-            })) == 0);
+      CHECK(Computed(Evaluated<Real>(c, kernels, noise, cancelled,
+                                     [&](const auto& tile) { kernels.Convolve(tile); })) == 0);
     }
   }
 }
@@ -74,16 +72,14 @@ TEST_CASE("spectra are not prepared for a call that was cancelled") {
   const Kernels kernels(c.tau.data(), 2, c.dt, c.window_length);
   const std::size_t before = kernels.size_in_bytes();
   const std::atomic<bool> cancelled{true};
-  Evaluated<double>(c, kernels, {}, cancelled,
-                    [&](const auto& stretch) { kernels.Convolve(stretch); });
+  Evaluated<double>(c, kernels, {}, cancelled, [&](const auto& tile) { kernels.Convolve(tile); });
   CHECK(kernels.size_in_bytes() == before);
   const std::atomic<bool> going_on{false};
-  Evaluated<double>(c, kernels, {}, going_on,
-                    [&](const auto& stretch) { kernels.Convolve(stretch); });
+  Evaluated<double>(c, kernels, {}, going_on, [&](const auto& tile) { kernels.Convolve(tile); });
   CHECK(kernels.size_in_bytes() > before);
 }
 
-TEST_CASE("a cancelled call of many stretches touches neither output nor state") {
+TEST_CASE("a cancelled call of many tiles touches neither output nor state") {
   const Case c = MakeCase(2, 40000, std::vector<double>(12, 0.02), 30, Drive::kSigned);
   const Kernels kernels(c.tau.data(), 12, c.dt, c.window_length);
   for (const Method method : {Method::kFft, Method::kRecursive}) {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "double_double.h"
-#include "window.h"
+#include "kernel/window.h"
 
 namespace expsyn::test {
 namespace {
@@ -42,15 +42,16 @@ TEST_CASE("a window's powers belong together") {
           doctest::Approx(std::exp(-64 * 1e-3 / tau[n])).epsilon(1e-14));
     CHECK(window.factors<float>().restart_decay[n] ==
           doctest::Approx(std::exp(-16 * 1e-3 / tau[n])).epsilon(1e-14));
-    CHECK(window.far_end()[n] == doctest::Approx(std::exp(-500 * 1e-3 / tau[n])).epsilon(1e-13));
+    CHECK(window.tail_weight()[n] ==
+          doctest::Approx(std::exp(-500 * 1e-3 / tau[n])).epsilon(1e-13));
     CHECK(window.Sample(n, 99) == doctest::Approx(std::exp(-100 * 1e-3 / tau[n])).epsilon(1e-14));
   }
-  CHECK(window.renewal_interval<double>() == Window::kUnlimited);
+  CHECK(window.refresh_interval<double>() == Window::kUnlimited);
   const double slow = 1e3;
-  CHECK(Window(&slow, 1, 1e-3, 100).renewal_interval<double>() == 800);
-  CHECK(Window(&slow, 1, 1e-3, 1).renewal_interval<double>() == 512);
-  CHECK(Window(&slow, 1, 1e-3, 1).renewal_interval<float>() == 16);
-  CHECK(Window(&slow, 1, 1e-3, Window::kUnlimited).far_end()[0] == 0);
+  CHECK(Window(&slow, 1, 1e-3, 100).refresh_interval<double>() == 800);
+  CHECK(Window(&slow, 1, 1e-3, 1).refresh_interval<double>() == 512);
+  CHECK(Window(&slow, 1, 1e-3, 1).refresh_interval<float>() == 16);
+  CHECK(Window(&slow, 1, 1e-3, Window::kUnlimited).tail_weight()[0] == 0);
 }
 
 }  // namespace

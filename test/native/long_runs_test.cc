@@ -11,9 +11,9 @@
 
 #include "aligned_buffer.h"
 #include "input_reader.h"
-#include "kernels.h"
+#include "kernel/kernels.h"
+#include "method/recursion.h"
 #include "oracle.h"
-#include "recursion.h"
 
 namespace expsyn::test {
 namespace {
@@ -83,7 +83,7 @@ TEST_CASE_TEMPLATE("an output that goes past the caches holds what a smaller one
 
 TEST_CASE_TEMPLATE("the parts of a long run leave each other's output alone", Real, float, double) {
   constexpr double kTolerance = sizeof(Real) == sizeof(float) ? 5e-6 : 1e-12;
-  // A run-in of a few intervals, and one of many, which runs in pieces side by side.
+  // A run-in of a few intervals, and one of many, which runs in chunks side by side.
   for (const std::int64_t length : {40, 300, 1100}) {
     for (const std::int64_t n_synapses : {1, 3, 9}) {
       if (length == 1100 && n_synapses > 1) continue;
@@ -120,9 +120,9 @@ std::vector<Real> From(std::int64_t first_step, const Case& c, const Kernels& ke
   std::vector<Finding> findings(c.state.size());
   std::vector<Real> output(c.input.size(), 77);
   const std::atomic<bool> cancelled{false};
-  Recurse(Stretch<Real>{kernels.window(), reader, 0, 0, n_synapses, first_step, c.n_timesteps,
-                        state.view(), output.data(), n_synapses, false, last.next(),
-                        findings.data(), cancelled});
+  Recurse(Tile<Real>{kernels.window(), reader, 0, 0, n_synapses, first_step, c.n_timesteps,
+                     state.view(), output.data(), n_synapses, false, last.next(), findings.data(),
+                     cancelled});
   const auto begin = output.begin() + first_step * n_synapses;
   CHECK(std::all_of(output.begin(), begin, [](Real value) { return value == 77; }));
   return {begin, output.end()};

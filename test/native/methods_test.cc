@@ -264,7 +264,7 @@ TEST_CASE_TEMPLATE("neither output nor state depends on the neighbours, for any 
   for (const std::int64_t window : {std::int64_t{31}, std::int64_t{100}, Window::kUnlimited}) {
     for (const std::int64_t n_timesteps :
          {63, 64, 128, 255, 256, 257, 320, 512, 1000, 1024, 3000}) {
-      // A slow neighbour, of which a short window is renewed.
+      // A slow neighbour, of which a short window is refreshed.
       Case wide = MakeCase(1, n_timesteps, std::vector<double>(9, 0.02), window, Drive::kSigned);
       wide.tau[8] = 50;
       const Answer all = Run<Real>(wide, Method::kRecursive);
@@ -370,7 +370,7 @@ TEST_CASE_TEMPLATE("a sum that overflows inside a run is mended, whatever the nu
   }
 }
 
-TEST_CASE("a window is renewed at the same steps for few synapses as for many") {
+TEST_CASE("a window is refreshed at the same steps for few synapses as for many") {
   for (const std::int64_t length : {1, 3, 40}) {
     const Case one = MakeCase(1, 9000, {0.2 * static_cast<double>(length)}, length, Drive::kSigned);
     const std::vector<double> expected = Run<double>(one, Method::kRecursive).output;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "oracle.h"
-#include "vector_kernels.h"
+#include "simd/ops.h"
 
 namespace expsyn::test {
 namespace {
@@ -15,7 +15,7 @@ using Block = std::array<std::uint32_t, 4>;
 
 Block Philox(const Block& counter, const std::array<std::uint32_t, 2>& key) {
   Block block;
-  ActiveVectorKernels().philox(counter.data(), key.data(), block.data());
+  simd::ActiveOps().philox(counter.data(), key.data(), block.data());
   return block;
 }
 
@@ -65,7 +65,7 @@ void CheckEveryPlace(double tolerance) {
       for (const std::int64_t n_columns : {1, 2, 7, 64, 65, 200}) {
         const std::int64_t stride = n_columns + 3;
         std::vector<Real> target(static_cast<std::size_t>(n_rows * stride), 0);
-        KernelsOf<Real>().add_normals(
+        simd::OpsOf<Real>().add_normals(
             {seed, 5, step, n_rows, 11, n_columns, 1.0, stride, false, nullptr, 0}, target.data(),
             target.data());
         double worst = 0;
@@ -99,7 +99,7 @@ template <typename Real>
 std::vector<double> Field(std::uint64_t seed, std::uint32_t batch, std::uint64_t step,
                           std::int64_t n_rows, std::int64_t n_columns) {
   std::vector<Real> z(static_cast<std::size_t>(n_rows * n_columns));
-  KernelsOf<Real>().add_normals(
+  simd::OpsOf<Real>().add_normals(
       {seed, batch, step, n_rows, 0, n_columns, 1.0, n_columns, false, nullptr, 0}, z.data(),
       z.data());
   return {z.begin(), z.end()};

@@ -11,22 +11,23 @@
 #include <doctest/doctest.h>
 
 #include "evolve.h"
-#include "instruction_set.h"
+#include "simd/instruction_set.h"
 
 namespace expsyn::test {
 
 // Calls `check` with every instruction set that this processor has.
 template <typename Check>
 void ForEachInstructionSet(Check&& check) {
-  const InstructionSet before = ActiveInstructionSet();
-  for (const InstructionSet set :
-       {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
-    if (set > BestInstructionSet()) continue;
-    SetInstructionSet(set);
-    CAPTURE(NameOf(set));
+  const simd::InstructionSet before = simd::ActiveInstructionSet();
+  for (const simd::InstructionSet set :
+       {simd::InstructionSet::kBaseline, simd::InstructionSet::kAvx2,
+        simd::InstructionSet::kAvx512}) {
+    if (set > simd::BestInstructionSet()) continue;
+    simd::SetInstructionSet(set);
+    CAPTURE(simd::NameOf(set));
     check();
   }
-  SetInstructionSet(before);
+  simd::SetInstructionSet(before);
 }
 
 // One call written down as the equation has it, O(T W), in extended precision.

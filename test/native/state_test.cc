@@ -1,4 +1,4 @@
-#include "state.h"
+#include "kernel/state.h"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
 /** The panels of firing rates, spikes and time constants. */
-import { reduceToGrid, type InputSummary, type TimeSeries } from '../reduction';
-import { formatTime } from '../times';
+import { reduceToGrid, type InputSummary, type TimeSeries } from './reduction';
+import { formatTime } from '../options/times';
 import { denseRasterPanel } from './heat-map';
 import {
   BAR,

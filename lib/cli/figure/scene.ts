@@ -1,6 +1,6 @@
 /** What the picture of a run shows: which batch item, unit of time, channels and stretch of time. */
-import { CommandError } from '../../errors';
-import type { Stimulus } from '../example-raster';
+import { CommandError } from '../../errors/errors';
+import type { Stimulus } from './example-raster';
 import {
   largestMagnitude,
   magnitudesOf,
@@ -8,7 +8,7 @@ import {
   summarizeInput,
   type InputSummary,
   type TimeSeries,
-} from '../reduction';
+} from './reduction';
 
 /** A part of an array of shape (B, T, N): one batch item. */
 export interface PartialArray extends TimeSeries {

@@ -1,6 +1,6 @@
 /** The panels with the synaptic currents of a few channels, over the whole run and close up. */
-import { traceOf, type TimeSeries } from '../reduction';
-import { formatTime } from '../times';
+import { traceOf, type TimeSeries } from './reduction';
+import { formatTime } from '../options/times';
 import {
   beginOf,
   BLUE,

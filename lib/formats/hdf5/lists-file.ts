@@ -3,9 +3,9 @@ import { devNull } from 'node:os';
 
 import type { Metadata, ready } from 'h5wasm/node' with { 'resolution-mode': 'import' };
 
-import { CommandError } from '../../errors';
+import { CommandError } from '../../errors/errors';
 import { adviseHdf5, type SonataGroup } from '../foreign/formats';
-import { decodeBytes, type NpyData } from '../npy';
+import { decodeBytes, type NpyData } from '../npy/npy';
 
 type Hdf5 = Awaited<typeof ready>;
 

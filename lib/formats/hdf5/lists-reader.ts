@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
-import { CommandError } from '../../errors';
+import { CommandError } from '../../errors/errors';
 import type { Lists, ListsDescription } from './lists-file';
 import type { ListsAnswer, ListsRequest, ListsThreadData } from './lists-thread';
 

@@ -1,7 +1,7 @@
 /** The thread of a ListsReader: opens the file, and answers each request in turn. */
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { CommandError } from '../../errors';
+import { CommandError } from '../../errors/errors';
 import { ListsFile, type Lists, type ListsDescription } from './lists-file';
 
 /** What the thread is given. */

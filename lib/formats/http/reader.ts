@@ -1,7 +1,7 @@
 /** Reads files behind http(s) addresses: with time limits, and again when a server is in trouble. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { CommandError } from '../../errors';
+import { CommandError } from '../../errors/errors';
 import { discardBody } from './body';
 import { connectionFailure, RequestFailure, stallFailure, statusFailure } from './failure';
 

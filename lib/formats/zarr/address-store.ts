@@ -3,7 +3,7 @@ import type { Hash } from 'node:crypto';
 
 import type { AbsolutePath, RangeQuery } from 'zarrita' with { 'resolution-mode': 'import' };
 
-import { CommandError } from '../../errors';
+import { CommandError } from '../../errors/errors';
 import { discardBody, encodingsOf, readBody, TooLargeError } from '../http/body';
 import { contentFailure, isTransient, truncationFailure } from '../http/failure';
 import { displayAddress, HttpReader, refuse, type AddressOptions } from '../http/reader';

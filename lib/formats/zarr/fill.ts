@@ -1,5 +1,5 @@
 /** The value of elements whose chunk is not stored. */
-import { CommandError } from '../../errors';
+import { CommandError } from '../../errors/errors';
 import { bitsOfHalf } from './half-floats';
 import { type Judge, TYPES } from './judge';
 

@@ -3,7 +3,7 @@
  * the order in which it is stored, whatever its axes.
  */
 import type { TypedArray } from '../../index';
-import { decodeBytes } from '../npy';
+import { decodeBytes } from '../npy/npy';
 import { DamagedChunkError, UnfitElementError } from './damage';
 import { bitsOfHalf, roundToHalf } from './half-floats';
 import { type Json, type Judge, TYPES } from './judge';

@@ -1,7 +1,7 @@
 /** What is wrong with a document that describes an array: reads its members, one after the other. */
 import type * as Zarrita from 'zarrita' with { 'resolution-mode': 'import' };
 
-import { CommandError } from '../../errors';
+import { CommandError } from '../../errors/errors';
 
 export type Json = Record<string, unknown>;
 

@@ -3,7 +3,7 @@ import { endianness } from 'node:os';
 
 import type * as Zarrita from 'zarrita' with { 'resolution-mode': 'import' };
 
-import { CommandError } from '../../errors';
+import { CommandError } from '../../errors/errors';
 import { registerCheckedCodecs } from './codecs';
 import type { RawType } from './judge';
 

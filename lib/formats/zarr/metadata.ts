@@ -1,5 +1,5 @@
 /** The document of an array, of either format, judged and in the words of format 3. */
-import { CommandError } from '../../errors';
+import { CommandError } from '../../errors/errors';
 import { type FillValue, readFill } from './fill';
 import { sourceOf } from './json-source';
 import {

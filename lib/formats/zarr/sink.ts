@@ -5,14 +5,14 @@ import { basename, dirname, join, resolve } from 'node:path';
 
 import type { AbsolutePath } from 'zarrita' with { 'resolution-mode': 'import' };
 
-import { CommandError, DamagedRunError, fileError } from '../../errors';
+import { CommandError, DamagedRunError, fileError } from '../../errors/errors';
 import {
   flushFolder,
   makeFolder,
   makeFolderIn,
   writeAll,
   writeCompleteFile,
-} from '../complete-file';
+} from '../files/complete-file';
 import type { CurrentsArray, CurrentsLayout, CurrentsSink } from '../currents-sink';
 import { lengthOf, sizeOfRegion, type Range, type Region } from '../raster-source';
 import { codecOf } from './codecs';

@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 
 import type { AsyncReadable } from 'zarrita' with { 'resolution-mode': 'import' };
 
-import { CommandError } from '../../errors';
+import { CommandError } from '../../errors/errors';
 import type { TypedArray } from '../../index';
 import type { AddressOptions } from '../http/reader';
-import { decodeBytes } from '../npy';
+import { decodeBytes } from '../npy/npy';
 import {
   lengthOf,
   sizeOfRegion,

@@ -7,9 +7,9 @@ import type { AbsolutePath, RangeQuery } from 'zarrita' with {
   'resolution-mode': 'import',
 };
 
-import { CommandError, fileError, hasCode } from '../../errors';
+import { CommandError, fileError, hasCode } from '../../errors/errors';
 import { describeForeignFile } from '../foreign/formats';
-import { readBytes } from '../npy';
+import { readBytes } from '../npy/npy';
 import type { AddressOptions } from '../http/reader';
 import { AddressStore } from './address-store';
 import { DamagedChunkError } from './damage';

@@ -1,0 +1,155 @@
+/** What is pending in the process: limited, counted, and told to who listens. */
+import { channel, type Channel } from 'node:diagnostics_channel';
+import { totalmem } from 'node:os';
+import { performance } from 'node:perf_hooks';
+
+import { readOptions, wholeNumber } from '../errors/checks';
+import type { ErrorCode } from '../errors/error-codes';
+import { native, OUTCOME_CODES } from '../native/native';
+
+/** The most calls of evolve() that may be pending, unless setLimits() says otherwise. */
+const DEFAULT_MAX_CALLS = 65_536;
+
+/** Half of what the process may use. */
+function defaultMaxBytes(): number {
+  // Absent in some versions; 0 or beyond all memory where there is no limit.
+  const constrained = (process.constrainedMemory as (() => number | undefined) | undefined)?.();
+  const memory = totalmem();
+  return Math.floor(constrained && constrained < memory ? constrained / 2 : memory / 2);
+}
+native.setLimits(DEFAULT_MAX_CALLS, defaultMaxBytes(), true);
+
+/** How many calls of evolve() may be pending in the process, and how many bytes they may hold. */
+export interface Limits {
+  /** Calls that have not settled. */
+  calls: number;
+  /** Bytes of their inputs and outputs together, without shared memory. */
+  bytes: number;
+}
+
+/** Counts of the calls of evolve() of all modules and sessions in the process, in every thread. */
+export interface Stats {
+  /** Calls that have not settled and do not compute: they wait for others, or for a thread. */
+  queued: number;
+  /** Calls that compute now, also what is left of aborted ones. */
+  running: number;
+  /** Bytes of the inputs and outputs of both, without shared memory. */
+  bytes: number;
+  /** Calls that have resolved, since the process began. */
+  done: number;
+  /** Calls that have rejected for another reason than these two. */
+  failed: number;
+  /** Calls that were ended by their signal, or by the end of their worker. */
+  aborted: number;
+  /** Calls that were refused by the limits. */
+  rejected: number;
+  /** Summed over all settled calls: from when each was made, and of that, computing. */
+  seconds: { pending: number; running: number };
+  /** Bytes of kernels, spectra and sessions, which V8 does not see, but is told of. */
+  memory: number;
+  limits: Limits;
+}
+
+/** What a subscriber of one of the channels receives. */
+export interface CallEvent {
+  /** (B, T, N), or (K, T, N) for K sessions. */
+  shape: readonly number[];
+  dtype: 'float64' | 'float32';
+  method: 'fft' | 'recursive';
+  /** Bytes of input and output, without shared memory. */
+  bytes: number;
+  /** From when the call was made until it settled; 0 on the first and the last channel. */
+  seconds: number;
+  /** What the call rejects with. */
+  error?: unknown;
+}
+
+const channels: Record<'queued' | 'done' | 'failed' | 'aborted' | 'rejected', Channel> = {
+  queued: channel('expsyn:queued'),
+  done: channel('expsyn:done'),
+  failed: channel('expsyn:failed'),
+  aborted: channel('expsyn:aborted'),
+  rejected: channel('expsyn:rejected'),
+};
+
+/** What a call rejects with that the limits leave no room for. Nothing has changed. */
+export class OverloadError extends Error {
+  override readonly name = 'OverloadError';
+  readonly code = 'ERR_EXPSYN_OVERLOAD' satisfies ErrorCode;
+}
+
+export function stats(): Stats {
+  const [calls, bytes, running, done, failed, aborted, rejected, ...rest] = native.readLoad();
+  const [pending, computing, maxCalls, maxBytes, memory, abandoned] = rest;
+  return {
+    // What has begun computes until a moment after its call is over.
+    queued: Math.max(0, calls - (running - abandoned)),
+    running,
+    bytes,
+    done,
+    failed,
+    aborted,
+    rejected,
+    seconds: { pending, running: computing },
+    memory,
+    limits: { calls: maxCalls, bytes: maxBytes },
+  };
+}
+
+/**
+ * Sets how much may be pending in the process, of all its threads together: 65,536 calls and half of
+ * the memory by default. Calls beyond it reject at once with an OverloadError, except one that
+ * nothing else is pending beside. What is left out stays as it is.
+ */
+export function setLimits(limits: Partial<Limits>): void {
+  const given = readOptions(limits, 'limits', ['calls', 'bytes']);
+  const now = stats().limits;
+  const read = (key: keyof Limits) => {
+    const value = given[key];
+    if (value === undefined) return now[key];
+    return value === Infinity ? Number.MAX_SAFE_INTEGER : wholeNumber(value, `limits.${key}`, 1);
+  };
+  native.setLimits(read('calls'), read('bytes'), false);
+}
+
+/** A call that is counted as pending until leave(). */
+export class Admission {
+  readonly #call: Omit<CallEvent, 'seconds' | 'error'>;
+  readonly #start = performance.now();
+  #isOver = false;
+
+  /** Throws an OverloadError when there is no room. */
+  constructor(call: Omit<CallEvent, 'seconds' | 'error'>) {
+    this.#call = call;
+    if (native.admit(call.bytes)) return;
+    const [calls, bytes] = native.readLoad();
+    const { limits } = stats();
+    const error = new OverloadError(
+      `Expected at most ${limits.calls} calls and ${limits.bytes} bytes pending in the process ` +
+        `for evolve() but there are ${calls} calls and ${bytes} bytes, and this one ` +
+        `has ${call.bytes}; wait for pending calls, or raise the limits by setLimits().`,
+    );
+    this.#publish('rejected', 0, error);
+    throw error;
+  }
+
+  /** Tells subscribers, whose code may do anything, so the call must have its place by now. */
+  announce(): void {
+    this.#publish('queued', 0);
+  }
+
+  /** The end of the call; only the first one counts. */
+  leave(outcome: 'done' | 'failed' | 'aborted', error?: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const seconds = (performance.now() - this.#start) / 1000;
+    native.leave(this.#call.bytes, OUTCOME_CODES[outcome], seconds);
+    this.#publish(outcome, seconds, error);
+  }
+
+  #publish(to: keyof typeof channels, seconds: number, error?: unknown): void {
+    if (!channels[to].hasSubscribers) return;
+    const event: CallEvent = { ...this.#call, seconds };
+    channels[to].publish(error === undefined ? event : { ...event, error });
+  }
+}

@@ -1,0 +1,265 @@
+/** `expsyn info`: what a file is, and how it was made. */
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+
+import type { Command } from 'commander';
+
+import type { Job } from '../../runs/job';
+import { isZarr, openSource, specifyInput } from '../../runs/open-source';
+import { readProvenance, type Provenance } from '../../runs/provenance';
+import { UnfinishedRun } from '../../runs/unfinished-run';
+import { UsageError } from '../../errors/errors';
+import type { AddressOptions } from '../../formats/http/reader';
+import { openNpyLayout } from '../../formats/npy/npy-file';
+import { describeZarr, isAddress, remarkOnZarr } from '../../formats/zarr/zarr';
+import {
+  addAddressOptions,
+  addForbiddenOption,
+  readAddressFlags,
+  type AddressFlags,
+} from '../options/address-options';
+import {
+  describeEvents,
+  eventWarnings,
+  measureEvents,
+  type EventMeasures,
+} from '../notes/event-notes';
+import { giveNotesOnFile } from '../notes/give-notes';
+import { counted, formatBytes, formatShape } from '../options/numbers';
+import { outsideOption, readEvents } from '../options/run-options';
+import type { CommandContext } from '../streams';
+import { formatTime, formatTimeRange, parsePeriod } from '../options/times';
+
+interface InfoFlags extends AddressFlags {
+  forbiddenIsMissing?: boolean;
+  json?: boolean;
+  events?: boolean;
+  timeUnit?: string;
+  start?: string;
+  outside?: 'throw' | 'drop';
+  dt?: string;
+}
+
+const DESCRIPTION = `Says what a file holds, and, of an output of 'expsyn run', how it was made.
+
+Only headers are read; all of a list of events; and as many rows of a two-column
+array as it takes to tell whether it is such a list.`;
+
+const EXAMPLES = `
+Examples:
+  expsyn info isyn.npy
+  expsyn info isyn.zarr --json
+  expsyn info events.npy --events --dt 1ms`;
+
+/** What is said about a file; JSON. */
+export interface FileDescription {
+  path: string;
+  format: string;
+  /** As the file has it. */
+  shape: number[];
+  type: string;
+  bytes: number;
+  /** Of .npy files and Zarr arrays: order, version, chunks, codecs. */
+  storage: Record<string, unknown>;
+  /** Of a list of events. */
+  events?: EventMeasures;
+  /** How it was made, where that is known. */
+  provenance?: Provenance;
+  /** Of an output that is not complete: blocks that are done, and of how many. */
+  unfinished?: { done: number; total: number };
+}
+
+/** Adds the command to a program. */
+export function addInfoCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('info')
+    .summary('say what a file is, and how it was made')
+    .description(DESCRIPTION)
+    .argument('<file>', 'a raster, currents or a list of events')
+    .option('--json', 'everything, as JSON')
+    .option('--events', 'the file is a list of events')
+    .option('--time-unit <time>', 'the unit of the times of events, or their rate (default: 1s)')
+    .option('--start <time>', 'the time of events at which step 0 begins (default: 0s)')
+    .addOption(outsideOption())
+    .option('--dt <time>', 'length of the time steps that events are counted in (default: 1ms)');
+  addAddressOptions(addForbiddenOption(command))
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', EXAMPLES)
+    .action(async (path: string, flags: InfoFlags) => {
+      const description = await describeFile(path, flags, context);
+      context.stdout.write(
+        flags.json === true
+          ? `${JSON.stringify(description, undefined, 2)}\n`
+          : inWords(description),
+      );
+      if (description.format === 'Zarr') {
+        const remark = await remarkOnZarr(path, addressOptionsOf(flags, context));
+        if (remark !== undefined) context.stderr.write(`${remark}\n`);
+      }
+    });
+}
+
+/** How a file behind an address is read. */
+function addressOptionsOf(flags: InfoFlags, { stderr }: CommandContext): AddressOptions {
+  const isForbiddenMissing = flags.forbiddenIsMissing === true;
+  const onWait = (text: string): unknown => stderr.write(`${text}\n`);
+  return { ...readAddressFlags(flags), isForbiddenMissing, onWait };
+}
+
+async function describeFile(
+  path: string,
+  flags: InfoFlags,
+  context: CommandContext,
+): Promise<FileDescription> {
+  const { stderr } = context;
+  if (path === '-') throw new UsageError('Expected the name of a file but received a pipe.');
+  const unfinished = await describeUnfinished(path);
+  const isMissing = (await stat(path).catch(() => undefined)) === undefined;
+  if (unfinished !== undefined && isMissing) return unfinished;
+  const isForbiddenMissing = flags.forbiddenIsMissing === true;
+  const address = addressOptionsOf(flags, context);
+  const input = await specifyInput({ path, isForbiddenMissing, ...readEvents(flags) });
+  const description = await describeArray(path, input.format, flags, address);
+  if (description === undefined) {
+    const dt = flags.dt === undefined ? 1e-3 : parsePeriod(flags.dt, '--dt');
+    const source = await openSource(input, dt, path);
+    await source.close();
+    const events = measureEvents(source, { input, dt });
+    for (const warning of eventWarnings(source, { input, dt, name: path })) {
+      stderr.write(`${warning}\n`);
+    }
+    return {
+      path: input.path,
+      format: input.format === 'hdf5' ? 'events in HDF5' : 'events in .npy',
+      shape: [...source.shape],
+      type: source.type,
+      bytes: source.identity.bytes,
+      storage: { dt },
+      ...(events && { events }),
+    };
+  }
+  const provenance = await readProvenance(path, (await isZarr(path)) ? 'zarr' : 'npy', address);
+  if (provenance === undefined) {
+    await giveNotesOnFile(input, path, (text) => stderr.write(`${text}\n`));
+  }
+  return {
+    ...description,
+    ...(provenance && { provenance }),
+    ...(unfinished?.unfinished && { unfinished: unfinished.unfinished }),
+  };
+}
+
+/** What a .npy file or a Zarr array says about itself; undefined for anything else. */
+async function describeArray(
+  path: string,
+  format: Job['input']['format'],
+  flags: InfoFlags,
+  address: AddressOptions,
+): Promise<FileDescription | undefined> {
+  if (format === 'zarr') {
+    const { shape, type, chunkShape, codecs, zarrFormat } = await describeZarr(path, address);
+    const storage = { zarrFormat, chunkShape, codecs };
+    const bytes = isAddress(path) ? NaN : await sizeOfFolder(path);
+    return {
+      path: isAddress(path) ? path : resolve(path),
+      format: 'Zarr',
+      shape,
+      type,
+      bytes,
+      storage,
+    };
+  }
+  if (format !== 'npy' || flags.events === true) return undefined;
+  const { layout, bytes } = await openNpyLayout(path);
+  const { shape, type, isBigEndian, isFortranOrder, version } = layout;
+  const storage = {
+    version: `${version}.0`,
+    order: isFortranOrder ? 'Fortran' : 'C',
+    byteOrder: layout.itemBytes === 1 ? 'none' : isBigEndian ? 'big' : 'little',
+  };
+  return { path: resolve(path), format: '.npy', shape, type, bytes, storage };
+}
+
+async function sizeOfFolder(path: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(path, { withFileTypes: true, recursive: true })) {
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  }
+  return bytes;
+}
+
+/** A run that has been begun for an output of this name. */
+async function describeUnfinished(path: string): Promise<FileDescription | undefined> {
+  if (isAddress(path)) return undefined;
+  const run = await UnfinishedRun.open(await realpath(path).catch(() => resolve(path)));
+  if (run === undefined) return undefined;
+  const { shape, settings, output } = run.job;
+  return {
+    path: resolve(path),
+    format: output.format,
+    shape,
+    type: settings.dtype,
+    bytes: NaN,
+    storage: {},
+    unfinished: await run.progress(),
+  };
+}
+
+function inWords(description: FileDescription): string {
+  const { format, shape, type, bytes, storage, events, provenance, unfinished } = description;
+  const details = Object.entries(storage).map(([name, value]) => {
+    const text = Array.isArray(value) ? formatList(value) : String(value);
+    return `${name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)} ${text}`;
+  });
+  const lines: [string, string][] = [
+    ['holds', `${formatShape(shape)} ${type}`],
+    ['stored', [format, ...details, ...(bytes >= 0 ? [formatBytes(bytes)] : [])].join(', ')],
+    ...(events === undefined ? [] : [['events', describeEvents(events)] as [string, string]]),
+    ...(provenance === undefined ? [] : describeProvenance(provenance)),
+  ];
+  if (unfinished !== undefined) {
+    const { done, total } = unfinished;
+    lines.push(['unfinished', `a run that has done ${done} of ${counted(total, 'block')}`]);
+  }
+  return lines.map(([name, text]) => `${name.padEnd(12)}${text}\n`).join('');
+}
+
+function formatList(values: readonly unknown[]): string {
+  const isShape = values.every((value) => typeof value === 'number');
+  return isShape ? formatShape(values) : values.join(' + ');
+}
+
+function describeProvenance({
+  job,
+  command,
+  finished,
+  node,
+  platform,
+}: Provenance): [string, string][] {
+  const { settings, windowLength, method, identity, mended } = job;
+  const { dt, tau, noiseStd, noise, seed } = settings;
+  const window = windowLength === 'Infinity' ? 'not cut' : counted(windowLength, 'step');
+  return [
+    ['made by', `${job.software}, Node ${node}, ${platform}, ${finished}`],
+    ['command', ['expsyn', ...command].map(quote).join(' ')],
+    [
+      'synapses',
+      `tau ${formatTimeRange(Float64Array.from(tau))}, dt ${formatTime(dt)}, window ${window}, ` +
+        `method ${method}, non-finite ${settings.nonFinite}`,
+    ],
+    ['noise', noiseStd > 0 ? `${noiseStd} after 1 s, on the ${noise}, seed ${seed}` : 'none'],
+    [
+      'input',
+      identity === undefined
+        ? 'the standard input'
+        : `${job.input.path}, ${formatBytes(identity.bytes)}, fingerprint ` +
+          identity.fingerprint.slice(0, 16) +
+          (mended === undefined ? '' : ', mended while the run was unfinished'),
+    ],
+  ];
+}
+
+/** A word as a shell takes it. */
+function quote(word: string): string {
+  return /^[\w./:,=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}

@@ -1,0 +1,264 @@
+/** From what `expsyn run` is told to an open input and the run that is to be made of it. */
+import { stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+
+import type { InputSpecification, Job, OutputSpecification } from '../../runs/job';
+import {
+  formatOf,
+  hasEventOptions,
+  openSource,
+  specifyInput,
+  type InputDescription,
+} from '../../runs/open-source';
+import { prepareJob } from '../../runs/prepare-job';
+import { provenancePathOf, readProvenance, requireOwnPlace } from '../../runs/provenance';
+import { CommandError, hasCode, InterruptedError, UsageError } from '../../errors/errors';
+import {
+  folderAbove,
+  isThere,
+  removeLeftovers,
+  temporaryPathOf,
+} from '../../formats/files/complete-file';
+import type { AddressOptions } from '../../formats/http/reader';
+import { readNpyFile, writeNpyFile } from '../../formats/npy/npy';
+import { isSameInput, type InputIdentity, type RasterSource } from '../../formats/raster-source';
+import { isAddress } from '../../formats/zarr/zarr';
+import { makeExampleRaster, type Stimulus } from '../figure/example-raster';
+import { eventWarnings, isTooLong, requireNearOrigin } from '../notes/event-notes';
+import { formatShape } from '../options/numbers';
+import { requireOtherFiles } from '../other-files';
+import { completeSettings, type GivenEvents, type RunRequest } from '../options/run-options';
+import type { CommandContext } from '../streams';
+import { formatTime } from '../options/times';
+import { softwareVersion } from './version';
+
+export const DEFAULT_OUT = join('output', 'isyn.npy');
+const EXAMPLE_PATH = join('output', 'raster.npy');
+/** With shorter steps the example would take its user's time. */
+const SHORTEST_EXAMPLE_DT = 1e-4;
+
+/** An input that is open, and the run that is to be made of it. */
+export interface Prepared {
+  source: RasterSource;
+  /** As the user calls it. */
+  inputPath: string;
+  job: Job;
+  stimuli: readonly Stimulus[] | undefined;
+  /** Tells the user, in a sentence, what is waited for. */
+  waiting: { say: (text: string) => unknown };
+}
+
+/**
+ * Opens the input and plans the run.
+ *
+ * @param resumed The run that is to go on, or that has made the output already.
+ */
+export async function prepare(
+  request: RunRequest,
+  out: string | undefined,
+  resumed: Job | undefined,
+  context: CommandContext,
+): Promise<Prepared> {
+  const { stderr } = context;
+  const isResumed = request.begin === 'resume';
+  const waiting = { say: (text: string): unknown => stderr.write(`${text}\n`) };
+  const onWait = (text: string): unknown => waiting.say(text);
+  const { isForbiddenMissing } = request;
+  const address = { ...request.address, isForbiddenMissing, onWait };
+  const like = request.like === undefined ? undefined : await readLike(request.like, address);
+  const earlier = like ?? (request.input === undefined ? resumed : undefined);
+  const isExample = request.input === undefined && earlier === undefined;
+  if (isExample && isResumed && out !== undefined && (await isThere(out))) {
+    throw new UsageError(
+      `Expected an input with --resume, since nothing tells how ${request.out} was made.`,
+    );
+  }
+  if (isExample) requireNoEvents(request.events);
+  const path = request.input ?? earlier?.input.path ?? EXAMPLE_PATH;
+  const description = await describeInput(path, request, earlier?.input);
+  if (out !== undefined) await requireOtherFiles(request, description.path, out);
+  if (out !== undefined && request.output.format === 'npy') {
+    await requireShortName(provenancePathOf(out), '--out', request.out);
+    await requireOwnPlace(out);
+  }
+  if (request.plotPath !== undefined) {
+    await requireShortName(request.plotPath, '--plot', request.plotPath);
+  }
+  const example = isExample ? await writeExample(request) : undefined;
+  const settings = completeSettings(
+    { ...(example && { tau: Array.from(example.tau) }), ...definedOf(request.settings) },
+    earlier?.settings,
+  );
+  // A seed that was drawn is a part of the run.
+  if (resumed !== undefined && resumed.settings.noiseStd > 0 && settings.noiseStd > 0) {
+    settings.seed ??= resumed.settings.seed;
+  }
+  const input = await specifyInput(description);
+  if (input.format === 'pipe' && (isResumed || request.queue !== undefined)) {
+    const option = isResumed ? '--resume' : '--queue';
+    throw new UsageError(`Expected a file as the input with ${option} but received a pipe.`);
+  }
+  const open = async (signal?: AbortSignal): Promise<RasterSource> =>
+    openSource(input, settings.dt, description.path, { ...address, signal });
+  const source = isAddress(description.path) ? await interruptibly(context, open) : await open();
+  try {
+    if (source.remark !== undefined) stderr.write(`${source.remark}\n`);
+    if (like !== undefined) {
+      const changes = describeChanges(like, source.identity, description.path);
+      if (changes !== '') {
+        stderr.write(`Since ${request.like} was made, ${changes}: what comes out may differ.\n`);
+      }
+    }
+    const reading = { input, dt: settings.dt, name: description.path };
+    if (isTooLong(source)) requireNearOrigin(source, reading);
+    const stepsPerBlock = request.stepsPerBlock ?? earlier?.stepsPerBlock;
+    const job = await prepareJob(
+      {
+        software: softwareVersion(),
+        name: description.path,
+        input,
+        settings,
+        output: completeOutput(request.output, earlier?.output),
+        stepsPerBlock,
+        isQueued: request.queue !== undefined,
+      },
+      source,
+    );
+    for (const warning of eventWarnings(source, reading)) stderr.write(`${warning}\n`);
+    if (request.isPlotWanted && job.shape.includes(0)) {
+      throw new CommandError(
+        `Expected at least one time step in ${description.path} for --plot but received ` +
+          `${describeSource(source)}; leave out --plot.`,
+      );
+    }
+    return { source, inputPath: description.path, job, stimuli: example?.stimuli, waiting };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** Does work that fails when its signal is aborted. */
+async function interruptibly<Result>(
+  context: CommandContext,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  return context.interruptibly(async (signal) =>
+    work(signal).catch((error: unknown) => {
+      throw signal.aborted
+        ? new InterruptedError('The run was interrupted.', signal.reason)
+        : error;
+    }),
+  );
+}
+
+/** Refuses a name so long that its file could not be written at the end. */
+async function requireShortName(path: string, option: string, given: string): Promise<void> {
+  const name = basename(temporaryPathOf(path));
+  try {
+    await stat(join(await folderAbove(path), name));
+  } catch (error) {
+    if (!hasCode(error, 'ENAMETOOLONG')) return;
+    throw new UsageError(
+      `Expected a shorter name for ${option}, since names of other files are made from it, but received ` +
+        `'${given}'; give another.`,
+    );
+  }
+}
+
+/** What was given, the compression else as in an earlier run. */
+function completeOutput(
+  { format, compression }: OutputSpecification,
+  earlier: OutputSpecification | undefined,
+): OutputSpecification {
+  if (format !== 'zarr') return { format };
+  return { format, compression: compression ?? earlier?.compression ?? 'none' };
+}
+
+async function readLike(path: string, address: AddressOptions): Promise<Job> {
+  const format = /\.zarr\/?$/i.test(path) ? 'zarr' : 'npy';
+  const provenance = await readProvenance(path, format, address);
+  if (provenance !== undefined) return { ...provenance.job, shards: [] };
+  throw new CommandError(
+    `Expected an output of 'expsyn run' for --like but nothing tells how ${path} was made.`,
+  );
+}
+
+/** What is no longer as it was when an output was made, in words. */
+function describeChanges(like: Job, found: InputIdentity, name: string): string {
+  const { identity, software } = like;
+  const changes: string[] = [];
+  if (identity?.path === found.path) {
+    // The fingerprint of a list of events depends on how it is read, too.
+    const isList = found.format === 'events' || found.format === 'hdf5';
+    const known = isList ? { ...identity, fingerprint: found.fingerprint } : identity;
+    if (!isSameInput(found, known)) changes.push(`${name} has changed`);
+  }
+  const current = softwareVersion();
+  if (software !== current) changes.push(`${software} has become ${current}`);
+  return changes.join(' and ');
+}
+
+function definedOf<Type extends object>(values: Type): Partial<Type> {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Partial<Type>;
+}
+
+/** What was given, and, of how the input is read, the rest as in an earlier run. */
+async function describeInput(
+  path: string,
+  { events: given, isForbiddenMissing: isGiven }: RunRequest,
+  earlier: InputSpecification | undefined,
+): Promise<InputDescription> {
+  const isForbiddenMissing = isGiven || (isAddress(path) && earlier?.isForbiddenMissing === true);
+  const isEventList = given.isEventList || earlier?.format === 'events';
+  const format = await formatOf(path, isEventList);
+  if (format !== 'events' && format !== 'hdf5') return { path, ...given, isForbiddenMissing };
+  return {
+    path,
+    isEventList,
+    timeUnit: given.timeUnit ?? earlier?.timeUnit,
+    duration: given.duration ?? earlier?.duration,
+    channels: given.channels ?? earlier?.channels,
+    isForbiddenMissing,
+    start: given.start ?? earlier?.start,
+    outside: given.outside ?? earlier?.outside,
+  };
+}
+
+/** The example is a raster. */
+function requireNoEvents(given: GivenEvents): void {
+  if (!given.isEventList && !hasEventOptions(given)) return;
+  throw new UsageError(
+    'Expected an input with --events, --time-unit, --start, --duration, --channels and --outside but ' +
+      'received none; give a list of events.',
+  );
+}
+
+/** Makes the raster of the example, and writes it where the run reads it. */
+async function writeExample(request: RunRequest) {
+  const { dt = 1e-3 } = request.settings;
+  if (dt < SHORTEST_EXAMPLE_DT) {
+    throw new UsageError(
+      `Expected at least ${formatTime(SHORTEST_EXAMPLE_DT)} for --dt of the example but ` +
+        `received ${formatTime(dt)}; give a raster of your own.`,
+    );
+  }
+  const { data, shape, tau, stimuli } = makeExampleRaster(dt);
+  // Left as it is where it is the same, so that a run can be resumed.
+  const found = await readNpyFile(EXAMPLE_PATH).catch(() => undefined);
+  const isSame =
+    found !== undefined &&
+    formatShape(found.shape) === formatShape(shape) &&
+    found.data instanceof Uint8Array &&
+    Buffer.compare(found.data, data) === 0;
+  if (isSame) await removeLeftovers(EXAMPLE_PATH);
+  else await writeNpyFile(EXAMPLE_PATH, { data, shape });
+  return { tau, stimuli };
+}
+
+/** The shape and type of an input, as its file has them. */
+export function describeSource({ shape, nAxes, type }: RasterSource): string {
+  const own = nAxes === 1 ? shape.slice(1, 2) : shape.slice(3 - nAxes);
+  return `${formatShape(own)} ${type}`;
+}

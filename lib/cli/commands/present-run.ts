@@ -1,0 +1,141 @@
+/** What a run shows when it is complete: a picture, and what has come out, in words. */
+import { basename } from 'node:path';
+
+import { unfinishedFolderOf } from '../../runs/unfinished-run';
+import { CommandError } from '../../errors/errors';
+import { openNpySource } from '../../formats/npy/npy-file';
+import type { RasterSource } from '../../formats/raster-source';
+import { openZarrSource } from '../../formats/zarr/zarr';
+import { describeEvents, measureEvents } from '../notes/event-notes';
+import { headerOf } from '../notes/give-notes';
+import { noteOnRate } from '../notes/notes';
+import { counted, formatCount, formatShape } from '../options/numbers';
+import { noteOnOverflow } from '../notes/overflow';
+import { drawToFile, loadRecording, MOST_SAMPLES } from '../figure/plot-output';
+import { describeSource, type Prepared } from './prepare-run';
+import { describeSpikes, summarizeInput, type InputSummary } from '../figure/reduction';
+import type { RunRequest } from '../options/run-options';
+import type { CommandContext } from '../streams';
+import { formatTime, formatTimeRange } from '../options/times';
+
+/** What a run has come to. */
+export interface Outcome {
+  /** Seconds in this process, and samples that were computed in it. */
+  seconds: number;
+  samples: number;
+  /** Whether it was said that the input does not look like spikes. */
+  isNoted: boolean;
+}
+
+/** Draws what has come out, and says what it is. */
+export async function present(
+  request: RunRequest,
+  { source, inputPath, job, stimuli }: Prepared,
+  outcome: Outcome,
+  out: string,
+  { stdout, stderr }: CommandContext,
+): Promise<void> {
+  const [batches, timesteps] = job.shape;
+  const files: [path: string, content: string][] = [];
+  if (stimuli !== undefined) files.push([inputPath, `the spikes, ${describeSource(source)}`]);
+  files.push([request.out, `the currents, ${formatShape(job.shape)} ${job.settings.dtype}`]);
+  const isPipe = job.input.format === 'pipe';
+  const isSmall = batches * timesteps * source.shape[2] <= MOST_SAMPLES;
+  const path = isPipe ? undefined : request.plotPath;
+  if (path !== undefined) {
+    files.push([path, await draw(path, request, { source, inputPath, job, stimuli }, out)]);
+  }
+  const events = measureEvents(source, { input: job.input, dt: job.settings.dt });
+  const { dt, tau, noiseStd, noise, seed, method } = job.settings;
+  let input = '';
+  if (!isPipe && isSmall && events === undefined) {
+    const { summary, nElements } = await summarizeSource(source);
+    input = `, ${describeContent(summary, nElements, dt)}`;
+    const note = noteOnRate(headerOf(source, inputPath), summary, nElements, dt);
+    if (note !== undefined && !outcome.isNoted) stderr.write(`${note}\n`);
+    const overflow = await noteOnOverflow(job, out, summary);
+    if (overflow !== undefined) stderr.write(`${overflow}\n`);
+  }
+  const window =
+    job.windowLength === 'Infinity'
+      ? 'window not cut'
+      : `window of ${counted(job.windowLength, 'step')}`;
+  const width = Math.max(...files.map(([name]) => name.length));
+  const { seconds, samples } = outcome;
+  const lines: [string, string][] = [
+    ['raster', `${describeSource(source)}${input}`],
+    ...(events === undefined ? [] : [['events', describeEvents(events)] as [string, string]]),
+    ['synapses', `tau ${formatTimeRange(Float64Array.from(tau))}, dt ${formatTime(dt)}, ${window}`],
+    ...(noiseStd > 0
+      ? [['noise', `${noiseStd} after 1 s, on the ${noise}, seed ${seed}`] as [string, string]]
+      : []),
+    [
+      'computed',
+      `by method ${job.method}${method === 'auto' ? ' (chosen by auto)' : ''}` +
+        (samples > 0
+          ? ` in ${formatTime(seconds, 3)}, ${formatCount(samples / seconds)} samples/s`
+          : job.shape.includes(0)
+            ? ''
+            : ', complete already'),
+    ],
+    ...files.map(([name, content], index): [string, string] => [
+      index === 0 ? 'files' : '',
+      `${name.padEnd(width)}  ${content}`,
+    ]),
+  ];
+  stdout.write(lines.map(([name, text]) => `${name.padEnd(10)}${text}\n`).join(''));
+}
+
+/** Draws the picture; returns what became of it, in words. */
+async function draw(
+  path: string,
+  request: RunRequest,
+  { source, inputPath, job, stimuli }: Omit<Prepared, 'waiting'>,
+  out: string,
+): Promise<string> {
+  const output = await (job.output.format === 'zarr' ? openZarrSource(out) : openNpySource(out));
+  try {
+    const recording = await loadRecording({
+      input: source,
+      output,
+      tau: job.settings.tau,
+      dt: job.settings.dt,
+      name: stimuli === undefined ? basename(inputPath) : 'An example of exponential synapses',
+      stimuli,
+    });
+    // Of a run whose process is killed here, the next one finds what is left.
+    await drawToFile(path, recording, unfinishedFolderOf(out));
+    return recording.isWhole
+      ? 'the picture'
+      : `the picture, of the first ${formatTime(
+          (recording.output?.timesteps ?? 0) * job.settings.dt,
+        )}; 'expsyn plot' draws others`;
+  } catch (error) {
+    if (request.isPlotWanted || !(error instanceof CommandError)) throw error;
+    return `not drawn: ${error.message}`;
+  } finally {
+    await output.close();
+  }
+}
+
+async function summarizeSource(
+  source: RasterSource,
+): Promise<{ summary: InputSummary; nElements: number }> {
+  const [batches, timesteps, columns] = source.shape;
+  const region = {
+    batches: { begin: 0, end: batches },
+    steps: { begin: 0, end: timesteps },
+    channels: { begin: 0, end: columns },
+  };
+  const data = batches * timesteps === 0 ? [] : await source.read(region);
+  const series = { data, timesteps: batches * timesteps, columns };
+  return { summary: summarizeInput(series), nElements: data.length };
+}
+
+/** What the elements of the input are, in words. */
+function describeContent(summary: InputSummary, nElements: number, dt: number): string {
+  const { isSpikes, nonZeros, nonFinite, total } = summary;
+  if (isSpikes) return describeSpikes(total, nElements, dt).join(', ');
+  const ofThem = nonFinite > 0 ? `, of which ${nonFinite.toLocaleString('en')} not finite` : '';
+  return `${counted(nonZeros, 'value')} other than 0${ofThem}`;
+}

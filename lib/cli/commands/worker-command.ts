@@ -1,0 +1,72 @@
+/** `expsyn worker`: computes parts of runs that were submitted to a queue. */
+import type { Command } from 'commander';
+
+import { work } from '../../runs/queue/worker';
+import { addAddressOptions, readAddressFlags, type AddressFlags } from '../options/address-options';
+import { readCount } from '../options/run-options';
+import type { CommandContext } from '../streams';
+import { parseTime } from '../options/times';
+import { softwareVersion } from './version';
+
+/** Milliseconds in which a worker that has ended its work ends by itself, if it does. */
+const LINGERING = 500;
+
+interface WorkerFlags extends AddressFlags {
+  queue: string;
+  concurrency?: string;
+  threads?: string;
+  takeover?: string;
+}
+
+const DESCRIPTION = `Computes parts of runs that 'expsyn run --queue' has submitted, until it is ended.
+
+Any number of workers may run, on any machine that sees the input and the output
+under the same names as the submitting one. A worker that dies loses nothing:
+another one goes on with its part.`;
+
+const EXAMPLES = `
+Redis must keep what it is given: redis-server --appendonly yes --maxmemory-policy noeviction.
+Whoever can reach it can make workers read and write: keep it in a private network.
+
+Examples:
+  expsyn worker --queue redis://localhost:6379
+  expsyn worker --queue rediss://:secret@redis.lab.example:6380 --threads 8`;
+
+/** Adds the command to a program. */
+export function addWorkerCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('worker')
+    .summary('compute parts of runs from a queue')
+    .description(DESCRIPTION)
+    .requiredOption('--queue <address>', 'the Redis of the queue, such as redis://host:6379')
+    .option('--concurrency <n>', 'parts that are computed at a time (default: 1)')
+    .option('--threads <n>', 'the most threads that compute a part (default: as many as there are)')
+    .option(
+      '--takeover <time>',
+      'a part whose worker has given no sign for so long is given to another (default: 30s)',
+    );
+  addAddressOptions(command)
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: WorkerFlags) => {
+      const address = readAddressFlags(flags);
+      const concurrency = readCount(flags.concurrency, '--concurrency') ?? 1;
+      const threads = readCount(flags.threads, '--threads') ?? Infinity;
+      const seconds = flags.takeover === undefined ? 30 : parseTime(flags.takeover, '--takeover');
+      await context.interruptibly(async (signal) =>
+        work(flags.queue, {
+          signal,
+          software: softwareVersion(),
+          concurrency,
+          threads,
+          address,
+          takeover: Math.max(1, Math.round(seconds * 1000)),
+          onEvent: (text) => {
+            context.stderr.write(`${new Date().toISOString()} ${text}\n`);
+          },
+        }),
+      );
+      // The library of the queue goes on looking for a Redis that is away.
+      setTimeout(() => process.exit(), LINGERING).unref();
+    });
+}

@@ -1,0 +1,130 @@
+/** Looks at the beginning of an input, and says what is likely to be a mistake: see notes.ts. */
+import type { InputSpecification, Job } from '../../runs/job';
+import { openSource } from '../../runs/open-source';
+import { blockAt } from '../../runs/plan';
+import { inputRegion } from '../../runs/run-shard';
+import { CommandError } from '../../errors/errors';
+import { sizeOfRegion, type RasterSource, type Region } from '../../formats/raster-source';
+import { isAddress } from '../../formats/zarr/zarr';
+import type { TypedArray } from '../../index';
+import {
+  noteOnAxes,
+  noteOnEventList,
+  noteOnLongTau,
+  noteOnRate,
+  noteOnShortTau,
+  type InputHeader,
+} from './notes';
+import { summarizeInput } from '../figure/reduction';
+
+/** Elements that are looked at. */
+const SAMPLE = 2 ** 20;
+
+export function headerOf(source: RasterSource, name: string): InputHeader {
+  const { shape, nAxes, type, identity } = source;
+  const isEvents = identity.format === 'events' || identity.format === 'hdf5';
+  const isPipe = name === '-';
+  const isNpyFile = !isPipe && identity.format === 'npy';
+  return { name: isPipe ? 'the standard input' : name, shape, nAxes, type, isEvents, isNpyFile };
+}
+
+/**
+ * Says what is likely to be a mistake in a run, each in a line of its own.
+ *
+ * @param name What the user calls the input.
+ * @returns Whether something was said that a summary of the whole input would say again.
+ * @throws CommandError when an input that can be read only once cannot be read.
+ */
+export async function giveNotes(
+  source: RasterSource,
+  name: string,
+  job: Job,
+  say: (text: string) => void,
+): Promise<boolean> {
+  if (job.shape.includes(0)) return false;
+  const header = headerOf(source, name);
+  const { settings } = job;
+  const isPipe = job.input.format === 'pipe';
+  const region = isPipe ? firstRegion(job) : sampleRegion(source);
+  const sample = region && (await readSample(source, region, isPipe));
+  const asList = sample && noteOnEventList(header, sample);
+  const rate = sample && noteOnSample(header, sample, settings.dt);
+  const notes =
+    // The shape of a list says nothing.
+    asList === undefined
+      ? [noteOnAxes(header), noteOnLongTau(header, settings), noteOnShortTau(settings), rate]
+      : [asList, noteOnShortTau(settings)];
+  for (const note of notes) if (note !== undefined) say(isPipe ? capitalized(note) : note);
+  return asList !== undefined || rate !== undefined;
+}
+
+/** Says what is likely to be a mistake about a file that is no output of a run. */
+export async function giveNotesOnFile(
+  input: InputSpecification,
+  name: string,
+  say: (text: string) => void,
+): Promise<void> {
+  if (isAddress(input.path)) return;
+  // One that cannot be read as an input may still be described.
+  const source = await openSource(input, 1, name).catch(() => undefined);
+  if (source === undefined) return;
+  try {
+    const note = await noteOnFile(source, name);
+    if (note !== undefined) say(note);
+  } finally {
+    await source.close();
+  }
+}
+
+/** What giveNotesOnFile() says of a source that is open. */
+export async function noteOnFile(source: RasterSource, name: string): Promise<string | undefined> {
+  if (source.shape.includes(0)) return undefined;
+  const header = headerOf(source, name);
+  const mayBeEvents = source.nAxes === 1 || (source.nAxes === 2 && source.shape[2] === 2);
+  const sample = mayBeEvents ? await readSample(source, sampleRegion(source), false) : undefined;
+  return (sample && noteOnEventList(header, sample)) ?? noteOnAxes(header);
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function noteOnSample(header: InputHeader, data: TypedArray, dt: number): string | undefined {
+  const summary = summarizeInput({ data, timesteps: data.length, columns: 1 });
+  return noteOnRate(header, summary, data.length, dt);
+}
+
+/** What is read first anyway, of an input that cannot be read twice. */
+function firstRegion(job: Job): Region | undefined {
+  const [shard] = job.shards;
+  return shard && inputRegion(blockAt(shard, job.blocks, 0), job);
+}
+
+/** The beginning of an input, in what is read as cheaply as less of it. */
+function sampleRegion({ shape, stepsAtOnce = 1, channelsAtOnce = Infinity }: RasterSource): Region {
+  const [batches, timesteps, columns] = shape;
+  const width = Math.min(columns, channelsAtOnce, SAMPLE);
+  const steps = Math.min(timesteps, Math.max(stepsAtOnce, Math.floor(SAMPLE / width)));
+  const items = Math.min(batches, Math.max(1, Math.floor(SAMPLE / (width * steps))));
+  return {
+    batches: { begin: 0, end: items },
+    steps: { begin: 0, end: steps },
+    channels: { begin: 0, end: width },
+  };
+}
+
+/** The elements of a region; undefined where they cannot be read and the run will say so. */
+async function readSample(
+  source: RasterSource,
+  region: Region,
+  isOnlyOnce: boolean,
+): Promise<TypedArray | undefined> {
+  // Whatever an address has would be fetched twice.
+  if (sizeOfRegion(region) === 0 || isAddress(source.identity.path)) return undefined;
+  try {
+    return await source.read(region);
+  } catch (error) {
+    if (isOnlyOnce || !(error instanceof CommandError)) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,51 @@
+/** The options of commands that read http(s) addresses. */
+import type { Command } from 'commander';
+
+import { UsageError } from '../../errors/errors';
+import { DEFAULT_TIMEOUT, DEFAULT_TRIES, type AddressOptions } from '../../formats/http/reader';
+import { readCount } from './run-options';
+import { parseTime } from './times';
+
+/** Beyond this, Node gives a request up by itself. */
+const LONGEST_TIMEOUT = 300;
+
+/** The flags as commander gives them. */
+export interface AddressFlags {
+  httpTimeout?: string;
+  httpTries?: string;
+}
+
+/** Adds them to a command. */
+export function addAddressOptions(command: Command): Command {
+  return command
+    .option(
+      '--http-timeout <time>',
+      `how long an http(s) server may send nothing (default: ${DEFAULT_TIMEOUT / 1000}s)`,
+    )
+    .option(
+      '--http-tries <n>',
+      `how often it is asked while it is in trouble (default: ${DEFAULT_TRIES})`,
+    );
+}
+
+/** Adds the option of commands that read inputs. */
+export function addForbiddenOption(command: Command): Command {
+  return command.option(
+    '--forbidden-is-missing',
+    'of an http(s) address: status 403 means that a chunk is not there',
+  );
+}
+
+export function readAddressFlags(flags: AddressFlags): AddressOptions {
+  const seconds =
+    flags.httpTimeout === undefined ? undefined : parseTime(flags.httpTimeout, '--http-timeout');
+  if (seconds !== undefined && seconds > LONGEST_TIMEOUT) {
+    throw new UsageError(
+      `Expected at most ${LONGEST_TIMEOUT} s for --http-timeout but received '${flags.httpTimeout}'.`,
+    );
+  }
+  return {
+    timeout: seconds === undefined ? undefined : Math.max(1, seconds * 1000),
+    tries: readCount(flags.httpTries, '--http-tries'),
+  };
+}

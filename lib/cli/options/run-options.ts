@@ -1,0 +1,259 @@
+/** What `expsyn run` is told: its flags, checked as far as they can be before any file is opened. */
+import { Option } from 'commander';
+
+import type { OutputSpecification, SynapseSettings } from '../../runs/job';
+import type { InputDescription } from '../../runs/open-source';
+import { UsageError } from '../../errors/errors';
+import { formatFraction } from '../../formats/events/fraction';
+import type { AddressOptions } from '../../formats/http/reader';
+import { readAddressFlags, type AddressFlags } from './address-options';
+import { isTauFile, readTaus } from './taus';
+import { parseClockTime, parsePeriod, parseTime } from './times';
+
+/** The flags on how a list of events is to be read, as commander gives them. */
+export interface EventFlags {
+  events?: boolean | undefined;
+  timeUnit?: string | undefined;
+  start?: string | undefined;
+  duration?: string | undefined;
+  channels?: string | undefined;
+  outside?: 'throw' | 'drop' | undefined;
+}
+
+/** The flags as commander gives them. */
+export interface RunFlags extends EventFlags, AddressFlags {
+  tau?: string;
+  dt?: string;
+  out?: string;
+  plot?: string | false;
+  method?: 'auto' | 'fft' | 'recursive';
+  dtype?: 'float64' | 'float32';
+  noiseStd?: string;
+  noise?: 'output' | 'state' | 'input';
+  seed?: string;
+  windowTaus?: string;
+  maxWindowLength?: string;
+  nonFinite?: 'throw' | 'propagate';
+  threads?: string;
+  steps?: string;
+  compression?: 'none' | 'zstd' | 'blosc';
+  resume?: boolean;
+  restart?: boolean;
+  inputMended?: boolean;
+  like?: string;
+  progress?: ProgressMode;
+  queue?: string;
+  forbiddenIsMissing?: boolean;
+}
+
+export type ProgressMode = 'auto' | 'bar' | 'json' | 'none';
+
+/** What a run is to be; what is undefined is not given. */
+export interface RunRequest {
+  /** A file, a folder, an address, or '-' for the standard input. */
+  input: string | undefined;
+  events: GivenEvents;
+  out: string;
+  /** Without a default for the compression. */
+  output: OutputSpecification;
+  plotPath: string | undefined;
+  /** Whether the user asked for the picture, so that doing without it is a failure. */
+  isPlotWanted: boolean;
+  /** What was given, without defaults. */
+  settings: GivenSettings;
+  /** The file from which the taus were read. */
+  tauFile: string | undefined;
+  threads: number;
+  stepsPerBlock: number | undefined;
+  begin: 'ask' | 'resume' | 'restart';
+  /** Whether what is done may stay although the input has changed. */
+  isInputMended: boolean;
+  /** An output whose options are taken where none are given. */
+  like: string | undefined;
+  progress: ProgressMode;
+  queue: string | undefined;
+  /** How the input is read, where it is an address. */
+  address: AddressOptions;
+  isForbiddenMissing: boolean;
+}
+
+/** How the input is to be read, where it is a list of events. */
+export type GivenEvents = Omit<InputDescription, 'path' | 'isForbiddenMissing'>;
+
+export type GivenSettings = { [Key in keyof SynapseSettings]?: SynapseSettings[Key] | undefined };
+
+/** Of every command that reads a list of events. */
+export function outsideOption(): Option {
+  return new Option(
+    '--outside <what>',
+    'what an event before the first step or after the last does (default: throw)',
+  ).choices(['throw', 'drop']);
+}
+
+/** Settings without a choice of the user's; the seed is drawn then. */
+const DEFAULTS: Omit<SynapseSettings, 'seed'> = {
+  tau: [10e-3],
+  dt: 1e-3,
+  dtype: 'float64',
+  method: 'auto',
+  windowTaus: 10,
+  maxWindowLength: 1e6,
+  noiseStd: 0,
+  noise: 'output',
+  nonFinite: 'throw',
+};
+
+/** What was given, the rest as in an earlier run, the rest of that by default. */
+export function completeSettings(
+  given: GivenSettings,
+  earlier: Partial<SynapseSettings> = {},
+): Omit<SynapseSettings, 'seed'> & { seed: number | undefined } {
+  const settings = { ...DEFAULTS, ...earlier, ...withoutUndefined(given) };
+  if (settings.noiseStd === 0 && (given.noise !== undefined || given.seed !== undefined)) {
+    const name = given.noise === undefined ? '--seed' : '--noise';
+    throw new UsageError(`Expected --noise-std with ${name}, since there is no noise without it.`);
+  }
+  const hadNoise = (earlier.noiseStd ?? 0) > 0;
+  return { ...settings, seed: given.seed ?? (hadNoise ? earlier.seed : undefined) };
+}
+
+/** Checks the flags. Reads the file of the taus, if there is one. */
+export async function readFlags(
+  inputPath: string | undefined,
+  flags: RunFlags,
+  defaultOut: string,
+): Promise<RunRequest> {
+  if (inputPath === '') throw new UsageError("Expected the name of a raster but received ''.");
+  const out = flags.out ?? defaultOut;
+  const output = readOutput(out, flags);
+  const plotPath = readPlotPath(flags, out);
+  if (flags.resume === true && flags.restart === true) {
+    throw new UsageError('Expected either --resume or --restart but received both.');
+  }
+  if (flags.inputMended === true && flags.resume !== true) {
+    throw new UsageError('Expected --resume with --input-mended, since it is about what is done.');
+  }
+  if (flags.queue !== undefined && output.format !== 'zarr') {
+    throw new UsageError(
+      `Expected a name that ends in .zarr for --out with --queue, since many processes write it, but ` +
+        `received '${out}'.`,
+    );
+  }
+  return {
+    input: inputPath,
+    events: readEvents(flags),
+    out,
+    output,
+    plotPath,
+    isPlotWanted: typeof flags.plot === 'string',
+    settings: await readSettings(flags),
+    tauFile: flags.tau !== undefined && isTauFile(flags.tau) ? flags.tau : undefined,
+    threads: readCount(flags.threads, '--threads') ?? Infinity,
+    stepsPerBlock: readCount(flags.steps, '--steps'),
+    begin: flags.resume === true ? 'resume' : flags.restart === true ? 'restart' : 'ask',
+    isInputMended: flags.inputMended === true,
+    like: flags.like,
+    progress: flags.progress ?? 'auto',
+    queue: flags.queue,
+    address: readAddressFlags(flags),
+    isForbiddenMissing: flags.forbiddenIsMissing === true,
+  };
+}
+
+function readOutput(out: string, flags: RunFlags): OutputSpecification {
+  const format = out === '-' ? 'pipe' : /\.zarr\/?$/i.test(out) ? 'zarr' : 'npy';
+  if (format === 'npy') checkEnding(out, ['.npy', '.zarr'], '--out');
+  const { compression } = flags;
+  if (format === 'zarr') return { format, ...(compression && { compression }) };
+  if (compression !== undefined) {
+    throw new UsageError(
+      `Expected a name that ends in .zarr for --out with --compression but received '${out}'.`,
+    );
+  }
+  return { format };
+}
+
+function readPlotPath({ plot }: RunFlags, out: string): string | undefined {
+  if (plot === false) return undefined;
+  if (plot !== undefined) return checkEnding(plot, ['.svg', '.png'], '--plot');
+  return out === '-' ? undefined : besideOutput(out, 'expsyn.svg');
+}
+
+function besideOutput(out: string, name: string): string {
+  return out.replace(/[^/\\]*[/\\]?$/, name);
+}
+
+export function checkEnding(path: string, endings: readonly string[], name: string): string {
+  if (endings.some((ending) => path.toLowerCase().endsWith(ending))) return path;
+  throw new UsageError(
+    `Expected a name that ends in ${endings.join(' or ')} for ${name} but received '${path}'.`,
+  );
+}
+
+/** How a list of events is to be read. */
+export function readEvents(flags: EventFlags): GivenEvents {
+  const { events, timeUnit, start, duration, channels, outside } = flags;
+  return {
+    isEventList: events === true,
+    timeUnit: timeUnit === undefined ? undefined : parsePeriod(timeUnit, '--time-unit'),
+    start: start === undefined ? undefined : formatFraction(parseClockTime(start, '--start')),
+    duration: duration === undefined ? undefined : parseTime(duration, '--duration'),
+    channels: readCount(channels, '--channels'),
+    outside,
+  };
+}
+
+async function readSettings(flags: RunFlags): Promise<GivenSettings> {
+  const { method, dtype, noise, nonFinite } = flags;
+  const what = 'a number above 0, or Infinity,';
+  return {
+    tau: flags.tau === undefined ? undefined : await readTaus(flags.tau),
+    dt: flags.dt === undefined ? undefined : parsePeriod(flags.dt, '--dt'),
+    method,
+    dtype,
+    noise,
+    nonFinite,
+    noiseStd: readNumber(flags.noiseStd, '--noise-std', 'a number of at least 0', (x) => x >= 0),
+    seed: readNumber(
+      flags.seed,
+      '--seed',
+      'a whole number from 0 to 9007199254740991',
+      (x) => Number.isSafeInteger(x) && x >= 0,
+    ),
+    windowTaus: readPossiblyInfinite(flags.windowTaus, '--window-taus', what),
+    maxWindowLength: readPossiblyInfinite(flags.maxWindowLength, '--max-window-length', what),
+  };
+}
+
+export function readCount(text: string | undefined, name: string): number | undefined {
+  return readNumber(text, name, 'a whole number above 0', (x) => Number.isSafeInteger(x) && x > 0);
+}
+
+function readNumber(
+  text: string | undefined,
+  name: string,
+  what: string,
+  isAllowed: (value: number) => boolean,
+): number | undefined {
+  if (text === undefined) return undefined;
+  // As a user writes one: no hexadecimal digits, no spaces.
+  const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
+  if (isAllowed(value) && value < Infinity) return value;
+  throw new UsageError(`Expected ${what} for ${name} but received '${text}'.`);
+}
+
+function readPossiblyInfinite(
+  text: string | undefined,
+  name: string,
+  what: string,
+): number | 'Infinity' | undefined {
+  if (text !== undefined && /^(inf|infinity)$/i.test(text)) return 'Infinity';
+  return readNumber(text, name, what, (x) => x > 0);
+}
+
+function withoutUndefined<Type extends object>(
+  values: Type,
+): { [Key in keyof Type]?: Exclude<Type[Key], undefined> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Key in keyof Type]?: Exclude<Type[Key], undefined> };
+}

@@ -1,0 +1,56 @@
+/** Notices times that are written with a space, of which a shell makes two words. */
+import { existsSync } from 'node:fs';
+
+import { UsageError } from '../../errors/errors';
+import { parseClockTime, parsePeriod, parseTimes } from './times';
+
+/** The options, of any command, that take a time or several. */
+const OPTIONS = /^--(tau|dt|time-unit|duration|start|from|to|takeover)(?:=(.*))?$/s;
+
+const UNIT =
+  /^([\u00b5\u03bcmun]?s|m?secs?|min|h|[kM]?Hz|((milli|micro|nano)?second|minute|hour)s?)(,|$)/i;
+const NUMBER = /^-?[\d.,/]+(e[-+]?\d+)?[a-z\u00b5\u03bc,]*$/i;
+
+/**
+ * Refuses `--tau 20 ms` and `--tau 5ms, 20ms`, in which the rest of the time would be taken for the
+ * name of an input. A word that names a file is one.
+ *
+ * @throws UsageError that says how to write it.
+ */
+export function requireUnspacedTimes(args: readonly string[]): void {
+  for (const [index, arg] of args.entries()) {
+    const [match, option, own] = OPTIONS.exec(arg) ?? [];
+    if (match === undefined) continue;
+    const words = own === undefined ? args.slice(index + 1) : [own, ...args.slice(index + 1)];
+    const [first = '', ...others] = words;
+    if (!NUMBER.test(first)) continue;
+    const end = others.findIndex(
+      (word) => !(UNIT.test(word) || NUMBER.test(word)) || existsSync(word),
+    );
+    const rest = end < 0 ? others : others.slice(0, end);
+    if (rest.length === 0) continue;
+    throw new UsageError(
+      `Expected a time without spaces for --${option} but received '${[first, ...rest].join(' ')}'; ` +
+        `write it in one word, such as ${exampleOf(option ?? '', [first, ...rest])}.`,
+    );
+  }
+}
+
+/** What was most likely meant, in one word; any time where that is none for the option. */
+function exampleOf(option: string, words: readonly string[]): string {
+  const text = words
+    .join(' ')
+    .replace(/\s*,\s*/g, ',')
+    .replace(/ (?=[^\d.])/g, '')
+    .replace(/ /g, ',')
+    .replace(/,$/, '');
+  try {
+    if (option === 'tau') parseTimes(text, option);
+    else if (option === 'dt' || option === 'time-unit') parsePeriod(text, option);
+    else parseClockTime(text, option);
+    return text;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return option === 'tau' ? '20ms or 5ms,20ms' : '20ms';
+  }
+}

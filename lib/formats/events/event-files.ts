@@ -1,0 +1,290 @@
+/** What all files of events have in common: how events are checked, described and counted. */
+import { CommandError } from '../../errors/errors';
+import type { EventClock, TimeScale } from './event-clock';
+import { parseFraction, toNumber } from './fraction';
+import type { NpyData } from '../npy/npy';
+import { lengthOf, sizeOfRegion, type EventSummary, type Region } from '../raster-source';
+
+/** How events become a raster. All numbers but the start are positive and finite. */
+export interface EventOptions extends TimeScale {
+  /**
+   * Length of the raster in seconds; T is the nearest whole number of steps. An event in a later
+   * step, one at the very end included, is outside. Without it the last event's step is the last.
+   */
+  duration?: number;
+  /** N, a whole number; an event of a later channel is an error. */
+  channels?: number;
+  /** What becomes of an event before the first step or after the last: an error, or nothing. */
+  outside?: 'throw' | 'drop';
+}
+
+/** The type of the counts. */
+export const COUNT_TYPE = { type: 'uint16', itemBytes: Uint16Array.BYTES_PER_ELEMENT } as const;
+const MAX_COUNT = 0xffff;
+/** Channels are kept in 32 bits. */
+const MAX_CHANNEL = 0xffff_ffff;
+
+/** What besides the content of a file decides its raster, as a text. */
+export function describeOptions(options: EventOptions): string {
+  const { dt, timeUnit, start = '0', duration, channels, outside = 'throw' } = options;
+  return JSON.stringify([dt, timeUnit, duration ?? null, channels ?? null, start, outside]);
+}
+
+/** Some events, one after the other. */
+export interface Events {
+  /** As the file has them. */
+  times: NpyData;
+  /** Of EventClock.offsetsOf(). */
+  offsets: ArrayLike<number>;
+  channels: ArrayLike<number>;
+}
+
+/** Checks all events of a file, and finds the size of their raster. */
+export class EventCheck {
+  readonly #options: EventOptions;
+  readonly #clock: EventClock;
+  readonly #name: string;
+  /** How many steps and channels there may be. */
+  readonly #timesteps: number;
+  readonly #channels: number;
+  #events = 0;
+  #dropped = 0;
+  /** Of those dropped. */
+  #droppedBefore = 0;
+  #first = Infinity;
+  #last = -Infinity;
+  #firstStep = Infinity;
+  #lastStep = -1;
+  #lastChannel = -1;
+  #hasChannelZero = false;
+
+  /** @throws CommandError when the duration is less than half a step. */
+  constructor(options: EventOptions, clock: EventClock, name: string) {
+    const { dt, duration, channels } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#name = name;
+    this.#timesteps = duration === undefined ? Number.MAX_SAFE_INTEGER : Math.round(duration / dt);
+    this.#channels = channels ?? MAX_CHANNEL + 1;
+    if (this.#timesteps < 1 || this.#timesteps > Number.MAX_SAFE_INTEGER) {
+      throw new CommandError(
+        `Expected a duration of 1 to 2^53 - 1 steps of ${dt} s for ${name} ` +
+          `but received ${duration ?? ''} s.`,
+      );
+    }
+  }
+
+  /**
+   * The step of event `index`; one before 0 or after the last for an event that is dropped.
+   *
+   * @param before How many events of the file, or of the sample, come before these.
+   * @throws CommandError when there is no bin for it.
+   */
+  stepOf(
+    { times, offsets, channels }: Events,
+    index: number,
+    before: number,
+    sample?: number,
+  ): number {
+    const offset = offsets[index] ?? NaN;
+    const channel = channels[index] ?? NaN;
+    const step = this.#clock.stepOf(offset);
+    const isInside = step >= 0 && step < this.#timesteps;
+    const mayDrop = this.#options.outside === 'drop' && Number.isFinite(offset);
+    if (!isInside && !mayDrop) {
+      const event = nameOf(before + index, sample);
+      throw this.#wrongTime(times[index] ?? NaN, step, this.#clock.isEarly(offset), event);
+    }
+    if (!(channel >= 0 && channel < this.#channels && Number.isInteger(channel))) {
+      throw this.#wrongChannel(channel, nameOf(before + index, sample));
+    }
+    if (!isInside) {
+      this.#dropped++;
+      if (step < 0) this.#droppedBefore++;
+      return step;
+    }
+    this.#events++;
+    if (offset < this.#first) this.#first = offset;
+    if (offset > this.#last) this.#last = offset;
+    if (step < this.#firstStep) this.#firstStep = step;
+    if (step > this.#lastStep) this.#lastStep = step;
+    if (channel > this.#lastChannel) this.#lastChannel = channel;
+    if (channel === 0) this.#hasChannelZero = true;
+    return step;
+  }
+
+  /**
+   * T and N.
+   *
+   * @throws CommandError when neither an event nor an option tells them.
+   */
+  get shape(): readonly [timesteps: number, channels: number] {
+    const { duration, channels } = this.#options;
+    if (this.#lastStep < 0 && (duration === undefined || channels === undefined)) {
+      throw this.#noEvents();
+    }
+    return [
+      duration === undefined ? this.#lastStep + 1 : this.#timesteps,
+      channels ?? this.#lastChannel + 1,
+    ];
+  }
+
+  /** What the events that are not dropped are like. */
+  get summary(): EventSummary {
+    const isAny = this.#events > 0;
+    return {
+      count: this.#events,
+      dropped: this.#dropped,
+      ...(isAny && {
+        first: this.#clock.secondsOf(this.#first),
+        last: this.#clock.secondsOf(this.#last),
+      }),
+      firstStep: isAny ? this.#firstStep : -1,
+      lastStep: this.#lastStep,
+      lastChannel: this.#lastChannel,
+      isChannelZeroEmpty: !this.#hasChannelZero,
+      tolerance: this.#clock.tolerance,
+    };
+  }
+
+  #noEvents(): CommandError {
+    const { duration, channels } = this.#options;
+    const wanted = `Expected events in ${this.#name} but received`;
+    if (this.#dropped === 0) {
+      return new CommandError(
+        `${wanted} none; give the duration and the number of channels to make a raster of zeros.`,
+      );
+    }
+    const before = this.#droppedBefore;
+    const after = this.#dropped - before;
+    const parts = [
+      ...(before > 0 ? [`${before} before the first step`] : []),
+      ...(after > 0 ? [`${after} after the last step`] : []),
+    ];
+    const missing = [
+      ...(duration === undefined ? ['--duration'] : []),
+      ...(channels === undefined ? ['--channels'] : []),
+    ];
+    return new CommandError(
+      `${wanted} ${parts.join(' and ')}; check --start${after > 0 ? ' and --duration' : ''}, or ` +
+        `give ${missing.join(' and ')} to make a raster of zeros.`,
+    );
+  }
+
+  #wrongTime(time: number | bigint, step: number, isEarly: boolean, event: string): CommandError {
+    const { dt, duration, start = '0' } = this.#options;
+    const received = `but the time of ${event} is ${time}`;
+    const origin = `${toNumber(parseFraction(start))} s`;
+    if (typeof time === 'number' && !Number.isFinite(time)) {
+      return new CommandError(`Expected times that are finite in ${this.#name} ${received}.`);
+    }
+    if (step < 0) {
+      return new CommandError(
+        `Expected times from ${origin} on, where step 0 begins, in ${this.#name} ${received}; ` +
+          'give an earlier --start, or leave such events out with --outside drop.',
+      );
+    }
+    if (duration === undefined) {
+      return new CommandError(
+        `Expected times of fewer than 2^53 steps of ${dt} s from ${origin} on, where step 0 begins, ` +
+          `in ${this.#name} ${received}; check the unit of the times, or give a later --start.`,
+      );
+    }
+    const isAtEnd = isEarly && step === this.#timesteps;
+    const reason = isAtEnd
+      ? `, which is within the tolerance of the end and so belongs to step ${step}`
+      : '';
+    return new CommandError(
+      `Expected times before the end of the ${this.#timesteps} steps of ${dt} s, which begin at ${origin}, in ` +
+        `${this.#name} ${received}${reason}; give a longer duration or a later --start, check the unit of ` +
+        'the times, or leave such events out with --outside drop.',
+    );
+  }
+
+  #wrongChannel(channel: number, event: string): CommandError {
+    const received = `but the channel of ${event} is ${channel}`;
+    const isChannel = Number.isInteger(channel) && channel >= 0;
+    if (isChannel && this.#options.channels !== undefined) {
+      return new CommandError(
+        `Expected channels from 0 to ${this.#channels - 1} in ${this.#name} ${received}; ` +
+          'give a greater number of channels, or none, or subtract 1 if the channels count from 1.',
+      );
+    }
+    return new CommandError(
+      `Expected channels that are whole numbers from 0 to ${MAX_CHANNEL} in ${this.#name} ` +
+        `${received}; the first column is the time and the second the channel.`,
+    );
+  }
+}
+
+function nameOf(index: number, sample: number | undefined): string {
+  return sample === undefined ? `event ${index}` : `event ${index} of sample ${sample}`;
+}
+
+/** Counts the events of a region. */
+export class EventCounts {
+  /** In row-major (C) order. */
+  readonly counts: Uint16Array;
+  readonly #region: Region;
+  readonly #name: string;
+
+  /** @param memory Where the counts may be put. */
+  constructor(region: Region, name: string, memory?: Uint8Array) {
+    this.#region = region;
+    this.#name = name;
+    this.counts = countsIn(sizeOfRegion(region), name, memory);
+  }
+
+  /**
+   * Counts an event, unless it lies outside the region.
+   *
+   * @throws CommandError when there are more in its bin than a count can tell.
+   */
+  add(batch: number, step: number, channel: number): void {
+    const { batches, steps, channels } = this.#region;
+    const isInside =
+      step >= steps.begin &&
+      step < steps.end &&
+      channel >= channels.begin &&
+      channel < channels.end;
+    if (!isInside) return;
+    const row = (batch - batches.begin) * lengthOf(steps) + (step - steps.begin);
+    const index = row * lengthOf(channels) + (channel - channels.begin);
+    const count = (this.counts[index] ?? 0) + 1;
+    if (count > MAX_COUNT) {
+      const sample = lengthOf(batches) > 1 || batch > 0 ? ` of sample ${batch}` : '';
+      throw new CommandError(
+        `Expected at most ${MAX_COUNT} events of one channel in a step in ${this.#name} but ` +
+          `channel ${channel} has more in step ${step}${sample}; take shorter steps, or check ` +
+          'the unit of the times.',
+      );
+    }
+    this.counts[index] = count;
+  }
+}
+
+function countsIn(length: number, name: string, memory: Uint8Array | undefined): Uint16Array {
+  const { itemBytes } = COUNT_TYPE;
+  if (
+    memory !== undefined &&
+    memory.length >= length * itemBytes &&
+    memory.byteOffset % itemBytes === 0
+  ) {
+    return new Uint16Array(memory.buffer, memory.byteOffset, length).fill(0);
+  }
+  try {
+    return new Uint16Array(length);
+  } catch (cause) {
+    throw new CommandError(
+      `Expected a part of the raster of ${name} to fit the memory but it has ${length} bins.`,
+      { cause },
+    );
+  }
+}
+
+/** Numbers of any type as numbers; whole ones beyond 2^53 lose their last digits. */
+export function toNumbers(values: NpyData): Exclude<NpyData, BigInt64Array | BigUint64Array> {
+  return values instanceof BigInt64Array || values instanceof BigUint64Array
+    ? Float64Array.from(values, Number)
+    : values;
+}

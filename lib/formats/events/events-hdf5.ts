@@ -1,0 +1,310 @@
+/** Events in HDF5 files, as the Spiking Heidelberg Digits have them: a list of events per sample. */
+import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
+
+import { CommandError, fileError } from '../../errors/errors';
+import { EventClock, TimeSurvey, type TimePrecision } from './event-clock';
+import {
+  COUNT_TYPE,
+  describeOptions,
+  EventCheck,
+  EventCounts,
+  toNumbers,
+  type EventOptions,
+} from './event-files';
+import { identifyFile } from '../files/fingerprint';
+import { describeForeign } from '../foreign/formats';
+import { HEAD_BYTES } from '../foreign/head';
+import type { Lists, ListsDescription } from '../hdf5/lists-file';
+import { ListsReader, PATIENCE } from '../hdf5/lists-reader';
+import { readBytes, type NpyData } from '../npy/npy';
+import { requireFile } from '../npy/npy-file';
+import type { EventSummary, InputIdentity, RasterSource, Region } from '../raster-source';
+
+const TIMES = 'spikes/times';
+const UNITS = 'spikes/units';
+/** Samples are read together as long as their times, or their units, have at most so many bytes. */
+const GROUP_BYTES = 2 ** 18;
+const MAX_GROUP_SAMPLES = 256;
+const SIGNATURE = Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a);
+/** A file may begin with bytes of its user's: none, or this many, or twice as many, and so on. */
+const MIN_USER_BYTES = 512;
+
+/**
+ * Opens an HDF5 file whose datasets spikes/times and spikes/units, both of shape (B,), hold the times
+ * and the channels of the events of every sample as variable-length arrays of integers or floats,
+ * as a raster of shape (B, T, N) with the T and the N of the latest step and the last channel of all
+ * samples; see event-clock.ts for the step of an event.
+ *
+ * All events are checked. Neither here nor later is more than a group of samples in memory.
+ *
+ * @param patience Milliseconds after which the HDF5 library is given up.
+ * @throws CommandError when it is no such file, an event has no bin, or h5wasm is not installed.
+ */
+export async function openEventsHdf5(
+  path: string,
+  options: EventOptions,
+  patience = PATIENCE,
+): Promise<RasterSource> {
+  const absolute = resolve(path);
+  const identify = () => identifyHdf5(absolute, path, options);
+  const identity = await identify();
+  const reader = await ListsReader.open(absolute, path, [TIMES, UNITS], patience);
+  try {
+    const samples = new Samples(reader, path);
+    checkPlausible(samples.length, identity.bytes, path);
+    const clock = new EventClock(options, await surveyTimes(samples));
+    const check = new EventCheck(options, clock, path);
+    const lengths = await checkSamples(samples, clock, check);
+    const shape = [samples.length, ...check.shape] as const;
+    return new EventsHdf5Source(identity, identify, {
+      name: path,
+      shape,
+      summary: check.summary,
+      samples,
+      lengths,
+      clock,
+    });
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
+}
+
+/** @throws CommandError when the file cannot be read, or is of another format. */
+async function identifyHdf5(
+  absolute: string,
+  name: string,
+  options: EventOptions,
+): Promise<InputIdentity> {
+  try {
+    await requireFile(name);
+    const file = await open(absolute, 'r');
+    try {
+      const { size } = await file.stat();
+      let at = 0;
+      for (;;) {
+        if (at + SIGNATURE.length > size) {
+          const head = await readBytes(file, 0, Math.min(size, HEAD_BYTES), name);
+          throw new CommandError(
+            `Expected an HDF5 file but ${name} ` +
+              (describeForeign(head, name) ??
+                'does not begin like one; the name of any other format ends differently') +
+              '.',
+          );
+        }
+        const bytes = await readBytes(file, at, SIGNATURE.length, name);
+        if (Buffer.compare(bytes, SIGNATURE) === 0) break;
+        at = Math.max(MIN_USER_BYTES, at * 2);
+      }
+      return await identifyFile(file, absolute, 'hdf5', describeOptions(options));
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw fileError('read', name, error);
+  }
+}
+
+/** The events of one sample. */
+interface Sample {
+  times: NpyData;
+  units: ArrayLike<number>;
+}
+
+class Samples {
+  /** B. */
+  readonly length: number;
+  /** Bytes of an event in the dataset whose elements are larger. */
+  readonly eventBytes: number;
+  /** Whether the times are of a type that holds nothing but whole numbers. */
+  readonly isInteger: boolean;
+  readonly #reader: ListsReader;
+  readonly #name: string;
+
+  /** @throws CommandError when there are none, or the datasets disagree. */
+  constructor(reader: ListsReader, name: string) {
+    const [times, units] = reader.descriptions as [ListsDescription, ListsDescription];
+    if (times.length !== units.length || times.length === 0) {
+      throw new CommandError(
+        `Expected lists of as many samples, at least one, in ${TIMES} and ${UNITS} of ${name} ` +
+          `but received ${times.length} and ${units.length}.`,
+      );
+    }
+    this.length = times.length;
+    this.eventBytes = Math.max(times.itemBytes, units.itemBytes);
+    this.isInteger = !times.code.startsWith('f');
+    this.#reader = reader;
+    this.#name = name;
+  }
+
+  /**
+   * The samples from `begin` to the one before `end`, in groups: each is read while the one before it
+   * is used.
+   *
+   * @param endOf Before which sample a group that begins with one ends.
+   */
+  async *groups(
+    begin: number,
+    end: number,
+    endOf: (first: number) => number,
+  ): AsyncGenerator<{ first: number; group: Sample[] }> {
+    let first = begin;
+    let next = first < end ? endOf(first) : end;
+    let reading = first < end ? this.#read(first, next) : undefined;
+    while (reading !== undefined) {
+      const group = await reading;
+      const current = first;
+      first = next;
+      reading = undefined;
+      if (first < end) {
+        next = endOf(first);
+        reading = this.#read(first, next);
+        // Told when it is its turn, if there is one.
+        reading.catch(() => undefined);
+      }
+      yield { first: current, group };
+    }
+  }
+
+  async #read(begin: number, end: number): Promise<Sample[]> {
+    const [times, units] = (await this.#reader.read(begin, end)) as [Lists, Lists];
+    const channels = toNumbers(units.numbers);
+    let at = 0;
+    return Array.from(times.lengths, (nTimes, index) => {
+      const nUnits = units.lengths[index];
+      if (nTimes !== nUnits) {
+        throw new CommandError(
+          `Expected as many times as units of every sample in ${this.#name} but sample ` +
+            `${begin + index} has ${nTimes} times and ${nUnits} units.`,
+        );
+      }
+      const [from, to] = [at, at + nTimes];
+      at = to;
+      return { times: times.numbers.subarray(from, to), units: channels.subarray(from, to) };
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#reader.close();
+  }
+}
+
+/**
+ * Even a sample without events takes 16 bytes in each dataset, perhaps compressed. A damaged file may
+ * tell of so many that reading them would never end.
+ */
+function checkPlausible(nSamples: number, fileBytes: number, name: string): void {
+  if (nSamples <= fileBytes) return;
+  throw new CommandError(
+    `Expected fewer samples than bytes in ${name} but received ${nSamples} samples in ` +
+      `${fileBytes} bytes; the file is damaged.`,
+  );
+}
+
+/** All samples, in groups of as many as fit the memory if they are like those before them. */
+async function* allSamples(samples: Samples): AsyncGenerator<{ first: number; group: Sample[] }> {
+  let size = 1;
+  const endOf = (first: number): number => Math.min(samples.length, first + size);
+  for await (const { first, group } of samples.groups(0, samples.length, endOf)) {
+    yield { first, group };
+    const nEvents = group.reduce((sum, { times }) => sum + times.length, 0);
+    const fitting = Math.floor((GROUP_BYTES * group.length) / (nEvents * samples.eventBytes));
+    size = Math.max(1, Math.min(fitting, 2 * size, MAX_GROUP_SAMPLES));
+  }
+}
+
+/** How exact the times are; of floats in double precision, a few of them tell. */
+async function surveyTimes(samples: Samples): Promise<TimePrecision> {
+  if (samples.isInteger) return { kind: 'exact' };
+  const survey = new TimeSurvey();
+  for await (const { group } of allSamples(samples)) {
+    if (!group.every(({ times }) => survey.add(toNumbers(times)))) break;
+  }
+  return survey.precision;
+}
+
+/** How many events every sample has. */
+async function checkSamples(
+  samples: Samples,
+  clock: EventClock,
+  check: EventCheck,
+): Promise<Uint32Array> {
+  const lengths = new Uint32Array(samples.length);
+  for await (const { first, group } of allSamples(samples)) {
+    for (const [index, { times, units }] of group.entries()) {
+      const sample = first + index;
+      lengths[sample] = times.length;
+      const events = { times, offsets: clock.offsetsOf(times), channels: units };
+      for (let event = 0; event < times.length; event++) check.stepOf(events, event, 0, sample);
+    }
+  }
+  return lengths;
+}
+
+class EventsHdf5Source implements RasterSource {
+  readonly nAxes = 3;
+  readonly type = COUNT_TYPE.type;
+  readonly itemBytes = COUNT_TYPE.itemBytes;
+  readonly isInterleaved = false;
+  readonly shape: readonly [number, number, number];
+  readonly events: EventSummary;
+  readonly #name: string;
+  readonly #samples: Samples;
+  readonly #lengths: Uint32Array;
+  readonly #clock: EventClock;
+
+  constructor(
+    readonly identity: InputIdentity,
+    readonly identify: () => Promise<InputIdentity>,
+    content: {
+      name: string;
+      shape: readonly [number, number, number];
+      summary: EventSummary;
+      samples: Samples;
+      /** How many events every sample has. */
+      lengths: Uint32Array;
+      clock: EventClock;
+    },
+  ) {
+    this.shape = content.shape;
+    this.events = content.summary;
+    this.#name = content.name;
+    this.#samples = content.samples;
+    this.#lengths = content.lengths;
+    this.#clock = content.clock;
+  }
+
+  async read(region: Region, memory?: Uint8Array): Promise<Uint16Array> {
+    const counter = new EventCounts(region, this.#name, memory);
+    const { begin, end } = region.batches;
+    if (counter.counts.length === 0) return counter.counts;
+    const endOf = (first: number): number => this.#groupEnd(first, end);
+    for await (const { first, group } of this.#samples.groups(begin, end, endOf)) {
+      for (const [index, { times, units }] of group.entries()) {
+        const offsets = this.#clock.offsetsOf(times);
+        for (let event = 0; event < times.length; event++) {
+          const step = this.#clock.stepOf(offsets[event] ?? NaN);
+          counter.add(first + index, step, units[event] ?? NaN);
+        }
+      }
+    }
+    return counter.counts;
+  }
+
+  /** The sample before which a group that begins with `first` ends. */
+  #groupEnd(first: number, end: number): number {
+    const maxEvents = GROUP_BYTES / this.#samples.eventBytes;
+    let nEvents = this.#lengths[first] ?? 0;
+    let next = first + 1;
+    for (; next < end && next - first < MAX_GROUP_SAMPLES; next++) {
+      nEvents += this.#lengths[next] ?? 0;
+      if (nEvents > maxEvents) break;
+    }
+    return next;
+  }
+
+  close(): Promise<void> {
+    return this.#samples.close();
+  }
+}

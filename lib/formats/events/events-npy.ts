@@ -1,0 +1,370 @@
+/** Lists of events in .npy files: a column of times and one of channels. */
+import { open, type FileHandle } from 'node:fs/promises';
+import { resolve } from 'node:path';
+
+import { CommandError, fileError } from '../../errors/errors';
+import { EventClock, TimeSurvey, type TimePrecision } from './event-clock';
+import {
+  COUNT_TYPE,
+  describeOptions,
+  EventCheck,
+  EventCounts,
+  toNumbers,
+  type EventOptions,
+  type Events,
+} from './event-files';
+import { identifyFile, identifyPath } from '../files/fingerprint';
+import { decodeBytes, readBytes, readNpyLayout, type NpyData, type NpyLayout } from '../npy/npy';
+import { requireFile } from '../npy/npy-file';
+import type { EventSummary, InputIdentity, RasterSource, Region } from '../raster-source';
+
+/** A slab, the events that are read at a time, has at most 1 MB. */
+const EVENTS_PER_SLAB = 2 ** 16;
+/** Longer lists must be in order; sorting takes 16 bytes of memory per event, keeping them 8. */
+const MAX_UNSORTED_EVENTS = 2 ** 25;
+/** Digits of this many bits make few passes of buckets that still fit a processor's cache. */
+const DIGIT_BITS = 11;
+
+/**
+ * Opens a .npy file of shape (E, 2), of any type of integers or floats, byte order and memory order,
+ * whose columns are time and channel, as a raster of shape (1, T, N); see event-clock.ts for the
+ * step of an event.
+ *
+ * All events are checked, a slab at a time. Of a list in the order of the steps, reading a region
+ * reads the slabs that it lies in. Another list is sorted, and kept in memory.
+ *
+ * @throws CommandError when it is no such file, an event has no bin, or there are too many to sort.
+ */
+export async function openEventsNpy(path: string, options: EventOptions): Promise<RasterSource> {
+  const absolute = resolve(path);
+  let file: FileHandle | undefined;
+  try {
+    await requireFile(path);
+    file = await open(absolute, 'r');
+    const layout = await readNpyLayout(file, path);
+    const list = new EventList(file, path, layout);
+    const reading = describeOptions(options);
+    const identity = await identifyFile(file, absolute, 'events', reading);
+    const identify = () => identifyPath(absolute, 'events', reading);
+    const clock = new EventClock(options, await surveyTimes(list));
+    const check = new EventCheck(options, clock, path);
+    const firstSteps = await checkEvents(list, clock, check);
+    const [timesteps, channels] = check.shape;
+    const events =
+      firstSteps === undefined
+        ? await sortedEvents(list, clock, timesteps)
+        : new EventsInFile(list, firstSteps, clock);
+    const shape = [1, timesteps, channels] as const;
+    return new EventsNpySource(
+      file,
+      path,
+      { shape, summary: check.summary, events },
+      identity,
+      identify,
+    );
+  } catch (error) {
+    await file?.close();
+    throw fileError('read', path, error);
+  }
+}
+
+class EventList {
+  readonly length: number;
+  readonly #file: FileHandle;
+  readonly #layout: NpyLayout;
+
+  /** @throws CommandError when the array is no list of events. */
+  constructor(
+    file: FileHandle,
+    readonly name: string,
+    layout: NpyLayout,
+  ) {
+    const { shape, type } = layout;
+    const [length, columns] = shape;
+    if (length === undefined || columns !== 2 || shape.length !== 2) {
+      throw new CommandError(
+        `Expected shape (E, 2), times and channels of E events, in ${name} ` +
+          `but received (${shape.join(', ')}${shape.length === 1 ? ',' : ''}).`,
+      );
+    }
+    if (type === 'bool') {
+      throw new CommandError(
+        `Expected times and channels of events in ${name} but received booleans; ` +
+          'leave --events out if it is a raster.',
+      );
+    }
+    this.length = length;
+    this.#file = file;
+    this.#layout = layout;
+  }
+
+  /** Whether the times are of a type that holds nothing but whole numbers. */
+  get isInteger(): boolean {
+    return !this.#layout.code.startsWith('f');
+  }
+
+  get slabs(): number {
+    return Math.ceil(this.length / EVENTS_PER_SLAB);
+  }
+
+  /** The events of a slab. */
+  async read(slab: number, clock: EventClock): Promise<Events> {
+    const { times, channels } = await this.#columns(slab);
+    return { times, channels: toNumbers(channels), offsets: clock.offsetsOf(times) };
+  }
+
+  async readTimes(slab: number): Promise<NpyData> {
+    if (!this.#layout.isFortranOrder) return (await this.#columns(slab)).times;
+    const [first, length] = this.#rangeOf(slab);
+    return this.#elements(first, length);
+  }
+
+  #rangeOf(slab: number): [first: number, length: number] {
+    const first = slab * EVENTS_PER_SLAB;
+    return [first, Math.min(EVENTS_PER_SLAB, this.length - first)];
+  }
+
+  async #columns(slab: number): Promise<{ times: NpyData; channels: NpyData }> {
+    const [first, length] = this.#rangeOf(slab);
+    if (this.#layout.isFortranOrder) {
+      const times = await this.#elements(first, length);
+      return { times, channels: await this.#elements(this.length + first, length) };
+    }
+    const rows = await this.#elements(first * 2, length * 2);
+    return { times: everySecond(rows, 0), channels: everySecond(rows, 1) };
+  }
+
+  async #elements(index: number, length: number): Promise<NpyData> {
+    const { headerBytes, itemBytes } = this.#layout;
+    const position = headerBytes + index * itemBytes;
+    const bytes = await readBytes(this.#file, position, length * itemBytes, this.name);
+    return decodeBytes(bytes, this.#layout);
+  }
+}
+
+/** One of the two columns of rows that lie one after the other. */
+function everySecond(rows: NpyData, column: 0 | 1): NpyData {
+  const length = rows.length / 2;
+  if (rows instanceof BigInt64Array || rows instanceof BigUint64Array) {
+    const values =
+      rows instanceof BigInt64Array ? new BigInt64Array(length) : new BigUint64Array(length);
+    for (let index = 0; index < length; index++) values[index] = rows[2 * index + column] ?? 0n;
+    return values;
+  }
+  const values = new Float64Array(length);
+  for (let index = 0; index < length; index++) values[index] = rows[2 * index + column] ?? NaN;
+  return values;
+}
+
+/** How exact the times are; of floats in double precision, a few of them tell. */
+async function surveyTimes(list: EventList): Promise<TimePrecision> {
+  if (list.isInteger) return { kind: 'exact' };
+  const survey = new TimeSurvey();
+  for (let slab = 0; slab < list.slabs; slab++) {
+    if (!survey.add(toNumbers(await list.readTimes(slab)))) break;
+  }
+  return survey.precision;
+}
+
+/** The first step of every slab; none if the events are not in the order of their steps. */
+async function checkEvents(
+  list: EventList,
+  clock: EventClock,
+  check: EventCheck,
+): Promise<Float64Array | undefined> {
+  const firstSteps = new Float64Array(list.slabs);
+  let isOrdered = true;
+  let last = -Infinity;
+  for (let slab = 0; slab < list.slabs; slab++) {
+    const events = await list.read(slab, clock);
+    const before = slab * EVENTS_PER_SLAB;
+    for (let event = 0; event < events.offsets.length; event++) {
+      const step = check.stepOf(events, event, before);
+      if (event === 0) firstSteps[slab] = step;
+      if (step < last && isOrdered) {
+        isOrdered = false;
+        checkSortable(list, before + event);
+      }
+      last = step;
+    }
+  }
+  return isOrdered ? firstSteps : undefined;
+}
+
+function checkSortable({ length, name }: EventList, index: number): void {
+  if (length <= MAX_UNSORTED_EVENTS) return;
+  throw new CommandError(
+    `Expected events in the order of their times in ${name}, as there are more than ` +
+      `${MAX_UNSORTED_EVENTS}, but event ${index} is earlier than the one before; sort them by time.`,
+  );
+}
+
+/** Adds the events of a region to the counts, and perhaps others that lie outside. */
+interface EventSet {
+  count(region: Region, counts: EventCounts): void | Promise<void>;
+}
+
+/** Events in order, of which the file is all that there is. */
+class EventsInFile implements EventSet {
+  readonly #list: EventList;
+  readonly #firstSteps: Float64Array;
+  readonly #clock: EventClock;
+
+  constructor(list: EventList, firstSteps: Float64Array, clock: EventClock) {
+    this.#list = list;
+    this.#firstSteps = firstSteps;
+    this.#clock = clock;
+  }
+
+  async count({ steps }: Region, counts: EventCounts): Promise<void> {
+    // Events of the first step may stand at the end of the slab before the one that begins with it.
+    const begin = Math.max(0, lowerBound(this.#firstSteps, steps.begin) - 1);
+    const end = lowerBound(this.#firstSteps, steps.end);
+    for (let slab = begin; slab < end; slab++) {
+      const { offsets, channels } = await this.#list.read(slab, this.#clock);
+      for (let event = 0; event < offsets.length; event++) {
+        counts.add(0, this.#clock.stepOf(offsets[event] ?? NaN), channels[event] ?? NaN);
+      }
+    }
+  }
+}
+
+/** Events in memory, in the order of their steps. */
+class EventsInMemory implements EventSet {
+  readonly #steps: Steps;
+  readonly #channels: Uint32Array;
+
+  constructor(steps: Steps, channels: Uint32Array) {
+    this.#steps = steps;
+    this.#channels = channels;
+  }
+
+  count({ steps }: Region, counts: EventCounts): void {
+    const end = lowerBound(this.#steps, steps.end);
+    for (let event = lowerBound(this.#steps, steps.begin); event < end; event++) {
+      counts.add(0, this.#steps[event] ?? 0, this.#channels[event] ?? 0);
+    }
+  }
+}
+
+type Steps = Uint32Array | Float64Array;
+
+function stepsArray(length: number, timesteps: number): Steps {
+  return timesteps <= 2 ** 32 ? new Uint32Array(length) : new Float64Array(length);
+}
+
+/** Sorts a list whose events have been checked, without those that lie outside. */
+async function sortedEvents(
+  list: EventList,
+  clock: EventClock,
+  timesteps: number,
+): Promise<EventsInMemory> {
+  const steps = stepsArray(list.length, timesteps);
+  const channels = new Uint32Array(list.length);
+  let count = 0;
+  for (let slab = 0; slab < list.slabs; slab++) {
+    const { offsets, channels: own } = await list.read(slab, clock);
+    for (let event = 0; event < offsets.length; event++) {
+      const step = clock.stepOf(offsets[event] ?? NaN);
+      if (!(step >= 0 && step < timesteps)) continue;
+      steps[count] = step;
+      channels[count] = own[event] ?? NaN;
+      count++;
+    }
+  }
+  return new EventsInMemory(
+    ...sortBySteps(steps.subarray(0, count), channels.subarray(0, count), timesteps),
+  );
+}
+
+/** Stable; both arrays are used up. */
+function sortBySteps(
+  steps: Steps,
+  channels: Uint32Array,
+  timesteps: number,
+): [steps: Steps, channels: Uint32Array] {
+  let from: [Steps, Uint32Array] = [steps, channels];
+  let to: [Steps, Uint32Array] = [
+    stepsArray(steps.length, timesteps),
+    new Uint32Array(steps.length),
+  ];
+  const buckets = 2 ** DIGIT_BITS;
+  for (let unit = 1; unit < timesteps; unit *= buckets) {
+    const digitOf = (step: number) => Math.floor(step / unit) % buckets;
+    const [fromSteps, fromChannels] = from;
+    const [toSteps, toChannels] = to;
+    const next = new Uint32Array(buckets);
+    for (const step of fromSteps) next[digitOf(step)] = (next[digitOf(step)] ?? 0) + 1;
+    let begin = 0;
+    for (const [digit, size] of next.entries()) {
+      next[digit] = begin;
+      begin += size;
+    }
+    for (let event = 0; event < fromSteps.length; event++) {
+      const step = fromSteps[event] ?? 0;
+      const digit = digitOf(step);
+      const place = next[digit] ?? 0;
+      next[digit] = place + 1;
+      toSteps[place] = step;
+      toChannels[place] = fromChannels[event] ?? 0;
+    }
+    [from, to] = [to, from];
+  }
+  return from;
+}
+
+/** The first index whose value is not less than `value`, of values in order. */
+function lowerBound(values: ArrayLike<number>, value: number): number {
+  let begin = 0;
+  let end = values.length;
+  while (begin < end) {
+    const middle = (begin + end) >>> 1;
+    if ((values[middle] ?? Infinity) < value) begin = middle + 1;
+    else end = middle;
+  }
+  return begin;
+}
+
+class EventsNpySource implements RasterSource {
+  readonly nAxes = 2;
+  readonly type = COUNT_TYPE.type;
+  readonly itemBytes = COUNT_TYPE.itemBytes;
+  readonly isInterleaved = false;
+  readonly shape: readonly [number, number, number];
+  readonly events: EventSummary;
+  readonly #file: FileHandle;
+  readonly #name: string;
+  readonly #events: EventSet;
+
+  constructor(
+    file: FileHandle,
+    name: string,
+    content: {
+      shape: readonly [number, number, number];
+      summary: EventSummary;
+      events: EventSet;
+    },
+    readonly identity: InputIdentity,
+    readonly identify: () => Promise<InputIdentity>,
+  ) {
+    this.shape = content.shape;
+    this.events = content.summary;
+    this.#file = file;
+    this.#name = name;
+    this.#events = content.events;
+  }
+
+  async read(region: Region, memory?: Uint8Array): Promise<Uint16Array> {
+    try {
+      const counts = new EventCounts(region, this.#name, memory);
+      if (counts.counts.length > 0) await this.#events.count(region, counts);
+      return counts.counts;
+    } catch (error) {
+      throw fileError('read', this.#name, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}

@@ -1,0 +1,249 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { rmSync, type Stats } from 'node:fs';
+import {
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  type FileHandle,
+} from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+
+import { CommandError, fileError, hasCode } from '../../errors/errors';
+import { ownIdentity, stateOfProcess, type ProcessIdentity } from './process-identity';
+
+/** The most bytes that one system call is asked to move; Linux stops just short of 2 GiB. */
+export const MAX_TRANSFER_BYTES = 2 ** 30;
+
+export interface CompleteFileOptions {
+  /** Whether folders that are not there are made. */
+  folders?: 'make' | 'require';
+  /**
+   * A folder of this process's, for the temporary file, in place of the file's own: a process that is
+   * killed leaves nothing beside the file. Not used where it is on another disk.
+   */
+  temporaries?: string;
+}
+
+/**
+ * Writes a file that appears under its name only when it is complete and on the disk: the parts go
+ * to a temporary file, which is flushed and then renamed. Whatever had the name before stays whole
+ * until then, and also when the writing fails. What processes that were killed have left beside a file
+ * is removed when the file is written again.
+ *
+ * @param path Where the file is to be.
+ * @param parts The file's bytes, in order; they are not copied.
+ * @throws CommandError when the disk, the folder or the permissions do not allow it.
+ */
+export async function writeCompleteFile(
+  path: string,
+  parts: readonly Uint8Array[],
+  { folders = 'make', temporaries }: CompleteFileOptions = {},
+): Promise<void> {
+  try {
+    const target = await resolveTarget(path);
+    const folder = dirname(target);
+    if (folders === 'make') await makeFolder(folder);
+    try {
+      await writeVia(temporaryPathOf(target, temporaries), target, parts);
+    } catch (error) {
+      if (temporaries === undefined || !hasCode(error, 'EXDEV')) throw error;
+      await writeVia(temporaryPathOf(target), target, parts);
+    }
+    await flushFolder(folder);
+    // In the folders of a run, which go as a whole, there is nothing to look for.
+    if (folders === 'make') await removeLeftovers(target);
+  } catch (error) {
+    throw fileError('write', path, error);
+  }
+}
+
+async function writeVia(
+  temporary: string,
+  target: string,
+  parts: readonly Uint8Array[],
+): Promise<void> {
+  unfinished.add(temporary);
+  try {
+    await writeAndFlush(temporary, parts);
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  } finally {
+    unfinished.delete(temporary);
+  }
+}
+
+/** The nearest folder above a path that is there. */
+export async function folderAbove(path: string): Promise<string> {
+  let folder = dirname(resolve(path));
+  while (!(await isThere(folder)) && dirname(folder) !== folder) folder = dirname(folder);
+  return folder;
+}
+
+/** The longest name that common file systems allow. */
+const MOST_NAME_BYTES = 255;
+
+/** Where a file grows until it is complete: another path each time. It says whose it is, if it can. */
+export function temporaryPathOf(target: string, folder = dirname(target)): string {
+  const name = `.${basename(target)}.${randomBytes(6).toString('hex')}`;
+  const own = ownIdentity();
+  const owned = own === undefined ? `${name}.part` : `${name}-${encodeIdentity(own)}.part`;
+  const hasRoom = Buffer.byteLength(owned) <= MOST_NAME_BYTES;
+  return join(folder, hasRoom ? owned : `${name}.part`);
+}
+
+/** A process, in characters that any file's name may have. */
+function encodeIdentity({ pid, start, place }: ProcessIdentity): string {
+  return `${pid}-${start}-${hashOf(place)}`;
+}
+
+function hashOf(place: string): string {
+  return createHash('sha256').update(place).digest('hex').slice(0, 8);
+}
+
+/** What follows on the name of the file in that of a temporary one. */
+const TEMPORARY = /^[0-9a-f]{12}(?:-(\d+)-(\d+)-([0-9a-f]{8}))?\.part$/;
+/** Milliseconds after which a temporary file is nobody's, whoever has made it. */
+const ABANDONED_AFTER = 24 * 3600 * 1000;
+
+/**
+ * Removes what processes that were killed have left beside a file when they wrote it: what belongs to
+ * a process that is gone, or has not been touched for a day by the clock of the disk. What cannot be
+ * removed stays.
+ *
+ * @param owner Of 'nobody' when no other process can be writing this file.
+ */
+export async function removeLeftovers(
+  target: string,
+  owner: 'nobody' | 'anybody' = 'anybody',
+): Promise<void> {
+  const folder = dirname(target);
+  const prefix = `.${basename(target)}.`;
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) {
+    if (!name.startsWith(prefix)) continue;
+    const match = TEMPORARY.exec(name.slice(prefix.length));
+    if (match === null) continue;
+    const path = join(folder, name);
+    const isLeft = owner === 'nobody' || isOfTheDead(match) || (await isAbandoned(path, target));
+    if (isLeft) await rm(path, { force: true }).catch(() => undefined);
+  }
+}
+
+function isOfTheDead([, pid, start, place]: RegExpExecArray): boolean {
+  const own = ownIdentity();
+  if (own === undefined || start === undefined || place !== hashOf(own.place)) return false;
+  return stateOfProcess({ pid: Number(pid), start, place: own.place }) === 'dead';
+}
+
+/** Compared with the file, which has just been written on the same disk. */
+async function isAbandoned(path: string, target: string): Promise<boolean> {
+  const [temporary, written] = await Promise.all(
+    [path, target].map(async (one) => stat(one).catch(() => undefined)),
+  );
+  if (temporary === undefined || written === undefined) return false;
+  return written.mtimeMs - temporary.mtimeMs > ABANDONED_AFTER;
+}
+
+/**
+ * Where a symbolic link leads, be it to nothing yet; a device or folder is refused, since renaming
+ * would replace it.
+ */
+export async function resolveTarget(path: string): Promise<string> {
+  let found: Stats;
+  try {
+    found = await stat(path);
+  } catch (error) {
+    if (hasCode(error, 'ELOOP')) throw fileError('write', path, error);
+    return followLinks(path);
+  }
+  if (!found.isFile()) {
+    throw new CommandError(
+      `Expected the name of a file to write but ${path} is a folder or a device.`,
+    );
+  }
+  return realpath(path);
+}
+
+/** The name at the end of links that go round in no circle. */
+async function followLinks(path: string): Promise<string> {
+  const next = await readlink(path).catch(() => undefined);
+  return next === undefined ? path : followLinks(resolve(await realpath(dirname(path)), next));
+}
+
+/**
+ * Makes a folder and those above it. Not by mkdir's own option, which never ends where the system
+ * says of a folder under an existing one that there is no such folder, as in /proc.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  if (dirname(path) !== path) await makeFolder(dirname(path));
+  await makeFolderIn(path);
+}
+
+/** Makes a folder in one that is there. */
+export async function makeFolderIn(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    // Somebody else may have made it meanwhile; what is no folder shows when a file is made in it.
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
+}
+
+/** Whether a file or folder is there, as far as that can be told. */
+export async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+const unfinished = new Set<string>();
+
+/** Removes the temporary files of whatever is being written, for a program that must end at once. */
+export function removeUnfinishedFiles(): void {
+  for (const path of unfinished) rmSync(path, { force: true });
+}
+
+async function writeAndFlush(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    for (const part of parts) await writeAll(file, part);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Writes all bytes, from `position` or else from where the file stands. A short write is no error to
+ * the operating system, so the rest is written until none is left.
+ */
+export async function writeAll(
+  file: FileHandle,
+  bytes: Uint8Array,
+  position?: number,
+): Promise<void> {
+  let written = 0;
+  while (written < bytes.length) {
+    const length = Math.min(bytes.length - written, MAX_TRANSFER_BYTES);
+    const at = position === undefined ? null : position + written;
+    written += (await file.write(bytes, written, length, at)).bytesWritten;
+  }
+}
+
+/** Makes the new name durable. Windows cannot open a folder, and does not need this. */
+export async function flushFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

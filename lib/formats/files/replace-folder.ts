@@ -1,0 +1,35 @@
+/** Folders that take the place of others. */
+import { rename } from 'node:fs/promises';
+
+import { CommandError } from '../../errors/errors';
+import { isThere } from './complete-file';
+
+/**
+ * Gives a folder a name that another may have, which is moved aside first, since renaming replaces no
+ * folder that holds something. When the folder cannot get the name, the other one gets it back.
+ *
+ * @param aside Where there is nothing, on the same disk.
+ * @throws The system's error when nothing has changed; CommandError, which says where the other folder
+ *   is, when it cannot be moved back either.
+ */
+export async function replaceFolder(folder: string, target: string, aside: string): Promise<void> {
+  if (!(await isThere(target))) {
+    await rename(folder, target);
+    return;
+  }
+  await rename(target, aside);
+  try {
+    await rename(folder, target);
+  } catch (error) {
+    try {
+      await rename(aside, target);
+    } catch {
+      throw new CommandError(
+        `Expected to replace ${target} but it could not be written, nor what was there be put back; ` +
+          `rename ${aside} to ${target}.`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,385 @@
+/** .npy files that are read and written region by region, so that they need not fit the memory. */
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { resolve } from 'node:path';
+
+import { CommandError, DamagedRunError, fileError, isMissing } from '../../errors/errors';
+import { writeAll } from '../files/complete-file';
+import type { CurrentsArray, CurrentsLayout, CurrentsSink } from '../currents-sink';
+import { identifyFile, identifyPath } from '../files/fingerprint';
+import {
+  decodeBytes,
+  descrOf,
+  encodeHeader,
+  readBytes,
+  readNpyLayout,
+  type NpyData,
+  type NpyLayout,
+} from './npy';
+import {
+  lengthOf,
+  sizeOfRegion,
+  type InputIdentity,
+  type RasterSource,
+  type Region,
+} from '../raster-source';
+
+/** Rows of which only some columns are wanted are read in pieces of at most so many bytes. */
+const SLAB_BYTES = 2 ** 22;
+
+/** Rows that are no longer are read and written whole in less time than a part of each is written. */
+const SHORT_ROW_BYTES = 2 ** 13;
+/** Of a channel that lies in one piece, fewer bytes take as long to read. */
+const COLUMN_BYTES = 2 ** 12;
+/** Of such channels, so that what is written of a step is no shorter than what is read of a channel. */
+const COLUMNS_AT_ONCE = 2 ** 10;
+
+/**
+ * Opens a .npy file of shape (T,), (T, N) or (B, T, N), of any element type, byte order and memory
+ * order that decodeNpy() knows.
+ *
+ * @throws CommandError when it is no such file, or cannot be read.
+ */
+export async function openNpySource(path: string): Promise<RasterSource> {
+  const absolute = resolve(path);
+  let file: FileHandle | undefined;
+  try {
+    await requireFile(path);
+    file = await open(absolute, 'r');
+    const layout = await readNpyLayout(file, path);
+    const shape = interpretShape(layout.shape, path);
+    return new NpySource(file, path, layout, shape, await identifyFile(file, absolute, 'npy'));
+  } catch (error) {
+    await file?.close();
+    throw fileError('read', path, error);
+  }
+}
+
+/** Opening a pipe or a device might wait for ever. Errors of the system are left to be told. */
+export async function requireFile(path: string): Promise<void> {
+  if ((await stat(path)).isFile()) return;
+  throw new CommandError(`Expected a file but ${path} is a folder, a pipe or a device.`);
+}
+
+/** B, T and the number of columns. */
+export function interpretShape(shape: readonly number[], path: string): [number, number, number] {
+  const [first, second, third] = shape;
+  if (first === undefined) {
+    throw new CommandError(
+      `Expected shape (T,), (T, N) or (B, T, N) in ${path} but received a single number.`,
+    );
+  }
+  if (second === undefined) return [1, first, 1];
+  return third === undefined ? [1, first, second] : [first, second, third];
+}
+
+class NpySource implements RasterSource {
+  readonly nAxes: number;
+  readonly type: string;
+  readonly itemBytes: number;
+  readonly isInterleaved: boolean;
+  readonly stepsAtOnce: number;
+  readonly channelsAtOnce: number;
+  readonly #file: FileHandle;
+  readonly #name: string;
+  readonly #layout: NpyLayout;
+
+  constructor(
+    file: FileHandle,
+    name: string,
+    layout: NpyLayout,
+    readonly shape: readonly [number, number, number],
+    readonly identity: InputIdentity,
+  ) {
+    this.#file = file;
+    this.#name = name;
+    this.#layout = layout;
+    this.nAxes = layout.shape.length;
+    this.type = layout.type;
+    // Half floats are widened.
+    this.itemBytes = layout.code === 'f2' ? 4 : layout.itemBytes;
+    this.isInterleaved = layout.isFortranOrder && shape[0] > 1;
+    const isInColumns = layout.isFortranOrder && shape[2] > 1;
+    const stepBytes = Math.max(1, shape[0]) * layout.itemBytes;
+    this.stepsAtOnce = isInColumns ? Math.ceil(COLUMN_BYTES / stepBytes) : 1;
+    this.channelsAtOnce = isInColumns ? COLUMNS_AT_ONCE : Infinity;
+  }
+
+  readonly identify = () => identifyPath(this.identity.path, 'npy');
+
+  async read(region: Region, memory?: Uint8Array): Promise<NpyData> {
+    try {
+      const bytes = await (this.#layout.isFortranOrder
+        ? this.#readColumns(region)
+        : this.#readRows(region, memory));
+      return decodeBytes(bytes, this.#layout);
+    } catch (error) {
+      throw fileError('read', this.#name, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  /** `length` elements from element `index` of the file on. */
+  async #elements(index: number, length: number, memory?: Uint8Array): Promise<Uint8Array> {
+    const { headerBytes, itemBytes } = this.#layout;
+    const position = headerBytes + index * itemBytes;
+    return readBytes(this.#file, position, length * itemBytes, this.#name, memory);
+  }
+
+  /** Of an array in C order. */
+  async #readRows(region: Region, memory?: Uint8Array): Promise<Uint8Array> {
+    const { batches, steps, channels } = region;
+    const [, timesteps, columns] = this.shape;
+    const { itemBytes } = this.#layout;
+    const nSteps = lengthOf(steps);
+    const width = lengthOf(channels);
+    const isWhole = nSteps === timesteps || lengthOf(batches) === 1;
+    if (width === columns && isWhole) {
+      const rows = lengthOf(batches) * nSteps;
+      const first = (batches.begin * timesteps + steps.begin) * columns;
+      return this.#elements(first, rows * columns, memory);
+    }
+    const target = new Uint8Array(lengthOf(batches) * nSteps * width * itemBytes);
+    const rowsPerSlab = Math.max(1, Math.floor(SLAB_BYTES / (columns * itemBytes)));
+    let next = 0;
+    for (let batch = batches.begin; batch < batches.end; batch++) {
+      for (let step = steps.begin; step < steps.end; step += rowsPerSlab) {
+        const rows = Math.min(rowsPerSlab, steps.end - step);
+        const first = (batch * timesteps + step) * columns;
+        // Neither what stands before the first wanted element nor what stands behind the last.
+        const slab = await this.#elements(first + channels.begin, (rows - 1) * columns + width);
+        for (let row = 0; row < rows; row++) {
+          const from = row * columns * itemBytes;
+          target.set(slab.subarray(from, from + width * itemBytes), next);
+          next += width * itemBytes;
+        }
+      }
+    }
+    return target;
+  }
+
+  /** Of an array in Fortran order: element (b, t, n) stands at b + B (t + T n). */
+  async #readColumns(region: Region): Promise<Uint8Array> {
+    const { batches, steps, channels } = region;
+    const [nBatches, timesteps] = this.shape;
+    const { itemBytes } = this.#layout;
+    const nSteps = lengthOf(steps);
+    const width = lengthOf(channels);
+    const target = new Uint8Array(sizeOfRegion(region) * itemBytes);
+    if (target.length === 0) return target;
+    // From the first wanted element of a channel to its last one.
+    const length = nBatches * (nSteps - 1) + lengthOf(batches);
+    const perSlab = Math.max(1, Math.floor(SLAB_BYTES / (nBatches * timesteps * itemBytes)));
+    // Where a channel lies closely behind the one before, several are read at a time.
+    const together = nSteps === timesteps ? perSlab : 1;
+    for (let channel = channels.begin; channel < channels.end; channel += together) {
+      const count = Math.min(together, channels.end - channel);
+      const first = batches.begin + nBatches * (steps.begin + timesteps * channel);
+      const stride = nBatches * timesteps;
+      const slab = await this.#elements(first, stride * (count - 1) + length);
+      for (let c = 0; c < count; c++) {
+        const column = slab.subarray(c * stride * itemBytes);
+        scatter(column, target, {
+          itemBytes,
+          nBatches: lengthOf(batches),
+          nSteps,
+          stepStride: nBatches,
+          width,
+          column: channel - channels.begin + c,
+        });
+      }
+    }
+    return target;
+  }
+}
+
+/** Arrays that move elements of so many bytes as they are. */
+const MOVERS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: Float64Array } as const;
+
+/** Puts one channel, in which the batch items of a step are neighbours, in its column. */
+function scatter(
+  source: Uint8Array,
+  target: Uint8Array,
+  part: {
+    itemBytes: number;
+    nBatches: number;
+    nSteps: number;
+    stepStride: number;
+    width: number;
+    column: number;
+  },
+): void {
+  const { nBatches, nSteps, stepStride, width, column } = part;
+  const Mover = MOVERS[part.itemBytes as keyof typeof MOVERS];
+  const view = (bytes: Uint8Array) =>
+    new Mover(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / part.itemBytes);
+  const from = view(source);
+  const to = view(target);
+  for (let batch = 0; batch < nBatches; batch++) {
+    let at = batch * nSteps * width + column;
+    for (let step = 0; step < nSteps; step++) {
+      to[at] = from[step * stepStride + batch] ?? 0;
+      at += width;
+    }
+  }
+}
+
+/** The bytes before the elements. */
+function headerOf({ shape, dtype }: CurrentsLayout): Uint8Array {
+  const none = dtype === 'float32' ? new Float32Array(0) : new Float64Array(0);
+  return encodeHeader(descrOf(none), shape);
+}
+
+/** Size of the file in bytes. */
+export function sizeOfNpy(layout: CurrentsLayout): number {
+  const [batches, timesteps, synapses] = layout.shape;
+  const itemBytes = layout.dtype === 'float32' ? 4 : 8;
+  return headerOf(layout).length + batches * timesteps * synapses * itemBytes;
+}
+
+/** The beginning of the file, for a pipe that the elements follow. */
+export function encodeNpyStart(layout: CurrentsLayout): Uint8Array {
+  return headerOf(layout);
+}
+
+/** Makes a .npy file, replacing what there is, whose elements are zeros until they are written. */
+export async function createNpy(path: string, layout: CurrentsLayout): Promise<void> {
+  try {
+    const file = await open(path, 'w');
+    try {
+      await writeAll(file, headerOf(layout), 0);
+      await file.truncate(sizeOfNpy(layout));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw fileError('write', path, error);
+  }
+}
+
+/**
+ * Opens a .npy file that createNpy() made.
+ *
+ * @throws CommandError when its size or header is another one.
+ */
+export async function openNpySink(path: string, layout: CurrentsLayout): Promise<CurrentsSink> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r+');
+    const header = headerOf(layout);
+    const found = await readBytes(file, 0, header.length, path);
+    const { size } = await file.stat();
+    if (size !== sizeOfNpy(layout) || Buffer.compare(found, header) !== 0) {
+      throw new DamagedRunError(path);
+    }
+    return new NpySink(file, path, layout, header.length);
+  } catch (error) {
+    await file?.close();
+    if (isMissing(error)) throw new DamagedRunError(path, error);
+    throw fileError('write', path, error);
+  }
+}
+
+class NpySink implements CurrentsSink {
+  readonly #file: FileHandle;
+  readonly #path: string;
+  readonly #layout: CurrentsLayout;
+  readonly #headerBytes: number;
+
+  constructor(file: FileHandle, path: string, layout: CurrentsLayout, headerBytes: number) {
+    this.#file = file;
+    this.#path = path;
+    this.#layout = layout;
+    this.#headerBytes = headerBytes;
+  }
+
+  async write(region: Region, data: CurrentsArray): Promise<void> {
+    const [, timesteps, synapses] = this.#layout.shape;
+    const { batches, steps, channels } = region;
+    const width = lengthOf(channels);
+    const nSteps = lengthOf(steps);
+    const itemBytes = data.BYTES_PER_ELEMENT;
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    if (width < synapses && synapses * itemBytes <= SHORT_ROW_BYTES) {
+      await this.#writeColumns(region, bytes, itemBytes);
+      return;
+    }
+    // What lies in one piece in the file: everything, an item's steps, or a step's channels.
+    const isFullWidth = width === synapses;
+    const rowsTogether = !isFullWidth
+      ? 1
+      : nSteps === timesteps
+        ? nSteps * lengthOf(batches)
+        : nSteps;
+    const pieceBytes = rowsTogether * width * itemBytes;
+    try {
+      for (let row = 0; row * width * itemBytes < bytes.length; row += rowsTogether) {
+        const batch = batches.begin + Math.floor(row / nSteps);
+        const step = steps.begin + (row % nSteps);
+        const index = (batch * timesteps + step) * synapses + channels.begin;
+        const begin = row * width * itemBytes;
+        const piece = bytes.subarray(begin, begin + pieceBytes);
+        await writeAll(this.#file, piece, this.#headerBytes + index * itemBytes);
+      }
+    } catch (error) {
+      throw fileError('write', this.#path, error);
+    }
+  }
+
+  /** Some channels of short rows; nobody else writes these rows at the same time. */
+  async #writeColumns(region: Region, bytes: Uint8Array, itemBytes: number): Promise<void> {
+    const [, timesteps, synapses] = this.#layout.shape;
+    const { batches, steps, channels } = region;
+    const rowBytes = synapses * itemBytes;
+    const pieceBytes = lengthOf(channels) * itemBytes;
+    const rowsPerSlab = Math.floor(SLAB_BYTES / rowBytes);
+    let next = 0;
+    try {
+      for (let batch = batches.begin; batch < batches.end; batch++) {
+        for (let step = steps.begin; step < steps.end; step += rowsPerSlab) {
+          const rows = Math.min(rowsPerSlab, steps.end - step);
+          const position = this.#headerBytes + (batch * timesteps + step) * rowBytes;
+          const slab = await readBytes(this.#file, position, rows * rowBytes, this.#path);
+          for (let at = channels.begin * itemBytes; at < slab.length; at += rowBytes) {
+            slab.set(bytes.subarray(next, next + pieceBytes), at);
+            next += pieceBytes;
+          }
+          await writeAll(this.#file, slab, position);
+        }
+      }
+    } catch (error) {
+      throw fileError('write', this.#path, error);
+    }
+  }
+
+  async sync(): Promise<void> {
+    try {
+      await this.#file.datasync();
+    } catch (error) {
+      throw fileError('write', this.#path, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+/** What a .npy file says about itself, and its size in bytes. */
+export async function openNpyLayout(path: string): Promise<{ layout: NpyLayout; bytes: number }> {
+  try {
+    await requireFile(path);
+    const file = await open(path, 'r');
+    try {
+      const layout = await readNpyLayout(file, path);
+      return { layout, bytes: (await file.stat()).size };
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
+}

@@ -1,0 +1,165 @@
+/** The attributes of a module: what kinds there are, and how a value gets into one. */
+import { readFloats, type NdArray } from '../arrays/arrays';
+import { formatShape, outOfRange } from '../errors/checks';
+import { errorWith } from '../errors/error-codes';
+import { isRevoked } from '../arrays/typed-arrays';
+
+/** What kind of attribute a module has registered. */
+export type AttributeKind = 'Parameter' | 'State' | 'SimulationParameter';
+
+/** A value as it is read from a module: always a copy. */
+export type AttributeValue = number | string | NdArray;
+
+/** A permitted shape; '*' stands for any size of at least 1. */
+export type ShapePattern = readonly (number | '*')[];
+
+export interface AttributeDefinition<Value extends AttributeValue = AttributeValue> {
+  /** What sort of quantity it is, e.g. 'taus'; attributes of several modules may share it. */
+  family?: string;
+  /** Shapes that a value may have; a single number or word has shape (). */
+  shapes: readonly ShapePattern[];
+  /** Makes the value that the attribute starts with, and is reset to. */
+  initial: () => unknown;
+  /** Checks what was assigned and returns a value that nobody else holds; throws otherwise. */
+  cast: (value: unknown, name: string) => Value;
+  /** Copies a value to plain data that nobody else holds; by default its data and shape. */
+  copy?(value: Value): AttributeValue;
+}
+
+/**
+ * One attribute: data, family, initial function, permitted shapes and cast. Copies in, copies out.
+ */
+export abstract class Attribute<Value extends AttributeValue = AttributeValue> {
+  abstract readonly kind: AttributeKind;
+  readonly family: string | undefined;
+  readonly shapes: readonly ShapePattern[];
+  readonly #definition: AttributeDefinition<Value>;
+  #value: Value | undefined;
+
+  constructor(definition: AttributeDefinition<Value>) {
+    this.#definition = definition;
+    this.family = definition.family;
+    this.shapes = definition.shapes;
+  }
+
+  /** The value, in memory of the caller's own. */
+  get data(): Value {
+    const { current } = this;
+    return (this.#definition.copy?.(current) ?? copyOfValue(current)) as Value;
+  }
+
+  /** The shape of the value. */
+  get shape(): readonly number[] {
+    return shapeOfValue(this.current);
+  }
+
+  /** The value itself, for the module that owns the attribute and only reads. */
+  get current(): Value {
+    if (this.#value === undefined) {
+      const error = new Error('Expected an attribute that has been reset once.');
+      throw errorWith(error, 'ERR_EXPSYN_INTERNAL');
+    }
+    return this.#value;
+  }
+
+  /**
+   * Checks a value and returns it as the attribute would hold it; changes nothing. Its shape must
+   * be the present one, or else one of those permitted.
+   */
+  prepare(value: unknown, name: string, isShapeKept = false): Value {
+    const prepared = this.#definition.cast(value, name);
+    const shape = shapeOfValue(prepared);
+    const shapes = isShapeKept ? [this.shape] : this.shapes;
+    if (!shapes.some((pattern) => matches(shape, pattern))) {
+      const permitted = shapes.map(formatPattern).join(' or ');
+      throw outOfRange(`shape ${permitted}`, name, `shape ${formatShape(shape)}`);
+    }
+    return prepared;
+  }
+
+  /** Takes over a value that prepare() returned. */
+  commit(prepared: Value): void {
+    this.#value = prepared;
+  }
+
+  /** Returns to the value of the initial function. */
+  reset(name: string): void {
+    this.commit(this.prepare(this.#definition.initial(), name));
+  }
+}
+
+/** What a network would learn, e.g. tau. Keeps the shape that it was made with. */
+export class Parameter<Value extends AttributeValue = AttributeValue> extends Attribute<Value> {
+  readonly kind = 'Parameter';
+}
+
+/** What a run changes, e.g. isyn. */
+export class State<Value extends AttributeValue = AttributeValue> extends Attribute<Value> {
+  readonly kind = 'State';
+}
+
+/** What configures a simulation, e.g. dt. Keeps the shape that it was made with. */
+export class SimulationParameter<
+  Value extends AttributeValue = AttributeValue,
+> extends Attribute<Value> {
+  readonly kind = 'SimulationParameter';
+}
+
+/** Marks the value of a parameter as not to be learned: it becomes a SimulationParameter. */
+export class Constant<Value> {
+  constructor(readonly value: Value) {}
+}
+
+/** Whether a value is marked so. Safe for any value. */
+export function isConstant(value: unknown): value is Constant<unknown> {
+  return !isRevoked(value) && value instanceof Constant;
+}
+
+/** The definition of an array attribute of floats. */
+export function floats(
+  shapes: readonly ShapePattern[],
+  initial: () => unknown,
+  isAllowed: (element: number) => boolean,
+  refuse: (element: number, name: string) => unknown,
+): AttributeDefinition<NdArray<Float64Array>> {
+  return {
+    shapes,
+    initial,
+    cast: (value, name) => {
+      const { data, shape } = readFloats(value, name);
+      for (let index = 0; index < data.length; index++) {
+        const element = data[index] ?? NaN;
+        if (!isAllowed(element)) refuse(element, shape.length === 0 ? name : `${name}[${index}]`);
+      }
+      return { data, shape };
+    },
+  };
+}
+
+/** The definition of an attribute that is one number or word. */
+export function single<Value extends number | string>(
+  initial: () => unknown,
+  cast: (value: unknown, name: string) => Value,
+): AttributeDefinition<Value> {
+  return { shapes: [[]], initial, cast };
+}
+
+function copyOfValue<Value extends AttributeValue>(value: Value): Value {
+  if (typeof value !== 'object') return value;
+  return { data: value.data.slice(), shape: [...value.shape] } as NdArray as Value;
+}
+
+function shapeOfValue(value: AttributeValue): readonly number[] {
+  return typeof value === 'object' ? value.shape : [];
+}
+
+function matches(shape: readonly number[], pattern: ShapePattern): boolean {
+  return (
+    shape.length === pattern.length &&
+    shape.every((size, axis) => (pattern[axis] === '*' ? size >= 1 : size === pattern[axis]))
+  );
+}
+
+function formatPattern(pattern: ShapePattern): string {
+  return pattern.length === 1 ? `(${pattern[0]},)` : `(${pattern.join(', ')})`;
+}

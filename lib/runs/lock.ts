@@ -1,0 +1,389 @@
+/**
+ * Keeps two processes from running the same run.
+ *
+ * A lock is a file whose time of change its holder moves on again and again. A holder on the same boot
+ * of the same machine, in the same namespaces, is asked for in the table of processes. Of any other one
+ * a process only believes what it sees: while the time moves, the holder is alive; when it has not moved
+ * for the lease time by the watching process's own clock, the holder is gone. Two clocks are never
+ * compared.
+ */
+import { randomUUID } from 'node:crypto';
+import { open, readFile, rm, rmdir, utimes, type FileHandle } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { CommandError, fileError, hasCode, isMissing, TakenOverError } from '../errors/errors';
+import { makeFolder } from '../formats/files/complete-file';
+import {
+  ownIdentity,
+  stateOfProcess,
+  type ProcessIdentity,
+} from '../formats/files/process-identity';
+
+/** Milliseconds from one sign of life to the next. */
+const HEARTBEAT = 5000;
+/** A holder that has given no sign for so long is gone. */
+const LEASE = 60_000;
+/** A lock that is empty for so long is of a process that was killed when it had just made it. */
+const WRITTEN_AFTER = 2000;
+const POLL_INTERVAL = 100;
+/**
+ * Milliseconds between two looks of which more do not count: when this process is frozen, and thawed
+ * later, the holder may have been frozen with it.
+ */
+const LONGEST_LOOK = 1000;
+/** Milliseconds from one line about waiting to the next. */
+const NOTICE_INTERVAL = 15_000;
+/** Nobody meets so many others who remove the folder just then. */
+const MOST_ATTEMPTS = 100;
+/** Tokens of the locks that this process holds, or is about to. */
+const ownTokens = new Set<string>();
+
+export interface LockOptions {
+  /** Told, in a sentence, what is waited for. */
+  onWait?: (text: string) => void;
+  /** Milliseconds from one sign of life to the next. */
+  heartbeat?: number;
+  /** Milliseconds without a sign after which a holder that cannot be asked for is gone. */
+  lease?: number;
+}
+
+/** A folder that this process holds. */
+export interface FolderLock {
+  /** Aborted, with a TakenOverError as its reason, when another process has taken the folder over. */
+  readonly lost: AbortSignal;
+  /** Whether no other process has taken the folder over, as far as that can be told. */
+  isHeld(): Promise<boolean>;
+  /** @throws TakenOverError when another process has taken the folder over. */
+  requireHeld(): Promise<void>;
+  /** Lets others have the folder, and removes it if it is empty. */
+  release(): Promise<void>;
+}
+
+/** The content of the file: who holds the folder. */
+interface Holder {
+  pid: number;
+  host: string;
+  /** Different for every lock. */
+  token: string;
+  /** When it was taken, by its holder's clock, in ISO 8601: for people only. */
+  since: string;
+  /** Undefined where the system does not tell. */
+  process?: ProcessIdentity | undefined;
+}
+
+/**
+ * Holds a folder, which is made if need be. Waits for as long as it takes to tell whether a holder is
+ * alive.
+ *
+ * @param out What the folder is for, in messages.
+ * @throws CommandError when another living process holds it.
+ */
+export async function lockFolder(
+  folder: string,
+  out: string,
+  { onWait, heartbeat = HEARTBEAT, lease = LEASE }: LockOptions = {},
+): Promise<FolderLock> {
+  const path = join(folder, 'lock');
+  const token = randomUUID();
+  ownTokens.add(token);
+  const watch = new Watch(lease);
+  const claimWatch = new Watch(lease);
+  const notice = new Notice(out, lease, onWait);
+  try {
+    while (!(await tryLock(folder, path, token))) {
+      const found = await watch.look(path);
+      if (found === undefined) continue;
+      if (found.state === 'alive') {
+        throw new CommandError(
+          `Expected no other process to be writing ${out} but process ${found.name} is; wait for it.`,
+        );
+      }
+      if (found.state === 'dead') await removeLock(path, found.text, token, claimWatch);
+      else {
+        notice.tell(found);
+        await sleep(POLL_INTERVAL);
+      }
+    }
+  } catch (error) {
+    ownTokens.delete(token);
+    throw fileError('write', out, error);
+  }
+  return new HeldFolder(folder, path, token, out, heartbeat);
+}
+
+class HeldFolder implements FolderLock {
+  readonly #folder: string;
+  readonly #path: string;
+  readonly #token: string;
+  readonly #out: string;
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #isBeating = false;
+
+  constructor(folder: string, path: string, token: string, out: string, heartbeat: number) {
+    this.#folder = folder;
+    this.#path = path;
+    this.#token = token;
+    this.#out = out;
+    this.#timer = setInterval(() => void this.#beat(), heartbeat);
+    this.#timer.unref();
+  }
+
+  get lost(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  async isHeld(): Promise<boolean> {
+    return !this.lost.aborted && isOurs(this.#path, this.#token);
+  }
+
+  async requireHeld(): Promise<void> {
+    if (!(await this.isHeld())) await this.#lose();
+    this.lost.throwIfAborted();
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.#timer);
+    ownTokens.delete(this.#token);
+    if (!(await this.isHeld())) return;
+    // Of a process that was killed when it took over from the holder before.
+    await rm(claimOf(this.#path), { force: true }).catch(() => undefined);
+    // On a disk that has failed it stays; this process is known as gone when it has ended.
+    await rm(this.#path, { force: true }).catch(() => undefined);
+    // Not what is in it: that may be the lock of a process that has come meanwhile.
+    await rmdir(this.#folder).catch(() => undefined);
+  }
+
+  /** One at a time: a disk may be slow. */
+  async #beat(): Promise<void> {
+    if (this.#isBeating) return;
+    this.#isBeating = true;
+    try {
+      if (await this.isHeld()) {
+        const now = new Date();
+        await utimes(this.#path, now, now).catch(() => undefined);
+      } else await this.#lose();
+    } finally {
+      this.#isBeating = false;
+    }
+  }
+
+  async #lose(): Promise<void> {
+    clearInterval(this.#timer);
+    if (this.lost.aborted) return;
+    const text = await readFile(this.#path, 'utf8').catch(() => '');
+    const { pid, host, since } = parseHolder(text);
+    const found =
+      pid === undefined
+        ? `another process, which has ended, took the run over, since this one gave no sign of life; ` +
+          `this one has stopped; give --resume to go on if ${this.#out} is not complete.`
+        : `process ${pid} on ${host} took the run over at ${since}, since this one gave no sign of life; ` +
+          'this one has stopped and left everything to that one.';
+    this.#controller.abort(
+      new TakenOverError(`Expected no other process to write ${this.#out} but ${found}`),
+    );
+  }
+}
+
+/** What is there of a lock. */
+interface Found {
+  text: string;
+  /** Of its holder, for people; undefined while the lock is being written. */
+  name: string | undefined;
+  state: 'alive' | 'dead' | 'waiting';
+  /** Milliseconds for which nothing was seen to change, by this process's own clock. */
+  unchangedFor: number;
+}
+
+/** Looks at a lock again and again, to tell whether its holder is alive. */
+class Watch {
+  readonly #lease: number;
+  #seen: { text: string; modified: bigint; at: number; unchangedFor: number } | undefined;
+
+  constructor(lease: number) {
+    this.#lease = lease;
+  }
+
+  /** Undefined when there is no lock. */
+  async look(path: string): Promise<Found | undefined> {
+    const found = await readLock(path);
+    if (found === undefined) {
+      this.#seen = undefined;
+      return undefined;
+    }
+    const { text, modified } = found;
+    const now = performance.now();
+    const before = this.#seen;
+    const isSameLock = before?.text === text;
+    const hasMoved = isSameLock && before.modified !== modified;
+    const unchangedFor =
+      isSameLock && !hasMoved ? before.unchangedFor + Math.min(now - before.at, LONGEST_LOOK) : 0;
+    this.#seen = { text, modified, at: now, unchangedFor };
+    const { pid, host } = parseHolder(text);
+    const name = pid === undefined ? undefined : `${pid} on ${host}`;
+    const limit = name === undefined ? Math.min(WRITTEN_AFTER, this.#lease) : this.#lease;
+    const isSilent = unchangedFor >= limit;
+    const known = stateOf(text);
+    const state = known !== 'unknown' ? known : hasMoved ? 'alive' : isSilent ? 'dead' : 'waiting';
+    return { text, name, state, unchangedFor };
+  }
+}
+
+/** Opening it makes a network's file system ask for its time, rather than answer from memory. */
+async function readLock(path: string): Promise<{ text: string; modified: bigint } | undefined> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    const text = await file.readFile('utf8');
+    return { text, modified: (await file.stat({ bigint: true })).mtimeNs };
+  } catch (error) {
+    if (isMissing(error) || hasCode(error, 'ESTALE')) return undefined;
+    throw error;
+  } finally {
+    await file?.close();
+  }
+}
+
+/** Whether the holder of a lock is there, as far as the table of processes tells. */
+function stateOf(text: string): 'alive' | 'dead' | 'unknown' {
+  const { token, process: holder } = parseHolder(text);
+  if (holder === undefined || token === undefined) return 'unknown';
+  const own = ownIdentity();
+  const isOwn = holder.pid === own?.pid && holder.start === own.start && holder.place === own.place;
+  if (isOwn) return ownTokens.has(token) ? 'alive' : 'dead';
+  return stateOfProcess(holder);
+}
+
+/** Tells what is waited for, now and then. */
+class Notice {
+  readonly #out: string;
+  readonly #lease: number;
+  readonly #onWait: ((text: string) => void) | undefined;
+  #last = -Infinity;
+
+  constructor(out: string, lease: number, onWait: ((text: string) => void) | undefined) {
+    this.#out = out;
+    this.#lease = lease;
+    this.#onWait = onWait;
+  }
+
+  tell({ name, unchangedFor }: Found): void {
+    const now = performance.now();
+    if (name === undefined || now - this.#last < NOTICE_INTERVAL) return;
+    this.#last = now;
+    const seconds = this.#lease / 1000;
+    const silent = Math.round(unchangedFor / 1000);
+    this.#onWait?.(
+      silent === 0
+        ? `Waiting for a sign of life of process ${name}, which was writing ${this.#out}: it is gone if it ` +
+            `gives none for ${seconds} s.`
+        : `No sign of life of process ${name} for ${silent} of ${seconds} s.`,
+    );
+  }
+}
+
+async function tryLock(folder: string, path: string, token: string): Promise<boolean> {
+  return (await writeHolder(async () => openIn(folder, path), path, token)) ?? false;
+}
+
+/**
+ * Makes a file that says who this is; whether it is there under its name, and not another's. Undefined
+ * when there was one already.
+ */
+async function writeHolder(
+  openFile: () => Promise<FileHandle>,
+  path: string,
+  token: string,
+): Promise<boolean | undefined> {
+  const holder: Holder = {
+    pid: process.pid,
+    host: hostname(),
+    token,
+    since: new Date().toISOString(),
+    process: ownIdentity(),
+  };
+  try {
+    const file = await openFile();
+    try {
+      await file.writeFile(JSON.stringify(holder));
+    } catch (error) {
+      await rm(path, { force: true }).catch(() => undefined);
+      throw error;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return undefined;
+    throw error;
+  }
+  // Whoever saw it empty for too long has removed it.
+  return isOurs(path, token);
+}
+
+/** Makes a file in a folder that who had it before may be removing. */
+async function openIn(folder: string, path: string): Promise<FileHandle> {
+  for (let attempt = 1; ; attempt++) {
+    await makeFolder(folder);
+    try {
+      return await open(path, 'wx');
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT') || attempt === MOST_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** Whether a lock is still this process's; also where that cannot be told at the moment. */
+async function isOurs(path: string, token: string): Promise<boolean> {
+  try {
+    return parseHolder(await readFile(path, 'utf8')).token === token;
+  } catch (error) {
+    return !isMissing(error);
+  }
+}
+
+function claimOf(path: string): string {
+  return `${path}.taken`;
+}
+
+/**
+ * Removes a lock whose holder is gone. Of several processes that do so at once, one removes it: the
+ * one that has made the claim. Or one that is new would be removed for the one that was read.
+ */
+async function removeLock(
+  path: string,
+  text: string,
+  token: string,
+  claimWatch: Watch,
+): Promise<void> {
+  const claim = claimOf(path);
+  let isMade: boolean | undefined;
+  try {
+    isMade = await writeHolder(async () => open(claim, 'wx'), claim, token);
+  } catch (error) {
+    if (isMissing(error)) return;
+    throw error;
+  }
+  if (isMade === undefined) {
+    const found = await claimWatch.look(claim);
+    if (found?.state === 'dead') await rm(claim, { force: true });
+    else await sleep(POLL_INTERVAL);
+    return;
+  }
+  try {
+    const current = await readFile(path, 'utf8').catch(() => undefined);
+    if (current === text && (await isOurs(claim, token))) await rm(path, { force: true });
+  } finally {
+    if (await isOurs(claim, token)) await rm(claim, { force: true }).catch(() => undefined);
+  }
+}
+
+function parseHolder(text: string): Partial<Holder> {
+  try {
+    const holder: unknown = JSON.parse(text);
+    return typeof holder === 'object' && holder !== null ? holder : {};
+  } catch {
+    return {};
+  }
+}

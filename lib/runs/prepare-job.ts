@@ -1,0 +1,169 @@
+/** Turns what the user wants into a job. */
+import { CommandError, UsageError } from '../errors/errors';
+import { isSameInput, type RasterSource } from '../formats/raster-source';
+import { largestChunk } from '../formats/zarr/zarr';
+import {
+  encodeInfinity,
+  type InputSpecification,
+  type Job,
+  type OutputSpecification,
+  type SynapseSettings,
+} from './job';
+import { planBlocks, planChunkShape, planLocalShards, planQueueShards } from './plan';
+import { chooseMethod, describeSynapses } from './synapses';
+
+/** Of one module. */
+const MOST_CHANNELS = 2 ** 24;
+
+/** What the user wants; the seed is drawn where none is given. */
+export interface JobRequest {
+  software: string;
+  /** What to call the input. */
+  name: string;
+  input: InputSpecification;
+  settings: Omit<SynapseSettings, 'seed'> & { seed: number | undefined };
+  output: OutputSpecification;
+  stepsPerBlock: number | undefined;
+  /** Whether the shards are for the workers of a queue. */
+  isQueued: boolean;
+}
+
+/**
+ * The job for an input that has been opened.
+ *
+ * @throws CommandError when the input and the settings do not fit each other.
+ */
+export async function prepareJob(request: JobRequest, source: RasterSource): Promise<Job> {
+  const { input, output, isQueued } = request;
+  const [batches, timesteps, columns] = source.shape;
+  const given = request.settings;
+  const synapses = countSynapses(source, given.tau.length, request.name);
+  if (synapses > MOST_CHANNELS) {
+    throw new CommandError(
+      `Expected at most ${MOST_CHANNELS} channels for ${request.name} but received ${synapses}.`,
+    );
+  }
+  const shape: Job['shape'] = [batches, timesteps, synapses];
+  if (!Number.isSafeInteger(batches * timesteps * synapses * 8)) {
+    throw new CommandError(
+      `Expected fewer than 2^50 elements in ${request.name} but received shape ` +
+        `(${shape.join(', ')}).`,
+    );
+  }
+  const { seed, windowLength } = await describeSynapses(given, synapses);
+  const settings: SynapseSettings = { ...given, seed: given.noiseStd > 0 ? seed : 0 };
+  // A pipe takes all channels together.
+  const { stepsAtOnce = 1, channelsAtOnce = Infinity } = output.format === 'pipe' ? {} : source;
+  const blocks = planBlocks({
+    shape,
+    windowLength,
+    isInterleaved: source.isInterleaved,
+    stepsAtOnce,
+    channelsAtOnce,
+    hasLargeBlocks: output.format === 'zarr' || (source.stepsAtOnce ?? 1) > 1,
+    stepsPerBlock: request.stepsPerBlock,
+  });
+  if (output.format === 'pipe' && blocks.batchesPerBlock > 1 && blocks.stepsPerBlock < timesteps) {
+    throw new CommandError(
+      `Expected C order in ${request.name} for a pipe as the output, which takes one batch item ` +
+        'after the other, but received Fortran order; give a file for --out, or save the input in C order.',
+    );
+  }
+  const nSteps = Math.min(timesteps, blocks.stepsPerBlock + (blocks.history ?? 0));
+  const chunkShape =
+    output.format === 'zarr' ? planChunkShape(shape, blocks, channelsAtOnce) : undefined;
+  if (chunkShape !== undefined) requireSmallChunks(chunkShape, settings, output);
+  return {
+    class: 'ExpSynJob',
+    version: 1,
+    software: request.software,
+    input,
+    ...(input.format !== 'pipe' && { identity: source.identity }),
+    settings,
+    method: await chooseMethod(settings, synapses, nSteps),
+    windowLength: encodeInfinity(windowLength),
+    shape,
+    columns,
+    output: { ...output, ...(chunkShape && { chunkShape }) },
+    blocks,
+    ...(request.stepsPerBlock !== undefined && { stepsPerBlock: request.stepsPerBlock }),
+    shards:
+      isQueued && chunkShape !== undefined
+        ? planQueueShards(shape, blocks, chunkShape)
+        : planLocalShards(shape, blocks, chunkShape, channelsAtOnce),
+  };
+}
+
+function requireSmallChunks(
+  chunkShape: readonly number[],
+  { dtype }: SynapseSettings,
+  { compression = 'none' }: OutputSpecification,
+): void {
+  const largest = largestChunk(compression);
+  const bytes = chunkShape.reduce((product, axis) => product * axis, dtype === 'float64' ? 8 : 4);
+  if (bytes <= largest.bytes) return;
+  throw new UsageError(
+    `Expected ${largest.inWords} for the Zarr array of --out but received shape ` +
+      `(${chunkShape.join(', ')}); give a smaller --steps, or the name of a .npy file.`,
+  );
+}
+
+/** N is the last axis; one column is given to as many channels as there are taus. */
+function countSynapses(source: RasterSource, taus: number, name: string): number {
+  const [, , columns] = source.shape;
+  if (source.nAxes > 1 && columns === 0) {
+    throw new CommandError(`Expected at least one channel in ${name} but received none.`);
+  }
+  if (columns === 1) return taus;
+  if (taus !== 1 && taus !== columns) {
+    throw new UsageError(
+      `Expected one time for --tau, or ${columns}, one for each channel, but received ${taus}.`,
+    );
+  }
+  return columns;
+}
+
+/**
+ * What differs between a job and the one that has been begun, in the words of the command line;
+ * undefined when nothing does that the result depends on.
+ *
+ * @param isInputMended Whether the content of the input may differ, in what has not been computed.
+ */
+export function describeDifference(
+  wanted: Job,
+  begun: Job,
+  isInputMended = false,
+): string | undefined {
+  if (wanted.software !== begun.software) {
+    return `${begun.software} began it and this is ${wanted.software}`;
+  }
+  if (JSON.stringify(wanted.input) !== JSON.stringify(begun.input)) {
+    return `it reads ${begun.input.path} in another way, or another file`;
+  }
+  const isSameShape =
+    wanted.shape.join() === begun.shape.join() && wanted.columns === begun.columns;
+  if (!isSameShape || (!isInputMended && !isSameInput(wanted.identity, begun.identity))) {
+    return `${begun.input.path} has changed since`;
+  }
+  for (const [key, value] of Object.entries(begun.settings)) {
+    // What is done has met no value that it is about.
+    if (key === 'nonFinite') continue;
+    const other: unknown = wanted.settings[key as keyof SynapseSettings];
+    if (JSON.stringify(other) === JSON.stringify(value)) continue;
+    const isLong = Array.isArray(value) && value.length > 1;
+    const unit = key === 'tau' || key === 'dt' ? ' s' : '';
+    return isLong ? `its ${optionOf(key)} is another` : `its ${optionOf(key)} is ${value}${unit}`;
+  }
+  if (JSON.stringify(wanted.blocks) !== JSON.stringify(begun.blocks)) {
+    return `its --steps is ${begun.blocks.stepsPerBlock}`;
+  }
+  if (wanted.output.format !== begun.output.format) return `it writes ${begun.output.format}`;
+  if (wanted.output.compression !== begun.output.compression) {
+    return `its --compression is ${begun.output.compression}`;
+  }
+  return undefined;
+}
+
+function optionOf(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

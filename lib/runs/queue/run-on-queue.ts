@@ -1,0 +1,196 @@
+/** Lets workers compute the shards of a run, and waits for them. What counts is what is on the disk. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Queue } from 'bullmq';
+
+import { CommandError } from '../../errors/errors';
+import { sizeOfRegion } from '../../formats/raster-source';
+import { blockAt } from '../plan';
+import {
+  connect,
+  JOB_OPTIONS,
+  loadQueuePackages,
+  QUEUE,
+  sayFarewell,
+  type ShardJob,
+} from './redis';
+import { markSubmission, withdraw } from './submission';
+import type { UnfinishedRun } from '../unfinished-run';
+
+/** Milliseconds from one look at the disk to the next. */
+const POLL_INTERVAL = 500;
+/** From one look for jobs that Redis has lost to the next, in polls. */
+const POLLS_PER_CHECK = 10;
+
+export interface QueueOptions {
+  signal: AbortSignal;
+  /** Told how many samples are written in all. */
+  onProgress: (samples: number) => void;
+  /** Told once, in words, why nothing happens, where that is known. */
+  onStandstill: (reason: string) => void;
+}
+
+/**
+ * Computes what is missing of a run on the workers of a queue. Returns whether it is complete; it is
+ * not when the signal has ended it. Jobs that nobody has taken are withdrawn then, and the others stop.
+ *
+ * @throws CommandError when Redis does not answer at the beginning, or a shard cannot be computed.
+ */
+export async function runOnQueue(
+  address: string,
+  run: UnfinishedRun,
+  options: QueueOptions,
+): Promise<boolean> {
+  const { redis: connection, stopRetrying } = await connect(address);
+  const { Queue } = await loadQueuePackages();
+  const queue = new Queue<ShardJob>(QUEUE, { connection });
+  // Redis may be away for a while; commands wait until it is back.
+  queue.on('error', () => undefined);
+  try {
+    const submission = new Submission(queue, run, options);
+    return await submission.run();
+  } finally {
+    stopRetrying();
+    await sayFarewell(queue.close());
+    connection.disconnect();
+  }
+}
+
+class Submission {
+  readonly #id = randomUUID();
+  readonly #queue: Queue<ShardJob>;
+  readonly #run: UnfinishedRun;
+  /** Shards that are not complete. */
+  readonly #open = new Set<number>();
+  /** Samples that are written of each shard. */
+  readonly #samples: number[];
+  readonly #options: QueueOptions;
+  #isTalking = false;
+  #hasExplained = false;
+  #failure: { error: unknown } | undefined;
+
+  constructor(queue: Queue<ShardJob>, run: UnfinishedRun, options: QueueOptions) {
+    this.#queue = queue;
+    this.#run = run;
+    this.#options = options;
+    this.#samples = run.job.shards.map(() => 0);
+  }
+
+  async run(): Promise<boolean> {
+    const { signal, onProgress } = this.#options;
+    const { workFolder, job } = this.#run;
+    for (const shard of job.shards.keys()) this.#open.add(shard);
+    await this.#look();
+    onProgress(this.#written());
+    await markSubmission(workFolder, this.#id);
+    this.#talk(async () => this.#submit([...this.#open]));
+    let checked = this.#written();
+    try {
+      for (let poll = 1; this.#open.size > 0 && !signal.aborted; poll++) {
+        await sleep(POLL_INTERVAL, undefined, { signal }).catch(() => undefined);
+        await this.#look();
+        onProgress(this.#written());
+        if (this.#open.size > 0 && this.#failure !== undefined) throw this.#failure.error;
+        if (poll % POLLS_PER_CHECK > 0) continue;
+        const isStandstill = this.#written() === checked;
+        checked = this.#written();
+        // Since the check before.
+        if (isStandstill && this.#isTalking) this.#explain('Redis does not answer');
+        this.#talk(async () => {
+          await this.#check();
+          const hasWorkers = !isStandstill || (await this.#queue.getWorkersCount()) > 0;
+          if (!hasWorkers) this.#explain("there is no worker; start one with 'expsyn worker'");
+        });
+      }
+    } catch (error) {
+      await this.#withdraw();
+      throw error;
+    }
+    if (this.#open.size > 0) await this.#withdraw();
+    return this.#open.size === 0;
+  }
+
+  /** Says something to Redis, which may be away for as long as it likes, when nothing else is said. */
+  #talk(say: () => Promise<void>): void {
+    if (this.#isTalking) return;
+    this.#isTalking = true;
+    void say()
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => {
+        this.#isTalking = false;
+      });
+  }
+
+  #explain(reason: string): void {
+    if (!this.#hasExplained) this.#options.onStandstill(reason);
+    this.#hasExplained = true;
+  }
+
+  #written(): number {
+    return this.#samples.reduce((sum, samples) => sum + samples, 0);
+  }
+
+  /** Reads from the journals what is done. */
+  async #look(): Promise<void> {
+    for (const shard of this.#open) {
+      const { blocksDone } = await this.#run.journal(shard).read();
+      this.#samples[shard] = this.#samplesOf(shard, blocksDone);
+      if (blocksDone === this.#run.countBlocks(shard)) this.#open.delete(shard);
+    }
+  }
+
+  #samplesOf(shard: number, blocksDone: number): number {
+    const { shards, blocks } = this.#run.job;
+    const region = shards[shard];
+    if (region === undefined) return 0;
+    if (blocksDone === this.#run.countBlocks(shard)) return sizeOfRegion(region);
+    let samples = 0;
+    for (let index = 0; index < blocksDone; index++) {
+      samples += sizeOfRegion(blockAt(region, blocks, index).region);
+    }
+    return samples;
+  }
+
+  async #submit(shards: readonly number[]): Promise<void> {
+    const { folder } = this.#run;
+    await this.#queue.addBulk(
+      shards.map((shard) => ({
+        name: 'shard',
+        data: { folder, submission: this.#id, shard },
+        opts: { ...JOB_OPTIONS, jobId: this.#jobId(shard) },
+      })),
+    );
+  }
+
+  #jobId(shard: number): string {
+    return `${this.#id}-${shard}`;
+  }
+
+  /** Looks for jobs that have failed for good, and submits again what Redis has lost. */
+  async #check(): Promise<void> {
+    const lost: number[] = [];
+    for (const shard of this.#open) {
+      const job = await this.#queue.getJob(this.#jobId(shard));
+      if (job === undefined) lost.push(shard);
+      else if (await job.isFailed()) {
+        throw new CommandError(`${job.failedReason.replace(/\.$/, '')}, in shard ${shard}.`);
+      }
+    }
+    if (lost.length === 0) return;
+    // A shard may have become complete, and its job been removed, since the last look.
+    await this.#look();
+    await this.#submit(lost.filter((shard) => this.#open.has(shard)));
+  }
+
+  /** Makes workers stop, and takes back what nobody has begun. */
+  async #withdraw(): Promise<void> {
+    await withdraw(this.#run.workFolder, this.#id).catch(() => undefined);
+    const removals = Array.from(this.#open, async (shard) =>
+      this.#queue.remove(this.#jobId(shard)).catch(() => undefined),
+    );
+    await sayFarewell(Promise.all(removals));
+  }
+}

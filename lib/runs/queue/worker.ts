@@ -1,0 +1,170 @@
+/** A process that computes shards which others have submitted to a queue. */
+import type { Job as QueuedJob, Worker } from 'bullmq';
+
+import { CommandError } from '../../errors/errors';
+import type { AddressOptions } from '../../formats/http/reader';
+import { isSameInput, type RasterSource } from '../../formats/raster-source';
+import { IdleSources } from '../open-source';
+import { connect, loadQueuePackages, QUEUE, sayFarewell, type ShardJob } from './redis';
+import { runShard } from '../run-shard';
+import { isCurrent } from './submission';
+import { UnfinishedRun } from '../unfinished-run';
+
+/** Milliseconds from one look whether a shard is still wanted to the next. */
+const POLL_INTERVAL = 1000;
+/** A shard that was given up so often is given up for good: it kills its workers. */
+const MOST_TAKEOVERS = 5;
+
+export interface WorkerOptions {
+  signal: AbortSignal;
+  /** What this program is, since results of others might differ. */
+  software: string;
+  /** Shards that are computed at a time. */
+  concurrency: number;
+  /** Most threads that compute a shard. */
+  threads: number;
+  /** A job whose worker has given no sign for so many milliseconds is given to another one. */
+  takeover: number;
+  /** How inputs are read that are addresses. */
+  address: AddressOptions;
+  /** Told what happens, in words. */
+  onEvent: (text: string) => void;
+}
+
+/** Works until the signal is aborted: then shards under way stop, and are left to other workers. */
+export async function work(address: string, options: WorkerOptions): Promise<void> {
+  const { signal, concurrency, takeover, onEvent } = options;
+  const { redis: connection, stopRetrying } = await connect(address);
+  const { Worker, WaitingError, UnrecoverableError } = await loadQueuePackages();
+  const computing = new Set<Promise<string>>();
+  const sources = new IdleSources({ ...options.address, signal, onWait: onEvent });
+  const process = async (job: QueuedJob<ShardJob>, token?: string): Promise<string> => {
+    const result = compute(job.data, sources, options);
+    computing.add(result);
+    try {
+      const outcome = await result;
+      if (!signal.aborted) return outcome;
+    } catch (error) {
+      // What was interrupted is left to others.
+      if (!signal.aborted) {
+        onEvent(`shard ${job.data.shard} of ${job.data.folder}: ${messageOf(error)}`);
+        if (error instanceof RefusedError) throw new UnrecoverableError(error.message);
+        throw error;
+      }
+    } finally {
+      computing.delete(result);
+    }
+    // At once, and for others: this one takes no more. No moment is named, which others would compare
+    // with clocks of their own.
+    await job.moveToWait(token);
+    throw new WaitingError();
+  };
+  const worker: Worker<ShardJob> = new Worker<ShardJob>(QUEUE, process, {
+    connection,
+    concurrency,
+    lockDuration: takeover,
+    stalledInterval: takeover / 2,
+    maxStalledCount: MOST_TAKEOVERS,
+  });
+  // Redis may be away for a while; the worker goes on when it is back.
+  worker.on('error', (error) => {
+    onEvent(messageOf(error));
+  });
+  worker.on('drained', () => {
+    void sources.close();
+  });
+  onEvent('ready');
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  stopRetrying();
+  const closing = worker.close();
+  await Promise.allSettled(computing);
+  await sources.close();
+  await sayFarewell(closing);
+  connection.disconnect();
+}
+
+/** Thrown where trying again would not help. */
+class RefusedError extends CommandError {}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Returns what became of the shard, in words. */
+async function compute(
+  { folder, submission, shard }: ShardJob,
+  sources: IdleSources,
+  options: WorkerOptions,
+): Promise<string> {
+  const run = await UnfinishedRun.openFolder(folder);
+  const region = run?.job.shards[shard];
+  if (run === undefined || region === undefined) return 'withdrawn';
+  if (!(await isCurrent(run.workFolder, submission))) return 'withdrawn';
+  if (run.job.software !== options.software) {
+    throw new RefusedError(
+      `Expected a worker of ${run.job.software} but one is ${options.software}; let all machines run ` +
+        'the same version.',
+    );
+  }
+  const begin = performance.now();
+  const source = await sources.take(run.job);
+  try {
+    requireSameInput(source, run);
+    const isComplete = await computeRegion(run, shard, source, submission, options);
+    if (!isComplete) {
+      // It was interrupted too, and reads no more.
+      await source.close();
+      return 'interrupted';
+    }
+    await sources.giveBack(run.job, source);
+  } catch (error) {
+    await source.close();
+    // Of a run that is no more, files are missing.
+    if (!(await isCurrent(run.workFolder, submission))) return 'withdrawn';
+    throw error;
+  }
+  const seconds = ((performance.now() - begin) / 1000).toPrecision(3);
+  options.onEvent(`shard ${shard} of ${folder}: done in ${seconds} s`);
+  return 'done';
+}
+
+async function computeRegion(
+  run: UnfinishedRun,
+  shard: number,
+  source: RasterSource,
+  submission: string,
+  { signal, threads }: WorkerOptions,
+): Promise<boolean> {
+  const region = run.job.shards[shard];
+  if (region === undefined) return true;
+  const withdrawn = new AbortController();
+  const timer = setInterval(() => {
+    void isCurrent(run.workFolder, submission).then((isWanted) => {
+      if (!isWanted) withdrawn.abort();
+    });
+  }, POLL_INTERVAL);
+  const sink = await run.openSink();
+  try {
+    return await runShard(run.job, region, source, sink, {
+      signal: AbortSignal.any([signal, withdrawn.signal]),
+      checkpoints: run.journal(shard),
+      threads,
+      spare: [],
+      onProgress: () => undefined,
+    });
+  } finally {
+    clearInterval(timer);
+    await sink.close();
+  }
+}
+
+function requireSameInput(source: RasterSource, { job }: UnfinishedRun): void {
+  if (isSameInput(source.identity, job.identity)) return;
+  throw new RefusedError(
+    `Expected the input that the run was submitted with in ${job.input.path} but it is another one on ` +
+      'this machine.',
+  );
+}

@@ -1,0 +1,314 @@
+/** The folder beside an output in which a run keeps what it has done until it is complete. */
+import { randomUUID } from 'node:crypto';
+import { readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+
+import { CommandError, DamagedRunError, fileError, isMissing } from '../errors/errors';
+import {
+  flushFolder,
+  isThere,
+  makeFolder,
+  resolveTarget,
+  writeCompleteFile,
+} from '../formats/files/complete-file';
+import type { CurrentsLayout, CurrentsSink } from '../formats/currents-sink';
+import { createNpy, openNpyLayout, openNpySink } from '../formats/npy/npy-file';
+import { createZarr, describeZarr, openZarrSink, updateZarrAttributes } from '../formats/zarr/zarr';
+import { isSameInput } from '../formats/raster-source';
+import { replaceFolder } from '../formats/files/replace-folder';
+import type { Job } from './job';
+import { Journal } from './journal';
+import { fingerprintOutput, hasAllChunks } from './output-files';
+import { countBlocks } from './plan';
+import { encodeProvenance, provenancePathOf, type Provenance } from './provenance';
+import { seal, unseal } from './sealed';
+
+/** The content of job.json. */
+interface Description {
+  attempt: string;
+  job: Job;
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** Of what stat() counts in blocks. */
+const BLOCK_BYTES = 512;
+/** Where an attempt moves the output that its own replaces. */
+const REPLACED = 'replaced';
+/** A worker that has not noticed yet may put a file into a folder that is being removed. */
+const PATIENTLY = { maxRetries: 5, retryDelay: 100 };
+
+/** The folder of the run whose output is to be `out`: hidden, and on the same disk. */
+export function unfinishedFolderOf(out: string): string {
+  return join(dirname(out), `.${basename(out)}.part`);
+}
+
+/**
+ * Where an output is to be: what a symbolic link leads to, as an absolute path.
+ *
+ * @throws CommandError when something stands there that must not be replaced.
+ */
+export async function resolveOutput(out: string, format: 'npy' | 'zarr'): Promise<string> {
+  const absolute = resolve(out);
+  if (format === 'npy') return resolveTarget(absolute);
+  const found = await stat(absolute).catch(() => undefined);
+  if (found === undefined) return resolveTarget(absolute);
+  const foreign = found.isDirectory() ? await findForeign(absolute) : 'a file';
+  if (foreign === undefined) return realpath(absolute);
+  throw new CommandError(
+    `Expected the name of a Zarr array to write, or a free one, but ${out} is ${foreign}; give another.`,
+  );
+}
+
+/** What a folder is or holds that is no array; undefined for an array and nothing else. */
+async function findForeign(folder: string): Promise<string | undefined> {
+  const text = await readFile(join(folder, 'zarr.json'), 'utf8').catch(() => undefined);
+  if (text === undefined) return 'another folder';
+  try {
+    const { node_type: type } = JSON.parse(text) as { node_type?: unknown };
+    if (type !== 'array') return 'a Zarr group';
+  } catch {
+    return 'a damaged Zarr array';
+  }
+  const names = await readdir(folder);
+  const other = names.find((name) => !/^(zarr\.json|c|(c\.)?\d+(\.\d+)*|\.DS_Store)$/.test(name));
+  return other && `an array beside which ${other} lies`;
+}
+
+/**
+ * A run that has been begun and is not complete. What is done lies in a folder of its own name in the
+ * run's folder: workers of a run that was begun anew write where nobody reads.
+ */
+export class UnfinishedRun {
+  readonly folder: string;
+  readonly job: Job;
+  readonly #attempt: string;
+
+  private constructor(folder: string, attempt: string, job: Job) {
+    this.folder = folder;
+    this.job = job;
+    this.#attempt = attempt;
+  }
+
+  /** Where this attempt and no other has its files. */
+  get workFolder(): string {
+    return join(this.folder, this.#attempt);
+  }
+
+  /** The run that has been begun for an output, if there is one. `out` is a resolved path. */
+  static async open(out: string): Promise<UnfinishedRun | undefined> {
+    return UnfinishedRun.openFolder(unfinishedFolderOf(out));
+  }
+
+  /** The run that lies in a folder, if there is one. */
+  static async openFolder(folder: string): Promise<UnfinishedRun | undefined> {
+    const path = join(folder, 'job.json');
+    let text: string;
+    try {
+      text = await readFile(path, 'utf8');
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw fileError('read', folder, error);
+    }
+    try {
+      const { attempt, job } = unseal(text) as {
+        attempt: string;
+        job: Partial<Record<keyof Job, unknown>>;
+      };
+      if (job.class === 'ExpSynJob' && job.version === 1 && UUID.test(attempt)) {
+        return new UnfinishedRun(folder, attempt, job as unknown as Job);
+      }
+    } catch {
+      // Told below.
+    }
+    throw new DamagedRunError(`the description of a run, ${path},`);
+  }
+
+  /**
+   * Empties a folder in which no run is left, but for its lock, which must be this process's: another
+   * one may be about to begin a run there. `out` is a resolved path.
+   */
+  static async sweep(out: string): Promise<void> {
+    const folder = unfinishedFolderOf(out);
+    if (await isThere(join(folder, 'job.json'))) return;
+    await clear(folder).catch(() => undefined);
+  }
+
+  /** What the unfinished run of an output takes of its disk. `out` is a resolved path. */
+  static async bytesOnDisk(out: string): Promise<number> {
+    const folder = unfinishedFolderOf(out);
+    let bytes = 0;
+    for (const name of await readdir(folder, { recursive: true }).catch(() => [])) {
+      const found = await stat(join(folder, name)).catch(() => undefined);
+      bytes += (found?.blocks ?? 0) * BLOCK_BYTES;
+    }
+    return bytes;
+  }
+
+  /** Begins a run, in place of any other. `out` is a resolved path. */
+  static async begin(out: string, job: Job): Promise<UnfinishedRun> {
+    const run = new UnfinishedRun(unfinishedFolderOf(out), randomUUID(), job);
+    try {
+      await putBack(run.folder, out);
+      await clear(run.folder);
+      await makeFolder(join(run.workFolder, 'shards'));
+      await flushFolder(dirname(run.folder));
+    } catch (error) {
+      throw fileError('write', out, error);
+    }
+    const { format, chunkShape, compression } = job.output;
+    if (format === 'npy') await createNpy(run.#data, layoutOf(job));
+    else {
+      await createZarr(run.#data, layoutOf(job), {
+        chunkShape: chunkShape ?? job.shape,
+        compression: compression ?? 'none',
+        attributes: {},
+      });
+    }
+    await run.#describe();
+    return run;
+  }
+
+  /**
+   * The same run, which from now on reads a mended input, and does what another job does about values
+   * that are not finite. What is done stays.
+   */
+  async adapt({ settings: { nonFinite }, identity }: Job): Promise<UnfinishedRun> {
+    const { job } = this;
+    const isMended = !isSameInput(identity, job.identity);
+    if (!isMended && nonFinite === job.settings.nonFinite) return this;
+    const run = new UnfinishedRun(this.folder, this.#attempt, {
+      ...job,
+      settings: { ...job.settings, nonFinite },
+      ...(isMended && job.identity && { identity, mended: [...(job.mended ?? []), job.identity] }),
+    });
+    await run.#describe();
+    return run;
+  }
+
+  async #describe(): Promise<void> {
+    const description: Description = { attempt: this.#attempt, job: this.job };
+    await writeCompleteFile(join(this.folder, 'job.json'), [seal(description)], {
+      folders: 'require',
+    });
+  }
+
+  journal(shard: number): Journal {
+    return new Journal(this.workFolder, shard, this.job);
+  }
+
+  async openSink(): Promise<CurrentsSink> {
+    return this.job.output.format === 'npy'
+      ? openNpySink(this.#data, layoutOf(this.job))
+      : openZarrSink(this.#data, join(this.workFolder, 'temporaries'));
+  }
+
+  /** Blocks of a shard. */
+  countBlocks(shard: number): number {
+    const region = this.job.shards[shard];
+    return region === undefined ? 0 : countBlocks(region, this.job.blocks);
+  }
+
+  /** How many blocks are done, and of how many. */
+  async progress(): Promise<{ done: number; total: number }> {
+    let [done, total] = [0, 0];
+    for (const index of this.job.shards.keys()) {
+      done += (await this.journal(index).read()).blocksDone;
+      total += this.countBlocks(index);
+    }
+    return { done, total };
+  }
+
+  /** Whether the output has got its name already, and only the folder is left. */
+  async isPublished(out: string): Promise<boolean> {
+    return !(await isThere(this.#data)) && (await isThere(out));
+  }
+
+  /** What tells the complete output from another array. See fingerprintOutput(). */
+  async fingerprint(): Promise<string> {
+    return fingerprintOutput(this.#data, this.job.output.format === 'npy' ? 'npy' : 'zarr');
+  }
+
+  /**
+   * Gives the complete output its name, with what tells how it was made, and removes the rest.
+   *
+   * @throws CommandError when files of it have gone, or it cannot be written there.
+   */
+  async publish(out: string, provenance: Provenance): Promise<void> {
+    try {
+      if (this.job.output.format === 'npy') {
+        await writeCompleteFile(provenancePathOf(out), [encodeProvenance(provenance)], {
+          temporaries: this.workFolder,
+        });
+        await rename(this.#data, out);
+      } else {
+        if (!(await hasAllChunks(this.#data))) {
+          throw new DamagedRunError(`the output of a run, ${this.#data},`);
+        }
+        await updateZarrAttributes(this.#data, { expsyn: provenance }, this.workFolder);
+        await replaceFolder(this.#data, out, join(this.workFolder, REPLACED));
+      }
+      await flushFolder(dirname(out));
+    } catch (error) {
+      throw fileError('write', out, error);
+    }
+    await this.remove();
+  }
+
+  /** Removes all of it but the folder; and nothing where another run has been begun in its place. */
+  async remove(): Promise<void> {
+    const current = await UnfinishedRun.openFolder(this.folder).catch(() => undefined);
+    if (current !== undefined && current.#attempt !== this.#attempt) return;
+    try {
+      await rm(join(this.folder, 'job.json'), { force: true });
+      await rm(this.workFolder, { recursive: true, force: true, ...PATIENTLY });
+    } catch (error) {
+      throw fileError('write', this.folder, error);
+    }
+  }
+
+  get #data(): string {
+    return join(this.workFolder, this.job.output.format === 'npy' ? 'data.npy' : 'data.zarr');
+  }
+}
+
+/**
+ * Gives an output its name again that a run had moved aside for its own, but could not replace: it was
+ * killed in between.
+ */
+async function putBack(folder: string, out: string): Promise<void> {
+  for (const attempt of await readdir(folder).catch(() => [])) {
+    const aside = join(folder, attempt, REPLACED);
+    if (!UUID.test(attempt) || !(await isThere(aside)) || (await isThere(out))) continue;
+    await rename(aside, out);
+    await flushFolder(dirname(out));
+  }
+}
+
+/** Removes everything in a folder but its lock: first what tells of the rest. */
+async function clear(folder: string): Promise<void> {
+  await rm(join(folder, 'job.json'), { force: true });
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((one) => !one.startsWith('lock'))) {
+    await rm(join(folder, name), { recursive: true, force: true, ...PATIENTLY });
+  }
+}
+
+/** Whether an output has the shape and the size that a job makes. Its content is not read. */
+export async function isWhole(job: Job, out: string): Promise<boolean> {
+  try {
+    if (job.output.format === 'zarr') {
+      const { shape, type } = await describeZarr(out);
+      const isSame = shape.join() === job.shape.join() && type === job.settings.dtype;
+      return isSame && (await hasAllChunks(out));
+    }
+    const { layout } = await openNpyLayout(out);
+    return layout.shape.join() === job.shape.join() && layout.type === job.settings.dtype;
+  } catch (error) {
+    if (error instanceof CommandError) return false;
+    throw error;
+  }
+}
+
+export function layoutOf(job: Job): CurrentsLayout {
+  return { shape: job.shape, dtype: job.settings.dtype };
+}

@@ -1,0 +1,124 @@
+/** The addon's own calls on other threads, without the library around them. */
+import assert from 'node:assert/strict';
+
+import { stats } from '../../lib/index';
+import { CANCELLED, native, type Kernels } from '../../lib/native/native';
+
+const SIZE = 16;
+
+/** Numbers of calls, far from those that the library gives. */
+let nextId = 2 ** 50;
+
+describe("the addon's calls on other threads", () => {
+  const kernels = new native.Kernels(new Float64Array(SIZE).fill(0.02), 1e-3, 100);
+
+  function evolve(
+    steps: number,
+    {
+      id = nextId++,
+      input = new Float64Array(steps * SIZE).fill(1),
+      noise = 0,
+      table = kernels,
+    }: { id?: number; input?: Float64Array; noise?: number; table?: Kernels } = {},
+  ): { id: number; output: Float64Array; nextState: Float64Array; ended: Promise<number> } {
+    const output = new Float64Array(steps * SIZE);
+    const state = new Float64Array(2 * SIZE);
+    const nextState = new Float64Array(2 * SIZE);
+    const call = [table, 1, input, 1, steps, true, output, true, noise, noise, false, 1] as const;
+    const ended = native.evolveAsync(...call, state, true, nextState, 0, 0, 0, 0, id);
+    return { id, output, nextState, ended };
+  }
+
+  /** Keeps every thread of the addon busy until the function that is returned is called. */
+  function occupy(): () => Promise<void> {
+    const calls = Array.from({ length: 16 }, () => evolve(200_000, { noise: 1 }));
+    return async () => {
+      for (const { id } of calls) native.cancel(id, false);
+      await Promise.all(calls.map(({ ended }) => ended));
+    };
+  }
+
+  it('have a number that no other pending one has', async () => {
+    const first = evolve(1000);
+    assert.throws(() => evolve(1000, { id: first.id }), {
+      name: 'TypeError',
+      message: 'Expected a number that no other call has.',
+    });
+    assert.equal(await first.ended, -1);
+    // Its number is free when it is over.
+    const again = evolve(1000, { id: first.id });
+    assert.equal(await again.ended, -1);
+    assert.deepEqual(again.output, first.output);
+  });
+
+  it('are not disturbed by the end of one that is over, or that never was', async () => {
+    const first = evolve(10);
+    native.cancel(2 ** 52, true);
+    assert.equal(await first.ended, -1);
+    native.cancel(first.id, true);
+    native.cancel(first.id, false);
+    assert.equal(await evolve(10).ended, -1);
+  });
+
+  it('settle at once when they are cancelled before they begin, and never begin', async () => {
+    const end = occupy();
+    const call = evolve(300_000);
+    native.cancel(call.id, false);
+    assert.equal(await call.ended, CANCELLED);
+    // A second time, and of one that others of the queue come after.
+    native.cancel(call.id, true);
+    const later = evolve(300_000);
+    await end();
+    assert.equal(await later.ended, -1);
+    assert.ok(call.output.every((value) => value === 0));
+    assert.ok(call.nextState.every((value) => value === 0));
+    assert.equal(stats().running, 0);
+  });
+
+  it('settle soon when they are cancelled while they run', async () => {
+    // On a busy machine, some may be over before they are cancelled.
+    for (let attempt = 0; ; attempt++) {
+      const call = evolve(1_000_000, { noise: 1 });
+      while (stats().running === 0) await new Promise(setImmediate);
+      native.cancel(call.id, true);
+      const end = await call.ended;
+      assert.deepEqual([stats().running, stats().queued], [0, 0]);
+      if (end !== CANCELLED && attempt < 10) continue;
+      assert.equal(end, CANCELLED);
+      assert.equal(call.output.at(-1), 0);
+      assert.ok(call.nextState.every((value) => value === 0));
+      return;
+    }
+  });
+
+  it('settle in the order in which they end, each with its own result', async () => {
+    const order: number[] = [];
+    const calls = Array.from({ length: 200 }, (_, i) => {
+      const input = new Float64Array(5 * SIZE).fill(i);
+      if (i % 3 === 0) input[i % 80] = NaN;
+      const call = evolve(5, { input });
+      void call.ended.then(() => order.push(i));
+      return call;
+    });
+    const ends = await Promise.all(calls.map(({ ended }) => ended));
+    assert.deepEqual(
+      ends,
+      calls.map((_, i) => (i % 3 === 0 ? i % 80 : -1)),
+    );
+    assert.equal(new Set(order).size, 200);
+    calls.forEach(({ output }, i) => {
+      if (i % 3 !== 0) assert.ok(Math.abs((output[0] ?? 0) - i * Math.exp(-0.05)) < 1e-9);
+    });
+  });
+
+  it('take no arguments that would not be safe, and count nothing for them', () => {
+    const input = new Float64Array(3);
+    assert.throws(() => evolve(5, { input }), /^TypeError: Expected an array of the type/);
+    const released = new native.Kernels(new Float64Array(SIZE).fill(0.02), 1e-3, 100);
+    native.release(released);
+    assert.throws(() => evolve(5, { table: released }), /Expected kernels that have not been rel/);
+    assert.throws(() => evolve(5, { table: {} as Kernels }), /^TypeError: Expected kernels as a/);
+    assert.throws(() => evolve(5, { id: -1 }), /^TypeError: Expected a whole number from 0/);
+    assert.deepEqual([stats().running, stats().queued], [0, 0]);
+  });
+});

@@ -1,0 +1,319 @@
+/** What is published: one list of sources, a binary that asks for little, a package that works. */
+import assert from 'node:assert/strict';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+
+import * as library from '../../lib/index';
+import { ROOT, runProgram } from '../support/processes';
+
+/** Paths of the files below a folder, relative to the project. */
+function filesIn(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+/** The names of C++ files in a text. */
+function sourcesIn(text: string): string[] {
+  return [...text.matchAll(/\bnative\/[\w/]+\.cc\b/g)].map(([name]) => name).sort();
+}
+
+describe('the native build', () => {
+  it('has one list of sources in CMakeLists.txt and binding.gyp: all there are', () => {
+    const existing = filesIn('native').filter((name) => name.endsWith('.cc'));
+    assert.ok(existing.length > 5);
+    for (const file of ['CMakeLists.txt', 'binding.gyp']) {
+      assert.deepEqual(sourcesIn(readFileSync(join(ROOT, file), 'utf8')), existing, file);
+    }
+  });
+
+  it('has the same definitions in both', () => {
+    const [cmake, gyp] = ['CMakeLists.txt', 'binding.gyp'].map((file) =>
+      [
+        ...readFileSync(join(ROOT, file), 'utf8').matchAll(
+          /\b(?:NAPI|NODE_A[A-Z]+)_[A-Z_]+(?:=\d+)?\b/g,
+        ),
+      ]
+        .map(([name]) => name)
+        .filter((name) => name !== 'NODE_ADDON_API_DIR')
+        .sort(),
+    );
+    assert.ok(cmake !== undefined && cmake.length > 3);
+    assert.deepEqual(gyp, cmake);
+  });
+
+  it('asks for Node-API, the C and C++ libraries and FFTW, and for nothing else', async function () {
+    if (process.platform !== 'linux') return this.skip();
+    const file = join(ROOT, 'build', 'Release', 'expsyn.node');
+    const { code, output } = await runProgram('nm', ['-D', '--undefined-only', file]).catch(() => {
+      console.log('      nm is not installed.');
+      return this.skip();
+    });
+    assert.equal(code, 0);
+    const symbols = output
+      .trim()
+      .split('\n')
+      .map((line) => line.trim().replace(/^[Uwv] /, ''));
+    assert.ok(symbols.some((name) => name.startsWith('napi_')));
+    const isPermitted = (name: string) =>
+      /^napi_\w+$/.test(name) ||
+      /^fftwf?_\w+$/.test(name) ||
+      /^\w+@(GLIBC|GLIBCXX|CXXABI|GCC)_[\d.]+$/.test(name) ||
+      // Weak ones that the C library's start-up files bring.
+      /^(__gmon_start__|_ITM_(de)?registerTMCloneTable)$/.test(name);
+    assert.deepEqual(
+      symbols.filter((name) => !isPermitted(name)),
+      [],
+    );
+  });
+});
+
+describe('the package', () => {
+  const CALL = `
+    const synapses = new ExpSyn(2, { tau: [0.01, 0.02], noiseStd: 0.1, seed: 7, method: 'fft' });
+    synapses.evolve([[1, 0], [0, 1], [0, 0]]).then(({ output }) => {
+      console.log(output.data.join());
+    });
+  `;
+  let folder = '';
+  let packed: string[] = [];
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'expsyn-package-'));
+    const npm = (npmArguments: string[], cwd: string) => runProgram('npm', npmArguments, { cwd });
+    const { code, output, errors } = await npm(
+      ['pack', '--json', '--ignore-scripts', '--pack-destination', folder],
+      ROOT,
+    );
+    assert.equal(code, 0, errors);
+    const [report] = JSON.parse(output) as { filename: string; files: { path: string }[] }[];
+    assert.ok(report !== undefined);
+    packed = report.files.map((file) => file.path);
+    writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+    const install = ['install', '--offline', '--no-audit', '--no-fund', `./${report.filename}`];
+    if ((await npm(install, folder)).code !== 0) {
+      // Without commander in npm's cache: the package's dependencies from the project's own.
+      const target = join(folder, 'node_modules', 'expsyn');
+      mkdirSync(target, { recursive: true });
+      const untar = ['-xzf', join(folder, report.filename), '-C', target, '--strip-components=1'];
+      assert.equal((await runProgram('tar', untar)).code, 0);
+      cpSync(join(ROOT, 'node_modules', 'commander'), join(folder, 'node_modules', 'commander'), {
+        recursive: true,
+      });
+    }
+  });
+
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** Runs a file of the given name in the folder where the package is installed. */
+  async function run(name: string, source: string): Promise<string> {
+    writeFileSync(join(folder, name), source);
+    const { code, output, errors } = await runProgram(process.execPath, [name], { cwd: folder });
+    assert.equal(code, 0, errors);
+    return output.trim();
+  }
+
+  it('computes the same numbers by import and by require()', async () => {
+    const module = new library.ExpSyn(2, {
+      tau: [0.01, 0.02],
+      noiseStd: 0.1,
+      seed: 7,
+      method: 'fft',
+    });
+    const expected = module
+      .evolveSync([
+        [1, 0],
+        [0, 1],
+        [0, 0],
+      ])
+      .output.data.join();
+    assert.equal(await run('call.mjs', `import { ExpSyn } from 'expsyn';${CALL}`), expected);
+    assert.equal(await run('call.cjs', `const { ExpSyn } = require('expsyn');${CALL}`), expected);
+  });
+
+  it('exports every public name to both, and no file', async () => {
+    const names = Object.keys(library).sort();
+    assert.ok(names.includes('ExpSyn'));
+    const source = `
+      import * as all from 'expsyn';
+      import { createRequire } from 'node:module';
+      const isOwn = (name) => !['default', 'module.exports', '__esModule'].includes(name);
+      const required = Object.keys(createRequire(import.meta.url)('expsyn'));
+      const refused = await import('expsyn/dist/native.js').catch((error) => error.code);
+      console.log(JSON.stringify([Object.keys(all).filter(isOwn).sort(), required.sort(), refused]));
+    `;
+    assert.deepEqual(JSON.parse(await run('names.mjs', source)), [
+      names,
+      names,
+      'ERR_PACKAGE_PATH_NOT_EXPORTED',
+    ]);
+  });
+
+  it('types strict TypeScript in ES modules and CommonJS, with and without types of Node', async () => {
+    const source = `
+      import { Constant, ExpSyn, Module, Parameter } from 'expsyn';
+      import type { ArrayInput, EvolveOptions, ExpSynEvolution, ExpSynJson, ExpSynOptions,
+        ExpSynRecord, ExpSynState, Method, NdArray, RasterInput, TypedArray } from 'expsyn';
+      const options: ExpSynOptions = { tau: new Constant(0.02), dtype: 'float32', method: 'fft' };
+      const synapses: Module = new ExpSyn([4], options);
+      export async function call(module: ExpSyn, input: RasterInput): Promise<number> {
+        const evolveOptions: EvolveOptions = { out: new Float32Array(4), transfer: false };
+        const result: ExpSynEvolution = await module.evolve(input, evolveOptions);
+        const output: NdArray = result.output;
+        const state: ExpSynState = result.state;
+        const record: ExpSynRecord = result.record;
+        const json: ExpSynJson = module.toJSON();
+        module.setAttributes(state).tau = [1, 2, 3, 4] satisfies ArrayInput;
+        const method: Method = record.method;
+        // @ts-expect-error There is no such method.
+        module.method = 'slow';
+        const data: TypedArray = output.data;
+        // @ts-expect-error The shape is missing.
+        await module.evolve({ data: new Uint8Array(4) });
+        return Number(data[0]) + json.size + method.length;
+      }
+      export const kinds = [synapses instanceof ExpSyn, Parameter.name];
+
+      // The types of results follow the dtype.
+      const double = new ExpSyn(4, { tau: 0.02 });
+      const single = new ExpSyn(4, { dtype: 'float32' });
+      export async function dtypes(any: ExpSyn): Promise<unknown[]> {
+        const doubles: Float64Array[] = [
+          double.isyn.data, double.evolveSync([1]).output.data,
+          (await double.evolve([1])).state.isyn.data,
+          double.session().evolveSync([1]).output.data, double.session().isyn.data,
+        ];
+        const gathered = single.evolveSessionsSync([single.session()], [[[1]]]);
+        const singles: Float32Array[] = [
+          single.isyn.data, single.evolveSync([1]).state.isyn.data,
+          (await single.evolve([1])).output.data, gathered.output.data,
+          (await single.session().evolve([1])).output.data, single.session().module.isyn.data,
+          single.restoreSession('').isyn.data,
+        ];
+        const dtype: 'float32' = single.dtype;
+        const either: Float32Array | Float64Array = any.evolveSync([1]).output.data;
+        // @ts-expect-error It may be of another dtype.
+        const wrong: Float32Array = any.evolveSync([1]).output.data;
+        // @ts-expect-error It is of another dtype.
+        singles.push(double.isyn.data);
+        // @ts-expect-error Nobody knows what was saved.
+        doubles.push(ExpSyn.fromJSON('').isyn.data);
+        const modules: ExpSyn[] = [double, single, new ExpSyn(4, options)];
+        modules.push(new (class extends ExpSyn<'float32'> {})(4), new (class extends ExpSyn {})(4));
+        return [dtype, either, wrong, modules.every((module) => module instanceof ExpSyn)];
+      }
+    `;
+    const files = ['types.mts', 'types.cts'];
+    for (const file of files) writeFileSync(join(folder, file), source);
+    // Streams are those of Node, and need its types.
+    writeFileSync(
+      join(folder, 'streams.mts'),
+      `
+      import type { Duplex } from 'node:stream';
+      import { ExpSyn } from 'expsyn';
+      import { iterate, nodeTransform, webTransform, type StreamOptions } from 'expsyn/streams';
+      const options: StreamOptions = { type: 'float32', steps: 10 };
+      const synapses = new ExpSyn(2);
+      export const duplex: Duplex = nodeTransform(synapses, { ...options, highWaterMark: 10 });
+      export const piped = new Blob(['text']).stream().pipeThrough(webTransform(synapses.session()));
+      export async function sum(): Promise<number> {
+        let total = 0;
+        for await (const currents of iterate(synapses, [new Uint8Array(2)])) {
+          const known: Float64Array = currents;
+          total += known.length;
+        }
+        return total;
+      }
+      `,
+    );
+    writeFileSync(
+      join(folder, 'web.mts'),
+      `
+      import { ExpSyn } from 'expsyn';
+      import { webTransform } from 'expsyn/streams';
+      const synapses = new ExpSyn(2);
+      export const piped: ReadableStream<Float64Array | Float32Array> = new Blob(['text'])
+        .stream()
+        .pipeThrough(webTransform(synapses));
+      const sink = new WritableStream<Float64Array | Float32Array>();
+      const single = new ExpSyn(2, { dtype: 'float32' });
+      export const singles: ReadableStream<Float32Array> = new Blob(['text'])
+        .stream()
+        .pipeThrough(webTransform(single.session(), { steps: 5 }));
+      export const answered = new Response(
+        new Blob(['text']).stream().pipeThrough(webTransform(synapses, { bytes: true })),
+      );
+      export const fetched = fetch('http://localhost').then(({ body }) =>
+        body!.pipeThrough(webTransform(synapses.session())).pipeTo(sink),
+      );
+      export async function sum(): Promise<number> {
+        let total = 0;
+        for await (const currents of piped) total += currents.length;
+        return total;
+      }
+      `,
+    );
+    symlinkSync(join(ROOT, 'node_modules', '@types'), join(folder, 'types'));
+    const compiler = join(ROOT, 'node_modules', 'typescript', 'lib', 'tsc.js');
+    const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'es2022'];
+    const ofNode = ['--types', 'node', '--typeRoots', 'types'];
+    const dom = 'es2023,dom,dom.asynciterable';
+    for (const compilation of [
+      ['--lib', 'es2022', ...files],
+      ['--lib', 'es2022', ...ofNode, ...files, 'streams.mts', 'web.mts'],
+      ['--lib', dom, ...ofNode, ...files, 'streams.mts', 'web.mts'],
+    ]) {
+      const { code, output } = await runProgram(
+        process.execPath,
+        [compiler, ...strict, '--module', 'node16', ...compilation],
+        { cwd: folder },
+      );
+      assert.equal(code, 0, output);
+    }
+  });
+
+  it('has a command that can be run as a file, in a clone too', async function () {
+    if (process.platform === 'win32') return this.skip();
+    const { bin, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      bin: { expsyn: string };
+      version: string;
+    };
+    const { output, errors } = await runProgram(join(ROOT, bin.expsyn), ['--version']);
+    assert.deepEqual({ output, errors }, { output: `${version}\n`, errors: '' });
+  });
+
+  it('contains what it needs to run and to build, and nothing else', () => {
+    for (const name of [
+      'package.json',
+      'README.md',
+      'CMakeLists.txt',
+      'binding.gyp',
+      'build/Release/expsyn.node',
+      'dist/index.js',
+      'dist/index.d.ts',
+      ...filesIn('native'),
+    ]) {
+      assert.ok(packed.includes(name), name);
+    }
+    const permitted = /^(dist|native)\/|^build\/Release\/expsyn\.node$|^[\w.]+$/;
+    assert.deepEqual(
+      packed.filter((name) => !permitted.test(name)),
+      [],
+    );
+    assert.deepEqual(
+      packed.filter((name) => /(^|\/)(test|bench)\/|\.test\.|golden/.test(name)),
+      [],
+    );
+  });
+});
