@@ -719,7 +719,7 @@ describe('zarr', () => {
       for (const compression of ['none', 'zstd'] as const) {
         const path = await newZarr(shape, [1, 32, 4096], compression);
         const script = `
-          const { openZarrSink } = require(${JSON.stringify(join(ROOT, 'lib/formats/zarr.ts'))});
+          const { openZarrSink } = require(${JSON.stringify(join(ROOT, 'lib/formats/zarr/zarr.ts'))});
           const range = (end) => ({ begin: 0, end });
           const region = { batches: range(1), steps: range(64), channels: range(4096) };
           (async () => {
@@ -1026,7 +1026,7 @@ describe('zarr', () => {
         const hook = 'export const resolve = (name, context, next) =>' +
           '{ if (name === "zarrita") throw new Error(); return next(name, context); }';
         require('node:module').register('data:text/javascript,' + encodeURIComponent(hook));
-        const { openZarrSource } = require(${JSON.stringify(join(ROOT, 'lib/formats/zarr.ts'))});
+        const { openZarrSource } = require(${JSON.stringify(join(ROOT, 'lib/formats/zarr/zarr.ts'))});
         openZarrSource('.').catch((error) => console.log(error.name + ': ' + error.message));`;
       const { output } = await runProgram(process.execPath, ['--import', 'tsx', '-e', script]);
       assert.equal(

@@ -99,7 +99,7 @@ describe('threads', () => {
 const HASHES = `
   const { createHash } = require('node:crypto');
   const { ExpSyn } = require(process.argv[1]);
-  const { native } = require(process.argv[1] + '/dist/native.js');
+  const { native } = require(process.argv[1] + '/dist/native/native.js');
   const cases = JSON.parse(process.argv[2]);
   const hash = createHash('sha256');
   for (const [size, timesteps, options] of cases) {
