@@ -1,12 +1,10 @@
 /** The public names. */
 export type { ArrayInput, NdArray, NestedArray } from './arrays/arrays';
-export type { TypedArray } from './arrays/typed-arrays';
 export type { ErrorCode, ExpSynError } from './errors/error-codes';
 export { ExpSyn } from './modules/typed-exp-syn';
+export type { Dtype, ElementType, FloatsOf, TypedArray } from './arrays/element-types';
 export type {
   AbortSignalLike,
-  Compatibility,
-  Dtype,
   EvolveOptions,
   ExpSynEvolution,
   ExpSynJson,
@@ -14,12 +12,16 @@ export type {
   ExpSynRecord,
   ExpSynSessionJson,
   ExpSynState,
-  FloatsOf,
   Initial,
+} from './modules/exp-syn-options';
+export type {
+  Compatibility,
+  FixedOptions,
   Method,
   NoisePlacement,
   NonFinitePolicy,
-} from './modules/exp-syn-options';
+  SimulationParameters,
+} from './modules/options';
 export {
   OverloadError,
   setLimits,

@@ -1,14 +1,7 @@
 /** Arrays with a shape: what comes in and what goes out. */
 import { formatShape, outOfMemory, outOfRange, wrongType } from '../errors/checks';
-import {
-  copyOf,
-  isList,
-  isRevoked,
-  isTypedArray,
-  lengthOf,
-  typeOfArray,
-  type TypedArray,
-} from './typed-arrays';
+import type { TypedArray } from './element-types';
+import { copyOf, isList, isRevoked, isTypedArray, lengthOf, typeOfArray } from './typed-arrays';
 
 /** A row-major array: `data` has as many elements as the product of `shape`; `[]` is one number. */
 export interface NdArray<Data extends TypedArray = Float64Array | Float32Array> {
@@ -47,12 +40,6 @@ export function duplicate<Data extends TypedArray>(data: Data, name: string): Da
   } catch {
     throw outOfMemory(name, `${lengthOf(data)} elements`, 'share or transfer the memory');
   }
-}
-
-export function arrayOf(
-  dtype: 'float32' | 'float64',
-): new (length: number) => Float64Array | Float32Array {
-  return dtype === 'float32' ? Float32Array : Float64Array;
 }
 
 /** Memory for states: a small array of its own costs more than a short call computes. */

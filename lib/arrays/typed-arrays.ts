@@ -6,33 +6,11 @@
 
 import { types } from 'node:util';
 
-/** The typed arrays that may hold an input. */
-export type TypedArray =
-  | Int8Array
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array
-  | Float32Array
-  | Float64Array;
+import { ELEMENT_TYPES, type ArrayName, type TypedArray } from './element-types';
 
-const CONSTRUCTORS = {
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  BigInt64Array,
-  BigUint64Array,
-  Float32Array,
-  Float64Array,
-} as const;
+const CONSTRUCTORS = Object.fromEntries(
+  [...Object.values(ELEMENT_TYPES), Uint8ClampedArray].map((Class) => [Class.name, Class]),
+) as Readonly<Record<string, new (...args: never[]) => TypedArray>>;
 
 const prototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
 function getterOf(holder: object, key: string | symbol): (value: unknown) => unknown {
@@ -54,21 +32,19 @@ const { isSharedArrayBuffer } = types;
 const setElements = Reflect.get(prototype, 'set') as (source: TypedArray) => void;
 
 /** The constructor's name of a typed array that is known here, else undefined. */
-export function typeOfArray(value: unknown): keyof typeof CONSTRUCTORS | undefined {
+export function typeOfArray(value: unknown): ArrayName | undefined {
   const tag = tagOf(value);
-  return tag !== undefined && Object.hasOwn(CONSTRUCTORS, tag)
-    ? (tag as keyof typeof CONSTRUCTORS)
-    : undefined;
+  return tag !== undefined && Object.hasOwn(CONSTRUCTORS, tag) ? (tag as ArrayName) : undefined;
 }
 
 export function isTypedArray(value: unknown): value is TypedArray {
   return typeOfArray(value) !== undefined;
 }
 
-function constructorOf(array: TypedArray): (typeof CONSTRUCTORS)[keyof typeof CONSTRUCTORS] {
-  const type = typeOfArray(array);
-  if (type === undefined) throw new TypeError('Expected a typed array of numbers.');
-  return CONSTRUCTORS[type];
+function constructorOf(array: TypedArray): new (...args: never[]) => TypedArray {
+  const Class = CONSTRUCTORS[tagOf(array) ?? ''];
+  if (Class === undefined) throw new TypeError('Expected a typed array of numbers.');
+  return Class;
 }
 
 /** The number of elements at this moment; 0 when the buffer is detached or shrank. */

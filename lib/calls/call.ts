@@ -14,7 +14,13 @@ import {
   wholeNumber,
   wrongType,
 } from '../errors/checks';
-import type { Dtype } from '../modules/exp-syn-options';
+import {
+  arrayClassOf,
+  bytesPerElement,
+  type Dtype,
+  type FloatArray,
+  type TypedArray,
+} from '../arrays/element-types';
 import { Admission } from './load';
 import type { Kernels } from '../native/native';
 import type { CarriedIsyn } from '../modules/state';
@@ -27,11 +33,7 @@ import {
   ofFixedLength,
   takeOver,
   typeOfArray,
-  type TypedArray,
 } from '../arrays/typed-arrays';
-
-/** An array of a module's dtype. */
-export type FloatArray = Float64Array | Float32Array;
 
 /** The state that a call starts from, or leaves. */
 export interface CarriedState {
@@ -239,7 +241,7 @@ function admit(call: PreparedCall): PreparedCall {
   const { size, dtype } = call.settings;
   const shape = [batches, timesteps, size];
   const inputBytes = isShared(data) ? 0 : bytesOf(data);
-  const outputBytes = sizeOf(shape) * (dtype === 'float32' ? 4 : 8);
+  const outputBytes = sizeOf(shape) * bytesPerElement(dtype);
   const bytes = inputBytes + (out !== undefined && isShared(out) ? 0 : outputBytes);
   const admission = new Admission({ shape, dtype, method, bytes });
   try {
@@ -276,7 +278,7 @@ function checkOut(
   timesteps: number,
   size: number,
 ): FloatArray {
-  const type = dtype === 'float32' ? 'Float32Array' : 'Float64Array';
+  const type = arrayClassOf(dtype).name;
   if (typeOfArray(out.data) !== type) throw wrongType(`a ${type}`, 'options.out', out.data);
   const shape = [batches, timesteps, size];
   if (out.shape !== undefined && formatShape(out.shape) !== formatShape(shape)) {

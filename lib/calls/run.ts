@@ -5,8 +5,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
 import { abortReason, isAborted, onAbort, orAborted } from './abort';
-import { allocate, allocateState, arrayOf, indexIn } from '../arrays/arrays';
-import type { CarriedState, FloatArray, PreparedCall } from './call';
+import { allocate, allocateState, indexIn } from '../arrays/arrays';
+import { arrayClassOf, type FloatArray } from '../arrays/element-types';
+import type { CarriedState, PreparedCall } from './call';
 import { formatShape, notFinite, outOfRange, tooManySteps } from '../errors/checks';
 import type { ExpSynError } from '../errors/error-codes';
 import type { ExpSynEvolution } from '../modules/exp-syn-options';
@@ -177,7 +178,7 @@ export function isEmpty(call: PreparedCall): boolean {
 
 export function allocateOutput(call: PreparedCall): FloatArray {
   const { size, dtype } = call.settings;
-  return allocate(arrayOf(dtype), [call.batches, call.timesteps, size], 'output');
+  return allocate(arrayClassOf(dtype), [call.batches, call.timesteps, size], 'output');
 }
 
 /** Room for the state of each batch item after the call. */

@@ -4,7 +4,7 @@
  */
 import { inspect, types } from 'node:util';
 
-import { errorWith, type ExpSynError } from './error-codes';
+import { errorWith, type ErrorCode, type ErrorDetails, type ExpSynError } from './error-codes';
 import { describeArray, isRevoked } from '../arrays/typed-arrays';
 
 /** A value as it appears in an error message; safe for any value. */
@@ -33,128 +33,167 @@ export function formatShape(shape: readonly number[]): string {
   return shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
 }
 
-function sentence(what: string, name: string, received: string, advice?: string): string {
-  return `Expected ${what} for ${name} but received ${received}${advice === undefined ? '' : `; ${advice}`}.`;
+/** What an error says: "Expected WHAT for NAME but received VALUE; ADVICE." */
+interface Refusal {
+  /** What is permitted. */
+  expected: string;
+  /** What was refused, by the name that the caller knows. */
+  argument: string;
+  /** The value in words. */
+  received: string;
+  /** What to do about it. */
+  advice?: string | undefined;
+}
+
+/** Makes the error for a refusal, with everything that its message says as data. */
+function refuse<Kind extends Error>(
+  ErrorClass: new (message: string) => Kind,
+  code: ErrorCode,
+  { expected, argument, received, advice }: Refusal,
+  details?: ErrorDetails,
+): Kind & ExpSynError {
+  const end = advice === undefined ? '' : `; ${advice}`;
+  const message = `Expected ${expected} for ${argument} but received ${received}${end}.`;
+  return errorWith(new ErrorClass(message), code, {
+    argument,
+    expected: expected.replace(/,$/, ''),
+    received,
+    ...(advice !== undefined && { advice }),
+    ...details,
+  });
 }
 
 /** An error about the kind of a value. */
-export function wrongType(what: string, name: string, value: unknown, advice?: string): TypeError {
-  return wrongKind(what, name, describe(value), advice);
+export function wrongType(
+  expected: string,
+  argument: string,
+  value: unknown,
+  advice?: string,
+): TypeError {
+  return wrongKind(expected, argument, describe(value), advice);
 }
 
 /** An error about the kind of a value; `received` is its description in words. */
 export function wrongKind(
-  what: string,
-  name: string,
+  expected: string,
+  argument: string,
   received: string,
   advice?: string,
 ): TypeError {
-  const error = new TypeError(sentence(what, name, received, advice));
-  return errorWith(error, 'ERR_EXPSYN_ARGUMENT_TYPE', { argument: name });
+  const refusal = { expected, argument, received, advice };
+  return refuse(TypeError, 'ERR_EXPSYN_ARGUMENT_TYPE', refusal);
 }
 
 /** An error about a value of the right kind; `received` is its description in words. */
 export function outOfRange(
-  what: string,
-  name: string,
+  expected: string,
+  argument: string,
   received: string,
   advice?: string,
 ): RangeError {
-  const error = new RangeError(sentence(what, name, received, advice));
-  return errorWith(error, 'ERR_EXPSYN_ARGUMENT_VALUE', { argument: name });
+  const refusal = { expected, argument, received, advice };
+  return refuse(RangeError, 'ERR_EXPSYN_ARGUMENT_VALUE', refusal);
 }
 
 /** An error about a NaN or infinity in an array of numbers, at `index`. */
 export function notFinite(
-  what: string,
-  name: string,
+  expected: string,
+  place: string,
   received: string,
   found: { argument: string; index: readonly number[]; value: number },
 ): RangeError & ExpSynError {
   const advice = "set nonFinite to 'propagate' to let it through";
-  const error = new RangeError(sentence(what, name, received, advice));
-  return errorWith(error, 'ERR_EXPSYN_NON_FINITE', found);
+  const refusal = { expected, argument: place, received, advice };
+  return refuse(RangeError, 'ERR_EXPSYN_NON_FINITE', refusal, found);
 }
 
-/** An error about a call of `timesteps` from step `step` on, of which there are not so many left. */
+/** An error about a call of `timesteps` from step `step`, which would end beyond the last one. */
 export function tooManySteps(
-  name: string,
+  argument: string,
   step: number,
   timesteps: number,
   advice: string,
 ): RangeError & ExpSynError {
-  const what = 'an absolute step below 2^53 after the call';
-  const error = new RangeError(sentence(what, name, `${step} + ${timesteps}`, advice));
-  return errorWith(error, 'ERR_EXPSYN_STEP_LIMIT', { argument: name, step, timesteps });
+  const expected = 'an absolute step below 2^53 after the call';
+  const refusal = { expected, argument, received: `${step} + ${timesteps}`, advice };
+  return refuse(RangeError, 'ERR_EXPSYN_STEP_LIMIT', refusal, { step, timesteps });
 }
 
 /** An error about memory that the system does not have. */
-export function outOfMemory(name: string, received: string, advice: string): RangeError {
-  const error = new RangeError(sentence('a size that fits the memory', name, received, advice));
-  return errorWith(error, 'ERR_EXPSYN_OUT_OF_MEMORY', { argument: name });
+export function outOfMemory(argument: string, received: string, advice: string): RangeError {
+  const refusal = { expected: 'a size that fits the memory', argument, received, advice };
+  return refuse(RangeError, 'ERR_EXPSYN_OUT_OF_MEMORY', refusal);
 }
 
 /** An error about calls of evolve() that have not settled: so many on one module or session. */
-export function pendingError(owner: 'module' | 'session', name: string, found: string): Error {
+export function pendingError(owner: 'module' | 'session', argument: string, found: string): Error {
   const error = new Error(
-    `Expected no pending evolve() on this ${owner} for ${name} but found ${found}; await it first.`,
+    `Expected no pending evolve() on this ${owner} for ${argument} but found ${found}; ` +
+      'await it first.',
   );
-  return errorWith(error, 'ERR_EXPSYN_PENDING', { argument: name });
+  return errorWith(error, 'ERR_EXPSYN_PENDING', { argument });
 }
 
-export function isPositive(value: number): boolean {
-  return value > 0 && value < Infinity;
+/**
+ * Returns a value if it is permitted, as it is to be kept, and throws an error that names it by
+ * `argument` if not.
+ */
+export type Check<Value> = (value: unknown, argument: string) => Value;
+
+/** Checks numbers; `expected` describes those that are allowed. */
+function numbers(expected: string, isAllowed: (value: number) => boolean): Check<number> {
+  return (value, argument) => {
+    if (typeof value !== 'number') throw wrongType(expected, argument, value);
+    if (!isAllowed(value)) throw outOfRange(expected, argument, describe(value));
+    return value === 0 ? 0 : value;
+  };
 }
 
 /** A finite number above zero. */
-export function positive(value: unknown, name: string): number {
-  if (typeof value !== 'number') throw wrongType('a positive number', name, value);
-  if (!isPositive(value)) {
-    throw outOfRange('a positive finite number', name, describe(value));
-  }
-  return value;
-}
+export const positive = numbers(
+  'a positive finite number',
+  (value) => value > 0 && value < Infinity,
+);
 
 /** A number above zero, Infinity included. */
-export function positiveOrInfinite(value: unknown, name: string): number {
-  if (typeof value !== 'number') throw wrongType('a positive number or Infinity', name, value);
-  if (!(value > 0)) throw outOfRange('a positive number or Infinity', name, describe(value));
-  return value;
-}
+export const positiveOrInfinite = numbers('a positive number or Infinity', (value) => value > 0);
 
 /** A finite number of at least zero. */
-export function nonNegative(value: unknown, name: string): number {
-  if (typeof value !== 'number') throw wrongType('a number of at least 0', name, value);
-  if (!(value >= 0 && value < Infinity)) {
-    throw outOfRange('a finite number of at least 0', name, describe(value));
-  }
-  return value;
+export const nonNegative = numbers(
+  'a finite number of at least 0',
+  (value) => value >= 0 && value < Infinity,
+);
+
+/** A whole number of at least `least`, Infinity included. */
+export function wholeNumberOrInfinite(least: number): Check<number> {
+  return numbers(
+    `a whole number of at least ${least}, or Infinity,`,
+    (value) => value >= least && (value === Infinity || Number.isSafeInteger(value)),
+  );
 }
 
 /** A whole number from `least` to `most`. */
 export function wholeNumber(
   value: unknown,
-  name: string,
+  argument: string,
   least = 0,
   most = Number.MAX_SAFE_INTEGER,
 ): number {
-  const what = `a whole number from ${least} to ${most}`;
-  if (typeof value !== 'number') throw wrongType(what, name, value);
-  if (!(Number.isInteger(value) && value >= least && value <= most)) {
-    throw outOfRange(what, name, describe(value));
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) {
+    return value === 0 ? 0 : value;
   }
-  return value === 0 ? 0 : value;
+  const expected = `a whole number from ${least} to ${most}`;
+  if (typeof value !== 'number') throw wrongType(expected, argument, value);
+  throw outOfRange(expected, argument, describe(value));
 }
 
 /** One of a few words. */
-export function oneOf<Word extends string>(
-  words: readonly Word[],
-): (value: unknown, name: string) => Word {
-  const what = words.map((word) => `'${word}'`).join(' or ');
-  return (value, name) => {
-    if (typeof value !== 'string') throw wrongType(what, name, value);
+export function oneOf<Word extends string>(words: readonly Word[]): Check<Word> {
+  const expected = words.map((word) => `'${word}'`).join(' or ');
+  return (value, argument) => {
+    if (typeof value !== 'string') throw wrongType(expected, argument, value);
     const found = words.find((word) => word === value);
-    if (found === undefined) throw outOfRange(what, name, describe(value));
+    if (found === undefined) throw outOfRange(expected, argument, describe(value));
     return found;
   };
 }

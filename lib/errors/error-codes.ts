@@ -31,6 +31,12 @@ export interface ExpSynError extends Error {
   readonly code: ErrorCode;
   /** What was refused, as the message names it: 'input', 'options.out', 'sessions[3]'. */
   readonly argument?: string;
+  /** What is permitted there, in the words of the message. */
+  readonly expected?: string;
+  /** The value that was refused, in the words of the message. */
+  readonly received?: string;
+  /** What to do about it, in the words of the message. */
+  readonly advice?: string;
   /** Of ERR_EXPSYN_NON_FINITE: where the value stands in the array, one number an axis. */
   readonly index?: readonly number[];
   /** Of ERR_EXPSYN_NON_FINITE: NaN, Infinity or -Infinity. */
@@ -41,11 +47,14 @@ export interface ExpSynError extends Error {
   readonly timesteps?: number;
 }
 
+/** What an error says to programs beside its code. */
+export type ErrorDetails = Omit<ExpSynError, 'code' | keyof Error>;
+
 /** Gives an error its code and details. */
 export function errorWith<Kind extends Error>(
   error: Kind,
   code: ErrorCode,
-  details?: Omit<ExpSynError, 'code' | keyof Error>,
+  details?: ErrorDetails,
 ): Kind & ExpSynError {
   return Object.assign(error, { code, ...details });
 }

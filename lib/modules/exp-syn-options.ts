@@ -1,62 +1,28 @@
 /** The options of exponential synapses, and what their methods take and return. */
-import { randomBytes } from 'node:crypto';
-
 import { readFloats, type ArrayInput, type NdArray } from '../arrays/arrays';
-import { oneOf, wholeNumber } from '../errors/checks';
+import type { Dtype, FloatsOf } from '../arrays/element-types';
 import type { EncodedNumbers } from './json-numbers';
 import type { Evolution } from './module';
+import type {
+  Compatibility,
+  FixedOptions,
+  Method,
+  NoisePlacement,
+  NonFinitePolicy,
+  SimulationParameters,
+} from './options';
 import type { Constant } from './parameters';
 import type { SynapticCurrent } from './state';
-
-/** How a run is computed; 'auto' takes whichever is faster for the call. */
-export type Method = 'auto' | 'fft' | 'recursive';
-/** Where noise is added: to the output, to the state after the decay, or to the input. */
-export type NoisePlacement = 'output' | 'state' | 'input';
-/** What a NaN or infinity in the input does: end the call, or go through forwards in time. */
-export type NonFinitePolicy = 'throw' | 'propagate';
-/** 'rockpool': what the reference does with the states of a batch, and with noise in the state. */
-export type Compatibility = 'none' | 'rockpool';
-/** Element type of the output and of the state. */
-export type Dtype = 'float64' | 'float32';
-/** The array that holds elements of a dtype. */
-export type FloatsOf<D extends Dtype> = D extends 'float32' ? Float32Array : Float64Array;
 
 /** The initial value of a parameter, or a function of the shape (N,) that makes it. */
 export type Initial = ArrayInput | ((shape: readonly number[]) => ArrayInput);
 
-export interface ExpSynOptions<D extends Dtype = Dtype> {
+/** The options of exponential synapses. */
+export interface ExpSynOptions<D extends Dtype = Dtype> extends Partial<
+  SimulationParameters & FixedOptions<D>
+> {
   /** Time constants in seconds: one a synapse, shape (N,), or one for all. Default 0.01 each. */
   tau?: Initial | Constant<Initial>;
-  /** Length of a time step in seconds. Default 0.001. */
-  dt?: number;
-  /** Longest window in steps. Default 1e6; ignored when windowTaus is Infinity. */
-  maxWindowLength?: number;
-  /** Length of the window in units of the largest tau; Infinity does not cut it. Default 10. */
-  windowTaus?: number;
-  /** Standard deviation of the noise after 1 s of a Wiener process. Default 0. */
-  noiseStd?: number;
-  /** Where the noise is added. Default 'output'. */
-  noise?: NoisePlacement;
-  /** Seed of the noise, 0 to 2^53 - 1. By default drawn from the operating system. */
-  seed?: number;
-  /** Default 'auto'. */
-  method?: Method;
-  /**
-   * The most threads for one run, at least 1. No bit of a result depends on it. Default Infinity:
-   * what the machine offers. Short runs take one anyway.
-   */
-  threads?: number;
-  /** Default 'float64'. */
-  dtype?: D;
-  /** Default 'throw'. */
-  nonFinite?: NonFinitePolicy;
-  /** Default 'none'. */
-  compat?: Compatibility;
-  /** Default true. */
-  spikingInput?: boolean;
-  /** Default false. */
-  spikingOutput?: boolean;
-  name?: string;
 }
 
 /** The state of the synapses: isyn, (N,) or (B, N), and the absolute number of the next step. */
@@ -149,25 +115,6 @@ export interface ExpSynSessionJson {
   step: number;
 }
 
-/** The names of the options. */
-export const OPTIONS = [
-  'tau',
-  'dt',
-  'maxWindowLength',
-  'windowTaus',
-  'noiseStd',
-  'noise',
-  'seed',
-  'method',
-  'threads',
-  'dtype',
-  'nonFinite',
-  'compat',
-  'spikingInput',
-  'spikingOutput',
-  'name',
-] as const;
-
 /** The names in the JSON. */
 export const JSON_KEYS = [
   'class',
@@ -193,17 +140,6 @@ export const JSON_KEYS = [
   'step',
 ] as const;
 
-export const castMethod = oneOf<Method>(['auto', 'fft', 'recursive']);
-export const castNoise = oneOf<NoisePlacement>(['output', 'state', 'input']);
-export const castNonFinite = oneOf<NonFinitePolicy>(['throw', 'propagate']);
-export const castCompat = oneOf<Compatibility>(['none', 'rockpool']);
-export const castDtype = oneOf<Dtype>(['float64', 'float32']);
-
-/** A whole number of at least 1, or Infinity. */
-export function castThreads(value: unknown, name: string): number {
-  return value === Infinity ? Infinity : wholeNumber(value, name, 1);
-}
-
 /** The initial function of tau: what the caller gave, or 10 ms for each synapse. */
 export function initialTau(tau: unknown, size: number): () => unknown {
   if (tau === undefined) return () => new Float64Array(size).fill(0.01);
@@ -213,9 +149,4 @@ export function initialTau(tau: unknown, size: number): () => unknown {
   // The caller may change an array later; a reset must not see it.
   const kept = readFloats(tau, 'tau');
   return () => kept;
-}
-
-/** A seed from the operating system, 0 to 2^53 - 1. */
-export function drawSeed(): number {
-  return Number(randomBytes(8).readBigUInt64LE() >> 11n);
 }

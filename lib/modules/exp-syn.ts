@@ -10,44 +10,38 @@ import {
   type CarriedState,
   type PreparedCall,
 } from '../calls/call';
+import type { Dtype, FloatsOf } from '../arrays/element-types';
 import {
   describe,
   flag,
   formatShape,
-  nonNegative,
   notFinite,
   outOfRange,
-  isPositive,
   pendingError,
   positive,
-  positiveOrInfinite,
   readOptions,
   wholeNumber,
   wrongType,
 } from '../errors/checks';
 import {
-  castCompat,
-  castDtype,
-  castMethod,
-  castNoise,
-  castNonFinite,
-  castThreads,
-  drawSeed,
   initialTau,
   JSON_KEYS,
-  OPTIONS,
-  type Compatibility,
-  type Dtype,
   type EvolveOptions,
   type ExpSynEvolution,
   type ExpSynJson,
   type ExpSynOptions,
-  type FloatsOf,
   type Initial,
+} from './exp-syn-options';
+import type { KernelDefinition } from './kernel-definition';
+import {
+  optionsOf,
+  type Compatibility,
   type Method,
   type NoisePlacement,
   type NonFinitePolicy,
-} from './exp-syn-options';
+  type OptionDefinition,
+  type OptionName,
+} from './options';
 import { decodeNumbers, encodeNumbers, parseJson } from './json-numbers';
 import { fix, Module, type RasterInput } from './module';
 import { METHOD_CODES, native, NOISE_CODES, type Kernels } from '../native/native';
@@ -75,6 +69,28 @@ const LONGEST_WINDOW = 2 ** 52;
 
 /** More threads than this count as what the machine offers. */
 const MOST_THREADS = 2 ** 20;
+
+/** The kernel of exponential synapses. */
+export const EXPONENTIAL: KernelDefinition = {
+  name: 'exp',
+  className: 'ExpSyn',
+  parameters: [
+    {
+      name: 'tau',
+      family: 'taus',
+      unit: 's',
+      summary: 'time constant',
+      default: 10e-3,
+      check: positive,
+    },
+  ],
+  state: [{ name: 'isyn', plane: 0, correction: 1 }],
+  methods: ['fft', 'recursive'],
+  windowTaus: 10,
+};
+
+const OPTIONS = optionsOf(EXPONENTIAL);
+const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
 
 /** How often a part of the state was assigned: a call's result must not undo an assignment. */
 interface Assignments {
@@ -157,20 +173,27 @@ export class ExpSyn<D extends Dtype = Dtype> extends Module {
     shape: number | readonly [number] | readonly number[],
     options: ExpSynOptions<D> = {},
   ) {
-    const given = readOptions(options, 'options', OPTIONS);
-    const { spikingInput = true, spikingOutput = false, name = '', dtype = 'float64' } = given;
-    super(shape, { spikingInput, spikingOutput, name });
+    const given = readOptions(options, 'options', ['tau', ...OPTION_NAMES]);
+    const initial = (name: OptionName): unknown => {
+      const value = given[name];
+      return value === undefined ? OPTIONS[name].initial() : value;
+    };
+    super(shape, {
+      spikingInput: initial('spikingInput'),
+      spikingOutput: initial('spikingOutput'),
+      name: initial('name'),
+    });
     if (this.shape.length !== 1) {
       throw outOfRange('shape (N,)', 'shape', `shape ${formatShape(this.shape)}`);
     }
     const size = this.sizeOut;
-    this.dtype = castDtype(dtype, 'dtype') as D;
+    this.dtype = OPTIONS.dtype.check(initial('dtype'), 'dtype') as D;
     fix(this, ['dtype']);
 
     const isTauConstant = isConstant(given.tau);
     const tau: unknown = isConstant(given.tau) ? given.tau.value : given.tau;
     const tauDefinition = {
-      ...floats([[size], []], initialTau(tau, size), isPositive, positive),
+      ...floats([[size], []], initialTau(tau, size), positive),
       family: 'taus',
     };
     this.#tau = isTauConstant
@@ -179,26 +202,26 @@ export class ExpSyn<D extends Dtype = Dtype> extends Module {
     this.register('tau', this.#tau);
 
     const configure = <Value extends number | string>(
-      name: keyof typeof given,
-      initial: () => unknown,
-      cast: (value: unknown, name: string) => Value,
+      name: OptionName,
+      { initial, check }: OptionDefinition<Value>,
     ): SimulationParameter<Value> => {
       const value = given[name];
-      const start = value === undefined ? initial : () => value;
-      const attribute = new SimulationParameter(single(start, cast));
+      const attribute = new SimulationParameter(
+        single(value === undefined ? initial : () => value, check),
+      );
       this.register(name, attribute);
       return attribute;
     };
-    this.#dt = configure('dt', () => 1e-3, positive);
-    this.#maxWindowLength = configure('maxWindowLength', () => 1e6, positiveOrInfinite);
-    this.#windowTaus = configure('windowTaus', () => 10, positiveOrInfinite);
-    this.#noiseStd = configure('noiseStd', () => 0, nonNegative);
-    this.#noise = configure('noise', () => 'output', castNoise);
-    this.#seed = configure('seed', drawSeed, wholeNumber);
-    this.#method = configure('method', () => 'auto', castMethod);
-    this.#threads = configure('threads', () => Infinity, castThreads);
-    this.#nonFinite = configure('nonFinite', () => 'throw', castNonFinite);
-    this.#compat = configure('compat', () => 'none', castCompat);
+    this.#dt = configure('dt', OPTIONS.dt);
+    this.#maxWindowLength = configure('maxWindowLength', OPTIONS.maxWindowLength);
+    this.#windowTaus = configure('windowTaus', OPTIONS.windowTaus);
+    this.#noiseStd = configure('noiseStd', OPTIONS.noiseStd);
+    this.#noise = configure('noise', OPTIONS.noise);
+    this.#seed = configure('seed', OPTIONS.seed);
+    this.#method = configure('method', OPTIONS.method);
+    this.#threads = configure('threads', OPTIONS.threads);
+    this.#nonFinite = configure('nonFinite', OPTIONS.nonFinite);
+    this.#compat = configure('compat', OPTIONS.compat);
 
     this.#isyn = new State<CarriedIsyn>({
       shapes: [[size], ['*', size]],

@@ -12,7 +12,8 @@ import {
 } from '../errors/checks';
 import { errorWith } from '../errors/error-codes';
 import type { Attribute, AttributeKind, AttributeValue } from './parameters';
-import { isList, type TypedArray } from '../arrays/typed-arrays';
+import type { TypedArray } from '../arrays/element-types';
+import { isList } from '../arrays/typed-arrays';
 
 /** An input: (T,), (T, N) or (B, T, N), as data with a shape or as nested plain arrays. */
 export type RasterInput = NdArray<TypedArray> | NestedArray;

@@ -1,6 +1,6 @@
 /** The attributes of a module: what kinds there are, and how a value gets into one. */
 import { readFloats, type NdArray } from '../arrays/arrays';
-import { formatShape, outOfRange } from '../errors/checks';
+import { formatShape, outOfRange, type Check } from '../errors/checks';
 import { errorWith } from '../errors/error-codes';
 import { isRevoked } from '../arrays/typed-arrays';
 
@@ -21,7 +21,7 @@ export interface AttributeDefinition<Value extends AttributeValue = AttributeVal
   /** Makes the value that the attribute starts with, and is reset to. */
   initial: () => unknown;
   /** Checks what was assigned and returns a value that nobody else holds; throws otherwise. */
-  cast: (value: unknown, name: string) => Value;
+  cast: Check<Value>;
   /** Copies a value to plain data that nobody else holds; by default its data and shape. */
   copy?(value: Value): AttributeValue;
 }
@@ -115,21 +115,23 @@ export function isConstant(value: unknown): value is Constant<unknown> {
   return !isRevoked(value) && value instanceof Constant;
 }
 
-/** The definition of an array attribute of floats. */
+/** The definition of an array attribute of floats; each element must pass the check. */
 export function floats(
   shapes: readonly ShapePattern[],
   initial: () => unknown,
-  isAllowed: (element: number) => boolean,
-  refuse: (element: number, name: string) => unknown,
+  check: Check<number>,
 ): AttributeDefinition<NdArray<Float64Array>> {
   return {
     shapes,
     initial,
     cast: (value, name) => {
       const { data, shape } = readFloats(value, name);
-      for (let index = 0; index < data.length; index++) {
-        const element = data[index] ?? NaN;
-        if (!isAllowed(element)) refuse(element, shape.length === 0 ? name : `${name}[${index}]`);
+      let index = 0;
+      try {
+        for (; index < data.length; index++) check(data[index], name);
+      } catch (error) {
+        if (shape.length > 0) check(data[index], `${name}[${index}]`);
+        throw error;
       }
       return { data, shape };
     },
@@ -139,7 +141,7 @@ export function floats(
 /** The definition of an attribute that is one number or word. */
 export function single<Value extends number | string>(
   initial: () => unknown,
-  cast: (value: unknown, name: string) => Value,
+  cast: Check<Value>,
 ): AttributeDefinition<Value> {
   return { shapes: [[]], initial, cast };
 }

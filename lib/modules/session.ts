@@ -6,7 +6,8 @@ import { inspect, types } from 'node:util';
 
 import { isForeign, orAborted } from '../calls/abort';
 import type { ArrayInput, NdArray } from '../arrays/arrays';
-import type { FloatArray, PreparedCall } from '../calls/call';
+import type { Dtype, FloatArray, FloatsOf } from '../arrays/element-types';
+import type { PreparedCall } from '../calls/call';
 import {
   formatShape,
   outOfRange,
@@ -19,15 +20,8 @@ import {
 } from '../errors/checks';
 import { errorWith, type ExpSynError } from '../errors/error-codes';
 import type { ExpSyn } from './exp-syn';
-import {
-  drawSeed,
-  type Dtype,
-  type EvolveOptions,
-  type ExpSynRecord,
-  type ExpSynSessionJson,
-  type FloatsOf,
-  type NonFinitePolicy,
-} from './exp-syn-options';
+import type { EvolveOptions, ExpSynRecord, ExpSynSessionJson } from './exp-syn-options';
+import { drawSeed, type NonFinitePolicy } from './options';
 import { decodeNumbers, encodeNumbers, parseJson } from './json-numbers';
 import { CarriedIsyn, type SynapticCurrent } from './state';
 import type { RasterInput } from './module';

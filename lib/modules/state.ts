@@ -1,7 +1,7 @@
 /** The state that synapses carry from call to call: isyn, in more than double precision. */
 import { allocate, readFloats, type NdArray } from '../arrays/arrays';
 import { formatShape, outOfRange } from '../errors/checks';
-import type { Dtype } from './exp-syn-options';
+import type { Dtype, FloatArray } from '../arrays/element-types';
 import { isRevoked } from '../arrays/typed-arrays';
 
 /**
@@ -9,9 +9,7 @@ import { isRevoked } from '../arrays/typed-arrays';
  * on from is data + correction: `correction` is what rounding `data` left out, and is absent where that
  * is nothing. Without it, calls of few steps would add up their rounding errors.
  */
-export interface SynapticCurrent<
-  Data extends Float64Array | Float32Array = Float64Array | Float32Array,
-> extends NdArray<Data> {
+export interface SynapticCurrent<Data extends FloatArray = FloatArray> extends NdArray<Data> {
   readonly correction?: Float64Array;
 }
 
@@ -25,7 +23,7 @@ export class CarriedIsyn implements SynapticCurrent {
   ) {}
 
   /** The currents, in memory of the caller's own. */
-  get data(): Float64Array | Float32Array {
+  get data(): FloatArray {
     const size = this.numbers.length / 2;
     return this.dtype === 'float32'
       ? new Float32Array(this.numbers.subarray(0, size))

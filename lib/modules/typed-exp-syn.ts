@@ -1,6 +1,7 @@
 /** ExpSyn with the types of its results by the options that it is made with. */
 import { ExpSyn as ExpSynOfDtype } from './exp-syn';
-import type { Dtype, ExpSynOptions } from './exp-syn-options';
+import type { Dtype } from '../arrays/element-types';
+import type { ExpSynOptions } from './exp-syn-options';
 
 /** N exponential synapses; `ExpSyn` alone stands for those of any dtype. */
 export type ExpSyn<D extends Dtype = Dtype> = ExpSynOfDtype<D>;

@@ -1,6 +1,6 @@
 /** The whole native surface, and the only place that knows the addon. */
 import addon = require('./addon.cjs');
-import type { TypedArray } from '../arrays/typed-arrays';
+import type { TypedArray } from '../arrays/element-types';
 
 /** Codes of the methods, as the addon numbers them. */
 export const METHOD_CODES = { fft: 0, recursive: 1 } as const;

@@ -1,23 +1,8 @@
 /** Cuts a stream of chunks of any length into rasters of whole steps. */
 import { allocate } from '../arrays/arrays';
 import { outOfRange, wrongType } from '../errors/checks';
-import { bytesIn, typeOfArray, viewOfBytes, type TypedArray } from '../arrays/typed-arrays';
-
-/** Element types of a stream's input, and the typed arrays that hold them. */
-export const ELEMENT_TYPES = {
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-  float32: Float32Array,
-  float64: Float64Array,
-} as const;
-
-export type ElementType = keyof typeof ELEMENT_TYPES;
+import { ELEMENT_TYPES, type ElementType, type TypedArray } from '../arrays/element-types';
+import { bytesIn, typeOfArray, viewOfBytes } from '../arrays/typed-arrays';
 
 /** Some steps of a stream. */
 export interface RasterPiece {

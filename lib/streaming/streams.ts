@@ -20,17 +20,20 @@ import {
   readSignal,
 } from '../calls/abort';
 import { flag, oneOf, readOptions, requireObject, wholeNumber, wrongType } from '../errors/checks';
-import { ChunkReader, ELEMENT_TYPES, type ElementType, type RasterPiece } from './chunks';
+import {
+  ELEMENT_TYPES,
+  type ArrayOf,
+  type ElementType,
+  type FloatArray,
+} from '../arrays/element-types';
+import { ChunkReader, type RasterPiece } from './chunks';
 import type { AbortSignalLike } from '../modules/exp-syn-options';
 import { bytesIn, bytesOf, isRevoked, isTypedArray } from '../arrays/typed-arrays';
 
 export type { ElementType };
 
-/** Currents, of the module's dtype. */
-type Floats = Float64Array | Float32Array;
-
 /** What a stream runs through: an ExpSyn, one of its sessions, or a module of one's own. */
-export interface StreamTarget<Data extends Floats = Floats> {
+export interface StreamTarget<Data extends FloatArray = FloatArray> {
   readonly sizeIn: number;
   evolve(
     input: RasterPiece,
@@ -39,17 +42,7 @@ export interface StreamTarget<Data extends Floats = Floats> {
 }
 
 /** Bytes, or elements of the stream's type. */
-export type StreamChunk =
-  | Uint8Array
-  | Int8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array
-  | Float32Array
-  | Float64Array;
+export type StreamChunk = ArrayOf<ElementType>;
 
 export interface StreamOptions {
   /** Element type of the input, in the machine's byte order. Default 'uint8'. */
@@ -126,7 +119,7 @@ function readSettings(
 }
 
 /** A chunk that comes out. */
-type Output = Floats | Uint8Array;
+type Output = FloatArray | Uint8Array;
 
 /** One piece after the other through the target. */
 class Currents {
@@ -171,12 +164,12 @@ export function iterate(
   source: Chunks,
   options: StreamOptions & { bytes: true },
 ): AsyncGenerator<Uint8Array, void, undefined>;
-export function iterate<Data extends Floats>(
+export function iterate<Data extends FloatArray>(
   target: StreamTarget<Data>,
   source: Chunks,
   options?: StreamOptions & { bytes?: false },
 ): AsyncGenerator<Data, void, undefined>;
-export function iterate<Data extends Floats>(
+export function iterate<Data extends FloatArray>(
   target: StreamTarget<Data>,
   source: Chunks,
   options: StreamOptions & OutputOptions,
@@ -255,11 +248,11 @@ export function webTransform(
   target: StreamTarget,
   options: BufferedStreamOptions & { bytes: true },
 ): WebStreams<Uint8Array>;
-export function webTransform<Data extends Floats>(
+export function webTransform<Data extends FloatArray>(
   target: StreamTarget<Data>,
   options?: BufferedStreamOptions & { bytes?: false },
 ): WebStreams<Data>;
-export function webTransform<Data extends Floats>(
+export function webTransform<Data extends FloatArray>(
   target: StreamTarget<Data>,
   options: BufferedStreamOptions & OutputOptions,
 ): WebStreams<Data | Uint8Array>;

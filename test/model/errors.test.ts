@@ -17,11 +17,17 @@ import { assertSameBits } from '../support/bits';
 
 const LAST = Number.MAX_SAFE_INTEGER;
 
-/** What an error says to programs. */
+/** What an error says to programs, but for the parts of its message, which it must have as data. */
 function detailsOf(error: unknown): Record<string, unknown> {
   assert.ok(error instanceof Error, String(error));
   assert.match(error.message, /^Expected .*\.$/);
-  return { ...(Object.assign({}, error) as object), name: error.name };
+  const { expected, received, advice, ...rest } = Object.assign({}, error) as Partial<ExpSynError>;
+  const end = ` but received ${received}${advice === undefined ? '' : `; ${advice}`}.`;
+  if (rest.code === 'ERR_EXPSYN_ARGUMENT_TYPE' || received !== undefined) {
+    assert.ok(error.message.startsWith(`Expected ${expected}`), error.message);
+    assert.ok(error.message.endsWith(end), error.message);
+  }
+  return { ...rest, name: error.name };
 }
 
 function thrown(call: () => unknown): Record<string, unknown> {

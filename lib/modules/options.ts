@@ -1,0 +1,201 @@
+/**
+ * The one table of the options that all synapses have. The constructor, the accessors, JSON, what
+ * console.log() shows and the flags of the command line are made from it. The parameters of a kernel,
+ * such as tau, are in its definition.
+ */
+import { randomBytes } from 'node:crypto';
+
+import { DTYPES, type Dtype } from '../arrays/element-types';
+import {
+  flag,
+  nonNegative,
+  oneOf,
+  positive,
+  positiveOrInfinite,
+  text,
+  wholeNumber,
+  wholeNumberOrInfinite,
+  type Check,
+} from '../errors/checks';
+import type { ComputedBy, KernelDefinition } from './kernel-definition';
+
+/** How a run is computed; 'auto' takes whichever is faster for the call. */
+export type Method = 'auto' | ComputedBy;
+/** Where noise is added: to the output, to the state after the decay, or to the input. */
+export type NoisePlacement = 'output' | 'state' | 'input';
+/** What a NaN or infinity in the input does: end the call, or go through forwards in time. */
+export type NonFinitePolicy = 'throw' | 'propagate';
+/** 'rockpool': what the reference does with the states of a batch, and with noise in the state. */
+export type Compatibility = 'none' | 'rockpool';
+
+/** The options that can be assigned at any time; each takes effect at the next call. */
+export interface SimulationParameters {
+  /** Length of a time step, in seconds. Default 0.001. */
+  dt: number;
+  /** The most steps of the window; ignored if windowTaus is Infinity. Default 1e6. */
+  maxWindowLength: number;
+  /** Length of the window, in units of the largest time constant; Infinity does not cut it. */
+  windowTaus: number;
+  /**
+   * Standard deviation of the noise after 1 s, in the unit of the input: that of a Wiener process. Each
+   * step draws noiseStd * sqrt(dt / 1 s) * N(0, 1). Default 0.
+   */
+  noiseStd: number;
+  /** Where the noise is added. Default 'output'. */
+  noise: NoisePlacement;
+  /**
+   * Seed of the noise, 0 to 2^53 - 1; by default drawn from the operating system. A number that is drawn
+   * depends only on (seed, batch item, synapse, absolute step).
+   */
+  seed: number;
+  /** How a call is computed. Default 'auto'. */
+  method: Method;
+  /**
+   * The most threads that compute one call. Default Infinity: as many as the machine offers. No bit of
+   * a result depends on it.
+   */
+  threads: number;
+  /** What a NaN or infinity in the input does. Default 'throw'. */
+  nonFinite: NonFinitePolicy;
+  /** Whose conventions hold for batches and for noise in the state. Default 'none'. */
+  compat: Compatibility;
+}
+
+/** The options that a module is made with, and keeps. */
+export interface FixedOptions<D extends Dtype = Dtype> {
+  /** Element type of the output and of the state. Default 'float64'. */
+  dtype: D;
+  /** Whether the input is meant to be spikes. Default true. */
+  spikingInput: boolean;
+  /** Whether the output is spikes. Default false. */
+  spikingOutput: boolean;
+  /** Name of the module. Default ''. */
+  name: string;
+}
+
+type OptionValues = SimulationParameters & FixedOptions;
+
+/** The name of an option of every synapse. */
+export type OptionName = keyof OptionValues;
+
+type OptionValue = number | string | boolean;
+
+/** One option. */
+export interface OptionDefinition<Value extends OptionValue = OptionValue> {
+  /** Whether it can be assigned, as a SimulationParameter, or is given once, to the constructor. */
+  readonly kind: 'SimulationParameter' | 'fixed';
+  /** The unit of the number, if it has one. */
+  readonly unit?: 's' | 'steps';
+  /** The words that it may be, if it is a word. */
+  readonly choices?: readonly Value[];
+  /** Makes the value that holds where none is given. */
+  readonly initial: () => Value;
+  /** Whether initial() makes another value each time. */
+  readonly isDrawn?: true;
+  /** Returns a value that is permitted; throws for any other. */
+  readonly check: Check<Value>;
+  /** Whether the samples of the kernel depend on it. */
+  readonly isOfKernel?: true;
+  /** When console.log() shows it; never unless given. */
+  readonly shown?: 'always' | 'with noise';
+  /** In a few words, for the command line's help and the docs. */
+  readonly summary: string;
+}
+
+/** The options of the synapses of a kernel, by name. */
+export type OptionTable = {
+  readonly [Name in OptionName]: OptionDefinition<OptionValues[Name]>;
+};
+
+/** The table for the synapses of a kernel, whose defaults and methods may be its own. */
+export function optionsOf(kernel: KernelDefinition): OptionTable {
+  return {
+    dtype: { ...fixed(oneOfWords(DTYPES)), shown: 'always', summary: 'element type of the output' },
+    spikingInput: { ...fixed(either(true)), summary: 'whether the input is meant to be spikes' },
+    spikingOutput: { ...fixed(either(false)), summary: 'whether the output is spikes' },
+    name: { ...fixed({ initial: () => '', check: text }), summary: 'name of the module' },
+    dt: {
+      ...assignable({ initial: () => 1e-3, check: positive }),
+      unit: 's',
+      isOfKernel: true,
+      shown: 'always',
+      summary: 'length of a time step',
+    },
+    maxWindowLength: {
+      ...assignable({ initial: () => 1e6, check: positiveOrInfinite }),
+      unit: 'steps',
+      isOfKernel: true,
+      summary: 'the most steps of the window',
+    },
+    windowTaus: {
+      ...assignable({ initial: () => kernel.windowTaus, check: positiveOrInfinite }),
+      isOfKernel: true,
+      summary: 'length of the window, in units of the largest time constant',
+    },
+    noiseStd: {
+      ...assignable({ initial: () => 0, check: nonNegative }),
+      shown: 'with noise',
+      summary: 'standard deviation of the noise after 1 s',
+    },
+    noise: {
+      ...assignable(oneOfWords<NoisePlacement>(['output', 'state', 'input'])),
+      shown: 'with noise',
+      summary: 'where the noise is added',
+    },
+    seed: {
+      ...assignable({ initial: drawSeed, check: seed }),
+      isDrawn: true,
+      shown: 'with noise',
+      summary: 'seed of the noise',
+    },
+    method: {
+      ...assignable(oneOfWords<Method>(['auto', ...kernel.methods])),
+      shown: 'always',
+      summary: 'how a call is computed; auto takes the faster method',
+    },
+    threads: {
+      ...assignable({ initial: () => Infinity, check: wholeNumberOrInfinite(1) }),
+      summary: 'the most threads that compute one call',
+    },
+    nonFinite: {
+      ...assignable(oneOfWords<NonFinitePolicy>(['throw', 'propagate'])),
+      summary: 'what a NaN or infinity in the input does',
+    },
+    compat: {
+      ...assignable(oneOfWords<Compatibility>(['none', 'rockpool'])),
+      summary: 'whose conventions hold for batches and for noise in the state',
+    },
+  };
+}
+
+/** A seed from the operating system, 0 to 2^53 - 1. */
+export function drawSeed(): number {
+  return Number(randomBytes(8).readBigUInt64LE() >> 11n);
+}
+
+/** A seed that was given. */
+export function seed(value: unknown, name: string): number {
+  return wholeNumber(value, name);
+}
+
+type Described<Value extends OptionValue> = Pick<
+  OptionDefinition<Value>,
+  'initial' | 'check' | 'choices'
+>;
+
+function fixed<Value extends OptionValue>(described: Described<Value>) {
+  return { kind: 'fixed', ...described } as const;
+}
+
+function assignable<Value extends OptionValue>(described: Described<Value>) {
+  return { kind: 'SimulationParameter', ...described } as const;
+}
+
+/** One of a few words, the first by default. */
+function oneOfWords<Word extends string>(choices: readonly [Word, ...Word[]]): Described<Word> {
+  return { choices, initial: () => choices[0], check: oneOf(choices) };
+}
+
+function either(initial: boolean): Described<boolean> {
+  return { initial: () => initial, check: flag };
+}
