@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { encodeHeader } from '../lib/formats/npy/npy';
+import { median } from './measure';
 
 const { values } = parseArgs({
   options: {
@@ -80,11 +81,6 @@ async function measure(program: string, args: readonly string[]): Promise<Measur
   return { seconds: (performance.now() - begin) / 1000, memory };
 }
 
-function medianOf(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? NaN;
-}
-
 const CASES = [
   ['float32 raster to .npy', '<f4', 'out.npy', []],
   ['uint8 raster to .npy', '|u1', 'out.npy', []],
@@ -128,8 +124,7 @@ async function run(): Promise<void> {
       results.computed.push(await measure(process.execPath, [main, ...args]));
       for (const path of [output, `${output}.json`]) rmSync(path, { recursive: true, force: true });
     }
-    const secondsOf = (measured: Measured[]): number =>
-      medianOf(measured.map((one) => one.seconds));
+    const secondsOf = (measured: Measured[]): number => median(measured.map((one) => one.seconds));
     const [copied, synced, computed] = [
       secondsOf(results.copied),
       secondsOf(results.synced),

@@ -5,7 +5,8 @@ import { cpus } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 
 import { native } from '../lib/native/native';
-import { cases, type BenchCase, type Figure } from './cases';
+import type { BenchCase, Figure } from './bench-case';
+import { cases } from './cases';
 import { judge, measure, type Goal, type Measured, type Verdict } from './measure';
 import { Python } from './peers/python';
 
@@ -25,9 +26,12 @@ function count(text: string): number {
   return value;
 }
 
+const nameOf = ({ group, name }: BenchCase): string => `${group}: ${name}`;
+
 const command = new Command('npm run bench --')
   .description('Measures expsyn beside its peers, each goal as a ratio in one run.')
   .option('--only <text>', 'only the cases whose group or name contains the text')
+  .option('--list', 'print the names of the cases and measure nothing')
   .option('--rounds <count>', 'runs of every contender, in turn', count, 9)
   .option('--json <file>', 'write every measurement here')
   .option('--markdown <file>', 'write the table here');
@@ -74,24 +78,31 @@ function tableOf(results: readonly Result[]): string {
   return lines.join('\n');
 }
 
-async function run(entry: BenchCase, rounds: number): Promise<Result> {
-  const { group, name, samples, goals } = entry;
-  if (entry.figure !== undefined) {
+async function run(entry: BenchCase, python: Python, rounds: number): Promise<Result> {
+  const { group, name } = entry;
+  if ('figure' in entry) {
     return { group, name, measured: [], verdicts: [], figure: await entry.figure() };
   }
-  const measured = await measure(await entry.contenders(), samples, rounds);
+  const { samples, goals } = entry;
+  const measured = await measure(await entry.contenders(python), samples, rounds);
   const verdicts = goals.map((goal) => judge(goal, measured));
   return { group, name, measured, verdicts: verdicts.filter((verdict) => verdict !== undefined) };
 }
 
 async function main(): Promise<void> {
   command.parse();
-  const { only, rounds, json, markdown } = command.opts<{
+  const { only, list, rounds, json, markdown } = command.opts<{
     only?: string;
+    list?: true;
     rounds: number;
     json?: string;
     markdown?: string;
   }>();
+  const chosen = cases.filter((entry) => only === undefined || nameOf(entry).includes(only));
+  if (list === true) {
+    for (const entry of chosen) console.log(nameOf(entry));
+    return;
+  }
   const python = await Python.start();
   const machine = {
     processor: cpus()[0]?.model ?? 'unknown',
@@ -108,15 +119,12 @@ async function main(): Promise<void> {
   if (python.versions === undefined) {
     console.log('skipped: reference, fftconvolve, oaconvolve, lfilter, randn (no NumPy and SciPy)');
   }
-  const chosen = cases(python).filter(
-    ({ group, name }) => only === undefined || `${group}: ${name}`.includes(only),
-  );
   const results: Result[] = [];
   let group = '';
   for (const entry of chosen) {
     if (entry.group !== group) console.log(`\n${entry.group}`);
     group = entry.group;
-    const result = await run(entry, rounds);
+    const result = await run(entry, python, rounds);
     results.push(result);
     for (const row of rowsOf(result)) console.log(row);
   }

@@ -1,4 +1,4 @@
-/** Contenders measured side by side: one run of each in turn, round after round. */
+/** Measures contenders side by side: in each round, each of them runs once. */
 
 export interface Contender {
   name: string;
@@ -8,7 +8,7 @@ export interface Contender {
   samples?: number;
 }
 
-/** What is expected of the first contender. */
+/** A goal of the first contender. */
 export type Goal =
   /** Its time is at most so many times that of the peer. */
   | { against: string; atMost: number }
@@ -28,12 +28,12 @@ export interface Measured {
 
 export interface Verdict {
   goal: Goal;
-  /** The ratio that the goal speaks of: the median over the rounds. */
+  /** The ratio that the goal limits: the median over the rounds. */
   ratio: number;
   isMet: boolean;
 }
 
-/** Nanoseconds of one call, from as many as take a few milliseconds. */
+/** Returns a function that times one call, in nanoseconds: the mean of as many as fill a few milliseconds. */
 export function timeCalls(call: () => void): () => number {
   let nCalls = 1;
   const leastNanoseconds = 4e6;
@@ -48,7 +48,7 @@ export function timeCalls(call: () => void): () => number {
   };
 }
 
-/** How long a contender runs before it is measured: JavaScript is compiled while it runs. */
+/** JavaScript is compiled while it runs, so a contender runs this long before it is measured. */
 const WARM_UP_MILLISECONDS = 300;
 
 async function warmUp(contender: Contender): Promise<void> {
@@ -58,7 +58,7 @@ async function warmUp(contender: Contender): Promise<void> {
   } while (performance.now() - start < WARM_UP_MILLISECONDS);
 }
 
-/** Warms every contender up, then runs them in turn. */
+/** Warms up every contender, then runs them in turn. */
 export async function measure(
   contenders: readonly Contender[],
   samples: number,
@@ -75,14 +75,14 @@ export async function measure(
     const all = times[i] ?? [];
     return {
       name,
-      median: quantile(all, 0.5),
+      median: median(all),
       quartiles: [quantile(all, 0.25), quantile(all, 0.75)],
       rounds: all,
     };
   });
 }
 
-/** Holds the measurements against a goal; undefined when the peer is not there. */
+/** Compares the measurements with a goal; undefined if the peer was not measured. */
 export function judge(goal: Goal, measured: readonly Measured[]): Verdict | undefined {
   const [ours] = measured;
   if (ours === undefined) return undefined;
@@ -94,12 +94,17 @@ export function judge(goal: Goal, measured: readonly Measured[]): Verdict | unde
   const peer = measured.find(({ name }) => name === goal.against);
   if (peer === undefined) return undefined;
   const ratios = ours.rounds.map((time, round) => time / (peer.rounds[round] ?? NaN));
-  const ratio = quantile(ratios, 0.5);
+  const ratio = median(ratios);
   if ('atMost' in goal) return { goal, ratio, isMet: ratio <= goal.atMost };
   return { goal, ratio: 1 / ratio, isMet: 1 / ratio >= goal.timesFaster };
 }
 
-export function quantile(values: readonly number[], part: number): number {
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The value below which this part of the values lies; between two values, interpolated. */
+function quantile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const place = (sorted.length - 1) * part;
   const low = sorted[Math.floor(place)] ?? NaN;

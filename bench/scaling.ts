@@ -16,6 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { writeNpyFile } from '../lib/formats/npy/npy';
+import { median } from './measure';
 
 const { values } = parseArgs({
   options: {
@@ -114,11 +115,6 @@ function simulate(nWorkers: number, count: number, measured: readonly number[]):
   return free.reduce((last, time) => Math.max(last, time), 0);
 }
 
-function medianOf(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? NaN;
-}
-
 async function run(): Promise<void> {
   const data = new Uint8Array(timesteps * size);
   for (let index = 0; index < data.length; index++) data[index] = Math.random() < 0.02 ? 1 : 0;
@@ -138,12 +134,12 @@ async function run(): Promise<void> {
     for (const nWorkers of [1, 2, 4]) {
       const runs = [];
       for (let round = 0; round < rounds; round++) runs.push(await runOnce(nWorkers, address));
-      const seconds = medianOf(runs.map((one) => one.seconds));
+      const seconds = median(runs.map((one) => one.seconds));
       const shards = runs.flatMap((one) => one.shards);
       if (nWorkers === 1) alone = { seconds, shards };
       console.log(
         `| ${nWorkers} | ${seconds.toFixed(2)} | ${(alone.seconds / seconds).toFixed(2)} | ` +
-          `${medianOf(shards).toFixed(3)} (${Math.max(...shards).toFixed(3)}) |`,
+          `${median(shards).toFixed(3)} (${Math.max(...shards).toFixed(3)}) |`,
       );
     }
     const perRun = alone.shards.length / rounds;

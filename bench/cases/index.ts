@@ -1,0 +1,31 @@
+/** The benchmark's cases, a file for each group. To add a group, add a file and a line here. */
+import type { BenchCase } from '../bench-case';
+import { alternativeCases } from './alternatives';
+import { choiceCases } from './choice';
+import { copyCases } from './copy';
+import { eventLoopCases } from './event-loop';
+import { growthCases } from './growth';
+import { memoryCases } from './memory';
+import { noiseCases } from './noise';
+import { sessionCases } from './sessions';
+import { silenceCases } from './silence';
+import { tauCases } from './tau';
+import { threadCases } from './threads';
+import { tickCases } from './tick';
+import { transformCases } from './transforms';
+
+export const cases: readonly BenchCase[] = [
+  ...copyCases(),
+  ...alternativeCases(),
+  ...transformCases(),
+  ...noiseCases(),
+  ...threadCases(),
+  ...tickCases(),
+  ...sessionCases(),
+  ...growthCases(),
+  ...memoryCases(),
+  ...eventLoopCases(),
+  ...silenceCases(),
+  ...tauCases(),
+  ...choiceCases(),
+];
