@@ -2,7 +2,8 @@
 /** The command line. */
 import { Command, CommanderError } from 'commander';
 
-import { CommandError, fileError, systemError } from '../errors/errors';
+import { CommandError } from '../errors/command-errors';
+import { fileError } from '../errors/system-errors';
 import { removeUnfinishedFiles } from '../formats/files/complete-file';
 import { addBenchCommand } from './commands/bench-command';
 import { addInfoCommand } from './commands/info-command';
@@ -12,6 +13,7 @@ import { requireUnspacedTimes } from './options/spaced-times';
 import type { CommandContext, Streams } from './streams';
 import { readVersion } from './commands/version';
 import { addWorkerCommand } from './commands/worker-command';
+import { wordError } from './words';
 
 /** Milliseconds in which a process that has failed or was interrupted ends by itself, if it does. */
 const LINGERING = 100;
@@ -39,10 +41,10 @@ export async function run(
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    const told = error instanceof CommandError ? error : systemError(error);
-    if (told === undefined) throw error;
-    stderr.write(`${told.message}\n`);
-    return told.exitCode;
+    const sentence = wordError(error);
+    if (sentence === undefined) throw error;
+    stderr.write(`${sentence}\n`);
+    return error instanceof CommandError ? error.exitCode : 1;
   }
 }
 

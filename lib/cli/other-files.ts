@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 
 import { isZarr } from '../runs/open-source';
 import { provenancePathOf } from '../runs/provenance';
-import { UsageError } from '../errors/errors';
+import { UsageError } from '../errors/command-errors';
 import { folderAbove } from '../formats/files/complete-file';
 import type { RunRequest } from './options/run-options';
 

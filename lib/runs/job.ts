@@ -67,8 +67,8 @@ export interface Job {
   input: InputSpecification;
   /** Undefined for the standard input. */
   identity?: InputIdentity | undefined;
-  /** What the input was before, where it was mended while the run was unfinished. */
-  mended?: InputIdentity[];
+  /** What the input was before, where it was repaired while the run was unfinished. */
+  repaired?: InputIdentity[];
   settings: SynapseSettings;
   /** The method that was chosen. */
   method: 'fft' | 'recursive';

@@ -2,12 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { DamagedRunError, fileError, hasCode } from '../errors/errors';
+import { CorruptRunError } from '../errors/command-errors';
+import { fileError, hasCode } from '../errors/system-errors';
 import { writeCompleteFile } from '../formats/files/complete-file';
 import type { Dtype, SynapticCurrent } from '../index';
 import type { Job } from './job';
 import { blockAt, countBlocks } from './plan';
-import { seal, unseal } from './sealed';
+import { addChecksum, verifyChecksum } from './checksummed';
 
 /** What is on the disk for certain. */
 export interface Progress {
@@ -40,7 +41,7 @@ export class Journal {
     this.#job = job;
   }
 
-  /** @throws CommandError when the file is damaged, about something else, or cannot be read. */
+  /** @throws CommandError when the file is corrupt, about something else, or cannot be read. */
   async read(): Promise<Progress> {
     let text: string;
     try {
@@ -50,12 +51,12 @@ export class Journal {
       throw fileError('read', this.#path, error);
     }
     try {
-      const entry = unseal(text) as Entry;
+      const entry = verifyChecksum(text) as Entry;
       this.#check(entry);
       const { blocksDone, isyn } = entry;
       return { blocksDone, isyn: isyn && decodeState(isyn, this.#job.settings.dtype) };
     } catch (cause) {
-      throw new DamagedRunError(`the journal of a run, ${this.#path},`, cause);
+      throw new CorruptRunError(`the journal of a run, ${this.#path},`, cause);
     }
   }
 
@@ -66,7 +67,7 @@ export class Journal {
       blocksDone,
       ...(isyn && { isyn: encodeState(isyn) }),
     };
-    await writeCompleteFile(this.#path, [seal(entry)], { folders: 'require' });
+    await writeCompleteFile(this.#path, [addChecksum(entry)], { folders: 'require' });
   }
 
   /** Whether the shard can have come so far, and can go on from there. */

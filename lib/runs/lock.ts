@@ -13,7 +13,9 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { CommandError, fileError, hasCode, isMissing, TakenOverError } from '../errors/errors';
+import { CommandError, LeaseLostError } from '../errors/command-errors';
+import { message, option } from '../errors/message';
+import { fileError, hasCode, isMissing } from '../errors/system-errors';
 import { makeFolder } from '../formats/files/complete-file';
 import {
   ownIdentity,
@@ -51,11 +53,11 @@ export interface LockOptions {
 
 /** A folder that this process holds. */
 export interface FolderLock {
-  /** Aborted, with a TakenOverError as its reason, when another process has taken the folder over. */
+  /** Aborted, with a LeaseLostError as its reason, when another process has taken the folder over. */
   readonly lost: AbortSignal;
   /** Whether no other process has taken the folder over, as far as that can be told. */
   isHeld(): Promise<boolean>;
-  /** @throws TakenOverError when another process has taken the folder over. */
+  /** @throws LeaseLostError when another process has taken the folder over. */
   requireHeld(): Promise<void>;
   /** Lets others have the folder, and removes it if it is empty. */
   release(): Promise<void>;
@@ -177,12 +179,12 @@ class HeldFolder implements FolderLock {
     const { pid, host, since } = parseHolder(text);
     const found =
       pid === undefined
-        ? `another process, which has ended, took the run over, since this one gave no sign of life; ` +
-          `this one has stopped; give --resume to go on if ${this.#out} is not complete.`
-        : `process ${pid} on ${host} took the run over at ${since}, since this one gave no sign of life; ` +
-          'this one has stopped and left everything to that one.';
+        ? message`another process, which has ended, took the run over, since this one gave no sign of life; \
+this one has stopped; give ${option('resume')} to go on if ${this.#out} is not complete.`
+        : message`process ${pid} on ${host ?? ''} took the run over at ${since ?? ''}, since this one gave no \
+sign of life; this one has stopped and left everything to that one.`;
     this.#controller.abort(
-      new TakenOverError(`Expected no other process to write ${this.#out} but ${found}`),
+      new LeaseLostError(message`Expected no other process to write ${this.#out} but ${found}`),
     );
   }
 }

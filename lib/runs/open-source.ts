@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
-import { CommandError } from '../errors/errors';
+import { CommandError } from '../errors/command-errors';
 import { openEventsNpy } from '../formats/events/events';
 import { openEventsHdf5 } from '../formats/events/events-hdf5';
 import { openNpySource } from '../formats/npy/npy-file';

@@ -1,5 +1,6 @@
 /** Turns what the user wants into a job. */
-import { CommandError, UsageError } from '../errors/errors';
+import { CommandError, UsageError } from '../errors/command-errors';
+import { message, option, type Message } from '../errors/message';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
 import { largestChunk } from '../formats/zarr/zarr';
 import {
@@ -65,8 +66,8 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
   });
   if (output.format === 'pipe' && blocks.batchesPerBlock > 1 && blocks.stepsPerBlock < timesteps) {
     throw new CommandError(
-      `Expected C order in ${request.name} for a pipe as the output, which takes one batch item ` +
-        'after the other, but received Fortran order; give a file for --out, or save the input in C order.',
+      message`Expected C order in ${request.name} for a pipe as the output, which takes one batch item \
+after the other, but received Fortran order; give a file for ${option('out')}, or save the input in C order.`,
     );
   }
   const nSteps = Math.min(timesteps, blocks.stepsPerBlock + (blocks.history ?? 0));
@@ -103,8 +104,8 @@ function requireSmallChunks(
   const bytes = chunkShape.reduce((product, axis) => product * axis, dtype === 'float64' ? 8 : 4);
   if (bytes <= largest.bytes) return;
   throw new UsageError(
-    `Expected ${largest.inWords} for the Zarr array of --out but received shape ` +
-      `(${chunkShape.join(', ')}); give a smaller --steps, or the name of a .npy file.`,
+    message`Expected ${largest.inWords} for ${option('out')} but received shape \
+(${chunkShape.join(', ')}); give a smaller ${option('steps')}, or a name of another format.`,
   );
 }
 
@@ -117,33 +118,33 @@ function countSynapses(source: RasterSource, taus: number, name: string): number
   if (columns === 1) return taus;
   if (taus !== 1 && taus !== columns) {
     throw new UsageError(
-      `Expected one time for --tau, or ${columns}, one for each channel, but received ${taus}.`,
+      message`Expected one time for ${option('tau')}, or ${columns}, one for each channel, but received ${taus}.`,
     );
   }
   return columns;
 }
 
 /**
- * What differs between a job and the one that has been begun, in the words of the command line;
- * undefined when nothing does that the result depends on.
+ * What differs between a job and the one that has been begun; undefined if nothing does on which the
+ * result depends.
  *
- * @param isInputMended Whether the content of the input may differ, in what has not been computed.
+ * @param isInputRepaired Whether the content of the input may differ, in what has not been computed.
  */
 export function describeDifference(
   wanted: Job,
   begun: Job,
-  isInputMended = false,
-): string | undefined {
+  isInputRepaired = false,
+): Message | undefined {
   if (wanted.software !== begun.software) {
-    return `${begun.software} began it and this is ${wanted.software}`;
+    return message`${begun.software} began it and this is ${wanted.software}`;
   }
   if (JSON.stringify(wanted.input) !== JSON.stringify(begun.input)) {
-    return `it reads ${begun.input.path} in another way, or another file`;
+    return message`it reads ${begun.input.path} in another way, or another file`;
   }
   const isSameShape =
     wanted.shape.join() === begun.shape.join() && wanted.columns === begun.columns;
-  if (!isSameShape || (!isInputMended && !isSameInput(wanted.identity, begun.identity))) {
-    return `${begun.input.path} has changed since`;
+  if (!isSameShape || (!isInputRepaired && !isSameInput(wanted.identity, begun.identity))) {
+    return message`${begun.input.path} has changed since`;
   }
   for (const [key, value] of Object.entries(begun.settings)) {
     // What is done has met no value that it is about.
@@ -152,18 +153,17 @@ export function describeDifference(
     if (JSON.stringify(other) === JSON.stringify(value)) continue;
     const isLong = Array.isArray(value) && value.length > 1;
     const unit = key === 'tau' || key === 'dt' ? ' s' : '';
-    return isLong ? `its ${optionOf(key)} is another` : `its ${optionOf(key)} is ${value}${unit}`;
+    return isLong
+      ? message`its ${option(key)} is another`
+      : message`its ${option(key)} is ${String(value)}${unit}`;
   }
   if (JSON.stringify(wanted.blocks) !== JSON.stringify(begun.blocks)) {
-    return `its --steps is ${begun.blocks.stepsPerBlock}`;
+    return message`its ${option('steps')} is ${begun.blocks.stepsPerBlock}`;
   }
-  if (wanted.output.format !== begun.output.format) return `it writes ${begun.output.format}`;
+  if (wanted.output.format !== begun.output.format)
+    return message`it writes ${begun.output.format}`;
   if (wanted.output.compression !== begun.output.compression) {
-    return `its --compression is ${begun.output.compression}`;
+    return message`its ${option('compression')} is ${begun.output.compression ?? 'none'}`;
   }
   return undefined;
-}
-
-function optionOf(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

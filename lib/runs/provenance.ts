@@ -1,7 +1,8 @@
 /** How an output was made: kept with it, readable by people and by `expsyn info`. */
 import { readFile, realpath } from 'node:fs/promises';
 
-import { CommandError } from '../errors/errors';
+import { CommandError } from '../errors/command-errors';
+import { message, option } from '../errors/message';
 import { isThere } from '../formats/files/complete-file';
 import type { AddressOptions } from '../formats/http/reader';
 import { openNpyLayout } from '../formats/npy/npy-file';
@@ -59,7 +60,7 @@ export function encodeProvenance(provenance: Provenance): Buffer {
  * How an output was made; undefined when nothing tells, or only of another array.
  *
  * @param address How it is read, where it is an address.
- * @throws CommandError when what tells is damaged.
+ * @throws CommandError when what tells is corrupt.
  */
 export async function readProvenance(
   path: string,
@@ -71,13 +72,13 @@ export async function readProvenance(
   if (isProvenance(found)) return (await isOf(found, path, format)) ? found : undefined;
   const place = format === 'npy' ? provenancePathOf(path) : path;
   throw new CommandError(
-    `Expected how ${path} was made, as 'expsyn run' writes it, in ${place} but it is damaged; remove it.`,
+    `Expected how ${path} was made, as 'expsyn run' writes it, in ${place} but it is corrupt; remove it.`,
   );
 }
 
 /**
  * Whether an array is the one that was made: by its shape, its type and samples of its content. What
- * lies beside a file may be about the one that was there before. The array itself may be gone or damaged.
+ * lies beside a file may be about the one that was there before. The array itself may be gone or corrupt.
  */
 async function isOf(
   { job, fingerprint }: Provenance,
@@ -102,8 +103,8 @@ export async function requireOwnPlace(out: string): Promise<void> {
   const text = await readFile(place, 'utf8').catch(() => undefined);
   if (text === undefined || text.includes(`"${CLASS}"`)) return;
   throw new CommandError(
-    `Expected ${place}, where it is written how ${out} was made, to be free but it is another file; ` +
-      'move it, or give another --out.',
+    message`Expected ${place}, where it is written how ${out} was made, to be free but it is another file; \
+move it, or give another ${option('out')}.`,
   );
 }
 

@@ -1,8 +1,9 @@
 /** Computes a shard: reads, computes and writes block after block, all three at the same time. */
-import { CommandError } from '../errors/errors';
+import { CommandError } from '../errors/command-errors';
+import { message, option } from '../errors/message';
 import type { CurrentsArray, CurrentsSink } from '../formats/currents-sink';
 import { lengthOf, sizeOfRegion, type RasterSource, type Region } from '../formats/raster-source';
-import type { ExpSyn, SynapticCurrent, TypedArray } from '../index';
+import type { ExpSyn, ExpSynError, SynapticCurrent, TypedArray } from '../index';
 import type { Job } from './job';
 import { NOTHING_DONE, type Progress } from './journal';
 import { blockAt, countBlocks, type Block } from './plan';
@@ -29,7 +30,7 @@ export interface ShardOptions {
 
 /**
  * Milliseconds from one checkpoint to the next: at first few, so that a run that is killed early need
- * not begin anew, then more, since making data durable keeps the disk from taking more.
+ * not start over, then more, since making data durable keeps the disk from taking more.
  */
 const [SHORTEST_INTERVAL, LONGEST_INTERVAL] = [250, 5000];
 /** Blocks that are being written; more would only fill the memory. */
@@ -199,8 +200,8 @@ class ShardRun {
     } catch (cause) {
       const { stepsPerBlock, history = 0 } = this.#job.blocks;
       throw new CommandError(
-        `Expected a block of ${stepsPerBlock + history} steps to fit the memory but it takes ` +
-          `${bytes} bytes; give fewer with --steps, or a shorter window.`,
+        message`Expected a block of ${stepsPerBlock + history} steps to fit the memory but it takes \
+${bytes} bytes; give fewer with ${option('steps')}, or a shorter window.`,
         { cause },
       );
     }
@@ -294,22 +295,23 @@ export function inputRegion({ region, history }: Block, job: Job): Region {
   };
 }
 
-/** The library's sentence about a value, in the words of the command line and the whole array. */
+/** The error about a value of the input, with its place in the whole array. */
 function explain(error: unknown, block: Block, job: Job, nAxes: number): unknown {
   const { region, history } = block;
   if (!(error instanceof TypeError || error instanceof RangeError)) return error;
-  const message = error.message
-    .replace("set nonFinite to 'propagate'", 'give --non-finite propagate')
-    .replace(/ at \[([0-9, ]+)\]/, (_, place: string) => {
-      const [batch = 0, step = 0, channel = 0] = place.split(', ').map(Number);
-      const indices = [
-        region.batches.begin + batch,
-        region.steps.begin - history + step,
-        (job.columns === 1 ? 0 : region.channels.begin) + channel,
-      ];
-      // A row alone has no channels to name.
-      const named = nAxes === 1 ? indices.slice(1, 2) : indices.slice(-nAxes);
-      return ` at [${named.join(', ')}]`;
-    });
-  return new CommandError(message, { cause: error });
+  const { code, index = [], value = NaN } = error as Partial<ExpSynError>;
+  if (code !== 'ERR_EXPSYN_NON_FINITE') return new CommandError(error.message, { cause: error });
+  const [batch = 0, step = 0, channel = 0] = index;
+  const place = [
+    region.batches.begin + batch,
+    region.steps.begin - history + step,
+    (job.columns === 1 ? 0 : region.channels.begin) + channel,
+  ];
+  // A row alone has no channels to name.
+  const named = nAxes === 1 ? place.slice(1, 2) : place.slice(-nAxes);
+  return new CommandError(
+    message`Expected finite numbers for input but received ${value} at [${named.join(', ')}]; give \
+${option('nonFinite', 'propagate')} to let it through.`,
+    { cause: error },
+  );
 }

@@ -1,5 +1,5 @@
 /** The module that computes a job, or some of its channels. */
-import { CommandError } from '../errors/errors';
+import { CommandError } from '../errors/command-errors';
 import type { Range } from '../formats/raster-source';
 import type { ExpSyn, ExpSynOptions } from '../index';
 import { decodeInfinity, type Job, type SynapseSettings } from './job';

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
-import { CommandError, DamagedRunError, fileError, isMissing } from '../errors/errors';
+import { CommandError, CorruptRunError } from '../errors/command-errors';
+import { fileError, isMissing } from '../errors/system-errors';
 import {
   flushFolder,
   isThere,
@@ -21,7 +22,7 @@ import { Journal } from './journal';
 import { fingerprintOutput, hasAllChunks } from './output-files';
 import { countBlocks } from './plan';
 import { encodeProvenance, provenancePathOf, type Provenance } from './provenance';
-import { seal, unseal } from './sealed';
+import { addChecksum, verifyChecksum } from './checksummed';
 
 /** The content of job.json. */
 interface Description {
@@ -67,7 +68,7 @@ async function findForeign(folder: string): Promise<string | undefined> {
     const { node_type: type } = JSON.parse(text) as { node_type?: unknown };
     if (type !== 'array') return 'a Zarr group';
   } catch {
-    return 'a damaged Zarr array';
+    return 'a corrupt Zarr array';
   }
   const names = await readdir(folder);
   const other = names.find((name) => !/^(zarr\.json|c|(c\.)?\d+(\.\d+)*|\.DS_Store)$/.test(name));
@@ -76,7 +77,7 @@ async function findForeign(folder: string): Promise<string | undefined> {
 
 /**
  * A run that has been begun and is not complete. What is done lies in a folder of its own name in the
- * run's folder: workers of a run that was begun anew write where nobody reads.
+ * run's folder: workers of a run that was restarted write where nobody reads.
  */
 export class UnfinishedRun {
   readonly folder: string;
@@ -110,7 +111,7 @@ export class UnfinishedRun {
       throw fileError('read', folder, error);
     }
     try {
-      const { attempt, job } = unseal(text) as {
+      const { attempt, job } = verifyChecksum(text) as {
         attempt: string;
         job: Partial<Record<keyof Job, unknown>>;
       };
@@ -120,7 +121,7 @@ export class UnfinishedRun {
     } catch {
       // Told below.
     }
-    throw new DamagedRunError(`the description of a run, ${path},`);
+    throw new CorruptRunError(`the description of a run, ${path},`);
   }
 
   /**
@@ -169,17 +170,18 @@ export class UnfinishedRun {
   }
 
   /**
-   * The same run, which from now on reads a mended input, and does what another job does about values
+   * The same run, which from now on reads a repaired input, and does what another job does about values
    * that are not finite. What is done stays.
    */
   async adapt({ settings: { nonFinite }, identity }: Job): Promise<UnfinishedRun> {
     const { job } = this;
-    const isMended = !isSameInput(identity, job.identity);
-    if (!isMended && nonFinite === job.settings.nonFinite) return this;
+    const isRepaired = !isSameInput(identity, job.identity);
+    if (!isRepaired && nonFinite === job.settings.nonFinite) return this;
     const run = new UnfinishedRun(this.folder, this.#attempt, {
       ...job,
       settings: { ...job.settings, nonFinite },
-      ...(isMended && job.identity && { identity, mended: [...(job.mended ?? []), job.identity] }),
+      ...(isRepaired &&
+        job.identity && { identity, repaired: [...(job.repaired ?? []), job.identity] }),
     });
     await run.#describe();
     return run;
@@ -187,7 +189,7 @@ export class UnfinishedRun {
 
   async #describe(): Promise<void> {
     const description: Description = { attempt: this.#attempt, job: this.job };
-    await writeCompleteFile(join(this.folder, 'job.json'), [seal(description)], {
+    await writeCompleteFile(join(this.folder, 'job.json'), [addChecksum(description)], {
       folders: 'require',
     });
   }
@@ -242,7 +244,7 @@ export class UnfinishedRun {
         await rename(this.#data, out);
       } else {
         if (!(await hasAllChunks(this.#data))) {
-          throw new DamagedRunError(`the output of a run, ${this.#data},`);
+          throw new CorruptRunError(`the output of a run, ${this.#data},`);
         }
         await updateZarrAttributes(this.#data, { expsyn: provenance }, this.workFolder);
         await replaceFolder(this.#data, out, join(this.workFolder, REPLACED));

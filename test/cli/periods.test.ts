@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 
 import { parseClockTime, parseMoment, parsePeriod, parseTime } from '../../lib/cli/options/times';
-import { UsageError } from '../../lib/errors/errors';
+import { UsageError } from '../../lib/errors/command-errors';
 import {
   divide,
   formatFraction,

@@ -409,8 +409,8 @@ describe('times with spaces', () => {
     [['plot', 'isyn.npy', '--from', '1', 's', '--to', '2', 's'], '--from', '1 s', '1s'],
     [['info', 'events.npy', '--events', '--dt', '1', 'ms'], '--dt', '1 ms', '1ms'],
     [
-      ['worker', '--queue', 'redis://localhost', '--takeover', '30', 's'],
-      '--takeover',
+      ['worker', '--queue', 'redis://localhost', '--lease-timeout', '30', 's'],
+      '--lease-timeout',
       '30 s',
       '30s',
     ],

@@ -1,7 +1,7 @@
 /** Times with units. */
 import assert from 'node:assert/strict';
 
-import { UsageError } from '../../lib/errors/errors';
+import { UsageError } from '../../lib/errors/command-errors';
 import { formatTime, formatTimeRange, parseTime, parseTimes } from '../../lib/cli/options/times';
 
 describe('times', () => {

@@ -647,7 +647,7 @@ describe('events', () => {
       await refuses(openEventsNpy, folder, /folder/);
     });
 
-    it('refuses damaged files, and ones that become shorter', async () => {
+    it('refuses corrupt files, and ones that become shorter', async () => {
       const { path } = await npyOf(inOrder(randomEvents(100, 9)));
       const whole = await readFile(path);
       const source = await openEventsNpy(path, SECONDS);
@@ -801,7 +801,7 @@ describe('events', () => {
       const changed = newPath('h5');
       for (const size of [8, 100, 2000, whole.length - 1]) {
         await writeFile(changed, whole.subarray(0, size));
-        await refuses(openEventsHdf5, changed, /whole HDF5 file in .* damaged, or not complete\.$/);
+        await refuses(openEventsHdf5, changed, /whole HDF5 file in .* corrupt, or not complete\.$/);
       }
       for (const text of ['', 'no', 'x'.repeat(5000)]) {
         await writeFile(changed, text);
@@ -855,11 +855,11 @@ describe('events', () => {
       // The first object of a heap says that it is another one, which the library looks for for ever.
       const heap = bytes.indexOf('GCOL');
       bytes[heap + 24] = 0xff;
-      const damaged = newPath('h5');
-      await writeFile(damaged, bytes);
+      const corrupt = newPath('h5');
+      await writeFile(corrupt, bytes);
       const options = { ...SECONDS, duration: 1, channels: 9 };
       await assert.rejects(
-        openEventsHdf5(damaged, options, 500),
+        openEventsHdf5(corrupt, options, 500),
         isCommandError(/^Could not read .*\.h5: the HDF5 library has not returned in 0\.5 s;/),
       );
     });
@@ -867,8 +867,8 @@ describe('events', () => {
     it('prints nothing, and leaves no file open', async () => {
       const { path } = await hdf5Of([randomEvents(500, 16, 1)]);
       const whole = await readFile(path);
-      const damaged = newPath('h5');
-      await writeFile(damaged, whole.subarray(0, -1));
+      const corrupt = newPath('h5');
+      await writeFile(corrupt, whole.subarray(0, -1));
       const outcome = await inAnotherProcess(
         `const { readdirSync } = require('node:fs');
         const attempt = () => openEventsHdf5(path, { dt: 1, timeUnit: 1 }).catch((error) => error);
@@ -879,7 +879,7 @@ describe('events', () => {
           const after = process.platform === 'linux' ? nOpen() : 0;
           process.stdout.write(error.name + ' ' + (after - before));
         });`,
-        damaged,
+        corrupt,
       );
       assert.deepEqual(outcome, { stdout: 'CommandError 0', stderr: '' });
     });

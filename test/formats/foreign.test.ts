@@ -5,6 +5,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 
+import { inWords } from '../../lib/cli/words';
 import { describeForeign } from '../../lib/formats/foreign/formats';
 import { encodeNpy, readNpyFile } from '../../lib/formats/npy/npy';
 import { openPipeSource } from '../../lib/formats/npy/npy-pipe';
@@ -130,7 +131,7 @@ describe('files of other formats', () => {
   ];
   for (const [name, content, description] of known) {
     it(`are recognised: ${name} as ${String(description).slice(0, 50)}`, () => {
-      const text = describeForeign(content, name) ?? '';
+      const text = inWords(describeForeign(content, name) ?? '');
       assert.match(text, description);
       assert.match(text, /^(is empty|looks like [^\n]*[^.\n])$/, 'an end of a sentence');
     });
@@ -187,7 +188,7 @@ describe('files of other formats', () => {
 
   it('get no command that a shell would read in another way', () => {
     for (const name of ["it's.csv", 'a b.csv', '$(ls).csv', '`ls`.csv', 'a;b.csv', 'a"b.csv']) {
-      const text = describeForeign(bytes('0,1\n1,0\n'), name) ?? '';
+      const text = inWords(describeForeign(bytes('0,1\n1,0\n'), name) ?? '');
       assert.match(text, /numpy\.save\('raster\.npy', numpy\.loadtxt\('FILE', delimiter=','\)\)/);
     }
   });

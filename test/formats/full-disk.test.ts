@@ -6,7 +6,8 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { CommandError, fileError, systemError } from '../../lib/errors/errors';
+import { CommandError } from '../../lib/errors/command-errors';
+import { fileError, systemError } from '../../lib/errors/system-errors';
 import { writeNpyFile } from '../../lib/formats/npy/npy';
 import { Command, expsyn, succeed } from '../support/command-line';
 import { contentOf, emptyFolders } from '../support/folders';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { CommandError } from '../../lib/errors/errors';
+import { CommandError } from '../../lib/errors/command-errors';
 import { replaceFolder } from '../../lib/formats/files/replace-folder';
 import { writeNpyFile } from '../../lib/formats/npy/npy';
 import { expsyn, succeed } from '../support/command-line';

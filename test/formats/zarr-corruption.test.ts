@@ -1,5 +1,5 @@
 /**
- * Chunks of Zarr arrays that are not as they were written. The judge is numcodecs, in which C-Blosc and the
+ * Chunks of Zarr arrays that are not as they were written. The validator is numcodecs, in which C-Blosc and the
  * other decoders report what they cannot decode: what it refuses must be refused, and what it decodes must
  * be decoded to the same bytes or be refused.
  */
@@ -12,9 +12,9 @@ import { deflateSync, gzipSync } from 'node:zlib';
 
 import { decodeBloscLz } from '../../lib/formats/zarr/blosclz';
 import { COMPRESSORS, codecOf } from '../../lib/formats/zarr/codecs';
-import type { Decode } from '../../lib/formats/zarr/damage';
+import type { Decode } from '../../lib/formats/zarr/corruption';
 import { FILTERS } from '../../lib/formats/zarr/filters';
-import { Judge } from '../../lib/formats/zarr/judge';
+import { Validator } from '../../lib/formats/zarr/validator';
 import { loadZarrita } from '../../lib/formats/zarr/library';
 import { decodeLz4 } from '../../lib/formats/zarr/lz4';
 import { unshuffle, unshuffleBits } from '../../lib/formats/zarr/shuffles';
@@ -60,7 +60,7 @@ describe('corrupt chunks of Zarr arrays', () => {
   type Decoder = (encoded: Uint8Array, bytes: number) => Uint8Array | Promise<Uint8Array>;
 
   function decoderOf(codec: { id: string }): Decoder {
-    const filter = FILTERS[codec.id]?.(codec, { judge: new Judge('', '') });
+    const filter = FILTERS[codec.id]?.(codec, { validator: new Validator('', '') });
     const decompress = COMPRESSORS[codec.id];
     if (filter !== undefined) return (encoded) => filter.decode(encoded);
     assert.ok(decompress !== undefined);
@@ -165,7 +165,7 @@ describe('corrupt chunks of Zarr arrays', () => {
           const changed = Buffer.from(chunk);
           changed[2] = ((chunk[2] ?? 0) & 31) | (other << 5);
           await writeFile(join(path, '0.0'), changed);
-          await refuses(path, /Blosc data is damaged/);
+          await refuses(path, /Blosc data is corrupt/);
         }
       });
     }
@@ -194,11 +194,11 @@ describe('corrupt chunks of Zarr arrays', () => {
       const changed = Buffer.from(chunk);
       changed.writeUInt32LE(first, 20);
       await writeFile(join(path, '0.0'), changed);
-      await refuses(path, /Blosc data is damaged/);
+      await refuses(path, /Blosc data is corrupt/);
       const longer = Buffer.concat([chunk, Buffer.alloc(3)]);
       longer.writeUInt32LE(longer.length, 12);
       await writeFile(join(path, '0.0'), longer);
-      await refuses(path, /Blosc data is damaged/);
+      await refuses(path, /Blosc data is corrupt/);
     });
 
     it('are refused in shards and behind other codecs too', async () => {
@@ -222,7 +222,7 @@ describe('corrupt chunks of Zarr arrays', () => {
         await writeFile(file, bytes);
         await refuses(
           path,
-          codecs[2] === undefined ? /Blosc data is damaged/ : /checksum is wrong/,
+          codecs[2] === undefined ? /Blosc data is corrupt/ : /checksum is wrong/,
         );
       }
     });
@@ -304,7 +304,7 @@ describe('corrupt chunks of Zarr arrays', () => {
       await refuses(await writeChunk(zstd, repeated(399)), /399 bytes of elements and not 400/);
       await refuses(
         await writeChunk(zstd, Buffer.concat([repeated(400), Buffer.from([1, 2, 3, 4])])),
-        /its Zstandard data is damaged/,
+        /its Zstandard data is corrupt/,
       );
       await refuses(
         await writeChunk(zstd, Buffer.concat([repeated(400), Buffer.from([1])])),
@@ -323,7 +323,7 @@ describe('corrupt chunks of Zarr arrays', () => {
         return Buffer.concat([size, literals]);
       };
       await readZarr(await writeChunk(lz4, sized(400)));
-      await refuses(await writeChunk(lz4, sized(399)), /its LZ4 data is damaged/);
+      await refuses(await writeChunk(lz4, sized(399)), /its LZ4 data is corrupt/);
       await refuses(await writeChunk(lz4, sized(401)), /more than its 400 bytes/);
       await refuses(await writeChunk(lz4, sized(2 ** 32 - 1)), /more than its 400 bytes/);
       await refuses(await writeChunk(lz4, sized(400).subarray(0, 3)), /not complete/);
@@ -507,7 +507,7 @@ describe('corrupt chunks of Zarr arrays', () => {
     const out = arrays.newPath('.npy');
     const { code, err } = await expsyn('run', path, '--out', out, '--no-plot');
     assert.equal(code, 1);
-    assert.match(err, /Could not read chunk \(0, 0\) of .*Blosc data is damaged/);
+    assert.match(err, /Could not read chunk \(0, 0\) of .*Blosc data is corrupt/);
     assert.ok(!existsSync(out));
   });
 });

@@ -192,7 +192,7 @@ describe('filters of Zarr arrays', () => {
     const stored = Buffer.alloc(37 * 4);
     stored.writeInt32LE(256, 8);
     await writeFile(join(path, '0'), stored);
-    await refuses(path, /it holds 256, which uint8 cannot hold; its file may be damaged\.$/);
+    await refuses(path, /it holds 256, which uint8 cannot hold; its file may be corrupt\.$/);
     stored.writeInt32LE(255, 8);
     await writeFile(join(path, '0'), stored);
     assert.equal((await readZarr(path))[2], 255);

@@ -26,7 +26,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 
-import { CommandError } from '../../lib/errors/errors';
+import { CommandError } from '../../lib/errors/command-errors';
 import type { CurrentsArray } from '../../lib/formats/currents-sink';
 import { readNpyFile, type NpyArray, type NpyData } from '../../lib/formats/npy/npy';
 import { sizeOfRegion, type Range, type Region } from '../../lib/formats/raster-source';
@@ -317,8 +317,8 @@ describe('zarr', () => {
       await checkSource(path, array, 'int16');
       const shard = join(path, 'c/1/2/1');
       const bytes = await readFile(shard);
-      for (const damaged of [bytes.subarray(1), bytes.subarray(0, 20), Buffer.alloc(0)]) {
-        await writeFile(shard, damaged);
+      for (const corrupt of [bytes.subarray(1), bytes.subarray(0, 20), Buffer.alloc(0)]) {
+        await writeFile(shard, corrupt);
         await refuses(path, /^Could not read chunk \(.*\.zarr: .* not complete\.$/);
       }
       bytes[bytes.length - 10] = 77;
@@ -697,7 +697,7 @@ describe('zarr', () => {
       await editDocument(path, { data_type: 'int32' });
       await assert.rejects(
         openZarrSink(path, join(folder, 'temporaries')),
-        isCommandError(/as the run left it but it is damaged; begin anew/),
+        isCommandError(/as the run left it but it is corrupt; start over/),
       );
     });
 
@@ -785,7 +785,7 @@ describe('zarr', () => {
     });
   });
 
-  describe('damage', () => {
+  describe('corruption', () => {
     const pipelines: [string, unknown[]][] = [
       ['bytes', [BYTES]],
       ['gzip', [BYTES, GZIP]],
@@ -825,10 +825,10 @@ describe('zarr', () => {
         const chunk = join(path, 'c/0/0');
         const bytes = await readFile(chunk);
         for (let round = 0; round < 60; round++) {
-          const damaged = Buffer.from(bytes);
+          const corrupt = Buffer.from(bytes);
           const from = round % 2 === 0 ? 0 : 16;
-          for (let i = from; i < from + 1 + round / 4; i++) damaged[i] = Math.floor(random() * 256);
-          await writeFile(chunk, damaged);
+          for (let i = from; i < from + 1 + round / 4; i++) corrupt[i] = Math.floor(random() * 256);
+          await writeFile(chunk, corrupt);
           // A byte of the content that is another one cannot be told from the right one.
           await readAll(path).catch((error: unknown) => isCommandError(/chunk \(0, 0\)/)(error));
         }
@@ -899,7 +899,7 @@ describe('zarr', () => {
       await refuses(missing, /received a group/);
       for (const text of ['', '{', '{"zarr_format": 3', '\0\xff']) {
         await writeFile(document, text);
-        await refuses(missing, /^Expected a JSON document in zarr\.json of .* that is damaged\.$/);
+        await refuses(missing, /^Expected a JSON document in zarr\.json of .* that is corrupt\.$/);
       }
       for (const text of ['[]', 'null', '3']) {
         await writeFile(document, text);

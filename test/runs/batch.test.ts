@@ -487,16 +487,16 @@ describe('an output that is there already', () => {
     }
   });
 
-  it('is made again when it is damaged, or another file', async () => {
+  it('is made again when it is corrupt, or another file', async () => {
     await writeSmall();
     const args = ['raster.npy', '--no-plot', '--resume', '--out'];
     await succeed(...args, 'isyn.npy');
     const first = await readFile('isyn.npy');
-    for (const damage of [
+    for (const corruption of [
       async () => truncate('isyn.npy', 5000),
       async () => copyFile('raster.npy', 'isyn.npy'),
     ]) {
-      await damage();
+      await corruption();
       assert.ok(!(await expsyn('info', 'isyn.npy')).out.includes('made by'));
       await succeed(...args, 'isyn.npy');
       assert.ok(first.equals(await readFile('isyn.npy')));
@@ -537,7 +537,7 @@ describe('an output that is there already', () => {
     }
   });
 
-  it('has a provenance that is damaged in a sentence', async () => {
+  it('has a provenance that is corrupt in a sentence', async () => {
     await writeSmall();
     await succeed('raster.npy', '--out', 'isyn.npy', '--no-plot');
     const settings = { tau: 'x', dt: -1 };

@@ -113,12 +113,12 @@ describe('a run that meets a fault', function () {
     const refused = await expsyn(...resume);
     assert.match(
       refused.err,
-      /raster\.zarr has changed since; give it as it was, or --input-mended too if it differs only/,
+      /raster\.zarr has changed since; give it as it was, or --input-repaired too if it differs only/,
     );
-    assert.match((await expsyn(...resume, '--input-mended', '--tau', '9ms')).err, /its --tau is/);
-    await succeed(...resume, '--input-mended');
+    assert.match((await expsyn(...resume, '--input-repaired', '--tau', '9ms')).err, /its --tau is/);
+    await succeed(...resume, '--input-repaired');
     assert.ok((await readFile('isyn.npy')).equals(await readFile('expected.npy')));
-    assert.match(await succeed('info', 'isyn.npy'), /mended while the run was unfinished/);
+    assert.match(await succeed('info', 'isyn.npy'), /repaired while the run was unfinished/);
   });
 
   it('refuses at once what the disk has no room for', async () => {

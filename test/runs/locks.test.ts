@@ -271,7 +271,7 @@ describe('a lock', function () {
 
   it('says by whom it was taken over', async () => {
     const TAKEN =
-      /^TakenOverError: Expected no other process to write isyn\.npy but process 7 on elsewhere took the run over at 2026-01-02T03:04:05\.678Z, /;
+      /^LeaseLostError: Expected no other process to write isyn\.npy but process 7 on elsewhere took the run over at 2026-01-02T03:04:05\.678Z, /;
     const lock = await lockFolder('.isyn.npy.part', 'isyn.npy', QUICK);
     const lost = once(lock.lost, 'abort');
     await lock.requireHeld();
@@ -343,7 +343,7 @@ describe('a lock', function () {
       assert.equal(await readFile(LOCK, 'utf8'), lockOf(undefined));
     });
 
-    it('lets the other begin anew, to the same bytes', async () => {
+    it('lets the other start over, to the same bytes', async () => {
       const command = await start();
       while (unfinishedFile('isyn.npy', 'shards/0.json') === undefined) await sleep(5);
       // As a process does that sees no sign of life: it removes the lock.

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { seal } from '../../lib/runs/sealed';
+import { addChecksum } from '../../lib/runs/checksummed';
 import { writeNpyFile } from '../../lib/formats/npy/npy';
 import { Command, expsyn, succeed } from '../support/command-line';
 import { unfinishedFile } from '../support/folders';
@@ -86,7 +86,7 @@ describe('a run on a queue', function () {
 
   async function startWorkers(count: number): Promise<void> {
     for (let index = 0; index < count; index++) {
-      const flags = ['--queue', address, '--threads', '1', '--takeover', '2s'];
+      const flags = ['--queue', address, '--threads', '1', '--lease-timeout', '2s'];
       workers.push(new Command(['worker', ...flags], { cwd: folder }));
     }
     for (const worker of workers) {
@@ -299,9 +299,9 @@ describe('a run on a queue', function () {
     const run = new Command(['run', ...args], { cwd: work });
     while (unfinishedFile('q.zarr', 'submission') === undefined) await sleep(5);
     const journal = join(unfinishedFile('q.zarr', 'shards') ?? '', '0.json');
-    await writeFile(journal, seal({ shard: 0, blocksDone: 9999 }));
+    await writeFile(journal, addChecksum({ shard: 0, blocksDone: 9999 }));
     assert.equal((await run.ended).code, 1);
-    assert.match(run.err, /journal of a run, .* damaged; begin anew with --restart\.\n$/);
+    assert.match(run.err, /journal of a run, .* corrupt; start over with --restart\.\n$/);
   });
 
   it('says which shard cannot be computed, and why', async () => {
@@ -314,7 +314,7 @@ describe('a run on a queue', function () {
     assert.equal(code, 1);
     assert.match(
       err,
-      /^Expected finite numbers .* Infinity at \[1, 50000, 7\].*, in shard \d+; \d+ % of/,
+      /^Shard \d+ failed: Expected finite numbers .* Infinity at \[1, 50000, 7\]; give --non-finite propagate.*; \d+ % of/,
     );
     assert.match(err, /^[^\n]*\.\n$/);
   });

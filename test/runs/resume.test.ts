@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { lockFolder } from '../../lib/runs/lock';
-import { seal, unseal } from '../../lib/runs/sealed';
+import { addChecksum, verifyChecksum } from '../../lib/runs/checksummed';
 import { unfinishedFolderOf, UnfinishedRun } from '../../lib/runs/unfinished-run';
 import type { FileDescription } from '../../lib/cli/commands/info-command';
 import { writeNpyFile } from '../../lib/formats/npy/npy';
@@ -161,11 +161,11 @@ describe('a run that is interrupted', function () {
     await writeRaster();
     assert.match((await expsyn(...args)).err, /raster\.npy has changed since/);
     await writeNpyFile('raster.npy', { data: new Uint8Array(80), shape: [10, 8] });
-    const shorter = await expsyn(...args, '--input-mended');
-    assert.match(shorter.err, /raster\.npy has changed since; give the same, or begin anew/);
-    const alone = await expsyn('raster.npy', ...FLAGS, '--input-mended', '--restart');
+    const shorter = await expsyn(...args, '--input-repaired');
+    assert.match(shorter.err, /raster\.npy has changed since; give the same, or start over/);
+    const alone = await expsyn('raster.npy', ...FLAGS, '--input-repaired', '--restart');
     assert.equal(alone.code, 2);
-    assert.match(alone.err, /^Expected --resume with --input-mended/);
+    assert.match(alone.err, /^Expected --resume with --input-repaired/);
     await writeRaster();
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy', '--restart');
   });
@@ -197,7 +197,7 @@ describe('a run that is interrupted', function () {
     assert.deepEqual(await contentOf('isyn.zarr'), await contentOf('expected.zarr'));
   });
 
-  it('says so when what it kept is damaged', async () => {
+  it('says so when what it kept is corrupt', async () => {
     await writeRaster();
     await leaveUnfinished();
     const args = ['raster.npy', ...FLAGS, '--out', 'isyn.npy', '--resume'];
@@ -207,19 +207,23 @@ describe('a run that is interrupted', function () {
     const { job } = (await UnfinishedRun.open(resolve('isyn.npy'))) ?? {};
     const altered = (bytes: Buffer): string =>
       bytes.toString().replace(/"(settings|blocksDone)":/, '"other":');
-    for (const [path, damage, pattern] of [
-      [journal, 'x', /journal of a run, .* is damaged; begin anew with --restart/],
-      [journal, '{"blocksDone":-1}', /journal of a run, .* is damaged/],
-      [journal, seal({ shard: 0, blocksDone: 9999 }), /journal of a run, .* is damaged/],
-      [journal, seal({ shard: 1, blocksDone: 1 }), /journal of a run, .* is damaged/],
-      [journal, altered(seal({ shard: 0, blocksDone: 2 })), /journal of a run, .* is damaged/],
-      [description, altered(await readFile(description)), /description of a run, .* damaged/],
-      [description, seal({ attempt: '.', job }), /description of a run, .* damaged/],
-      [description, 'null', /description of a run, .* damaged/],
-      [description, '{', /description of a run, .* damaged; .* --restart/],
+    for (const [path, corruption, pattern] of [
+      [journal, 'x', /journal of a run, .* is corrupt; start over with --restart/],
+      [journal, '{"blocksDone":-1}', /journal of a run, .* is corrupt/],
+      [journal, addChecksum({ shard: 0, blocksDone: 9999 }), /journal of a run, .* is corrupt/],
+      [journal, addChecksum({ shard: 1, blocksDone: 1 }), /journal of a run, .* is corrupt/],
+      [
+        journal,
+        altered(addChecksum({ shard: 0, blocksDone: 2 })),
+        /journal of a run, .* is corrupt/,
+      ],
+      [description, altered(await readFile(description)), /description of a run, .* corrupt/],
+      [description, addChecksum({ attempt: '.', job }), /description of a run, .* corrupt/],
+      [description, 'null', /description of a run, .* corrupt/],
+      [description, '{', /description of a run, .* corrupt; .* --restart/],
     ] as const) {
       const before = await readFile(path);
-      await writeFile(path, damage);
+      await writeFile(path, corruption);
       const { code, err } = await expsyn(...args);
       assert.equal(code, 1);
       assert.match(err, pattern);
@@ -228,7 +232,7 @@ describe('a run that is interrupted', function () {
     await truncate(data, 1000);
     assert.match(
       (await expsyn(...args)).err,
-      /as the run left it but it is damaged; begin anew with --restart\.\n$/,
+      /as the run left it but it is corrupt; start over with --restart\.\n$/,
     );
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy', '--restart');
   });
@@ -238,11 +242,11 @@ describe('a run that is interrupted', function () {
     const args = ['raster.npy', ...FLAGS, '--window-taus', 'Infinity', '--out', 'isyn.npy'];
     await leaveUnfinished('--window-taus', 'Infinity');
     const journal = unfinishedFile('isyn.npy', 'shards/0.json') ?? '';
-    const entry = unseal(await readFile(journal, 'utf8')) as object;
-    await writeFile(journal, seal({ ...entry, isyn: undefined }));
+    const entry = verifyChecksum(await readFile(journal, 'utf8')) as object;
+    await writeFile(journal, addChecksum({ ...entry, isyn: undefined }));
     const { code, err } = await expsyn(...args, '--resume');
     assert.equal(code, 1);
-    assert.match(err, /journal of a run, .* is damaged; begin anew with --restart/);
+    assert.match(err, /journal of a run, .* is corrupt; start over with --restart/);
   });
 
   it('publishes no Zarr array of which chunks have gone', async () => {
@@ -258,7 +262,7 @@ describe('a run that is interrupted', function () {
     const args = ['raster.npy', '--steps', '10', '--no-plot', '--out', 'isyn.zarr', '--resume'];
     const { code, err } = await expsyn(...args);
     assert.equal(code, 1);
-    assert.match(err, /the output of a run, .* is damaged; begin anew with --restart\.\n$/);
+    assert.match(err, /the output of a run, .* is corrupt; start over with --restart\.\n$/);
     assert.ok(!existsSync('isyn.zarr'));
   });
 

@@ -16,7 +16,7 @@ import numcodecs
 import numpy as np
 from numcodecs import blosc
 
-# Beyond what a damaged header lets a decoder read.
+# Beyond what a corrupt header lets a decoder read.
 PADDING = bytes(2**16)
 
 

@@ -8,7 +8,7 @@ import type { Job } from '../../runs/job';
 import { isZarr, openSource, specifyInput } from '../../runs/open-source';
 import { readProvenance, type Provenance } from '../../runs/provenance';
 import { UnfinishedRun } from '../../runs/unfinished-run';
-import { UsageError } from '../../errors/errors';
+import { UsageError } from '../../errors/command-errors';
 import type { AddressOptions } from '../../formats/http/reader';
 import { openNpyLayout } from '../../formats/npy/npy-file';
 import { describeZarr, isAddress, remarkOnZarr } from '../../formats/zarr/zarr';
@@ -236,7 +236,7 @@ function describeProvenance({
   node,
   platform,
 }: Provenance): [string, string][] {
-  const { settings, windowLength, method, identity, mended } = job;
+  const { settings, windowLength, method, identity, repaired } = job;
   const { dt, tau, noiseStd, noise, seed } = settings;
   const window = windowLength === 'Infinity' ? 'not cut' : counted(windowLength, 'step');
   return [
@@ -254,7 +254,7 @@ function describeProvenance({
         ? 'the standard input'
         : `${job.input.path}, ${formatBytes(identity.bytes)}, fingerprint ` +
           identity.fingerprint.slice(0, 16) +
-          (mended === undefined ? '' : ', mended while the run was unfinished'),
+          (repaired === undefined ? '' : ', repaired while the run was unfinished'),
     ],
   ];
 }

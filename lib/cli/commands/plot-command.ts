@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 
 import { isZarr, openSource, specifyInput } from '../../runs/open-source';
 import { readProvenance, type Provenance } from '../../runs/provenance';
-import { CommandError, UsageError } from '../../errors/errors';
+import { CommandError, UsageError } from '../../errors/command-errors';
 import type { AddressOptions } from '../../formats/http/reader';
 import type { Range, RasterSource } from '../../formats/raster-source';
 import { isAddress } from '../../formats/zarr/zarr';

@@ -12,7 +12,8 @@ import {
 } from '../../runs/open-source';
 import { prepareJob } from '../../runs/prepare-job';
 import { provenancePathOf, readProvenance, requireOwnPlace } from '../../runs/provenance';
-import { CommandError, hasCode, InterruptedError, UsageError } from '../../errors/errors';
+import { CommandError, InterruptedError, UsageError } from '../../errors/command-errors';
+import { hasCode } from '../../errors/system-errors';
 import {
   folderAbove,
   isThere,

@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 
 import { unfinishedFolderOf } from '../../runs/unfinished-run';
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import { openNpySource } from '../../formats/npy/npy-file';
 import type { RasterSource } from '../../formats/raster-source';
 import { openZarrSource } from '../../formats/zarr/zarr';
@@ -16,6 +16,7 @@ import { describeSource, type Prepared } from './prepare-run';
 import { describeSpikes, summarizeInput, type InputSummary } from '../figure/reduction';
 import type { RunRequest } from '../options/run-options';
 import type { CommandContext } from '../streams';
+import { inWords } from '../words';
 import { formatTime, formatTimeRange } from '../options/times';
 
 /** What a run has come to. */
@@ -112,7 +113,7 @@ async function draw(
         )}; 'expsyn plot' draws others`;
   } catch (error) {
     if (request.isPlotWanted || !(error instanceof CommandError)) throw error;
-    return `not drawn: ${error.message}`;
+    return `not drawn: ${inWords(error.parts)}`;
   } finally {
     await output.close();
   }

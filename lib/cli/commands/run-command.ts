@@ -96,9 +96,9 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     )
     .addOption(choice('--compression <name>', 'of a .zarr output', COMPRESSIONS))
     .option('--resume', 'go on with an unfinished run, if there is one')
-    .option('--restart', 'begin anew, whatever an unfinished run has done')
+    .option('--restart', 'start over, whatever an unfinished run has done')
     .option(
-      '--input-mended',
+      '--input-repaired',
       'with --resume: keep what is done although the input has changed where it was not read yet',
     )
     .option('--like <output>', 'take what is not given from the run that made this output')

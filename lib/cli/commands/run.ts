@@ -22,10 +22,11 @@ import {
 import {
   ChangedInputError,
   CommandError,
-  DamagedRunError,
+  CorruptRunError,
   InterruptedError,
   UsageError,
-} from '../../errors/errors';
+} from '../../errors/command-errors';
+import { message } from '../../errors/message';
 import { isThere, removeLeftovers } from '../../formats/files/complete-file';
 import type { CurrentsSink } from '../../formats/currents-sink';
 import { sizeOfNpy } from '../../formats/npy/npy-file';
@@ -308,15 +309,15 @@ function makeDisplay(request: RunRequest, job: Job, { stderr }: CommandContext):
 /** Refuses to throw away what an unfinished run has done, or to go on with another one. */
 async function requireConsent(request: RunRequest, job: Job, begun: UnfinishedRun): Promise<void> {
   if (request.begin === 'resume') {
-    const difference = describeDifference(job, begun.job, request.isInputMended);
+    const difference = describeDifference(job, begun.job, request.isInputRepaired);
     if (difference === undefined) return;
     const isInputAll = describeDifference(job, begun.job, true) === undefined;
     throw new CommandError(
-      `Expected the input and the options of the unfinished run of ${request.out} but ${difference}; ` +
-        (isInputAll
-          ? 'give it as it was, or --input-mended too if it differs only in what is not computed yet, '
-          : 'give the same, ') +
-        'or begin anew with --restart.',
+      message`Expected the input and the options of the unfinished run of ${request.out} but ${difference}; ${
+        isInputAll
+          ? 'give it as it was, or --input-repaired too if it differs only in what is not computed yet, '
+          : 'give the same, '
+      }or start over with --restart.`,
     );
   }
   const { done, total } = await begun.progress();
@@ -359,15 +360,15 @@ async function withAdvice(
   request: RunRequest,
   run: UnfinishedRun,
 ): Promise<unknown> {
-  const hasAdvice = error instanceof DamagedRunError || error instanceof ChangedInputError;
+  const hasAdvice = error instanceof CorruptRunError || error instanceof ChangedInputError;
   if (!(error instanceof CommandError) || hasAdvice) return error;
+  const { out } = request;
   const progress = await run.progress().catch(() => undefined);
   if (progress === undefined) {
     // The disk itself has failed.
-    return new CommandError(
-      `${error.message.replace(/\.$/, '')}; what was recorded of ${request.out} is kept there, and the ` +
-        'same command with --resume goes on from it when the disk works again.',
-      { cause: error },
+    return error.withAdvice(
+      message`what was recorded of ${out} is kept there, and the same command with --resume goes on from it when \
+the disk works again`,
     );
   }
   const { done, total } = progress;
@@ -376,12 +377,13 @@ async function withAdvice(
     return error;
   }
   const share = formatShare(done, total);
-  const isInterrupted = error instanceof InterruptedError;
-  const advice = isInterrupted
-    ? `Interrupted when ${share} of ${request.out} were done; the same command with --resume goes on.`
-    : `${error.message.replace(/\.$/, '')}; ${share} of ${request.out} are done and kept, and the ` +
-      'same command with --resume goes on from there.';
-  return isInterrupted
-    ? new InterruptedError(advice, error.exitCode === 143 ? 'SIGTERM' : 'SIGINT')
-    : new CommandError(advice, { cause: error });
+  if (error instanceof InterruptedError) {
+    return new InterruptedError(
+      `Interrupted when ${share} of ${out} were done; the same command with --resume goes on.`,
+      error.signal,
+    );
+  }
+  return error.withAdvice(
+    message`${share} of ${out} are done and kept, and the same command with --resume goes on from there`,
+  );
 }

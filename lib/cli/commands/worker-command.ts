@@ -6,6 +6,7 @@ import { addAddressOptions, readAddressFlags, type AddressFlags } from '../optio
 import { readCount } from '../options/run-options';
 import type { CommandContext } from '../streams';
 import { parseTime } from '../options/times';
+import { wordError } from '../words';
 import { softwareVersion } from './version';
 
 /** Milliseconds in which a worker that has ended its work ends by itself, if it does. */
@@ -15,7 +16,7 @@ interface WorkerFlags extends AddressFlags {
   queue: string;
   concurrency?: string;
   threads?: string;
-  takeover?: string;
+  leaseTimeout?: string;
 }
 
 const DESCRIPTION = `Computes parts of runs that 'expsyn run --queue' has submitted, until it is ended.
@@ -42,7 +43,7 @@ export function addWorkerCommand(program: Command, context: CommandContext): voi
     .option('--concurrency <n>', 'parts that are computed at a time (default: 1)')
     .option('--threads <n>', 'the most threads that compute a part (default: as many as there are)')
     .option(
-      '--takeover <time>',
+      '--lease-timeout <time>',
       'a part whose worker has given no sign for so long is given to another (default: 30s)',
     );
   addAddressOptions(command)
@@ -52,7 +53,8 @@ export function addWorkerCommand(program: Command, context: CommandContext): voi
       const address = readAddressFlags(flags);
       const concurrency = readCount(flags.concurrency, '--concurrency') ?? 1;
       const threads = readCount(flags.threads, '--threads') ?? Infinity;
-      const seconds = flags.takeover === undefined ? 30 : parseTime(flags.takeover, '--takeover');
+      const seconds =
+        flags.leaseTimeout === undefined ? 30 : parseTime(flags.leaseTimeout, '--lease-timeout');
       await context.interruptibly(async (signal) =>
         work(flags.queue, {
           signal,
@@ -60,7 +62,8 @@ export function addWorkerCommand(program: Command, context: CommandContext): voi
           concurrency,
           threads,
           address,
-          takeover: Math.max(1, Math.round(seconds * 1000)),
+          leaseTimeout: Math.max(1, Math.round(seconds * 1000)),
+          wordError: (error) => wordError(error) ?? String(error),
           onEvent: (text) => {
             context.stderr.write(`${new Date().toISOString()} ${text}\n`);
           },

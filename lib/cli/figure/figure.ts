@@ -5,7 +5,7 @@
 import type { View } from 'vega' with { 'resolution-mode': 'import' };
 import type { TopLevelSpec } from 'vega-lite' with { 'resolution-mode': 'import' };
 
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import { heatMapPanel, type ColourScheme } from './heat-map';
 import {
   BLUE,

@@ -1,7 +1,7 @@
 /** Reads what a picture shows, and draws it: rasters and currents may be larger than memory. */
 import { extname } from 'node:path';
 
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import { writeCompleteFile } from '../../formats/files/complete-file';
 import type { Range, RasterSource } from '../../formats/raster-source';
 import type { Stimulus } from './example-raster';

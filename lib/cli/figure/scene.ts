@@ -1,5 +1,5 @@
 /** What the picture of a run shows: which batch item, unit of time, channels and stretch of time. */
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import type { Stimulus } from './example-raster';
 import {
   largestMagnitude,

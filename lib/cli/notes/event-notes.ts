@@ -1,5 +1,5 @@
 /** What is said about a list of events: what it holds, and what looks like a mistake. */
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import type { EventSummary, RasterSource } from '../../formats/raster-source';
 import { counted } from '../options/numbers';
 import { meanRate } from '../figure/reduction';

@@ -3,7 +3,7 @@ import type { InputSpecification, Job } from '../../runs/job';
 import { openSource } from '../../runs/open-source';
 import { blockAt } from '../../runs/plan';
 import { inputRegion } from '../../runs/run-shard';
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import { sizeOfRegion, type RasterSource, type Region } from '../../formats/raster-source';
 import { isAddress } from '../../formats/zarr/zarr';
 import type { TypedArray } from '../../index';

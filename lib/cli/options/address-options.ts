@@ -1,7 +1,7 @@
 /** The options of commands that read http(s) addresses. */
 import type { Command } from 'commander';
 
-import { UsageError } from '../../errors/errors';
+import { UsageError } from '../../errors/command-errors';
 import { DEFAULT_TIMEOUT, DEFAULT_TRIES, type AddressOptions } from '../../formats/http/reader';
 import { readCount } from './run-options';
 import { parseTime } from './times';

@@ -3,7 +3,7 @@ import { Option } from 'commander';
 
 import type { OutputSpecification, SynapseSettings } from '../../runs/job';
 import type { InputDescription } from '../../runs/open-source';
-import { UsageError } from '../../errors/errors';
+import { UsageError } from '../../errors/command-errors';
 import { formatFraction } from '../../formats/events/fraction';
 import type { AddressOptions } from '../../formats/http/reader';
 import { readAddressFlags, type AddressFlags } from './address-options';
@@ -39,7 +39,7 @@ export interface RunFlags extends EventFlags, AddressFlags {
   compression?: 'none' | 'zstd' | 'blosc';
   resume?: boolean;
   restart?: boolean;
-  inputMended?: boolean;
+  inputRepaired?: boolean;
   like?: string;
   progress?: ProgressMode;
   queue?: string;
@@ -67,7 +67,7 @@ export interface RunRequest {
   stepsPerBlock: number | undefined;
   begin: 'ask' | 'resume' | 'restart';
   /** Whether what is done may stay although the input has changed. */
-  isInputMended: boolean;
+  isInputRepaired: boolean;
   /** An output whose options are taken where none are given. */
   like: string | undefined;
   progress: ProgressMode;
@@ -130,8 +130,10 @@ export async function readFlags(
   if (flags.resume === true && flags.restart === true) {
     throw new UsageError('Expected either --resume or --restart but received both.');
   }
-  if (flags.inputMended === true && flags.resume !== true) {
-    throw new UsageError('Expected --resume with --input-mended, since it is about what is done.');
+  if (flags.inputRepaired === true && flags.resume !== true) {
+    throw new UsageError(
+      'Expected --resume with --input-repaired, since it is about what is done.',
+    );
   }
   if (flags.queue !== undefined && output.format !== 'zarr') {
     throw new UsageError(
@@ -151,7 +153,7 @@ export async function readFlags(
     threads: readCount(flags.threads, '--threads') ?? Infinity,
     stepsPerBlock: readCount(flags.steps, '--steps'),
     begin: flags.resume === true ? 'resume' : flags.restart === true ? 'restart' : 'ask',
-    isInputMended: flags.inputMended === true,
+    isInputRepaired: flags.inputRepaired === true,
     like: flags.like,
     progress: flags.progress ?? 'auto',
     queue: flags.queue,

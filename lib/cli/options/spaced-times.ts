@@ -1,11 +1,11 @@
 /** Notices times that are written with a space, of which a shell makes two words. */
 import { existsSync } from 'node:fs';
 
-import { UsageError } from '../../errors/errors';
+import { UsageError } from '../../errors/command-errors';
 import { parseClockTime, parsePeriod, parseTimes } from './times';
 
 /** The options, of any command, that take a time or several. */
-const OPTIONS = /^--(tau|dt|time-unit|duration|start|from|to|takeover)(?:=(.*))?$/s;
+const OPTIONS = /^--(tau|dt|time-unit|duration|start|from|to|lease-timeout)(?:=(.*))?$/s;
 
 const UNIT =
   /^([\u00b5\u03bcmun]?s|m?secs?|min|h|[kM]?Hz|((milli|micro|nano)?second|minute|hour)s?)(,|$)/i;

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
-import { CommandError, fileError, UsageError } from '../../errors/errors';
+import { CommandError, UsageError } from '../../errors/command-errors';
+import { fileError } from '../../errors/system-errors';
 import { readNpyFile } from '../../formats/npy/npy';
 import { requireFile } from '../../formats/npy/npy-file';
 import { parseTime, parseTimes } from './times';

@@ -1,4 +1,4 @@
-import { UsageError } from '../../errors/errors';
+import { UsageError } from '../../errors/command-errors';
 import { decimalFraction, divide, toNumber, type Fraction } from '../../formats/events/fraction';
 
 /** Powers of ten of the units, in seconds. Two characters look like the Greek letter mu. */

@@ -1,5 +1,6 @@
 /** What all files of events have in common: how events are checked, described and counted. */
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
+import { message, option } from '../../errors/message';
 import type { EventClock, TimeScale } from './event-clock';
 import { parseFraction, toNumber } from './fraction';
 import type { NpyData } from '../npy/npy';
@@ -23,6 +24,10 @@ export const COUNT_TYPE = { type: 'uint16', itemBytes: Uint16Array.BYTES_PER_ELE
 const MAX_COUNT = 0xffff;
 /** Channels are kept in 32 bits. */
 const MAX_CHANNEL = 0xffff_ffff;
+
+const START = option('start');
+const DURATION = option('duration');
+const DROP = option('outside', 'drop');
 
 /** What besides the content of a file decides its raster, as a text. */
 export function describeOptions(options: EventOptions): string {
@@ -149,10 +154,10 @@ export class EventCheck {
 
   #noEvents(): CommandError {
     const { duration, channels } = this.#options;
-    const wanted = `Expected events in ${this.#name} but received`;
+    const expected = `Expected events in ${this.#name} but received`;
     if (this.#dropped === 0) {
       return new CommandError(
-        `${wanted} none; give the duration and the number of channels to make a raster of zeros.`,
+        `${expected} none; give the duration and the number of channels to make a raster of zeros.`,
       );
     }
     const before = this.#droppedBefore;
@@ -161,13 +166,14 @@ export class EventCheck {
       ...(before > 0 ? [`${before} before the first step`] : []),
       ...(after > 0 ? [`${after} after the last step`] : []),
     ];
+    const checked = after > 0 ? message`${START} and ${DURATION}` : [START];
     const missing = [
-      ...(duration === undefined ? ['--duration'] : []),
-      ...(channels === undefined ? ['--channels'] : []),
+      ...(duration === undefined ? [DURATION] : []),
+      ...(duration === undefined && channels === undefined ? [' and '] : []),
+      ...(channels === undefined ? [option('channels')] : []),
     ];
     return new CommandError(
-      `${wanted} ${parts.join(' and ')}; check --start${after > 0 ? ' and --duration' : ''}, or ` +
-        `give ${missing.join(' and ')} to make a raster of zeros.`,
+      message`${expected} ${parts.join(' and ')}; check ${checked}, or give ${missing} to make a raster of zeros.`,
     );
   }
 
@@ -180,14 +186,14 @@ export class EventCheck {
     }
     if (step < 0) {
       return new CommandError(
-        `Expected times from ${origin} on, where step 0 begins, in ${this.#name} ${received}; ` +
-          'give an earlier --start, or leave such events out with --outside drop.',
+        message`Expected times from ${origin} on, where step 0 begins, in ${this.#name} ${received}; \
+give an earlier ${START}, or leave such events out with ${DROP}.`,
       );
     }
     if (duration === undefined) {
       return new CommandError(
-        `Expected times of fewer than 2^53 steps of ${dt} s from ${origin} on, where step 0 begins, ` +
-          `in ${this.#name} ${received}; check the unit of the times, or give a later --start.`,
+        message`Expected times of fewer than 2^53 steps of ${dt} s from ${origin} on, where step 0 begins, \
+in ${this.#name} ${received}; check the unit of the times, or give a later ${START}.`,
       );
     }
     const isAtEnd = isEarly && step === this.#timesteps;
@@ -195,9 +201,9 @@ export class EventCheck {
       ? `, which is within the tolerance of the end and so belongs to step ${step}`
       : '';
     return new CommandError(
-      `Expected times before the end of the ${this.#timesteps} steps of ${dt} s, which begin at ${origin}, in ` +
-        `${this.#name} ${received}${reason}; give a longer duration or a later --start, check the unit of ` +
-        'the times, or leave such events out with --outside drop.',
+      message`Expected times before the end of the ${this.#timesteps} steps of ${dt} s, which begin at \
+${origin}, in ${this.#name} ${received}${reason}; give a longer duration or a later ${START}, check the unit \
+of the times, or leave such events out with ${DROP}.`,
     );
   }
 

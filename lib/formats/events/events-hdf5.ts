@@ -2,7 +2,9 @@
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import { CommandError, fileError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
+import { message } from '../../errors/message';
+import { fileError } from '../../errors/system-errors';
 import { EventClock, TimeSurvey, type TimePrecision } from './event-clock';
 import {
   COUNT_TYPE,
@@ -87,10 +89,8 @@ async function identifyHdf5(
         if (at + SIGNATURE.length > size) {
           const head = await readBytes(file, 0, Math.min(size, HEAD_BYTES), name);
           throw new CommandError(
-            `Expected an HDF5 file but ${name} ` +
-              (describeForeign(head, name) ??
-                'does not begin like one; the name of any other format ends differently') +
-              '.',
+            message`Expected an HDF5 file but ${name} \
+${describeForeign(head, name) ?? 'does not begin like one; the name of any other format ends differently'}.`,
           );
         }
         const bytes = await readBytes(file, at, SIGNATURE.length, name);
@@ -191,14 +191,14 @@ class Samples {
 }
 
 /**
- * Even a sample without events takes 16 bytes in each dataset, perhaps compressed. A damaged file may
+ * Even a sample without events takes 16 bytes in each dataset, perhaps compressed. A corrupt file may
  * tell of so many that reading them would never end.
  */
 function checkPlausible(nSamples: number, fileBytes: number, name: string): void {
   if (nSamples <= fileBytes) return;
   throw new CommandError(
     `Expected fewer samples than bytes in ${name} but received ${nSamples} samples in ` +
-      `${fileBytes} bytes; the file is damaged.`,
+      `${fileBytes} bytes; the file is corrupt.`,
   );
 }
 

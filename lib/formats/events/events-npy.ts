@@ -2,7 +2,9 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import { CommandError, fileError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
+import { message, option } from '../../errors/message';
+import { fileError } from '../../errors/system-errors';
 import { EventClock, TimeSurvey, type TimePrecision } from './event-clock';
 import {
   COUNT_TYPE,
@@ -89,8 +91,8 @@ class EventList {
     }
     if (type === 'bool') {
       throw new CommandError(
-        `Expected times and channels of events in ${name} but received booleans; ` +
-          'leave --events out if it is a raster.',
+        message`Expected times and channels of events in ${name} but received booleans; \
+leave ${option('events')} out if it is a raster.`,
       );
     }
     this.length = length;

@@ -13,7 +13,8 @@ import {
 } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
-import { CommandError, fileError, hasCode } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
+import { fileError, hasCode } from '../../errors/system-errors';
 import { ownIdentity, stateOfProcess, type ProcessIdentity } from './process-identity';
 
 /** The most bytes that one system call is asked to move; Linux stops just short of 2 GiB. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 
-import { fileError } from '../../errors/errors';
+import { fileError } from '../../errors/system-errors';
 import { readBytes } from '../npy/npy';
 import type { InputIdentity } from '../raster-source';
 

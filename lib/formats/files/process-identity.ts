@@ -1,7 +1,7 @@
 /** Who a process is, so that another one on the same machine can tell whether it is still there. */
 import { readFileSync, readlinkSync } from 'node:fs';
 
-import { hasCode } from '../../errors/errors';
+import { hasCode } from '../../errors/system-errors';
 
 /** A process. JSON. */
 export interface ProcessIdentity {

@@ -1,7 +1,7 @@
 /** Folders that take the place of others. */
 import { rename } from 'node:fs/promises';
 
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import { isThere } from './complete-file';
 
 /**

@@ -1,7 +1,8 @@
 /** Recognises files of other formats, to say what they are and how to convert them to .npy. */
 import { open } from 'node:fs/promises';
 
-import { HEAD_BYTES, headOf, python, type Head } from './head';
+import { message, option, type Message } from '../../errors/message';
+import { HEAD_BYTES, headOf, IN_MILLISECONDS, python, type Head } from './head';
 import { describeText } from './text';
 
 interface Format {
@@ -9,7 +10,7 @@ interface Format {
   /** With its article. */
   what: string;
   /** What to do, as a clause. */
-  advice?: (head: Head) => string;
+  advice?: (head: Head) => string | Message;
 }
 
 /**
@@ -18,17 +19,20 @@ interface Format {
  *
  * @param bytes The file, or its beginning.
  */
-export function describeForeign(bytes: Uint8Array, name: string): string | undefined {
+export function describeForeign(bytes: Uint8Array, name: string): string | Message | undefined {
   const head = headOf(bytes, name);
   if (bytes.length === 0) return 'is empty';
   const format = FORMATS.find(({ is }) => is(head));
   if (format === undefined) return describeText(head);
   const { what, advice } = format;
-  return `looks like ${what}${advice === undefined ? '' : `; ${advice(head)}`}`;
+  return advice === undefined ? `looks like ${what}` : message`looks like ${what}; ${advice(head)}`;
 }
 
 /** The same of a file that is there. */
-export async function describeForeignFile(path: string, name: string): Promise<string | undefined> {
+export async function describeForeignFile(
+  path: string,
+  name: string,
+): Promise<string | Message | undefined> {
   const file = await open(path, 'r');
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
@@ -75,13 +79,12 @@ function convertHdf5(head: Head): string {
   return python(head, 'h5py', `h5py.File('${head.source}')['NAME'][()]`) + NAMED('dataset');
 }
 
-function convertNwb({ source, target }: Head): string {
-  return (
+function convertNwb({ source, target }: Head): Message {
+  const command =
     `python3 -c "import h5py, numpy; u = h5py.File('${source}')['units']; ` +
     "n = numpy.diff(u['spike_times_index'][()].astype('int64'), prepend=0); numpy.save(" +
-    `'${target}', numpy.c_[u['spike_times'][()], numpy.repeat(numpy.arange(len(n)), n)])" ` +
-    'makes a list of its spikes, to be read with --events'
-  );
+    `'${target}', numpy.c_[u['spike_times'][()], numpy.repeat(numpy.arange(len(n)), n)])"`;
+  return message`${command} makes a list of its spikes, to be read with ${option('events')}`;
 }
 
 /** A group of an HDF5 file that holds spikes as SONATA has them: timestamps, and node_ids or gids. */
@@ -90,15 +93,14 @@ export interface SonataGroup {
   ids: 'node_ids' | 'gids';
 }
 
-function convertSonata(head: Head, { path, ids }: SonataGroup): string {
+function convertSonata(head: Head, { path, ids }: SonataGroup): Message {
   const isPlain = /^[\w./@%+=:,-]+$/.test(path);
   const group = `h5py.File('${head.source}')['${isPlain ? path : 'NAME'}']`;
-  return (
+  const command =
     `python3 -c "import h5py, numpy; s = ${group}; numpy.save('${head.target}', ` +
-    `numpy.c_[s['timestamps'][()], s['${ids}'][()]])" makes a list of ` +
-    `${isPlain ? `the spikes of ${path}` : 'its spikes, where NAME is a group of spikes'}, to be read with ` +
-    '--events --time-unit 1ms'
-  );
+    `numpy.c_[s['timestamps'][()], s['${ids}'][()]])"`;
+  const spikes = isPlain ? `the spikes of ${path}` : 'its spikes, where NAME is a group of spikes';
+  return message`${command} makes a list of ${spikes}, to be read with ${IN_MILLISECONDS}`;
 }
 
 /**
@@ -106,7 +108,7 @@ function convertSonata(head: Head, { path, ids }: SonataGroup): string {
  *
  * @param holds What it holds, where that is known.
  */
-export function adviseHdf5(name: string, holds?: 'NWB' | SonataGroup): string {
+export function adviseHdf5(name: string, holds?: 'NWB' | SonataGroup): string | Message {
   const head = headOf(new Uint8Array(0), name);
   if (holds === undefined) return convertHdf5(head);
   return holds === 'NWB' ? convertNwb(head) : convertSonata(head, holds);

@@ -1,5 +1,7 @@
 /** The beginning of a file of another format, and how to convert the file. */
 
+import { message, option } from '../../errors/message';
+
 /** Bytes from which a format is told, if the file has so many. */
 export const HEAD_BYTES = 4096;
 
@@ -35,3 +37,6 @@ export function python(head: Head, modules: string, expression: string): string 
   const imports = modules === '' ? 'numpy' : `numpy, ${modules}`;
   return `python3 -c "import ${imports}; numpy.save('${head.target}', ${expression})" converts it`;
 }
+
+/** The options that read a list of events whose times are in milliseconds. */
+export const IN_MILLISECONDS = message`${option('events')} ${option('timeUnit', '1ms')}`;

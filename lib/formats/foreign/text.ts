@@ -1,5 +1,6 @@
 /** Recognises text files, such as tables of numbers, that are given in place of an array. */
-import { python, type Head } from './head';
+import { message, type Message } from '../../errors/message';
+import { IN_MILLISECONDS, python, type Head } from './head';
 
 /** A number as programs write it, or what they write where there is none. */
 const NUMBER = /^["']?[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?["']?$|^(nan|[-+]?inf|true|false)$/i;
@@ -18,7 +19,7 @@ const DELIMITERS = [
 const COMMA_NUMBER = /^["']?[-+]?(\d+,?\d*|,\d+)(e[-+]?\d+)?["']?$/i;
 
 /** What a text file looks like, as describeForeign() says it; undefined for anything else. */
-export function describeText(head: Head): string | undefined {
+export function describeText(head: Head): string | Message | undefined {
   const decoded = decode(head);
   if (decoded === undefined) return undefined;
   const { text } = decoded;
@@ -131,7 +132,7 @@ function describeTable(head: Head, { text, encoding }: Text): string | undefined
 }
 
 /** Lines of as many cells each, of which some columns hold numbers and others words. */
-function describeMixedTable(head: Head, { text, encoding }: Text): string | undefined {
+function describeMixedTable(head: Head, { text, encoding }: Text): string | Message | undefined {
   const lines = linesOf(text);
   const rows = lines.filter((line) => !isComment(line));
   for (const { character, argument, what } of DELIMITERS) {
@@ -154,7 +155,7 @@ function describeMixedTable(head: Head, { text, encoding }: Text): string | unde
     const [time, id] = [names.indexOf('timestamps'), names.indexOf('node_ids')];
     if (columns.includes(time) && columns.includes(id)) {
       const save = python(head, '', load([time, id]));
-      return `looks like spikes of SONATA as text; ${save}, to be read with --events --time-unit 1ms`;
+      return message`looks like spikes of SONATA as text; ${save}, to be read with ${IN_MILLISECONDS}`;
     }
     const form = `looks like text with numbers and words between ${what}`;
     return `${form}; ${python(head, '', load(columns))} without its columns of words`;

@@ -3,7 +3,8 @@ import { devNull } from 'node:os';
 
 import type { Metadata, ready } from 'h5wasm/node' with { 'resolution-mode': 'import' };
 
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
+import { message } from '../../errors/message';
 import { adviseHdf5, type SonataGroup } from '../foreign/formats';
 import { decodeBytes, type NpyData } from '../npy/npy';
 
@@ -54,9 +55,9 @@ export class ListsFile {
     const missing = paths.find((path) => !isThere(path));
     if (missing !== undefined) {
       const holds = isThere(NWB_INDEX) ? 'NWB' : findSonata(hdf5, file, isThere);
-      const advice = paths.some(isThere) ? '' : `; ${adviseHdf5(name, holds)}`;
+      const advice = paths.some(isThere) ? '' : message`; ${adviseHdf5(name, holds)}`;
       throw new CommandError(
-        `Expected the datasets ${paths.join(' and ')} in ${name} but there is no ${missing}${advice}.`,
+        message`Expected the datasets ${paths.join(' and ')} in ${name} but there is no ${missing}${advice}.`,
       );
     }
     return new ListsFile(paths.map((path) => new ListsDataset(hdf5, file, path, name)));
@@ -129,13 +130,13 @@ function openHdf5(hdf5: Hdf5, absolute: string, name: string): bigint {
   if (file < 0n) {
     throw new CommandError(
       `Expected a whole HDF5 file in ${name} but it could not be opened; ` +
-        'it is damaged, or not complete.',
+        'it is corrupt, or not complete.',
     );
   }
   return file;
 }
 
-/** What the library throws, a trap of its code among it, means that the file is damaged. */
+/** What the library throws, a trap of its code among it, means that the file is corrupt. */
 function guard<Result>(name: string, call: () => Result): Result {
   try {
     return call();
@@ -236,7 +237,7 @@ class ListsDataset implements ListsDescription {
   #failure(begin: number, end: number): CommandError {
     const samples = end - begin === 1 ? `sample ${begin}` : `samples ${begin} to ${end - 1}`;
     return new CommandError(
-      `Could not read ${this.#path} of ${samples} in ${this.#name}: the file is damaged, or it is ` +
+      `Could not read ${this.#path} of ${samples} in ${this.#name}: the file is corrupt, or it is ` +
         'compressed by a filter that is not known here, or the memory is used up.',
     );
   }

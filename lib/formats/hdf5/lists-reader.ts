@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import type { Lists, ListsDescription } from './lists-file';
 import type { ListsAnswer, ListsRequest, ListsThreadData } from './lists-thread';
 
-/** Milliseconds in which every request is answered, but for damaged files. */
+/** Milliseconds in which every request is answered, but for corrupt files. */
 export const PATIENCE = 60_000;
 
 /** As it is compiled, also for sources that are run as they are: threads do not take those. */
@@ -18,7 +18,7 @@ interface Waiting {
 }
 
 /**
- * An HDF5 file, open in a thread of its own: from some damaged files the library of that format never
+ * An HDF5 file, open in a thread of its own: from some corrupt files the library of that format never
  * returns, and what waits for it on the main thread could not even be interrupted.
  */
 export class ListsReader {
@@ -96,7 +96,7 @@ export class ListsReader {
       this.#fail(
         new CommandError(
           `Could not read ${this.#name}: the HDF5 library has not returned in ${seconds} s; the file ` +
-            'is damaged.',
+            'is corrupt.',
         ),
       );
       void this.#thread.terminate();

@@ -1,7 +1,8 @@
 /** The thread of a ListsReader: opens the file, and answers each request in turn. */
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
+import type { Message } from '../../errors/message';
 import { ListsFile, type Lists, type ListsDescription } from './lists-file';
 
 /** What the thread is given. */
@@ -19,7 +20,7 @@ export interface ListsRequest {
 
 /** To the opening, or to a request; an error does not keep its class on the way. */
 export type ListsAnswer =
-  { descriptions: ListsDescription[] } | { lists: Lists[] } | { refusal: string };
+  { descriptions: ListsDescription[] } | { lists: Lists[] } | { refusal: Message };
 
 const { absolute, name, paths } = workerData as ListsThreadData;
 const file = ListsFile.open(absolute, name, paths);
@@ -30,7 +31,7 @@ async function answer(make: (file: ListsFile) => ListsAnswer): Promise<void> {
     message = make(await file);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    message = { refusal: error.message };
+    message = { refusal: error.parts };
   }
   const lists = 'lists' in message ? message.lists : [];
   const memory = lists.flatMap(({ lengths, numbers }) => [lengths.buffer, numbers.buffer]);

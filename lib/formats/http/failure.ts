@@ -1,11 +1,12 @@
-/** Why a request failed, in words, and whether it may succeed when it is sent again. */
+/** Why a request failed, in words, and whether it may succeed if it is sent again. */
+import { message, option, type Message } from '../../errors/message';
 
 /** A request that has failed. The message is the end of a sentence. */
 export class RequestFailure extends Error {
   /** Whether the same request may succeed a little later. */
   readonly isTransient: boolean;
   /** What the user can do. */
-  readonly advice: string;
+  readonly advice: Message;
   /** Milliseconds that the server asks to be left alone. */
   readonly retryAfter: number | undefined;
 
@@ -13,7 +14,7 @@ export class RequestFailure extends Error {
     reason: string,
     options: {
       isTransient: boolean;
-      advice: string;
+      advice: Message;
       retryAfter?: number | undefined;
       cause?: unknown;
     },
@@ -30,8 +31,8 @@ const TRANSIENT_STATUSES = [408, 425, 429];
 /** Of those that tell of trouble in a server: Not Implemented, an unknown version, a login is needed. */
 const LASTING_STATUSES = [501, 505, 511];
 
-const LATER = 'try again later, or give more --http-tries';
-const OTHER_ADDRESS = 'check the address';
+const LATER = message`try again later, or give more ${option('httpTries')}`;
+const OTHER_ADDRESS = message`check the address`;
 
 /** An answer that is of no use. */
 export function statusFailure({ status, headers }: Response): RequestFailure {
@@ -47,17 +48,14 @@ export function isTransient(status: number): boolean {
   return !LASTING_STATUSES.includes(status);
 }
 
-function adviceOn(status: number): string {
+function adviceOn(status: number): Message {
   if (isTransient(status)) return LATER;
   if (status === 401) {
-    return 'give an address that needs no name and password, or a signed one';
+    return message`give an address that needs no name and password, or a signed one`;
   }
   if (status === 403) {
-    return (
-      'S3 answers so for a missing file to anyone who may not list the bucket, so give ' +
-      '--forbidden-is-missing if chunks were left out because they are empty, else an address that you ' +
-      'may read'
-    );
+    return message`S3 answers so for a missing file to anyone who may not list the bucket, so give \
+${option('forbiddenIsMissing')} if chunks were left out because they are empty, else an address that you may read`;
   }
   return OTHER_ADDRESS;
 }
@@ -87,7 +85,7 @@ export function stallFailure(seconds: number, received: number | undefined): Req
       : `the answer stopped ${received === 0 ? '' : `after ${received} bytes `}for ${seconds} s`;
   return new RequestFailure(reason, {
     isTransient: true,
-    advice: 'try again later, or give a longer --http-timeout',
+    advice: message`try again later, or give a longer ${option('httpTimeout')}`,
   });
 }
 
@@ -138,7 +136,7 @@ export function connectionFailure(error: unknown): RequestFailure {
   }
   return new RequestFailure(find(PASSING) ?? `the connection to the server failed with ${code}`, {
     isTransient: true,
-    advice: code === 'ECONNREFUSED' ? 'check the address, or try again later' : LATER,
+    advice: code === 'ECONNREFUSED' ? message`check the address, or try again later` : LATER,
     cause: error,
   });
 }

@@ -1,7 +1,8 @@
 /** Reads files behind http(s) addresses: with time limits, and again when a server is in trouble. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
+import { message } from '../../errors/message';
 import { discardBody } from './body';
 import { connectionFailure, RequestFailure, stallFailure, statusFailure } from './failure';
 
@@ -199,12 +200,8 @@ export class HttpReader {
 
 function describe(failure: RequestFailure, { name }: FileRequest, attempts: number): CommandError {
   const tries = failure.isTransient && attempts > 1 ? ` (try ${attempts} of ${attempts})` : '';
-  return new CommandError(
-    `Could not read ${name}: ${failure.message}${tries}; ${failure.advice}.`,
-    {
-      cause: failure,
-    },
-  );
+  const sentence = message`Could not read ${name}: ${failure.message}${tries}; ${failure.advice}.`;
+  return new CommandError(sentence, { cause: failure });
 }
 
 /** Throws away an answer of no use. */

@@ -2,7 +2,8 @@
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import { CommandError, DamagedRunError, fileError, isMissing } from '../../errors/errors';
+import { CommandError, CorruptRunError } from '../../errors/command-errors';
+import { fileError, isMissing } from '../../errors/system-errors';
 import { writeAll } from '../files/complete-file';
 import type { CurrentsArray, CurrentsLayout, CurrentsSink } from '../currents-sink';
 import { identifyFile, identifyPath } from '../files/fingerprint';
@@ -273,12 +274,12 @@ export async function openNpySink(path: string, layout: CurrentsLayout): Promise
     const found = await readBytes(file, 0, header.length, path);
     const { size } = await file.stat();
     if (size !== sizeOfNpy(layout) || Buffer.compare(found, header) !== 0) {
-      throw new DamagedRunError(path);
+      throw new CorruptRunError(path);
     }
     return new NpySink(file, path, layout, header.length);
   } catch (error) {
     await file?.close();
-    if (isMissing(error)) throw new DamagedRunError(path, error);
+    if (isMissing(error)) throw new CorruptRunError(path, error);
     throw fileError('write', path, error);
   }
 }

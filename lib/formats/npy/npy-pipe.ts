@@ -2,7 +2,9 @@
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
-import { CommandError, fileError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
+import { message, option } from '../../errors/message';
+import { fileError } from '../../errors/system-errors';
 import type { CurrentsArray, CurrentsLayout, CurrentsSink } from '../currents-sink';
 import {
   decodeBytes,
@@ -209,7 +211,7 @@ export class PipeSink implements CurrentsSink {
       await before;
       if (begin !== this.#elements || lengthOf(region.channels) !== synapses) {
         throw new CommandError(
-          'Expected so few channels that their window fits the memory; give a file for --out.',
+          message`Expected so few channels that their window fits the memory; give a file for ${option('out')}.`,
         );
       }
       this.#elements += data.length;

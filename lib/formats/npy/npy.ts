@@ -10,7 +10,9 @@ import { endianness } from 'node:os';
 
 import type { TypedArray } from '../../index';
 import { MAX_TRANSFER_BYTES, writeCompleteFile } from '../files/complete-file';
-import { CommandError, fileError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
+import { message } from '../../errors/message';
+import { fileError } from '../../errors/system-errors';
 import { describeForeign } from '../foreign/formats';
 
 /** What the elements of an array are held in. */
@@ -254,8 +256,8 @@ export function isNpy(bytes: Uint8Array): boolean {
 function readHeaderText(bytes: Uint8Array, name: string): { text: string; headerBytes: number } {
   if (!isNpy(bytes)) {
     throw new CommandError(
-      `Expected a .npy file, as NumPy's save writes it, but ${name} ` +
-        `${describeForeign(bytes, name) ?? 'does not begin like one'}.`,
+      message`Expected a .npy file, as NumPy's save writes it, but ${name} \
+${describeForeign(bytes, name) ?? 'does not begin like one'}.`,
     );
   }
   const version = bytes[6] ?? 0;
@@ -421,7 +423,7 @@ class HeaderParser {
   #malformed(): CommandError {
     return new CommandError(
       `Expected a .npy header with descr, fortran_order and shape in ${this.#name} ` +
-        `but received one that is damaged at its character ${this.#at}.`,
+        `but received one that is corrupt at its character ${this.#at}.`,
     );
   }
 }

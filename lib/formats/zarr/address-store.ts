@@ -3,12 +3,12 @@ import type { Hash } from 'node:crypto';
 
 import type { AbsolutePath, RangeQuery } from 'zarrita' with { 'resolution-mode': 'import' };
 
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import { discardBody, encodingsOf, readBody, TooLargeError } from '../http/body';
 import { contentFailure, isTransient, truncationFailure } from '../http/failure';
 import { displayAddress, HttpReader, refuse, type AddressOptions } from '../http/reader';
-import { DamagedChunkError } from './damage';
-import { MAX_CHUNK_BYTES } from './judge';
+import { CorruptChunkError } from './corruption';
+import { MAX_CHUNK_BYTES } from './validator';
 import { MAX_METADATA_BYTES, MissingChunkError, offsetIn, type ZarrStore } from './store';
 
 /** Requests that are sent at the same time for a fingerprint. */
@@ -84,7 +84,7 @@ export class AddressStore implements ZarrStore {
       return bytes;
     } catch (error) {
       if (!(error instanceof TooLargeError)) throw error;
-      throw new DamagedChunkError('its file has 2 GiB or more', { cause: error });
+      throw new CorruptChunkError('its file has 2 GiB or more', { cause: error });
     }
   }
 
@@ -95,7 +95,7 @@ export class AddressStore implements ZarrStore {
     const bytes =
       'offset' in range ? await this.#getPart(name, range) : await this.#getSuffix(name, wanted);
     if (bytes === undefined || bytes.length === wanted) return bytes;
-    throw new DamagedChunkError('its file is not complete');
+    throw new CorruptChunkError('its file is not complete');
   }
 
   get doubt(): string | undefined {
@@ -153,7 +153,7 @@ export class AddressStore implements ZarrStore {
     const headers = { Range: `bytes=${offset}-${offset + length - 1}` };
     return this.#request({ key, headers }, async (response, onBytes) => {
       if (await this.#isMissing(response, onBytes)) return undefined;
-      if (response.status === 416) throw new DamagedChunkError('its file is not complete');
+      if (response.status === 416) throw new CorruptChunkError('its file is not complete');
       const isPart = response.status === 206;
       if (!isPart && response.status !== 200) return refuse(response, onBytes);
       if (!isPart) return readBody(response, { offset, length }, onBytes);

@@ -6,7 +6,7 @@
 import { inflateSync } from 'node:zlib';
 
 import { decodeBloscLz } from './blosclz';
-import { DamagedChunkError, type Decode, checkAnnounced, viewOf } from './damage';
+import { CorruptChunkError, type Decode, checkAnnounced, viewOf } from './corruption';
 import { decodeLz4 } from './lz4';
 import { unshuffle, unshuffleBits } from './shuffles';
 import { decodeSnappy } from './snappy';
@@ -68,7 +68,7 @@ export async function decodeBlosc(
       const part = decoded.subarray(index * streamBytes, (index + 1) * streamBytes);
       // What does not become smaller is stored as it is.
       if (stream.length === part.length) part.set(stream);
-      else if (!(await decodeStream(stream, part))) throw damaged();
+      else if (!(await decodeStream(stream, part))) throw corrupt();
     }
     if (isShuffled) unshuffle(decoded, block, itemBytes);
     else if (areBitsShuffled) unshuffleBits(decoded, block, itemBytes);
@@ -76,29 +76,29 @@ export async function decodeBlosc(
   return target;
 }
 
-function damaged(): DamagedChunkError {
-  return new DamagedChunkError('its Blosc data is damaged');
+function corrupt(): CorruptChunkError {
+  return new CorruptChunkError('its Blosc data is corrupt');
 }
 
 function readHeader(encoded: Uint8Array, maxBytes: number): Header {
-  if (encoded.length < HEADER_BYTES) throw new DamagedChunkError('it is not complete');
+  if (encoded.length < HEADER_BYTES) throw new CorruptChunkError('it is not complete');
   const view = viewOf(encoded);
   const [version, compressorVersion, flags = 0, itemBytes = 0] = encoded;
   const bytes = view.getUint32(4, true);
   const blockBytes = view.getUint32(8, true);
   const encodedBytes = view.getUint32(12, true);
-  if (version !== VERSION || (flags & RESERVED) !== 0) throw damaged();
+  if (version !== VERSION || (flags & RESERVED) !== 0) throw corrupt();
   if (encodedBytes !== encoded.length) {
-    throw new DamagedChunkError(
+    throw new CorruptChunkError(
       `it says that it has ${encodedBytes} bytes and has ${encoded.length}`,
     );
   }
   checkAnnounced(bytes, maxBytes);
   const isBlock = blockBytes > 0 && blockBytes <= bytes && blockBytes <= MAX_BLOCK_BYTES;
-  if (!isBlock || itemBytes === 0) throw damaged();
+  if (!isBlock || itemBytes === 0) throw corrupt();
   const isStored = (flags & STORED) !== 0;
   if (isStored ? encodedBytes !== HEADER_BYTES + bytes : compressorVersion !== COMPRESSOR_VERSION) {
-    throw damaged();
+    throw corrupt();
   }
   return { flags, itemBytes, bytes, blockBytes };
 }
@@ -124,7 +124,7 @@ function streamDecoderOf(compressor: number, decodeZstd: Decode): StreamDecoder 
         }
       };
     default:
-      throw damaged();
+      throw corrupt();
   }
 }
 
@@ -155,7 +155,7 @@ function blocksOf(encoded: Uint8Array, header: Header): Block[] {
   const view = viewOf(encoded);
   const count = Math.ceil(bytes / blockBytes);
   const first = HEADER_BYTES + 4 * count;
-  if (first > encoded.length) throw damaged();
+  if (first > encoded.length) throw corrupt();
   const blocks: Block[] = [];
   const extents: [begin: number, end: number][] = [];
   for (let index = 0; index < count; index++) {
@@ -165,9 +165,9 @@ function blocksOf(encoded: Uint8Array, header: Header): Block[] {
     const streams: Uint8Array[] = [];
     let at = place;
     for (let rest = splitsOf(header, end - begin); rest > 0; rest--) {
-      if (at + 4 > encoded.length) throw damaged();
+      if (at + 4 > encoded.length) throw corrupt();
       const streamEnd = at + 4 + view.getUint32(at, true);
-      if (streamEnd > encoded.length) throw damaged();
+      if (streamEnd > encoded.length) throw corrupt();
       streams.push(encoded.subarray(at + 4, streamEnd));
       at = streamEnd;
     }
@@ -177,10 +177,10 @@ function blocksOf(encoded: Uint8Array, header: Header): Block[] {
   // Blocks that were compressed in parallel stand in any order.
   let at = first;
   for (const [begin, end] of extents.sort(([one], [other]) => one - other)) {
-    if (begin !== at) throw damaged();
+    if (begin !== at) throw corrupt();
     at = end;
   }
-  if (at !== encoded.length) throw damaged();
+  if (at !== encoded.length) throw corrupt();
   return blocks;
 }
 
@@ -192,6 +192,6 @@ function splitsOf({ flags, itemBytes, blockBytes }: Header, bytes: number): numb
     Math.floor(blockBytes / itemBytes) >= MIN_SPLIT_ITEMS &&
     bytes === blockBytes;
   if (!isSplit) return 1;
-  if (blockBytes % itemBytes !== 0) throw damaged();
+  if (blockBytes % itemBytes !== 0) throw corrupt();
   return itemBytes;
 }

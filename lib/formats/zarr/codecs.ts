@@ -1,4 +1,4 @@
-/** The codecs of chunks, with what they need to notice damage; zarrita knows them by names of their own. */
+/** The codecs of chunks, with what they need to notice corruption; zarrita knows them by names of their own. */
 import { promisify } from 'node:util';
 import { gunzip, inflate, type InputType, type ZlibOptions } from 'node:zlib';
 
@@ -7,13 +7,13 @@ import type * as Zarrita from 'zarrita' with { 'resolution-mode': 'import' };
 import { decodeBlosc } from './blosc';
 import {
   CHECKED_CODEC,
-  DamagedChunkError,
+  CorruptChunkError,
   type Decode,
   SIZE_CHECK,
   checkAnnounced,
   viewOf,
-} from './damage';
-import type { Json } from './judge';
+} from './corruption';
+import type { Json } from './validator';
 import { decodeLz4 } from './lz4';
 import { checkZstd } from './zstd';
 
@@ -48,7 +48,7 @@ export function decodeChecksum(encoded: Uint8Array, isAtStart: boolean): Uint8Ar
   const content = encoded.subarray(begin, begin + Math.max(length, 0));
   const isRight =
     length >= 0 && viewOf(encoded).getUint32(isAtStart ? 0 : length, true) === crc32c(content);
-  if (!isRight) throw new DamagedChunkError('its checksum is wrong');
+  if (!isRight) throw new CorruptChunkError('its checksum is wrong');
   return content;
 }
 
@@ -71,19 +71,19 @@ async function inflateAll(
   };
   const rest = encoded.subarray(engine.bytesWritten);
   if (rest.length > 0 && (decode === inflate || rest.some((byte) => byte !== 0))) {
-    throw new DamagedChunkError(`${rest.length} bytes follow its end`);
+    throw new CorruptChunkError(`${rest.length} bytes follow its end`);
   }
   return buffer;
 }
 
 /** As numcodecs has it, a block after its size. */
 function decodeSizedLz4(encoded: Uint8Array, bytes: number): Uint8Array {
-  if (encoded.length < 4) throw new DamagedChunkError('it is not complete');
+  if (encoded.length < 4) throw new CorruptChunkError('it is not complete');
   const size = viewOf(encoded).getUint32(0, true);
   checkAnnounced(size, bytes);
   const decoded = new Uint8Array(size);
   if (decodeLz4(encoded.subarray(4), decoded)) return decoded;
-  throw new DamagedChunkError('its LZ4 data is damaged');
+  throw new CorruptChunkError('its LZ4 data is corrupt');
 }
 
 const CRC32C_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -129,8 +129,8 @@ export function registerCheckedCodecs(registry: typeof Zarrita.registry): void {
     try {
       return await decode(encoded, decodeZstd);
     } catch (cause) {
-      if (cause instanceof DamagedChunkError) throw cause;
-      throw new DamagedChunkError(`the codec ${name} cannot decode it`, { cause });
+      if (cause instanceof CorruptChunkError) throw cause;
+      throw new CorruptChunkError(`the codec ${name} cannot decode it`, { cause });
     }
   });
   register(SIZE_CHECK, (decoded, configuration) => {
@@ -139,7 +139,7 @@ export function registerCheckedCodecs(registry: typeof Zarrita.registry): void {
       // The library takes slice() for a copy, which it is not of one of Node's buffers.
       return Promise.resolve(new Uint8Array(decoded.buffer, decoded.byteOffset, bytes));
     }
-    throw new DamagedChunkError(`it holds ${decoded.length} bytes of elements and not ${bytes}`);
+    throw new CorruptChunkError(`it holds ${decoded.length} bytes of elements and not ${bytes}`);
   });
 }
 

@@ -1,7 +1,7 @@
 /** The value of elements whose chunk is not stored. */
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import { bitsOfHalf } from './half-floats';
-import { type Judge, TYPES } from './judge';
+import { type Validator, TYPES } from './validator';
 
 /** A number as JSON writes it. */
 const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
@@ -30,7 +30,7 @@ export interface FillValue {
 export function readFill(
   { value, source }: { value: unknown; source: string | undefined },
   type: string,
-  judge: Judge,
+  validator: Validator,
 ): FillValue {
   // Other writers leave the fill value out where no chunk is missing.
   if (value === null || value === undefined) {
@@ -38,7 +38,7 @@ export function readFill(
   }
   const text = source ?? JSON.stringify(value);
   const refuse = (advice = ''): CommandError => {
-    return judge.refuseText(`a fill value of type ${type}`, text, advice);
+    return validator.refuseText(`a fill value of type ${type}`, text, advice);
   };
   const isFloat = type.startsWith('float');
   const isKind =

@@ -4,9 +4,9 @@
  */
 import type { TypedArray } from '../../index';
 import { decodeBytes } from '../npy/npy';
-import { DamagedChunkError, UnfitElementError } from './damage';
+import { CorruptChunkError, UnfitElementError } from './corruption';
 import { bitsOfHalf, roundToHalf } from './half-floats';
-import { type Json, type Judge, TYPES } from './judge';
+import { type Json, type Validator, TYPES } from './validator';
 import { unshuffle } from './shuffles';
 
 /** A filter with its configuration. */
@@ -28,7 +28,7 @@ type Elements = Exclude<TypedArray, Uint8ClampedArray>;
 
 /** What there is to know of a filter's place. */
 interface Place {
-  judge: Judge;
+  validator: Validator;
   /** The order of bytes, where it is not the filter's configuration that gives it. */
   isBigEndian?: boolean;
 }
@@ -37,10 +37,10 @@ type Maker = (configuration: Json, place: Place) => Filter;
 
 /** The filters by name. */
 export const FILTERS: Record<string, Maker> = {
-  bitround: (configuration, { judge }) => {
+  bitround: (configuration, { validator }) => {
     const { keepbits } = configuration;
     if (!Number.isInteger(keepbits) || Number(keepbits) < 0) {
-      throw judge.refuse("a number of bits that the filter 'bitround' keeps", keepbits);
+      throw validator.refuse("a number of bits that the filter 'bitround' keeps", keepbits);
     }
     return { encodedBytes: (bytes) => bytes, decode: (encoded) => encoded };
   },
@@ -55,17 +55,17 @@ export const FILTERS: Record<string, Maker> = {
 
   fixedscaleoffset: (configuration, place) => {
     const [type, stored] = typesOf('fixedscaleoffset', configuration, place);
-    const { judge } = place;
+    const { validator } = place;
     const [scale, offset] = ['scale', 'offset'].map((name) => {
       const value = configuration[name];
       const isRight = typeof value === 'number' && Number.isFinite(value);
       if (!isRight || (name === 'scale' && value === 0)) {
-        throw judge.refuse(`a finite ${name} of the filter 'fixedscaleoffset'`, value);
+        throw validator.refuse(`a finite ${name} of the filter 'fixedscaleoffset'`, value);
       }
       return value;
     });
     if (stored.code === 'f2') {
-      throw judge.refuse(
+      throw validator.refuse(
         "integers, float32 or float64 for the filter 'fixedscaleoffset'",
         'float16',
       );
@@ -90,15 +90,15 @@ export const FILTERS: Record<string, Maker> = {
     decode: unpackBits,
   }),
 
-  shuffle: ({ elementsize = 4 }, { judge }) => {
+  shuffle: ({ elementsize = 4 }, { validator }) => {
     if (!Number.isInteger(elementsize) || Number(elementsize) < 1) {
-      throw judge.refuse("a size of the elements of the filter 'shuffle'", elementsize);
+      throw validator.refuse("a size of the elements of the filter 'shuffle'", elementsize);
     }
     return {
       encodedBytes: (bytes) => bytes,
       decode: (encoded) => {
         if (encoded.length % Number(elementsize) !== 0) {
-          throw new DamagedChunkError(
+          throw new CorruptChunkError(
             `its ${encoded.length} bytes are no whole elements of ${Number(elementsize)} bytes`,
           );
         }
@@ -114,7 +114,7 @@ export const FILTERS: Record<string, Maker> = {
 function typesOf(
   filter: string,
   { dtype, astype = dtype }: Json,
-  { judge, isBigEndian }: Place,
+  { validator, isBigEndian }: Place,
 ): [type: ElementType, stored: ElementType] {
   const parse = (name: unknown): ElementType => {
     const text = typeof name === 'string' ? name : '';
@@ -122,14 +122,17 @@ function typesOf(
     const known = Object.keys(TYPES).find((key) => key === text || TYPES[key]?.code === given);
     const type = TYPES[known ?? ''];
     if (known === undefined || type === undefined || known === 'bool') {
-      throw judge.refuse(`integers or floats of at most 64 bits for the filter '${filter}'`, name);
+      throw validator.refuse(
+        `integers or floats of at most 64 bits for the filter '${filter}'`,
+        name,
+      );
     }
     const { code, itemBytes } = type;
     return { name: known, code, itemBytes, isBigEndian: isBigEndian ?? order === '>' };
   };
   const [type, stored] = [parse(dtype), parse(astype)];
   if (filter === 'delta' && isFloat(stored) && !isFloat(type)) {
-    throw judge.refuse(
+    throw validator.refuse(
       `'astype' to be a type of integers, as 'dtype' is, for the filter '${filter}'`,
       astype,
     );
@@ -148,7 +151,7 @@ function isLong({ code }: ElementType): boolean {
 /** The elements that bytes are; the bytes stay as they are. */
 function elementsOf(bytes: Uint8Array, { code, itemBytes, isBigEndian }: ElementType): Elements {
   if (bytes.length % itemBytes !== 0) {
-    throw new DamagedChunkError(
+    throw new CorruptChunkError(
       `its ${bytes.length} bytes are no whole elements of ${itemBytes} bytes`,
     );
   }
@@ -238,7 +241,7 @@ function unpackBits(encoded: Uint8Array): Uint8Array {
   const [padding] = encoded;
   const bits = 8 * (encoded.length - 1);
   if (padding === undefined || padding > 7 || padding > bits) {
-    throw new DamagedChunkError('its packed bits are damaged');
+    throw new CorruptChunkError('its packed bits are corrupt');
   }
   const decoded = new Uint8Array(bits - padding);
   for (let i = 0; i < decoded.length; i++) {

@@ -3,9 +3,9 @@ import { endianness } from 'node:os';
 
 import type * as Zarrita from 'zarrita' with { 'resolution-mode': 'import' };
 
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import { registerCheckedCodecs } from './codecs';
-import type { RawType } from './judge';
+import type { RawType } from './validator';
 
 export type RawArray = Zarrita.Array<RawType, Zarrita.AsyncReadable>;
 

@@ -1,5 +1,5 @@
-/** The document of an array, of either format, judged and in the words of format 3. */
-import { CommandError } from '../../errors/errors';
+/** The document of an array, of either format, validated and in the words of format 3. */
+import { CommandError } from '../../errors/command-errors';
 import { type FillValue, readFill } from './fill';
 import { sourceOf } from './json-source';
 import {
@@ -7,11 +7,11 @@ import {
   type CodecMetadata,
   type Json,
   type RawType,
-  Judge,
+  Validator,
   TYPES,
   extension,
   isObject,
-} from './judge';
+} from './validator';
 import {
   BYTE_CODECS,
   COMPRESSOR_NAMES,
@@ -36,7 +36,7 @@ export interface ZarrDescription {
   attributes: Record<string, unknown>;
 }
 
-/** An array's document, judged and in the words of format 3. */
+/** An array's document, validated and in the words of format 3. */
 export interface ZarrMetadata extends ZarrDescription {
   raw: RawType;
   code: string;
@@ -81,9 +81,9 @@ function textOf(bytes: Uint8Array): string {
 }
 
 /** The fill value of an array, with its text: a number may have more digits than can be parsed. */
-function fillOf(json: Json, bytes: Uint8Array, type: string, judge: Judge): FillValue {
+function fillOf(json: Json, bytes: Uint8Array, type: string, validator: Validator): FillValue {
   const value = json['fill_value'];
-  return readFill({ value, source: sourceOf(textOf(bytes), 'fill_value') }, type, judge);
+  return readFill({ value, source: sourceOf(textOf(bytes), 'fill_value') }, type, validator);
 }
 
 export function parseJson(bytes: Uint8Array, name: string, location: string): Json {
@@ -92,11 +92,11 @@ export function parseJson(bytes: Uint8Array, name: string, location: string): Js
     value = JSON.parse(textOf(bytes));
   } catch (cause) {
     throw new CommandError(
-      `Expected a JSON document in ${name} of ${location} but received one that is damaged.`,
+      `Expected a JSON document in ${name} of ${location} but received one that is corrupt.`,
       { cause },
     );
   }
-  if (!isObject(value)) throw new Judge(name, location).refuse('an object', value);
+  if (!isObject(value)) throw new Validator(name, location).refuse('an object', value);
   return value;
 }
 
@@ -116,57 +116,58 @@ const MEMBERS = [
 ];
 
 /** None is known, and only those may be there that can be ignored. */
-function checkTransformers(transformers: unknown, judge: Judge): void {
+function checkTransformers(transformers: unknown, validator: Validator): void {
   if (!Array.isArray(transformers))
-    throw judge.refuse('a list of storage transformers', transformers);
+    throw validator.refuse('a list of storage transformers', transformers);
   for (const value of transformers as unknown[]) {
-    const { mustUnderstand } = extension(value, 'a storage transformer', judge);
-    if (mustUnderstand) throw judge.refuse('no storage transformers', value);
+    const { mustUnderstand } = extension(value, 'a storage transformer', validator);
+    if (mustUnderstand) throw validator.refuse('no storage transformers', value);
   }
 }
 
 function parseV3(document: ZarrMetadata['document'], location: string): ZarrMetadata {
   const json = parseJson(document.bytes, document.name, location);
-  const judge = new Judge(document.name, location);
-  if (json['zarr_format'] !== 3) throw judge.refuse("'zarr_format' 3", json['zarr_format']);
+  const validator = new Validator(document.name, location);
+  if (json['zarr_format'] !== 3) throw validator.refuse("'zarr_format' 3", json['zarr_format']);
   if (json['node_type'] === 'group') throw groupError(location);
-  if (json['node_type'] !== 'array') throw judge.refuse("'node_type' array", json['node_type']);
-  judge.members(json, MEMBERS, 'the array');
+  if (json['node_type'] !== 'array') throw validator.refuse("'node_type' array", json['node_type']);
+  validator.members(json, MEMBERS, 'the array');
   const dataType = json['data_type'];
   const { name, configuration } = extension(
     dataType,
     'booleans, integers or floats of at most 64 bits',
-    judge,
+    validator,
   );
-  const type = judge.type(name, dataType);
-  judge.members(configuration, [], `the type ${name}`);
-  const shape = judge.shape(json['shape']);
-  judge.size(shape, type.itemBytes);
-  const grid = extension(json['chunk_grid'], 'a regular grid of chunks', judge);
-  if (grid.name !== 'regular') throw judge.refuse('a regular grid of chunks', json['chunk_grid']);
-  judge.members(grid.configuration, ['chunk_shape'], 'the grid of chunks');
-  checkTransformers(json['storage_transformers'] ?? [], judge);
+  const type = validator.type(name, dataType);
+  validator.members(configuration, [], `the type ${name}`);
+  const shape = validator.shape(json['shape']);
+  validator.size(shape, type.itemBytes);
+  const grid = extension(json['chunk_grid'], 'a regular grid of chunks', validator);
+  if (grid.name !== 'regular')
+    throw validator.refuse('a regular grid of chunks', json['chunk_grid']);
+  validator.members(grid.configuration, ['chunk_shape'], 'the grid of chunks');
+  checkTransformers(json['storage_transformers'] ?? [], validator);
   const keys = extension(
     json['chunk_key_encoding'],
     'an encoding of the names of the chunks',
-    judge,
+    validator,
   );
   if (keys.name !== 'default' && keys.name !== 'v2') {
-    throw judge.refuse("'default' or 'v2' as encoding of the names of the chunks", keys.name);
+    throw validator.refuse("'default' or 'v2' as encoding of the names of the chunks", keys.name);
   }
-  judge.members(keys.configuration, ['separator'], 'the encoding of the names of the chunks');
-  const separator = judge.separator(
+  validator.members(keys.configuration, ['separator'], 'the encoding of the names of the chunks');
+  const separator = validator.separator(
     keys.configuration['separator'],
     keys.name === 'default' ? '/' : '.',
   );
   const gridShape = grid.configuration['chunk_shape'];
-  const codecs = understoodCodecs(json['codecs'], judge);
+  const codecs = understoodCodecs(json['codecs'], validator);
   const isSharded = codecs[0]?.name === 'sharding_indexed';
   const chunkShape = isSharded
-    ? judge.numbers(gridShape, 1, 'a shape of the shards, whole numbers above 0,')
-    : judge.chunkShape(gridShape, shape, type.itemBytes);
+    ? validator.numbers(gridShape, 1, 'a shape of the shards, whole numbers above 0,')
+    : validator.chunkShape(gridShape, shape, type.itemBytes);
   const layout = { shape, chunkShape, itemBytes: type.itemBytes };
-  const sharding = isSharded ? shardingOf(codecs, layout, judge) : undefined;
+  const sharding = isSharded ? shardingOf(codecs, layout, validator) : undefined;
   return {
     ...type,
     type: name,
@@ -174,10 +175,10 @@ function parseV3(document: ZarrMetadata['document'], location: string): ZarrMeta
     chunkShape,
     codecs: codecs.map((codec) => codec.name),
     zarrFormat: 3,
-    attributes: judge.attributes(json['attributes']),
-    fill: fillOf(json, document.bytes, name, judge),
+    attributes: validator.attributes(json['attributes']),
+    fill: fillOf(json, document.bytes, name, validator),
     keyEncoding: { name: keys.name, separator },
-    pipeline: sharding?.pipeline ?? chunkPipeline(codecs, layout, judge),
+    pipeline: sharding?.pipeline ?? chunkPipeline(codecs, layout, validator),
     ...(sharding && { sharding }),
     document,
   };
@@ -189,25 +190,25 @@ function parseV2(
   location: string,
 ): ZarrMetadata {
   const json = parseJson(document.bytes, document.name, location);
-  const judge = new Judge(document.name, location);
-  if (json['zarr_format'] !== 2) throw judge.refuse("'zarr_format' 2", json['zarr_format']);
+  const validator = new Validator(document.name, location);
+  if (json['zarr_format'] !== 2) throw validator.refuse("'zarr_format' 2", json['zarr_format']);
   const dtype = json['dtype'];
   const [, order, code] =
     /^([<>|])([a-z][0-9]+)$/.exec(typeof dtype === 'string' ? dtype : '') ?? [];
   const name = Object.keys(TYPES).find((key) => TYPES[key]?.code === code);
-  const type = judge.type(name, dtype);
-  const shape = judge.shape(json['shape']);
-  judge.size(shape, type.itemBytes);
-  const chunkShape = judge.chunkShape(json['chunks'], shape, type.itemBytes);
+  const type = validator.type(name, dtype);
+  const shape = validator.shape(json['shape']);
+  validator.size(shape, type.itemBytes);
+  const chunkShape = validator.chunkShape(json['chunks'], shape, type.itemBytes);
   if (json['order'] !== 'C' && json['order'] !== 'F') {
-    throw judge.refuse("the order 'C' or 'F'", json['order']);
+    throw validator.refuse("the order 'C' or 'F'", json['order']);
   }
   const filters = json['filters'] ?? [];
-  if (!Array.isArray(filters)) throw judge.refuse('a list of filters', filters);
+  if (!Array.isArray(filters)) throw validator.refuse('a list of filters', filters);
   const { compressor } = json;
   const coders = [
-    ...(filters as unknown[]).map((filter) => coderOf(filter, 'filter', judge)),
-    ...(compressor == null ? [] : [coderOf(compressor, 'compressor', judge)]),
+    ...(filters as unknown[]).map((filter) => coderOf(filter, 'filter', validator)),
+    ...(compressor == null ? [] : [coderOf(compressor, 'compressor', validator)]),
   ];
   const codecs = [
     ...(json['order'] === 'F' ? [codecOf('transpose', { order: 'F' })] : []),
@@ -222,9 +223,9 @@ function parseV2(
     codecs: coders.map((coder) => coder.name),
     zarrFormat: 2,
     attributes: attributes === undefined ? {} : parseJson(attributes, '.zattrs', location),
-    fill: fillOf(json, document.bytes, name ?? '', judge),
-    keyEncoding: { name: 'v2', separator: judge.separator(json['dimension_separator'], '.') },
-    pipeline: chunkPipeline(codecs, { chunkShape, itemBytes: type.itemBytes }, judge),
+    fill: fillOf(json, document.bytes, name ?? '', validator),
+    keyEncoding: { name: 'v2', separator: validator.separator(json['dimension_separator'], '.') },
+    pipeline: chunkPipeline(codecs, { chunkShape, itemBytes: type.itemBytes }, validator),
     document,
   };
 }
@@ -234,11 +235,11 @@ function codecOf(name: string, configuration: Json): Codec {
 }
 
 /** A filter or compressor of format 2. */
-function coderOf(value: unknown, kind: 'filter' | 'compressor', judge: Judge): Codec {
-  if (!isObject(value) || typeof value['id'] !== 'string') throw judge.refuse('a codec', value);
+function coderOf(value: unknown, kind: 'filter' | 'compressor', validator: Validator): Codec {
+  if (!isObject(value) || typeof value['id'] !== 'string') throw validator.refuse('a codec', value);
   const { id, ...configuration } = value;
   if (BYTE_CODECS.includes(id)) return codecOf(id, configuration);
-  throw judge.refuse(
+  throw validator.refuse(
     `a ${kind} among ${(kind === 'filter' ? FILTER_NAMES : COMPRESSOR_NAMES).join(', ')}`,
     id,
     '; store the array without it',

@@ -1,8 +1,15 @@
 /** The codecs of a chunk put together, for either format. */
 import { CHECKSUM_BYTES, COMPRESSORS, type CheckedCodec, decodeChecksum } from './codecs';
-import { CHECKED_CODEC, SIZE_CHECK } from './damage';
+import { CHECKED_CODEC, SIZE_CHECK } from './corruption';
 import { FILTERS } from './filters';
-import { type Codec, type CodecMetadata, Judge, MAX_CHUNK_BYTES, codecsOf, sizeOf } from './judge';
+import {
+  type Codec,
+  type CodecMetadata,
+  Validator,
+  MAX_CHUNK_BYTES,
+  codecsOf,
+  sizeOf,
+} from './validator';
 
 const CHECKSUM = 'crc32c';
 
@@ -40,12 +47,12 @@ function nameOf({ name }: Codec): string {
  * Refuses what is said of codecs of format 3 and is not known, except codecs that may be ignored, which
  * are left out. (Of format 2, whatever else is said of a codec has no meaning.)
  */
-export function understoodCodecs(value: unknown, judge: Judge): Codec[] {
-  return codecsOf(value, judge).filter((codec) => {
+export function understoodCodecs(value: unknown, validator: Validator): Codec[] {
+  return codecsOf(value, validator).filter((codec) => {
     const name = nameOf(codec);
     const members = Object.hasOwn(CONFIGURATIONS, name) ? CONFIGURATIONS[name] : undefined;
     if (members === undefined) return codec.mustUnderstand;
-    judge.members(codec.configuration, members, `the codec ${name}`);
+    validator.members(codec.configuration, members, `the codec ${name}`);
     return true;
   });
 }
@@ -57,7 +64,7 @@ export function understoodCodecs(value: unknown, judge: Judge): Codec[] {
 export function chunkPipeline(
   codecs: readonly Codec[],
   { chunkShape, itemBytes }: { chunkShape: readonly number[]; itemBytes: number },
-  judge: Judge,
+  validator: Validator,
   known: readonly string[] = BYTE_CODECS,
 ): CodecMetadata[] {
   const pipeline: CodecMetadata[] = [];
@@ -65,17 +72,17 @@ export function chunkPipeline(
   let bytes = sizeOf(chunkShape) * itemBytes;
   let hasBytes = false;
   const add = (codec: Codec, isBigEndian?: boolean): void => {
-    const { configuration, encodedBytes } = checkedCodec(codec, bytes, judge, isBigEndian);
+    const { configuration, encodedBytes } = checkedCodec(codec, bytes, validator, isBigEndian);
     pipeline.push({ name: CHECKED_CODEC, configuration: { ...configuration } });
     bytes = encodedBytes;
   };
   for (const codec of codecs) {
     const name = nameOf(codec);
     if (name === 'transpose' && pipeline.length === 0 && filters.length === 0) {
-      const order = orderOf(codec.configuration['order'], chunkShape.length, judge);
+      const order = orderOf(codec.configuration['order'], chunkShape.length, validator);
       pipeline.push({ name, configuration: { order } });
     } else if (name === 'bytes' && !hasBytes) {
-      const endian = endianOf(codec.configuration['endian'], itemBytes, judge);
+      const endian = endianOf(codec.configuration['endian'], itemBytes, validator);
       pipeline.push(
         { name, configuration: { endian } },
         { name: SIZE_CHECK, configuration: { bytes } },
@@ -88,7 +95,7 @@ export function chunkPipeline(
     } else if (!hasBytes && known.includes(name) && Object.hasOwn(FILTERS, name)) {
       filters.push(codec);
     } else {
-      throw judge.refuse(
+      throw validator.refuse(
         `the codecs transpose, bytes and then ${known.join(', ')}`,
         codecs.map((one) => one.name),
         `; store the array without '${codec.name}', or in this order`,
@@ -96,7 +103,7 @@ export function chunkPipeline(
     }
   }
   if (!hasBytes) {
-    throw judge.refuse(
+    throw validator.refuse(
       "the codec 'bytes'",
       codecs.map((codec) => codec.name),
     );
@@ -111,12 +118,12 @@ export function chunkPipeline(
 function checkedCodec(
   codec: Codec,
   bytes: number,
-  judge: Judge,
+  validator: Validator,
   isBigEndian?: boolean,
 ): { configuration: CheckedCodec; encodedBytes: number } {
   const name = nameOf(codec);
   const filter = FILTERS[name]?.(codec.configuration, {
-    judge,
+    validator,
     ...(isBigEndian !== undefined && { isBigEndian }),
   });
   if (filter !== undefined) {
@@ -124,7 +131,7 @@ function checkedCodec(
     return { configuration: { name, decode }, encodedBytes: filter.encodedBytes(bytes) };
   }
   if (name === CHECKSUM) {
-    const isAtStart = isAtStartOf(codec.configuration['location'] ?? 'end', 'checksum', judge);
+    const isAtStart = isAtStartOf(codec.configuration['location'] ?? 'end', 'checksum', validator);
     const decode = (encoded: Uint8Array) => decodeChecksum(encoded, isAtStart);
     return { configuration: { name, decode }, encodedBytes: bytes + CHECKSUM_BYTES };
   }
@@ -142,25 +149,25 @@ function longestEncoding(bytes: number): number {
 }
 
 /** Whether something stands at the start of what it belongs to, and not at the end. */
-function isAtStartOf(location: unknown, what: string, judge: Judge): boolean {
+function isAtStartOf(location: unknown, what: string, validator: Validator): boolean {
   if (location === 'start' || location === 'end') return location === 'start';
-  throw judge.refuse(`'start' or 'end' as place of the ${what}`, location);
+  throw validator.refuse(`'start' or 'end' as place of the ${what}`, location);
 }
 
-function endianOf(endian: unknown, itemBytes: number, judge: Judge): 'little' | 'big' {
+function endianOf(endian: unknown, itemBytes: number, validator: Validator): 'little' | 'big' {
   if (endian === 'little' || endian === 'big') return endian;
   if (itemBytes === 1 && endian == null) return 'little';
-  throw judge.refuse("'little' or 'big' as order of the bytes", endian);
+  throw validator.refuse("'little' or 'big' as order of the bytes", endian);
 }
 
 /** Axes in the order in which the file has them, from the slowest to the fastest. */
-function orderOf(value: unknown, nAxes: number, judge: Judge): number[] {
+function orderOf(value: unknown, nAxes: number, validator: Validator): number[] {
   const axes = Array.from({ length: nAxes }, (_, axis) => axis);
   if (value === 'C') return axes;
   if (value === 'F') return axes.reverse();
-  const order = judge.numbers(value, 0, 'an order of the axes');
+  const order = validator.numbers(value, 0, 'an order of the axes');
   if (order.length !== nAxes || axes.some((axis) => !order.includes(axis))) {
-    throw judge.refuse(`an order of ${nAxes} axes`, value);
+    throw validator.refuse(`an order of ${nAxes} axes`, value);
   }
   return order;
 }
@@ -183,11 +190,11 @@ export interface Sharding {
 export function shardingOf(
   codecs: readonly Codec[],
   layout: { shape: readonly number[]; chunkShape: readonly number[]; itemBytes: number },
-  judge: Judge,
+  validator: Validator,
 ): Sharding {
   const { configuration = {} } = codecs[0] ?? {};
   if (codecs.length > 1) {
-    throw judge.refuse(
+    throw validator.refuse(
       "no codec beside 'sharding_indexed'",
       codecs.map((codec) => codec.name),
     );
@@ -195,20 +202,20 @@ export function shardingOf(
   const isAtStart = isAtStartOf(
     configuration['index_location'] ?? 'end',
     'index of each shard',
-    judge,
+    validator,
   );
   const { shape, chunkShape: shardShape, itemBytes } = layout;
-  const chunkShape = judge.chunkShape(configuration['chunk_shape'], shape, itemBytes);
+  const chunkShape = validator.chunkShape(configuration['chunk_shape'], shape, itemBytes);
   const counts = shardShape.map((length, axis) => length / (chunkShape[axis] ?? 0));
   if (shardShape.length !== shape.length || !counts.every(Number.isInteger)) {
-    throw judge.refuse('shards of whole chunks', shardShape);
+    throw validator.refuse('shards of whole chunks', shardShape);
   }
   const indexShape = [...counts, 2];
   const indexBytes = sizeOf(indexShape) * 8;
-  if (indexBytes > MAX_CHUNK_BYTES) throw judge.refuse('shards of fewer chunks', shardShape);
-  const inner = understoodCodecs(configuration['codecs'], judge);
-  const pipeline = chunkPipeline(inner, { chunkShape, itemBytes }, judge);
-  const indexCodecs = understoodCodecs(configuration['index_codecs'], judge);
+  if (indexBytes > MAX_CHUNK_BYTES) throw validator.refuse('shards of fewer chunks', shardShape);
+  const inner = understoodCodecs(configuration['codecs'], validator);
+  const pipeline = chunkPipeline(inner, { chunkShape, itemBytes }, validator);
+  const indexCodecs = understoodCodecs(configuration['index_codecs'], validator);
   const indexElements = { chunkShape: indexShape, itemBytes: 8 };
   const checksums = indexCodecs.filter((codec) => nameOf(codec) === CHECKSUM).length;
   return {
@@ -218,7 +225,7 @@ export function shardingOf(
       shape: indexShape,
       isAtStart,
       bytes: indexBytes + checksums * CHECKSUM_BYTES,
-      pipeline: chunkPipeline(indexCodecs, indexElements, judge, [CHECKSUM]),
+      pipeline: chunkPipeline(indexCodecs, indexElements, validator, [CHECKSUM]),
     },
   };
 }

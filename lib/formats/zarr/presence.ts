@@ -1,5 +1,5 @@
 /** Whether an array has any chunk at all: one that has none is more often a mistake than meant. */
-import { sizeOf } from './judge';
+import { sizeOf } from './validator';
 import type { ZarrMetadata } from './metadata';
 import { chunkKey } from './regions';
 import { FolderStore, type ZarrStore } from './stores';

@@ -2,8 +2,8 @@
 import type { AbsolutePath, AsyncReadable } from 'zarrita' with { 'resolution-mode': 'import' };
 import type * as Zarrita from 'zarrita' with { 'resolution-mode': 'import' };
 
-import { DamagedChunkError } from './damage';
-import { MAX_CHUNK_BYTES } from './judge';
+import { CorruptChunkError } from './corruption';
+import { MAX_CHUNK_BYTES } from './validator';
 import type { ZarrMetadata } from './metadata';
 import type { Sharding } from './pipelines';
 import { chunkKey } from './regions';
@@ -57,7 +57,7 @@ export class ShardReader implements AsyncReadable {
     if (offset === MISSING && length === MISSING) throw new MissingChunkError();
     const range = { offset: Number(offset), length: Number(length) };
     if (length === 0n || length > MAX_CHUNK_BYTES || !Number.isSafeInteger(range.offset)) {
-      throw new DamagedChunkError(
+      throw new CorruptChunkError(
         `the index of its shard says that it has ${length} bytes from byte ${offset} on`,
       );
     }

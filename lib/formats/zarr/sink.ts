@@ -5,7 +5,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 
 import type { AbsolutePath } from 'zarrita' with { 'resolution-mode': 'import' };
 
-import { CommandError, DamagedRunError, fileError } from '../../errors/errors';
+import { CommandError, CorruptRunError } from '../../errors/command-errors';
+import { fileError } from '../../errors/system-errors';
 import {
   flushFolder,
   makeFolder,
@@ -16,7 +17,7 @@ import {
 import type { CurrentsArray, CurrentsLayout, CurrentsSink } from '../currents-sink';
 import { lengthOf, sizeOfRegion, type Range, type Region } from '../raster-source';
 import { codecOf } from './codecs';
-import { type CodecMetadata, MAX_CHUNK_BYTES, sizeOf } from './judge';
+import { type CodecMetadata, MAX_CHUNK_BYTES, sizeOf } from './validator';
 import { loadZarrita } from './library';
 import { type ZarrMetadata, parseJson, readMetadata } from './metadata';
 import {
@@ -207,7 +208,7 @@ export async function openZarrSink(folder: string, temporaries: string): Promise
     keyEncoding.name === 'default' &&
     keyEncoding.separator === '/' &&
     metadata.fill.get() === 0;
-  if (!isOurs) throw new DamagedRunError(folder);
+  if (!isOurs) throw new CorruptRunError(folder);
   const encode = async (content: Uint8Array): Promise<Uint8Array> => {
     if (compressor === undefined) return content;
     const configuration = compressor === 'zstd' ? { level: 3 } : { ...BLOSC, shuffle: 1 };

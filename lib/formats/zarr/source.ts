@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 
 import type { AsyncReadable } from 'zarrita' with { 'resolution-mode': 'import' };
 
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import type { TypedArray } from '../../index';
 import type { AddressOptions } from '../http/reader';
 import { decodeBytes } from '../npy/npy';
@@ -14,8 +14,8 @@ import {
   type RasterSource,
   type Region,
 } from '../raster-source';
-import { DamagedChunkError } from './damage';
-import { sizeOf, type RawType } from './judge';
+import { CorruptChunkError } from './corruption';
+import { sizeOf, type RawType } from './validator';
 import { loadZarrita, type RawArray, type RawChunk } from './library';
 import { type ZarrDescription, type ZarrMetadata, readMetadata } from './metadata';
 import { remarkOnChunks, sampleKeys } from './presence';
@@ -253,7 +253,7 @@ class ZarrSource implements RasterSource {
       if (error instanceof MissingChunkError) return undefined;
       if (error instanceof CommandError) throw error;
       throw new CommandError(
-        `Could not read chunk (${indices.join(', ')}) of ${this.#store.location}: ${damageOf(error)}.`,
+        `Could not read chunk (${indices.join(', ')}) of ${this.#store.location}: ${corruptionOf(error)}.`,
         { cause: error },
       );
     }
@@ -261,10 +261,10 @@ class ZarrSource implements RasterSource {
 }
 
 /** What is wrong with a chunk and its file, by the error of zarrita or of a check. */
-function damageOf(error: unknown): string {
+function corruptionOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
-  const damage = [error, cause].find((one) => one instanceof DamagedChunkError);
-  const { message, verdict } = damage ?? new DamagedChunkError('it cannot be decoded');
+  const corruption = [error, cause].find((one) => one instanceof CorruptChunkError);
+  const { message, verdict } = corruption ?? new CorruptChunkError('it cannot be decoded');
   return `${message}; ${verdict}`;
 }
 

@@ -5,7 +5,7 @@ import type { AbsolutePath, AsyncReadable, RangeQuery } from 'zarrita' with {
   'resolution-mode': 'import',
 };
 
-import { DamagedChunkError } from './damage';
+import { CorruptChunkError } from './corruption';
 
 export const MAX_METADATA_BYTES = 2 ** 26;
 
@@ -50,7 +50,7 @@ export function offsetIn(range: RangeQuery, fileBytes: number): { offset: number
       ? range
       : { offset: fileBytes - range.suffixLength, length: range.suffixLength };
   if (offset < 0 || offset + length > fileBytes) {
-    throw new DamagedChunkError('its file is not complete');
+    throw new CorruptChunkError('its file is not complete');
   }
   return { offset, length };
 }

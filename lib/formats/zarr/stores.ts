@@ -7,13 +7,15 @@ import type { AbsolutePath, RangeQuery } from 'zarrita' with {
   'resolution-mode': 'import',
 };
 
-import { CommandError, fileError, hasCode } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
+import { message } from '../../errors/message';
+import { fileError, hasCode } from '../../errors/system-errors';
 import { describeForeignFile } from '../foreign/formats';
 import { readBytes } from '../npy/npy';
 import type { AddressOptions } from '../http/reader';
 import { AddressStore } from './address-store';
-import { DamagedChunkError } from './damage';
-import { MAX_CHUNK_BYTES } from './judge';
+import { CorruptChunkError } from './corruption';
+import { MAX_CHUNK_BYTES } from './validator';
 import {
   isAddress,
   MAX_METADATA_BYTES,
@@ -74,7 +76,7 @@ export class FolderStore implements ZarrStore {
   async get(key: AbsolutePath): Promise<Uint8Array> {
     const bytes = await this.#read(join(this.place, key), (size) => {
       if (size <= MAX_CHUNK_BYTES) return { offset: 0, length: size };
-      throw new DamagedChunkError('its file has 2 GiB or more');
+      throw new CorruptChunkError('its file has 2 GiB or more');
     });
     if (bytes === undefined) throw new MissingChunkError();
     return bytes;
@@ -142,8 +144,8 @@ export async function openStore(
       if (!found.isDirectory()) {
         const format = found.isFile() ? await describeForeignFile(folder, location) : undefined;
         throw new CommandError(
-          `Expected the folder of a Zarr array but ${location} is a file` +
-            `${format === undefined ? '' : ` that ${format}`}.`,
+          message`Expected the folder of a Zarr array but ${location} is a file\
+${format === undefined ? '' : message` that ${format}`}.`,
         );
       }
     } catch (error) {

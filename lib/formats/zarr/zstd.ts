@@ -1,5 +1,5 @@
 /** Frames of Zstandard, as RFC 8878 describes them: what can be told of them before they are decoded. */
-import { DamagedChunkError, checkAnnounced, viewOf } from './damage';
+import { CorruptChunkError, checkAnnounced, viewOf } from './corruption';
 
 const FRAME = 0xfd2fb528;
 /** Frames of other content, whose lower four bits are free. */
@@ -13,7 +13,7 @@ const RESERVED = 3;
  * whatever they ask for.
  *
  * @param bytes How many bytes all of them hold at most.
- * @throws DamagedChunkError when they are not complete, when something else follows them, or when they
+ * @throws CorruptChunkError when they are not complete, when something else follows them, or when they
  *   hold more than that.
  */
 export function checkZstd(encoded: Uint8Array, bytes: number): void {
@@ -36,7 +36,7 @@ function readFrame(
 ): { end: number; held: number } {
   const view = viewOf(encoded);
   const require = (end: number): number => {
-    if (end > encoded.length) throw new DamagedChunkError('it is not complete');
+    if (end > encoded.length) throw new CorruptChunkError('it is not complete');
     return end;
   };
   require(begin + 4);
@@ -45,7 +45,7 @@ function readFrame(
     require(begin + 8);
     return { end: require(begin + 8 + view.getUint32(begin + 4, true)), held: 0 };
   }
-  if (magic !== FRAME) throw new DamagedChunkError('its Zstandard data is damaged');
+  if (magic !== FRAME) throw new CorruptChunkError('its Zstandard data is corrupt');
   require(begin + 5);
   const descriptor = view.getUint8(begin + 4);
   const isSingle = (descriptor & 0x20) !== 0;
@@ -62,7 +62,7 @@ function readFrame(
     const header = view.getUint16(at, true) + view.getUint8(at + 2) * 2 ** 16;
     const type = (header >> 1) & 3;
     const size = header >> 3;
-    if (type === RESERVED) throw new DamagedChunkError('its Zstandard data is damaged');
+    if (type === RESERVED) throw new CorruptChunkError('its Zstandard data is corrupt');
     if (type === RAW || type === REPEATED) held += size;
     check(held);
     at = require(at + 3 + (type === REPEATED ? 1 : size));

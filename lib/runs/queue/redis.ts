@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type * as bullmq from 'bullmq';
 import type { Redis } from 'ioredis';
 
-import { CommandError, UsageError } from '../../errors/errors';
+import { CommandError, UsageError } from '../../errors/command-errors';
+import { message, option } from '../../errors/message';
 
 /** Name of the queue in Redis. */
 export const QUEUE = 'expsyn';
@@ -64,7 +65,8 @@ export interface Connection {
 export async function connect(address: string): Promise<Connection> {
   if (!/^rediss?:\/\//.test(address) || !URL.canParse(address)) {
     throw new UsageError(
-      `Expected an address such as redis://localhost:6379 for --queue but received '${withoutPassword(address)}'.`,
+      message`Expected an address such as redis://localhost:6379 for ${option('queue')} but received \
+'${withoutPassword(address)}'.`,
     );
   }
   const { Redis } = await loadQueuePackages();

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Queue } from 'bullmq';
 
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import { sizeOfRegion } from '../../formats/raster-source';
 import { blockAt } from '../plan';
 import {
@@ -176,7 +176,7 @@ class Submission {
       const job = await this.#queue.getJob(this.#jobId(shard));
       if (job === undefined) lost.push(shard);
       else if (await job.isFailed()) {
-        throw new CommandError(`${job.failedReason.replace(/\.$/, '')}, in shard ${shard}.`);
+        throw new CommandError(`Shard ${shard} failed: ${job.failedReason}`);
       }
     }
     if (lost.length === 0) return;

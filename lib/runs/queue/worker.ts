@@ -1,7 +1,7 @@
 /** A process that computes shards which others have submitted to a queue. */
 import type { Job as QueuedJob, Worker } from 'bullmq';
 
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 import type { AddressOptions } from '../../formats/http/reader';
 import { isSameInput, type RasterSource } from '../../formats/raster-source';
 import { IdleSources } from '../open-source';
@@ -13,7 +13,7 @@ import { UnfinishedRun } from '../unfinished-run';
 /** Milliseconds from one look whether a shard is still wanted to the next. */
 const POLL_INTERVAL = 1000;
 /** A shard that was given up so often is given up for good: it kills its workers. */
-const MOST_TAKEOVERS = 5;
+const MAX_LOST_LEASES = 5;
 
 export interface WorkerOptions {
   signal: AbortSignal;
@@ -24,16 +24,18 @@ export interface WorkerOptions {
   /** Most threads that compute a shard. */
   threads: number;
   /** A job whose worker has given no sign for so many milliseconds is given to another one. */
-  takeover: number;
+  leaseTimeout: number;
   /** How inputs are read that are addresses. */
   address: AddressOptions;
   /** Told what happens, in words. */
   onEvent: (text: string) => void;
+  /** Words an error for whoever has submitted the run. */
+  wordError: (error: unknown) => string;
 }
 
 /** Works until the signal is aborted: then shards under way stop, and are left to other workers. */
 export async function work(address: string, options: WorkerOptions): Promise<void> {
-  const { signal, concurrency, takeover, onEvent } = options;
+  const { signal, concurrency, leaseTimeout, onEvent, wordError } = options;
   const { redis: connection, stopRetrying } = await connect(address);
   const { Worker, WaitingError, UnrecoverableError } = await loadQueuePackages();
   const computing = new Set<Promise<string>>();
@@ -47,9 +49,11 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
     } catch (error) {
       // What was interrupted is left to others.
       if (!signal.aborted) {
-        onEvent(`shard ${job.data.shard} of ${job.data.folder}: ${messageOf(error)}`);
-        if (error instanceof RefusedError) throw new UnrecoverableError(error.message);
-        throw error;
+        const sentence = wordError(error);
+        onEvent(`shard ${job.data.shard} of ${job.data.folder}: ${sentence}`);
+        throw error instanceof RefusedError
+          ? new UnrecoverableError(sentence)
+          : new Error(sentence, { cause: error });
       }
     } finally {
       computing.delete(result);
@@ -62,13 +66,13 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
   const worker: Worker<ShardJob> = new Worker<ShardJob>(QUEUE, process, {
     connection,
     concurrency,
-    lockDuration: takeover,
-    stalledInterval: takeover / 2,
-    maxStalledCount: MOST_TAKEOVERS,
+    lockDuration: leaseTimeout,
+    stalledInterval: leaseTimeout / 2,
+    maxStalledCount: MAX_LOST_LEASES,
   });
   // Redis may be away for a while; the worker goes on when it is back.
   worker.on('error', (error) => {
-    onEvent(messageOf(error));
+    onEvent(wordError(error));
   });
   worker.on('drained', () => {
     void sources.close();
@@ -88,10 +92,6 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
 
 /** Thrown where trying again would not help. */
 class RefusedError extends CommandError {}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
 
 /** Returns what became of the shard, in words. */
 async function compute(

@@ -1,7 +1,7 @@
 /** What is wrong with a document that describes an array: reads its members, one after the other. */
 import type * as Zarrita from 'zarrita' with { 'resolution-mode': 'import' };
 
-import { CommandError } from '../../errors/errors';
+import { CommandError } from '../../errors/command-errors';
 
 export type Json = Record<string, unknown>;
 
@@ -42,7 +42,7 @@ function shortly(text: string | undefined): string {
 }
 
 /** Reads the members of a document and says what is wrong with them. */
-export class Judge {
+export class Validator {
   constructor(
     readonly name: string,
     readonly location: string,
@@ -144,19 +144,19 @@ export interface Extension {
 
 export type Codec = Extension;
 
-export function extension(value: unknown, what: string, judge: Judge): Extension {
+export function extension(value: unknown, what: string, validator: Validator): Extension {
   if (typeof value === 'string') return { name: value, configuration: {}, mustUnderstand: true };
   if (isObject(value) && typeof value['name'] === 'string') {
     const { name, configuration = {}, must_understand: mustUnderstand = true } = value;
     if (isObject(configuration) && typeof mustUnderstand === 'boolean') {
-      judge.members(value, ['name', 'configuration', 'must_understand'], `'${name}'`);
+      validator.members(value, ['name', 'configuration', 'must_understand'], `'${name}'`);
       return { name, configuration, mustUnderstand };
     }
   }
-  throw judge.refuse(what, value);
+  throw validator.refuse(what, value);
 }
 
-export function codecsOf(value: unknown, judge: Judge): Codec[] {
-  if (!Array.isArray(value)) throw judge.refuse('a list of codecs', value);
-  return value.map((codec: unknown) => extension(codec, 'a codec', judge));
+export function codecsOf(value: unknown, validator: Validator): Codec[] {
+  if (!Array.isArray(value)) throw validator.refuse('a list of codecs', value);
+  return value.map((codec: unknown) => extension(codec, 'a codec', validator));
 }

@@ -1,4 +1,4 @@
-/** JSON with a hash of itself: what has been damaged, or changed by another hand, is not believed. */
+/** JSON with a hash of itself: what has been corrupt, or changed by another hand, is not believed. */
 import { createHash } from 'node:crypto';
 
 interface Sealed {
@@ -7,13 +7,13 @@ interface Sealed {
 }
 
 /** The bytes of a file with such JSON. */
-export function seal(content: object): Buffer {
+export function addChecksum(content: object): Buffer {
   const sealed: Sealed = { sha256: hashOf(content), content };
   return Buffer.from(`${JSON.stringify(sealed)}\n`);
 }
 
-/** @throws Error when the text is not as seal() has made it. */
-export function unseal(text: string): unknown {
+/** @throws Error when the text is not as addChecksum() has made it. */
+export function verifyChecksum(text: string): unknown {
   const { sha256, content } = JSON.parse(text) as Sealed;
   if (sha256 !== hashOf(content)) throw new Error('Expected the hash of the content.');
   return content;

@@ -1,55 +1,8 @@
+/** Errors of the operating system, in words. */
 import { statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-/** A failure that the user can understand and mend: reported as one sentence, exit code 1. */
-export class CommandError extends Error {
-  override readonly name: string = 'CommandError';
-  readonly exitCode: number = 1;
-}
-
-/** A command line that means nothing: reported as one sentence, exit code 2. */
-export class UsageError extends CommandError {
-  override readonly name = 'UsageError';
-  override readonly exitCode = 2;
-}
-
-/** What an unfinished run has kept is damaged: it cannot go on. */
-export class DamagedRunError extends CommandError {
-  override readonly name = 'DamagedRunError';
-
-  constructor(what: string, cause?: unknown) {
-    super(`Expected ${what} as the run left it but it is damaged; begin anew with --restart.`);
-    this.cause = cause;
-  }
-}
-
-/** A run that another process has taken over: nothing of it is this one's any more. */
-export class TakenOverError extends CommandError {
-  override readonly name = 'TakenOverError';
-}
-
-/** An input was changed while a run read it: the output would be of neither the one nor the other. */
-export class ChangedInputError extends CommandError {
-  override readonly name = 'ChangedInputError';
-
-  constructor(input: string) {
-    super(
-      `Expected ${input} to stay as it is while the run reads it but it has changed; what is done is ` +
-        'kept, so give it as it was with --resume, or begin anew with --restart.',
-    );
-  }
-}
-
-/** A run that was asked to end on the way: exit code 130 for SIGINT, 143 for SIGTERM. */
-export class InterruptedError extends CommandError {
-  override readonly name = 'InterruptedError';
-  override readonly exitCode: number;
-
-  constructor(message: string, signal: unknown) {
-    super(message);
-    this.exitCode = signal === 'SIGTERM' ? 143 : 130;
-  }
-}
+import { CommandError } from './command-errors';
 
 const REASONS: Record<string, string> = {
   ENOENT: 'there is no such file or folder',

@@ -1,0 +1,19 @@
+/** How the command line words the messages of the library: the option `timeUnit` is `--time-unit` here. */
+import { CommandError } from '../errors/command-errors';
+import { wordMessage, type Message, type OptionMention } from '../errors/message';
+import { systemError } from '../errors/system-errors';
+
+export function nameOption({ option, value }: OptionMention): string {
+  const flag = `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return value === undefined ? flag : `${flag} ${value}`;
+}
+
+export function inWords(message: Message | string): string {
+  return wordMessage(message, nameOption);
+}
+
+/** The sentence about an error that users can understand; undefined for any other error. */
+export function wordError(error: unknown): string | undefined {
+  const known = error instanceof CommandError ? error : systemError(error);
+  return known && inWords(known.parts);
+}

@@ -1,0 +1,69 @@
+/** Errors that the user of a command can understand and correct. */
+import { addAdvice, message, option, wordMessage, type Message } from './message';
+
+/** A failure that is reported as one sentence, with exit code 1. */
+export class CommandError extends Error {
+  override readonly name: string = 'CommandError';
+  readonly exitCode: number = 1;
+  /** The sentence, in which options are data. `message` has them by their names in programs. */
+  readonly parts: Message;
+
+  constructor(sentence: Message | string, options?: ErrorOptions) {
+    super(wordMessage(sentence), options);
+    this.parts = typeof sentence === 'string' ? [sentence] : sentence;
+  }
+
+  /** The same failure with further advice. */
+  withAdvice(advice: Message): CommandError {
+    return new CommandError(addAdvice(this.parts, advice), { cause: this });
+  }
+}
+
+/** A command line that cannot be understood: exit code 2. */
+export class UsageError extends CommandError {
+  override readonly name = 'UsageError';
+  override readonly exitCode = 2;
+}
+
+/** The files of an unfinished run are corrupt, so it cannot be resumed. */
+export class CorruptRunError extends CommandError {
+  override readonly name = 'CorruptRunError';
+
+  constructor(what: string, cause?: unknown) {
+    super(
+      message`Expected ${what} as the run left it but it is corrupt; start over with ${option('restart')}.`,
+      { cause },
+    );
+  }
+}
+
+/** Another process has taken the run over: nothing of it belongs to this process any more. */
+export class LeaseLostError extends CommandError {
+  override readonly name = 'LeaseLostError';
+}
+
+/** An input was changed while a run read it, so the output would mix two versions. */
+export class ChangedInputError extends CommandError {
+  override readonly name = 'ChangedInputError';
+
+  constructor(input: string) {
+    super(
+      message`Expected ${input} to stay as it is while the run reads it but it has changed; what is done is \
+kept, so give it as it was with ${option('resume')}, or start over with ${option('restart')}.`,
+    );
+  }
+}
+
+/** A run that was asked to end: exit code 130 for SIGINT, 143 for SIGTERM. */
+export class InterruptedError extends CommandError {
+  override readonly name = 'InterruptedError';
+  override readonly exitCode: number;
+
+  constructor(
+    sentence: Message | string,
+    readonly signal: unknown,
+  ) {
+    super(sentence);
+    this.exitCode = signal === 'SIGTERM' ? 143 : 130;
+  }
+}

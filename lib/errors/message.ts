@@ -1,0 +1,53 @@
+/**
+ * Sentences that mention options. An option is called by different names in different places, such as
+ * `start` in a program and `--start` on the command line, so a message names it as data, and whoever
+ * shows the message words it.
+ */
+
+/** An option by its name in programs, and the value to give it if the sentence names one. */
+export interface OptionMention {
+  option: string;
+  value?: string;
+}
+
+/** The parts of a text. Plain data, which threads and processes can pass on. */
+export type Message = readonly (string | OptionMention)[];
+
+export function option(name: string, value?: string): OptionMention {
+  return value === undefined ? { option: name } : { option: name, value };
+}
+
+/** The template tag of messages: a placeholder may be a text, a number, an option or another message. */
+export function message(
+  texts: TemplateStringsArray,
+  ...values: (string | number | bigint | OptionMention | Message)[]
+): Message {
+  const parts = texts.flatMap((text, index) => {
+    const value = values[index] ?? '';
+    const part = typeof value === 'object' ? value : String(value);
+    return [text, ...(isMessage(part) ? part : [part])];
+  });
+  return parts.filter((part) => part !== '');
+}
+
+function isMessage(value: string | OptionMention | Message): value is Message {
+  return Array.isArray(value);
+}
+
+/** A message as a text. `nameOption` words the options, by default as programs name them. */
+export function wordMessage(
+  parts: Message | string,
+  nameOption: (mention: OptionMention) => string = ({ option: name, value }) =>
+    value === undefined ? name : `${name} '${value}'`,
+): string {
+  if (typeof parts === 'string') return parts;
+  return parts.map((part) => (typeof part === 'string' ? part : nameOption(part))).join('');
+}
+
+/** Ends a sentence with advice: its full stop becomes a semicolon. */
+export function addAdvice(parts: Message, advice: Message): Message {
+  const last = parts.at(-1);
+  const isEnded = typeof last === 'string' && last.endsWith('.');
+  const sentence = isEnded ? [...parts.slice(0, -1), last.slice(0, -1)] : parts;
+  return [...sentence, '; ', ...advice, '.'];
+}
