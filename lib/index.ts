@@ -1,4 +1,8 @@
-/** The public names. */
+/**
+ * The public names.
+ *
+ * @module expsyn
+ */
 export type { ArrayInput, NdArray, NestedArray } from './arrays/arrays';
 export type { ErrorCode, ExpSynError } from './errors/error-codes';
 export { ExpSyn } from './modules/typed-exp-syn';

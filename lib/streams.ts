@@ -1,4 +1,8 @@
-/** The public names of `expsyn/streams`. */
+/**
+ * The public names of `expsyn/streams`.
+ *
+ * @module expsyn/streams
+ */
 export {
   iterate,
   nodeTransform,

@@ -1,0 +1,30 @@
+/** Runs the commands of docs/study.md, one after the other. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { codeBlocks, requireSame, root } from './pages.mjs';
+
+const END_OF_COMMAND = '-- the end of a command --';
+
+export function checkStudy(pages) {
+  const page = pages.find(({ name }) => name === join('docs', 'study.md'));
+  const commands = codeBlocks(page.text, ['sh']);
+  if (commands.length === 0) throw new Error(`Expected commands in ${page.name} but found none.`);
+  const output = join(root, 'output', 'study');
+  rmSync(output, { recursive: true, force: true });
+  // All commands share one shell, so that `cd` lasts.
+  const script = commands.map(({ code }) => `${code}echo '${END_OF_COMMAND}'\n`).join('');
+  const printed = execFileSync('bash', ['-euo', 'pipefail', '-c', script], {
+    cwd: root,
+    encoding: 'utf8',
+  }).split(`${END_OF_COMMAND}\n`);
+  for (const [index, { expected }] of commands.entries()) {
+    const place = `command ${index + 1} of ${page.name}`;
+    requireSame(printed[index], expected, place);
+    console.log(`${place}: as documented`);
+  }
+  if (!existsSync(join(output, 'study.svg'))) {
+    throw new Error(`Expected ${page.name} to draw output/study/study.svg but it did not.`);
+  }
+}
