@@ -8,9 +8,9 @@
 #include <cstdint>
 
 #include "aligned_buffer.h"
-#include "method/cost_model.h"
+#include "kernel/exponential.h"
+#include "method/choice.h"
 #include "method/fft_plan.h"
-#include "kernel/window.h"
 
 namespace {
 
@@ -40,8 +40,9 @@ double Transforms(const expsyn::BlockPlan& blocks, std::int64_t n_timesteps,
 Napi::Value TimeTransforms(const Napi::CallbackInfo& info) {
   const std::int64_t n_timesteps = info[1].As<Napi::Number>().Int64Value();
   const std::int64_t n_channels = info[3].As<Napi::Number>().Int64Value();
-  const expsyn::BlockPlan blocks =
-      expsyn::ChooseBlocks(n_timesteps, info[2].As<Napi::Number>().Int64Value());
+  const double tau = 1;
+  const expsyn::ExponentialKernel kernel(&tau, 1, 1, info[2].As<Napi::Number>().Int64Value());
+  const expsyn::BlockPlan blocks = expsyn::ChooseBlocks(kernel, n_timesteps);
   const double time = info[0].As<Napi::Boolean>()
                           ? Transforms<float>(blocks, n_timesteps, n_channels)
                           : Transforms<double>(blocks, n_timesteps, n_channels);

@@ -169,7 +169,7 @@ SessionAndState SessionOf(const Napi::CallbackInfo& info) {
   if (session == nullptr) throw ArgumentError(info.Env(), "Expected an open session.");
   double* state = nullptr;
   if (!info[2].IsUndefined()) {
-    const auto size = static_cast<std::size_t>(2 * table.n_synapses());
+    const auto size = static_cast<std::size_t>(table.state_size() * table.n_synapses());
     state = static_cast<double*>(arguments.Array(2, ElementType::kFloat64, size).data);
   }
   return {table, *session, state};
@@ -179,8 +179,7 @@ SessionAndState SessionOf(const Napi::CallbackInfo& info) {
 Napi::Value ReadSession(const Napi::CallbackInfo& info) {
   const auto [table, session, state] = SessionOf(info);
   if (state != nullptr) {
-    std::copy_n(session.state.isyn, table.n_synapses(), state);
-    std::copy_n(session.state.correction, table.n_synapses(), state + table.n_synapses());
+    table.Copy(session.state.view(), {state, table.n_synapses()});
   }
   return Napi::Number::New(info.Env(), static_cast<double>(session.step));
 }
@@ -192,8 +191,7 @@ void WriteSession(const Napi::CallbackInfo& info) {
   const auto seed = static_cast<std::uint64_t>(Arguments(info).Size(4));
   const auto [table, session, state] = SessionOf(info);
   if (state != nullptr) {
-    std::copy_n(state, table.n_synapses(), session.state.isyn);
-    std::copy_n(state + table.n_synapses(), table.n_synapses(), session.state.correction);
+    table.Copy({state, table.n_synapses()}, session.state);
   }
   session.step = step;
   session.seed = seed;
@@ -206,8 +204,8 @@ Napi::Value InstructionSetInUse(const Napi::CallbackInfo& info) {
 
 // chooseMethod(kernels, timesteps): 0 for 'fft', 1 for 'recursive'.
 Napi::Value ChooseMethodFor(const Napi::CallbackInfo& info) {
-  const Window& window = KernelsHandle::From(info, 0).kernels(info.Env())->window();
-  const Method method = ChooseMethod(Arguments(info).Size(1), window.n_synapses(), window.length());
+  const Kernel& kernel = *KernelsHandle::From(info, 0).kernel(info.Env());
+  const Method method = ChooseMethod(kernel, Arguments(info).Size(1));
   return Napi::Number::New(info.Env(), method == Method::kFft ? 0 : 1);
 }
 

@@ -46,14 +46,9 @@ class Numbers {
   ArrayView view_{};
 };
 
-// A state of `size` currents as it lies in a Float64Array: the currents, then their corrections.
-State StateAt(const ArrayView& view, std::size_t size) {
-  const auto* isyn = static_cast<const double*>(view.data);
-  return {isyn, isyn + size};
-}
-NextState NextStateAt(const ArrayView& view, std::size_t size) {
-  auto* isyn = static_cast<double*>(view.data);
-  return {isyn, isyn + size};
+// A state as it lies in a Float64Array: plane after plane of `size` numbers.
+NextState StateAt(const ArrayView& view, std::size_t size) {
+  return {static_cast<double*>(view.data), static_cast<std::ptrdiff_t>(size)};
 }
 
 // The session of that number, which must be open.
@@ -72,9 +67,9 @@ bool CanAdvance(std::uint64_t step, std::int64_t n_timesteps) {
 }  // namespace
 
 Call::Call(const Napi::CallbackInfo& info)
-    : handle_(KernelsHandle::From(info, kKernels)), kernels_(handle_.kernels(info.Env())) {
+    : handle_(KernelsHandle::From(info, kKernels)), kernel_(handle_.kernel(info.Env())) {
   const Arguments arguments(info);
-  method_ = arguments.Size(kMethod) == 0 ? Method::kFft : Method::kRecursive;
+  settings_.method = arguments.Size(kMethod) == 0 ? Method::kFft : Method::kRecursive;
   raster_.n_batches = arguments.Size(kBatches);
   raster_.n_timesteps = arguments.Size(kTimesteps);
   raster_.n_columns = arguments.Boolean(kIsInputPerSynapse) ? n_synapses() : 1;
@@ -89,14 +84,14 @@ Call::Call(const Napi::CallbackInfo& info)
   arguments.Require(output_, kOutput, dtype_,
                     CheckedProduct(n_rows, static_cast<std::size_t>(n_synapses())));
   output_data_ = output_.data;
-  throw_non_finite_ = arguments.Boolean(kThrowNonFinite);
-  noise_placement_ =
+  settings_.throw_non_finite = arguments.Boolean(kThrowNonFinite);
+  settings_.noise =
       static_cast<NoisePlacement>(std::min<std::int64_t>(arguments.Size(kNoisePlacement), 3));
-  noise_scale_ = arguments.Number(kNoiseScale);
-  is_state_noisy_ = arguments.Boolean(kIsStateNoisy);
+  settings_.noise_scale = arguments.Number(kNoiseScale);
+  settings_.is_state_noisy = arguments.Boolean(kIsStateNoisy);
   // Asking the system takes longer than a short call.
   static const unsigned n_processors = std::max(1u, std::thread::hardware_concurrency());
-  n_threads_ =
+  settings_.n_threads =
       static_cast<unsigned>(std::min<std::int64_t>(arguments.Size(kThreads), n_processors));
 }
 
@@ -118,36 +113,46 @@ void Call::RestoreInput(const char* begin, const char* end) {
   }
 }
 
+template <typename Real>
+EvolveResult Call::EvolveItems(const std::vector<Item>& items, std::int64_t first_synapse,
+                               FailurePolicy policy, const std::atomic<bool>& cancelled) const {
+  expsyn::Call<Real> call;
+  call.input = raster_;
+  call.output = static_cast<Real*>(output_data_);
+  call.items = items.data();
+  call.first_synapse = first_synapse;
+  call.policy = policy;
+  return Evolve(*kernel_, settings_, call, cancelled);
+}
+
 BatchCall::BatchCall(const Napi::CallbackInfo& info) : Call(info) {
   const Arguments arguments(info);
+  const auto n_planes = static_cast<std::size_t>(kernel_->state_size());
   const std::size_t next_size = Product(raster_.n_batches, n_synapses());
-  is_state_shared_ = arguments.Boolean(kIsStateShared);
-  const std::size_t size = is_state_shared_ ? static_cast<std::size_t>(n_synapses()) : next_size;
-  state_ = StateAt(arguments.Array(kState, ElementType::kFloat64, CheckedProduct(2, size)), size);
-  next_state_ = NextStateAt(
-      arguments.Array(kNextState, ElementType::kFloat64, CheckedProduct(2, next_size)), next_size);
-  seed_ = static_cast<std::uint64_t>(arguments.Size(kSeed));
-  step_ = static_cast<std::uint64_t>(arguments.Size(kStep));
-  first_batch_ = arguments.Size(kFirstBatch);
+  const bool is_state_shared = arguments.Boolean(kIsStateShared);
+  const std::size_t size = is_state_shared ? static_cast<std::size_t>(n_synapses()) : next_size;
+  const NextState state =
+      StateAt(arguments.Array(kState, ElementType::kFloat64, CheckedProduct(n_planes, size)), size);
+  const NextState next_state = StateAt(
+      arguments.Array(kNextState, ElementType::kFloat64, CheckedProduct(n_planes, next_size)),
+      next_size);
+  const auto seed = static_cast<std::uint64_t>(arguments.Size(kSeed));
+  const auto step = static_cast<std::uint64_t>(arguments.Size(kStep));
+  const std::int64_t first_batch = arguments.Size(kFirstBatch);
   first_synapse_ = arguments.Size(kFirstSynapse);
+  items_.reserve(static_cast<std::size_t>(raster_.n_batches));
+  for (std::int64_t b = 0; b < raster_.n_batches; ++b) {
+    items_.push_back({state.view().From(is_state_shared ? 0 : b * n_synapses()),
+                      next_state.From(b * n_synapses()), seed, step, first_batch + b});
+  }
 }
 
 template <typename Real>
 double BatchCall::RunAs(const std::atomic<bool>& cancelled) const {
-  EvolveCall<Real> call;
-  call.method = method_;
-  call.input = raster_;
-  call.noise = {noise_placement_, noise_scale_, seed_, step_, first_batch_, first_synapse_};
-  call.throw_non_finite = throw_non_finite_;
-  call.state = state_;
-  call.is_state_shared = is_state_shared_;
-  call.output = static_cast<Real*>(output_data_);
-  call.next_state = next_state_;
-  call.n_threads = n_threads_;
-  call.is_state_noisy = is_state_noisy_;
-  const EvolveResult result = Evolve(*kernels_, call, cancelled);
+  const EvolveResult result =
+      EvolveItems<Real>(items_, first_synapse_, FailurePolicy::kCall, cancelled);
   if (result.status == EvolveResult::Status::kCancelled) return JobQueue::kCancelled;
-  return static_cast<double>(result.non_finite_index);
+  return result.failures.empty() ? -1 : static_cast<double>(result.failures[0].index);
 }
 
 double BatchCall::Run(const std::atomic<bool>& cancelled) const {
@@ -156,7 +161,7 @@ double BatchCall::Run(const std::atomic<bool>& cancelled) const {
 
 Napi::Value BatchCall::RunHere(Napi::Env env) {
   if (IsInputWrittenOver()) {
-    if (throw_non_finite_) {
+    if (settings_.throw_non_finite) {
       const std::int64_t index = FirstNonFinite(raster_);
       if (index >= 0) return Result(env, static_cast<double>(index));
     }
@@ -173,7 +178,7 @@ GatheredCall::GatheredCall(const Napi::CallbackInfo& info, bool is_async)
     : Call(info),
       table_handle_(SessionTableHandle::From(info, kTable)),
       table_(table_handle_.table()) {
-  if (table_->n_synapses() != n_synapses()) {
+  if (table_->n_synapses() != n_synapses() || table_->state_size() != kernel_->state_size()) {
     throw ArgumentError(info.Env(), "Expected a session table of the kernels' size.");
   }
   const Numbers numbers(info, kNumbers);
@@ -187,49 +192,40 @@ GatheredCall::GatheredCall(const Napi::CallbackInfo& info, bool is_async)
     sessions_.push_back(session);
   }
   const std::size_t size = Product(raster_.n_batches, n_synapses());
-  if (!is_async) {
-    double* next_states = table_->Scratch(CheckedProduct(2, size));
-    next_states_ = {next_states, next_states + size};
-    return;
-  }
-  // The call starts from copies, in the place of the next states: the sessions themselves are read
-  // and written on JavaScript's thread only.
-  next_states_ = NextStateAt(
-      Arguments(info).Array(kNextStates, ElementType::kFloat64, CheckedProduct(2, size)), size);
-  copies_.reserve(sessions_.size());
-  for (Session*& session : sessions_) {
-    const NextState state =
-        next_states_.From(static_cast<std::int64_t>(copies_.size()) * n_synapses());
-    std::copy_n(session->state.isyn, n_synapses(), state.isyn);
-    std::copy_n(session->state.correction, n_synapses(), state.correction);
-    copies_.push_back(*session);
-    copies_.back().state = state;
-    session = &copies_.back();
+  const std::size_t state_size =
+      CheckedProduct(static_cast<std::size_t>(table_->state_size()), size);
+  next_states_ =
+      is_async
+          ? StateAt(Arguments(info).Array(kNextStates, ElementType::kFloat64, state_size), size)
+          : NextState{table_->Scratch(state_size), static_cast<std::ptrdiff_t>(size)};
+  items_.reserve(sessions_.size());
+  for (const Session* session : sessions_) {
+    const NextState next =
+        next_states_.From(static_cast<std::int64_t>(items_.size()) * n_synapses());
+    State state = session->state.view();
+    // An async call starts from copies, in the place of the next states: the sessions themselves
+    // are read and written on JavaScript's thread only.
+    if (is_async) {
+      table_->Copy(state, next);
+      state = next.view();
+    }
+    items_.push_back({state, next, session->seed, session->step, 0});
   }
 }
 
 template <typename Real>
 double GatheredCall::RunAs(const std::atomic<bool>& cancelled) {
-  SessionsCall<Real> call;
-  call.method = method_;
-  call.input = raster_;
-  call.sessions = sessions_.data();
-  call.noise_placement = noise_placement_;
-  call.noise_scale = noise_scale_;
-  call.throw_non_finite = throw_non_finite_;
-  call.is_state_noisy = is_state_noisy_;
-  call.output = static_cast<Real*>(output_data_);
-  call.next_states = next_states_;
-  call.n_threads = n_threads_;
   const bool is_none_left = static_cast<std::int64_t>(out_of_steps_.size()) == raster_.n_batches;
-  if (!is_none_left && !EvolveSessions(*kernels_, call, cancelled, &failures_)) {
-    return JobQueue::kCancelled;
+  if (!is_none_left) {
+    EvolveResult result = EvolveItems<Real>(items_, 0, FailurePolicy::kItem, cancelled);
+    if (result.status == EvolveResult::Status::kCancelled) return JobQueue::kCancelled;
+    failures_ = std::move(result.failures);
   }
   FailOutOfSteps();
   // A session that failed can be given its input again.
   const std::int64_t item_size = raster_.n_timesteps * n_synapses();
-  for (const SessionFailure& failure : failures_) {
-    const Real* output = call.output + failure.item * item_size;
+  for (const ItemFailure& failure : failures_) {
+    const Real* output = static_cast<const Real*>(output_data_) + failure.item * item_size;
     RestoreInput(reinterpret_cast<const char*>(output),
                  reinterpret_cast<const char*>(output + item_size));
   }
@@ -238,7 +234,7 @@ double GatheredCall::RunAs(const std::atomic<bool>& cancelled) {
 
 void GatheredCall::FailOutOfSteps() {
   if (out_of_steps_.empty()) return;
-  std::vector<SessionFailure> all;
+  std::vector<ItemFailure> all;
   auto other = failures_.begin();
   for (const std::int64_t item : out_of_steps_) {
     for (; other != failures_.end() && other->item < item; ++other) all.push_back(*other);
@@ -256,9 +252,8 @@ void GatheredCall::Advance() const {
       ++failure;
       continue;
     }
-    const NextState next = next_states_.From(item * n_synapses());
-    table_->Advance(*sessions_[static_cast<std::size_t>(item)], {next.isyn, next.correction},
-                    raster_.n_timesteps);
+    table_->Advance(*sessions_[static_cast<std::size_t>(item)],
+                    next_states_.view().From(item * n_synapses()), raster_.n_timesteps);
   }
 }
 
@@ -277,7 +272,7 @@ Napi::Value GatheredCall::Result(Napi::Env env, double value) const {
   if (value < 0) return Napi::Number::New(env, value);
   Napi::Array found = Napi::Array::New(env, failures_.size() * 2);
   std::uint32_t next = 0;
-  for (const SessionFailure& failure : failures_) {
+  for (const ItemFailure& failure : failures_) {
     found[next++] = Napi::Number::New(env, static_cast<double>(failure.item));
     found[next++] = Napi::Number::New(env, static_cast<double>(failure.index));
   }
@@ -290,8 +285,9 @@ void CommitSessions(const Napi::CallbackInfo& info) {
   const std::int64_t n_timesteps = arguments.Size(3);
   SessionTable& table = *SessionTableHandle::From(info, 0).table();
   const std::size_t size = Product(numbers.count(), table.n_synapses());
+  const std::size_t state_size = CheckedProduct(static_cast<std::size_t>(table.state_size()), size);
   const State next_states =
-      StateAt(arguments.Array(2, ElementType::kFloat64, CheckedProduct(2, size)), size);
+      StateAt(arguments.Array(2, ElementType::kFloat64, state_size), size).view();
   for (std::int64_t i = 0; i < numbers.count(); ++i) {
     Session* session = table.Find(numbers[i]);
     if (session == nullptr) continue;

@@ -13,7 +13,7 @@
 #include "arguments.h"
 #include "evolve.h"
 #include "handles.h"
-#include "kernel/kernels.h"
+#include "kernel/kernel.h"
 #include "sessions.h"
 
 namespace expsyn::binding {
@@ -54,19 +54,18 @@ class Call {
   bool HasAtMost(std::int64_t n_samples) const {
     return expsyn::HasAtMost(n_samples, raster_, n_synapses());
   }
-  std::int64_t n_synapses() const { return kernels_->window().n_synapses(); }
+  std::int64_t n_synapses() const { return kernel_->n_synapses(); }
+  // Runs the items with the call's settings.
+  template <typename Real>
+  EvolveResult EvolveItems(const std::vector<Item>& items, std::int64_t first_synapse,
+                           FailurePolicy policy, const std::atomic<bool>& cancelled) const;
 
   KernelsHandle& handle_;
-  std::shared_ptr<const Kernels> kernels_;
+  std::shared_ptr<const Kernel> kernel_;
   ElementType dtype_ = ElementType::kFloat64;
-  Method method_ = Method::kRecursive;
+  Settings settings_;
   Raster raster_;
   void* output_data_ = nullptr;
-  bool throw_non_finite_ = true;
-  NoisePlacement noise_placement_ = NoisePlacement::kNone;
-  double noise_scale_ = 0;
-  bool is_state_noisy_ = false;
-  unsigned n_threads_ = 1;
 
  private:
   ArrayView input_{};
@@ -105,12 +104,7 @@ class BatchCall : public Call {
   template <typename Real>
   double RunAs(const std::atomic<bool>& cancelled) const;
 
-  bool is_state_shared_ = true;
-  State state_;
-  NextState next_state_;
-  std::uint64_t seed_ = 0;
-  std::uint64_t step_ = 0;
-  std::int64_t first_batch_ = 0;
+  std::vector<Item> items_;
   std::int64_t first_synapse_ = 0;
 };
 
@@ -163,10 +157,10 @@ class GatheredCall : public Call {
   SessionTableHandle& table_handle_;
   std::shared_ptr<SessionTable> table_;
   std::vector<Session*> sessions_;
-  std::vector<Session> copies_;
+  std::vector<Item> items_;
   NextState next_states_;
   std::vector<std::int64_t> out_of_steps_;  // items, ascending
-  std::vector<SessionFailure> failures_;    // by item, ascending
+  std::vector<ItemFailure> failures_;       // by item, ascending
 };
 
 // commitSessions(table, numbers, nextStates, timesteps): moves sessions on after

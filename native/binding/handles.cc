@@ -4,6 +4,7 @@
 
 #include "arguments.h"
 #include "errors.h"
+#include "kernel/exponential.h"
 
 namespace expsyn::binding {
 
@@ -42,9 +43,9 @@ KernelsHandle::KernelsHandle(const Napi::CallbackInfo& info)
     throw ArgumentError(info.Env(), "Expected a Float64Array as native argument 0.");
   }
   Translated(info.Env(), [&] {
-    kernels_ = std::make_shared<const Kernels>(static_cast<const double*>(tau.data),
-                                               static_cast<std::int64_t>(tau.length), dt,
-                                               length == 0 ? Window::kUnlimited : length);
+    kernel_ = std::make_shared<const ExponentialKernel>(static_cast<const double*>(tau.data),
+                                                        static_cast<std::int64_t>(tau.length), dt,
+                                                        length == 0 ? Kernel::kUnlimited : length);
     info.Env().GetInstanceData<Environment>()->kernels.insert(this);
   });
   environment_ = info.Env().GetInstanceData<Environment>();
@@ -61,20 +62,20 @@ KernelsHandle& KernelsHandle::From(const Napi::CallbackInfo& info, std::size_t p
                                  "Expected kernels as a native argument.");
 }
 
-const std::shared_ptr<const Kernels>& KernelsHandle::kernels(Napi::Env env) const {
-  if (kernels_ == nullptr) {
+const std::shared_ptr<const Kernel>& KernelsHandle::kernel(Napi::Env env) const {
+  if (kernel_ == nullptr) {
     throw ArgumentError(env, "Expected kernels that have not been released.");
   }
-  return kernels_;
+  return kernel_;
 }
 
 void KernelsHandle::Release(Napi::Env env) {
-  kernels_.reset();
+  kernel_.reset();
   ReportMemory(env);
 }
 
 void KernelsHandle::ReportMemory(Napi::Env env) {
-  memory_.Report(env, kernels_ == nullptr ? 0 : kernels_->size_in_bytes());
+  memory_.Report(env, kernel_ == nullptr ? 0 : kernel_->size_in_bytes());
 }
 
 SessionTableHandle::SessionTableHandle(const Napi::CallbackInfo& info)
@@ -82,11 +83,12 @@ SessionTableHandle::SessionTableHandle(const Napi::CallbackInfo& info)
   const Arguments arguments(info);
   const std::int64_t size = arguments.Size(0);
   constexpr std::int64_t kLargest = std::int64_t{1} << 32;
+  constexpr std::int64_t kStateSize = 2;
   if (size < 1 || size > kLargest) {
     throw ArgumentError(info.Env(), "Expected a number of synapses as native argument 0.");
   }
   Translated(info.Env(), [&] {
-    table_ = std::make_shared<SessionTable>(size);
+    table_ = std::make_shared<SessionTable>(size, kStateSize);
     info.Env().GetInstanceData<Environment>()->session_tables.insert(this);
   });
   environment_ = info.Env().GetInstanceData<Environment>();

@@ -9,7 +9,7 @@
 #include <unordered_set>
 
 #include "job_queue.h"
-#include "kernel/kernels.h"
+#include "kernel/kernel.h"
 #include "load.h"
 #include "sessions.h"
 
@@ -57,7 +57,7 @@ class KernelsHandle : public Napi::ObjectWrap<KernelsHandle> {
   static KernelsHandle& From(const Napi::CallbackInfo& info, std::size_t position);
 
   // Throws a Napi::Error when they have been released.
-  const std::shared_ptr<const Kernels>& kernels(Napi::Env env) const;
+  const std::shared_ptr<const Kernel>& kernel(Napi::Env env) const;
   // Frees them now, or when the last call that uses them ends.
   void Release(Napi::Env env);
   // To be called after the kernels were used: they prepare spectra at first use.
@@ -65,7 +65,7 @@ class KernelsHandle : public Napi::ObjectWrap<KernelsHandle> {
 
  private:
   Environment* environment_ = nullptr;
-  std::shared_ptr<const Kernels> kernels_;
+  std::shared_ptr<const Kernel> kernel_;
   ReportedMemory memory_;
 };
 

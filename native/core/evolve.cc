@@ -3,298 +3,424 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <mutex>
 #include <set>
 #include <vector>
 
 #include "aligned_buffer.h"
 #include "floating_point_mode.h"
-#include "method/recursion.h"
+#include "method/direct_sum.h"
+#include "method/overlap_save.h"
+#include "method/precise.h"
 #include "worker_pool.h"
 
 namespace expsyn {
 
 namespace {
 
-// The state after a call of ordinary size needs no allocation.
-constexpr std::int64_t kSmallState = 128;
+// The states after a call of ordinary size need no allocation. In doubles.
+constexpr std::int64_t kSmallStates = 256;
 
 // Bytes of output from which on it is not worth a place in the caches: it would push out the input.
 constexpr std::int64_t kStreamedBytes = 6 << 20;
 
+// The most steps of an item for Kernel::RecurseFewSteps().
+constexpr std::int64_t kFewSteps = 64;
+
 // Samples that make it worth to wake another thread.
 constexpr std::int64_t kSamplesPerThread = 1 << 17;
-// Tiles for each thread, where they are at least kWideTile synapses wide: the wider, the
-// better memory is used.
+// Tiles for each thread, where they are at least kWideTile synapses wide: the wider, the better
+// memory is used. A thread takes several tiles at a time where there are many more.
 constexpr std::int64_t kTilesPerThread = 4;
 constexpr std::int64_t kWideTile = 128;
-// Long runs are cut in time, into parts of at least so many steps and windows: what a chunk sums
+constexpr std::int64_t kTasksPerThread = 16;
+// Synapses of a tile with noise that acts like input: that is kept for one window.
+constexpr std::int64_t kNoisyTileWidth = 128;
+// Long runs are cut in time, into chunks of at least so many steps and windows: what a chunk sums
 // before it begins is little beside it.
 constexpr std::int64_t kLeastChunk = 16384;
 constexpr std::int64_t kWindowsPerChunk = 64;
 // Neighbouring synapses that are not given to different threads: they share cache lines.
 constexpr std::int64_t kNarrowestTile = 16;
 
-// Adds the noise of the last step, which the output holds already, to the state `last` of one item.
+Raster InputOf(const Raster& input, std::int64_t item) {
+  Raster one = input;
+  one.n_batches = 1;
+  one.data = static_cast<const char*>(input.data) +
+             input.IndexOf(item, 0, 0) * static_cast<std::int64_t>(ElementSize(input.type));
+  return one;
+}
+
 template <typename Real>
-void AddNoiseToState(const InputReader& reader, const EvolveCall<Real>& call, std::int64_t batch,
-                     std::int64_t n_synapses, NextState last) {
+InputReader ReaderOf(const Settings& settings, const Call<Real>& call, std::int64_t item) {
+  const Item& own = call.items[item];
+  return {
+      InputOf(call.input, item),
+      {settings.noise, settings.noise_scale, own.seed, own.step, own.batch, call.first_synapse}};
+}
+
+// All steps of some synapses of an item.
+template <typename Real>
+Tile<Real> TileOf(const Kernel& kernel, const Call<Real>& call, const InputReader& reader,
+                  std::int64_t item, std::int64_t first_synapse, std::int64_t n_synapses,
+                  NextState next_state, Finding* findings, const std::atomic<bool>& cancelled) {
+  const std::int64_t n_timesteps = call.input.n_timesteps;
+  return {reader,
+          first_synapse,
+          n_synapses,
+          0,
+          n_timesteps,
+          call.items[item].state.From(first_synapse),
+          call.output + item * n_timesteps * kernel.n_synapses() + first_synapse,
+          kernel.n_synapses(),
+          false,
+          next_state.From(first_synapse),
+          findings,
+          cancelled};
+}
+
+// Adds the noise of the last step, which the output holds already, to the current of an item.
+template <typename Real>
+void AddNoiseToState(const InputReader& reader, const Real* output, std::int64_t n_synapses,
+                     NextState next_state) {
   constexpr std::int64_t kChunk = 256;
-  const std::int64_t step = call.input.n_timesteps - 1;
-  const Real* shown = call.output + (batch * call.input.n_timesteps + step) * n_synapses;
+  const std::int64_t step = reader.raster().n_timesteps - 1;
+  const Real* shown = output + step * n_synapses;
   for (std::int64_t first = 0; first < n_synapses; first += kChunk) {
     const std::int64_t count = std::min(kChunk, n_synapses - first);
     Real noise[kChunk] = {};
-    reader.AddNoise(batch, step, 1, first, count, noise, count);
+    reader.AddNoise(step, 1, first, count, noise, count);
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t n = first + i;
-      const DoubleDouble sum = TwoSum(last.isyn[n], static_cast<double>(noise[i]));
-      last.Set(n, static_cast<double>(shown[n]), {sum.high, sum.low + last.correction[n]});
+      const DoubleDouble sum = TwoSum(next_state.Plane(0)[n], static_cast<double>(noise[i]));
+      next_state.SetNumber(0, n, static_cast<double>(shown[n]),
+                           {sum.high, sum.low + next_state.Plane(1)[n]});
     }
   }
+}
+
+// Whether the noise of the last step belongs to the current that is carried.
+bool IsNoiseCarried(const Kernel& kernel, const Settings& settings, const InputReader& reader) {
+  return kernel.has_recursion() && reader.is_output_noisy() &&
+         (settings.is_state_noisy || settings.noise == NoisePlacement::kState);
+}
+
+// Computes a whole item by Kernel::RecurseFewSteps(), if that can.
+template <typename Real>
+bool EvolveFewSteps(const Kernel& kernel, const Settings& settings, const Call<Real>& call,
+                    std::int64_t item, NextState next_state, const std::atomic<bool>& cancelled) {
+  const InputReader reader = ReaderOf(settings, call, item);
+  const Tile<Real> tile =
+      TileOf(kernel, call, reader, item, 0, kernel.n_synapses(), next_state, nullptr, cancelled);
+  if (!kernel.RecurseFewSteps(tile)) return false;
+  if (IsNoiseCarried(kernel, settings, reader)) {
+    AddNoiseToState(reader, tile.output, kernel.n_synapses(), next_state);
+  }
+  return true;
 }
 
 template <typename Real>
 class Evolution {
  public:
-  Evolution(const Kernels& kernels, const EvolveCall<Real>& call,
+  Evolution(const Kernel& kernel, const Settings& settings, Method method, const Call<Real>& call,
             const std::atomic<bool>& cancelled)
-      : kernels_(kernels),
+      : kernel_(kernel),
+        settings_(settings),
+        method_(method),
         call_(call),
         cancelled_(cancelled),
-        reader_(call.input, call.noise),
-        n_synapses_(kernels.window().n_synapses()),
+        n_items_(call.input.n_batches),
+        n_synapses_(kernel.n_synapses()),
         n_timesteps_(call.input.n_timesteps) {
-    const std::int64_t size = call.input.n_batches * n_synapses_;
-    is_streamed_ = size * n_timesteps_ >= kStreamedBytes / static_cast<std::int64_t>(sizeof(Real));
-    double* states = small_.data();
-    if (size > kSmallState) {
-      large_ = AlignedBuffer<double>(static_cast<std::size_t>(2 * size));
-      states = large_.data();
-    }
-    last_ = {states, states + size};
+    const std::int64_t n_samples = n_items_ * n_timesteps_ * n_synapses_;
+    is_streamed_ = n_samples >= kStreamedBytes / static_cast<std::int64_t>(sizeof(Real));
+    n_threads_ = std::max<std::int64_t>(
+        1, std::min<std::int64_t>(settings.n_threads, n_samples / kSamplesPerThread));
   }
 
   EvolveResult Run() {
-    const std::int64_t n_batches = call_.input.n_batches;
-    PlanTiles();
-    const std::int64_t n_groups = (n_synapses_ + tile_width_ - 1) / tile_width_;
-    const std::int64_t n_tiles = n_batches * n_groups * n_chunks_;
-    const auto run = [&](std::int64_t i) {
-      const std::int64_t chunk = i % n_chunks_;
-      const std::int64_t group = i / n_chunks_ % n_groups;
-      return RunTile(i / n_chunks_ / n_groups, group * tile_width_, chunk);
-    };
-    EvolveResult result;
-    if (n_helpers_ == 0 || n_tiles == 1) {
-      for (std::int64_t i = 0; i < n_tiles; ++i) {
-        result = run(i);
-        if (result.status != EvolveResult::Status::kDone) return result;
-      }
-    } else {
-      WorkerPool::Shared()->ForEach(n_tiles, n_helpers_, [&](std::int64_t i) {
-        const FlushSubnormals flush_subnormals;
-        const EvolveResult one = run(i);
-        const std::lock_guard<std::mutex> guard(lock_);
-        // Every tile that meets non-finite input names the same, first one.
-        if (one.status != EvolveResult::Status::kDone) result = one;
-      });
-      if (result.status != EvolveResult::Status::kDone) return result;
+    if (call_.policy == FailurePolicy::kCall) StageStates();
+    RunFewSteps();
+    if (!left_.empty() && !IsStopped()) {
+      StageStates();
+      RunTiles();
+      if (!IsStopped()) Recompute();
     }
-    if (!recomputed_.empty()) Recompute();
-    if (IsCancelled()) return {EvolveResult::Status::kCancelled, -1};
-    if (reader_.is_output_noisy() &&
-        (call_.is_state_noisy || call_.noise.placement == NoisePlacement::kState)) {
-      for (std::int64_t batch = 0; batch < n_batches; ++batch) {
-        AddNoiseToState(reader_, call_, batch, n_synapses_, last_.From(batch * n_synapses_));
-      }
-    }
-    std::copy_n(last_.isyn, n_batches * n_synapses_, call_.next_state.isyn);
-    std::copy_n(last_.correction, n_batches * n_synapses_, call_.next_state.correction);
-    return {};
+    if (IsCancelled()) return {EvolveResult::Status::kCancelled, {}};
+    if (is_failed_) return {EvolveResult::Status::kFailed, std::move(failures_)};
+    Commit();
+    return {EvolveResult::Status::kDone, std::move(failures_)};
   }
 
  private:
-  // How the work is cut. Runs that are over before a helper has come get none; others are cut so
-  // that every thread has several tiles, and waits little for the last.
+  bool IsCancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  // Whether the rest of the call need not be computed.
+  bool IsStopped() const { return IsCancelled() || is_failed_; }
+
+  // Calls task(i) for every i < n_tasks, on this thread and on helpers, of which each takes some
+  // neighbouring ones at a time.
+  template <typename Task>
+  void ForEach(std::int64_t n_tasks, const Task& task) {
+    const std::int64_t n_ranges = std::min(n_tasks, n_threads_ * kTasksPerThread);
+    const auto run = [&](std::int64_t range) {
+      const FlushSubnormals flush_subnormals;
+      const std::int64_t end = (range + 1) * n_tasks / n_ranges;
+      for (std::int64_t i = range * n_tasks / n_ranges; i < end; ++i) {
+        if (IsStopped()) return;
+        task(i);
+      }
+    };
+    if (n_threads_ < 2 || n_tasks == 1) {
+      for (std::int64_t range = 0; range < n_ranges; ++range) run(range);
+    } else {
+      WorkerPool::Shared()->ForEach(n_ranges, static_cast<unsigned>(n_threads_ - 1), run);
+    }
+  }
+
+  // Memory for the numbers after the call, which are the items' only when it is known to succeed.
+  // Carried inputs need none.
+  void StageStates() {
+    if (staged_ != nullptr) return;
+    const std::int64_t size = 2 * kernel_.n_numbers() * n_items_ * n_synapses_;
+    staged_ = small_.data();
+    if (size > kSmallStates) {
+      large_ = AlignedBuffer<double>(static_cast<std::size_t>(size));
+      staged_ = large_.data();
+    }
+  }
+  NextState Staged(std::int64_t item) {
+    return {staged_ + item * n_synapses_, n_items_ * n_synapses_};
+  }
+
+  // Computes the items that Kernel::RecurseFewSteps() can; left_ becomes the others.
+  void RunFewSteps() {
+    std::vector<std::uint8_t> is_done(static_cast<std::size_t>(n_items_));
+    if (method_ == Method::kRecursive && n_timesteps_ <= kFewSteps) {
+      ForEach(n_items_, [&](std::int64_t item) {
+        const NextState next_state =
+            call_.policy == FailurePolicy::kItem ? call_.items[item].next_state : Staged(item);
+        is_done[static_cast<std::size_t>(item)] =
+            EvolveFewSteps(kernel_, settings_, call_, item, next_state, cancelled_) ? 1 : 0;
+      });
+    }
+    for (std::int64_t item = 0; item < n_items_; ++item) {
+      if (is_done[static_cast<std::size_t>(item)] == 0) left_.push_back(item);
+    }
+  }
+
+  // How the work is cut. Every thread gets several tiles, and waits little for the last.
   void PlanTiles() {
     std::int64_t widest = kFftWidth;
-    if (call_.method == Method::kRecursive) {
-      widest = reader_.is_drive_noisy() ? kNoisyRecursionWidth : kRecursionWidth;
+    if (method_ != Method::kFft) {
+      const bool is_drive_noisy = ReaderOf(settings_, call_, 0).is_drive_noisy();
+      widest = is_drive_noisy ? kNoisyTileWidth : kMostTileWidth;
     }
     tile_width_ = std::min(widest, n_synapses_);
     PlanChunks();
-    const std::int64_t n_samples = call_.input.n_batches * n_timesteps_ * n_synapses_;
-    const std::int64_t n_threads =
-        std::min<std::int64_t>(call_.n_threads, n_samples / kSamplesPerThread);
-    if (n_threads < 2) return;
-    n_helpers_ = static_cast<unsigned>(n_threads - 1);
-    if (n_chunks_ > 1) return;
-    std::int64_t width = TileWidthFor(n_threads * kTilesPerThread);
-    if (width < kWideTile) width = TileWidthFor(n_threads);
+    if (n_threads_ < 2 || n_chunks_ > 1) return;
+    std::int64_t width = TileWidthFor(n_threads_ * kTilesPerThread);
+    if (width < kWideTile) width = TileWidthFor(n_threads_);
     // The recursion alone takes hardly longer than its memory: narrow rows would cost more than a
     // second thread gains.
-    const bool is_bare = call_.method == Method::kRecursive && !reader_.is_drive_noisy() &&
-                         !reader_.is_output_noisy();
+    const bool is_bare = method_ == Method::kRecursive && settings_.noise == NoisePlacement::kNone;
     const std::int64_t narrowest = is_bare ? kWideTile : kNarrowestTile;
     tile_width_ = std::clamp(width, std::min(narrowest, tile_width_), tile_width_);
   }
 
   // Cuts long runs in time, where a window forgets: each chunk but the first sums one window before
-  // it begins. The parts do not depend on the number of threads, as no bit may.
+  // it begins. The chunks do not depend on the number of threads, as no bit may.
   void PlanChunks() {
-    const std::int64_t length = kernels_.window().length();
-    if (call_.method != Method::kRecursive || length > n_timesteps_ / kWindowsPerChunk) return;
+    const std::int64_t length = kernel_.window_length();
+    if (method_ != Method::kRecursive || length > n_timesteps_ / kWindowsPerChunk) return;
     chunk_length_ = std::max(kLeastChunk, kWindowsPerChunk * length);
     n_chunks_ = std::max<std::int64_t>(1, n_timesteps_ / chunk_length_);
   }
 
   // The width of tiles of which there are n_wanted in all items together.
   std::int64_t TileWidthFor(std::int64_t n_wanted) const {
-    const std::int64_t n_batches = call_.input.n_batches;
-    const std::int64_t per_item = (n_wanted + n_batches - 1) / n_batches;
+    const auto n_left = static_cast<std::int64_t>(left_.size());
+    const std::int64_t per_item = (n_wanted + n_left - 1) / n_left;
     return n_synapses_ / per_item / kNarrowestTile * kNarrowestTile;
   }
 
-  Tile<Real> TileOf(std::int64_t batch, std::int64_t first, std::int64_t width,
-                    NextState next_state, Finding* findings) const {
-    const State state = call_.state.From((call_.is_state_shared ? 0 : batch * n_synapses_) + first);
-    return {kernels_.window(),
-            reader_,
-            batch,
-            first,
-            width,
-            0,
-            n_timesteps_,
-            state,
-            call_.output + batch * n_timesteps_ * n_synapses_ + first,
-            n_synapses_,
-            is_streamed_ && width == n_synapses_,
-            next_state,
-            findings,
-            cancelled_};
+  void RunTiles() {
+    PlanTiles();
+    const std::int64_t n_groups = (n_synapses_ + tile_width_ - 1) / tile_width_;
+    ForEach(static_cast<std::int64_t>(left_.size()) * n_groups * n_chunks_, [&](std::int64_t i) {
+      const std::int64_t group = i / n_chunks_ % n_groups;
+      RunTile(left_[static_cast<std::size_t>(i / n_chunks_ / n_groups)], group * tile_width_,
+              i % n_chunks_);
+    });
   }
 
-  EvolveResult RunTile(std::int64_t batch, std::int64_t first, std::int64_t chunk) {
+  void RunTile(std::int64_t item, std::int64_t first, std::int64_t chunk) {
     const std::int64_t width = std::min(tile_width_, n_synapses_ - first);
     const bool is_last_chunk = chunk == n_chunks_ - 1;
-    std::array<Finding, simd::kMaxColumns> findings;
-    std::array<double, 2 * simd::kMaxColumns> ignored;
-    const NextState next_state =
-        is_last_chunk ? last_.From(batch * n_synapses_ + first)
-                      : NextState{ignored.data(), ignored.data() + simd::kMaxColumns};
-    Tile<Real> tile = TileOf(batch, first, width, next_state, findings.data());
+    const InputReader reader = ReaderOf(settings_, call_, item);
+    std::array<Finding, kMostTileWidth> findings;
+    Tile<Real> tile = TileOf(kernel_, call_, reader, item, first, width, Staged(item),
+                             findings.data(), cancelled_);
+    AlignedBuffer<double> ignored;
     tile.first_step = chunk * chunk_length_;
-    if (!is_last_chunk) tile.end_step = tile.first_step + chunk_length_;
-    if (call_.method == Method::kFft) {
-      kernels_.Convolve(tile);
-    } else {
-      Recurse(tile);
+    if (!is_last_chunk) {
+      tile.end_step = tile.first_step + chunk_length_;
+      ignored = AlignedBuffer<double>(static_cast<std::size_t>(2 * kernel_.n_numbers() * width));
+      tile.next_state = {ignored.data(), width};
     }
-    if (IsCancelled()) return {EvolveResult::Status::kCancelled, -1};
-    if (std::all_of(findings.begin(), findings.begin() + width,
-                    [](Finding finding) { return finding == Finding::kFinite; })) {
-      return {};
+    tile.is_streamed = is_streamed_ && width == n_synapses_;
+    switch (method_) {
+      case Method::kFft:
+        OverlapSave(kernel_, tile);
+        break;
+      case Method::kDirect:
+        DirectSum(kernel_, tile);
+        break;
+      default:
+        kernel_.Recurse(tile);
     }
+    if (IsCancelled()) return;
+    const auto is_finite = [](Finding finding) { return finding == Finding::kFinite; };
+    if (std::all_of(findings.begin(), findings.begin() + width, is_finite)) return;
     const std::lock_guard<std::mutex> guard(lock_);
-    if (call_.throw_non_finite) {
-      // Finite inputs whose sum overflowed concern many tiles: searched once for all.
-      if (!is_searched_) non_finite_index_ = FirstNonFinite(call_.input);
-      is_searched_ = true;
-      if (non_finite_index_ >= 0) return {EvolveResult::Status::kNonFinite, non_finite_index_};
-    }
+    if (settings_.throw_non_finite && HasFailed(item)) return;
     for (std::int64_t c = 0; c < width; ++c) {
-      if (findings[c] == Finding::kRecompute) {
-        recomputed_.insert(batch * n_synapses_ + first + c);
-      }
+      if (findings[c] == Finding::kRecompute) recomputed_.insert(item * n_synapses_ + first + c);
     }
-    return {};
   }
 
-  // Computes with care the synapses that met a non-finite value or a sum that overflowed on the
-  // way, or whose decay is no normal number.
+  // Whether the input of the item, or of the call if it fails as a whole, is not finite; a sum may
+  // have overflowed instead. Looks once for all tiles, and records the failure. Under lock_.
+  bool HasFailed(std::int64_t item) {
+    const bool is_whole = call_.policy == FailurePolicy::kCall;
+    const auto [found, is_new] = first_non_finite_.try_emplace(is_whole ? 0 : item, -1);
+    if (is_new) {
+      const std::int64_t item_size = call_.input.IndexOf(1, 0, 0);
+      const std::int64_t first = is_whole ? 0 : item * item_size;
+      const std::int64_t index =
+          FirstNonFinite(is_whole ? call_.input : InputOf(call_.input, item));
+      if (index >= 0) {
+        found->second = first + index;
+        failures_.push_back({found->second / item_size, found->second});
+        if (is_whole) is_failed_ = true;
+      }
+    }
+    return found->second >= 0;
+  }
+
+  // Computes precisely the synapses that met a non-finite value or a sum that overflowed on the
+  // way, or that always need it.
   void Recompute() {
     const std::vector<std::int64_t> places(recomputed_.begin(), recomputed_.end());
-    const auto recompute = [&](std::int64_t i) {
-      const FlushSubnormals flush_subnormals;
+    if (places.empty()) return;
+    ForEach(static_cast<std::int64_t>(places.size()), [&](std::int64_t i) {
       const std::int64_t place = places[static_cast<std::size_t>(i)];
+      const std::int64_t item = place / n_synapses_;
+      const std::int64_t synapse = place % n_synapses_;
+      const InputReader reader = ReaderOf(settings_, call_, item);
       Finding finding;
-      RecursePrecisely(
-          TileOf(place / n_synapses_, place % n_synapses_, 1, last_.From(place), &finding),
-          FirstWrong(place / n_synapses_, place % n_synapses_));
-    };
-    const auto count = static_cast<std::int64_t>(places.size());
-    if (n_helpers_ > 0 && count > 1) {
-      WorkerPool::Shared()->ForEach(count, n_helpers_, recompute);
-    } else {
-      for (std::int64_t i = 0; i < count; ++i) recompute(i);
-    }
+      const Tile<Real> tile =
+          TileOf(kernel_, call_, reader, item, synapse, 1, Staged(item), &finding, cancelled_);
+      if (kernel_.has_recursion()) {
+        RecursePrecisely(kernel_, tile, FirstWrong(tile));
+      } else {
+        SumPrecisely(kernel_, tile);
+      }
+    });
   }
 
   // The first step of a synapse that is to be recomputed whose output may be wrong: that of its
   // first input or output that is not finite. What comes before keeps its bits.
-  std::int64_t FirstWrong(std::int64_t batch, std::int64_t synapse) const {
-    if (kernels_.window().template IsDecayTiny<Real>(synapse)) return 0;
-    const Raster& input = call_.input;
-    const std::int64_t column = input.n_columns == 1 ? 0 : synapse;
-    const Real* output = call_.output + batch * n_timesteps_ * n_synapses_ + synapse;
+  std::int64_t FirstWrong(const Tile<Real>& tile) const {
+    if (kernel_.IsAlwaysPrecise(tile.first_synapse, kElementTypeOf<Real>)) return 0;
+    const Raster& input = tile.input.raster();
+    const std::int64_t column = input.n_columns == 1 ? 0 : tile.first_synapse;
     for (std::int64_t step = 0; step < n_timesteps_; ++step) {
-      if (!std::isfinite(output[step * n_synapses_]) ||
-          !IsFinite(input, input.IndexOf(batch, step, column))) {
+      if (!std::isfinite(tile.output[step * tile.row_stride]) ||
+          !IsFinite(input, input.IndexOf(0, step, column))) {
         return step;
       }
     }
     return n_timesteps_;
   }
 
-  bool IsCancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  // Hands the next states to the items that have succeeded.
+  void Commit() {
+    std::sort(failures_.begin(), failures_.end(),
+              [](const ItemFailure& a, const ItemFailure& b) { return a.item < b.item; });
+    auto failure = failures_.begin();
+    auto left = left_.begin();
+    for (std::int64_t item = 0; item < n_items_; ++item) {
+      const bool is_left = left != left_.end() && *left == item;
+      if (is_left) ++left;
+      if (failure != failures_.end() && failure->item == item) {
+        ++failure;
+      } else if (is_left) {
+        CommitTiles(item);
+      } else if (call_.policy == FailurePolicy::kCall) {
+        CopyNumbers(item);
+      }
+    }
+  }
 
-  const Kernels& kernels_;
-  const EvolveCall<Real>& call_;
+  void CommitTiles(std::int64_t item) {
+    const InputReader reader = ReaderOf(settings_, call_, item);
+    if (IsNoiseCarried(kernel_, settings_, reader)) {
+      AddNoiseToState(reader, call_.output + item * n_timesteps_ * n_synapses_, n_synapses_,
+                      Staged(item));
+    }
+    if (kernel_.has_recursion()) {
+      CopyNumbers(item);
+    } else {
+      CarryInputs(reader, call_.items[item]);
+    }
+  }
+
+  void CopyNumbers(std::int64_t item) {
+    const NextState next = call_.items[item].next_state;
+    for (std::int64_t p = 0; p < 2 * kernel_.n_numbers(); ++p) {
+      std::copy_n(Staged(item).Plane(p), n_synapses_, next.Plane(p));
+    }
+  }
+
+  // The state of a kernel without a recursion: plane p is the input p steps before the last one.
+  void CarryInputs(const InputReader& reader, const Item& item) {
+    const std::int64_t n_planes = kernel_.state_size();
+    // From the oldest on, because the next state may be the state.
+    for (std::int64_t p = n_planes - 1; p >= n_timesteps_; --p) {
+      std::copy_n(item.state.Plane(p - n_timesteps_), n_synapses_, item.next_state.Plane(p));
+    }
+    std::vector<Real> row(static_cast<std::size_t>(n_synapses_));
+    for (std::int64_t p = 0; p < std::min(n_planes, n_timesteps_); ++p) {
+      reader.Read(n_timesteps_ - 1 - p, 1, 0, n_synapses_, row.data(), n_synapses_);
+      std::copy(row.begin(), row.end(), item.next_state.Plane(p));
+    }
+  }
+
+  const Kernel& kernel_;
+  const Settings& settings_;
+  const Method method_;
+  const Call<Real>& call_;
   const std::atomic<bool>& cancelled_;
-  const InputReader reader_;
-  std::int64_t n_synapses_;
-  std::int64_t n_timesteps_;
+  const std::int64_t n_items_;
+  const std::int64_t n_synapses_;
+  const std::int64_t n_timesteps_;
+  std::int64_t n_threads_;
+  bool is_streamed_;
   std::int64_t tile_width_ = 0;
   std::int64_t n_chunks_ = 1;
   std::int64_t chunk_length_ = 0;
-  unsigned n_helpers_ = 0;
+  std::vector<std::int64_t> left_;  // items that are computed by tiles, ascending
+  std::atomic<bool> is_failed_{false};
   std::mutex lock_;
   // Guarded by lock_.
   std::set<std::int64_t> recomputed_;  // item * n_synapses_ + synapse
-  bool is_searched_ = false;
-  std::int64_t non_finite_index_ = -1;  // the first in the input, once it has been searched
-  bool is_streamed_;
-  std::array<double, 2 * kSmallState> small_;
+  std::map<std::int64_t, std::int64_t> first_non_finite_;
+  std::vector<ItemFailure> failures_;
+  std::array<double, kSmallStates> small_;
   AlignedBuffer<double> large_;
-  NextState last_;  // the state after the call, before it is known that the call succeeds
+  double* staged_ = nullptr;
 };
-
-// Does a call that ends before a sum has to be carried over, or anything leaves the window: a
-// server's steps, where everything else would take longer than the arithmetic. Returns false, with
-// the state untouched, for other calls and for sums that are not finite.
-template <typename Real>
-bool EvolveFewSteps(const Window& window, const EvolveCall<Real>& call) {
-  const Raster& input = call.input;
-  const std::int64_t n_synapses = window.n_synapses();
-  const InputReader reader(input, call.noise);
-  if (call.method != Method::kRecursive || input.n_batches != 1 || n_synapses > simd::kMaxColumns ||
-      input.n_timesteps >= simd::kRestartInterval<Real> || input.n_timesteps > window.length() ||
-      reader.is_drive_noisy() || window.HasTinyDecay<Real>()) {
-    return false;
-  }
-  const bool is_done = simd::OpsOf<Real>().advance_few(
-      {input.n_timesteps, n_synapses, input.type, input.data,
-       input.n_columns == 1 && n_synapses > 1, input.n_columns, call.output, n_synapses,
-       window.factors<Real>().decay.data(), window.decay_offset(), call.state.isyn,
-       call.state.correction, call.next_state.isyn, call.next_state.correction});
-  if (!is_done) return false;
-  reader.AddOutputNoise(0, 0, input.n_timesteps, 0, n_synapses, call.output, n_synapses);
-  if (call.is_state_noisy && reader.is_output_noisy()) {
-    AddNoiseToState(reader, call, 0, n_synapses, call.next_state);
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -304,20 +430,25 @@ bool HasAtMost(std::int64_t n_samples, const Raster& input, std::int64_t n_synap
 }
 
 template <typename Real>
-EvolveResult Evolve(const Kernels& kernels, const EvolveCall<Real>& call,
+EvolveResult Evolve(const Kernel& kernel, const Settings& settings, const Call<Real>& call,
                     const std::atomic<bool>& cancelled) {
-  const Raster& input = call.input;
-  if (input.n_batches == 0 || input.n_timesteps == 0 || kernels.window().n_synapses() == 0) {
+  const std::int64_t n_items = call.input.n_batches;
+  const std::int64_t n_timesteps = call.input.n_timesteps;
+  if (n_items == 0 || n_timesteps == 0 || kernel.n_synapses() == 0) return {};
+  const FlushSubnormals flush_subnormals;
+  const Method method =
+      settings.method == Method::kAuto ? ChooseMethod(kernel, n_timesteps) : settings.method;
+  // A single short item needs none of the memory that a larger call does.
+  if (n_items == 1 && n_timesteps <= kFewSteps && method == Method::kRecursive &&
+      EvolveFewSteps(kernel, settings, call, 0, call.items[0].next_state, cancelled)) {
     return {};
   }
-  const FlushSubnormals flush_subnormals;
-  if (EvolveFewSteps(kernels.window(), call)) return {};
-  return Evolution<Real>(kernels, call, cancelled).Run();
+  return Evolution<Real>(kernel, settings, method, call, cancelled).Run();
 }
 
-template EvolveResult Evolve<float>(const Kernels&, const EvolveCall<float>&,
+template EvolveResult Evolve<float>(const Kernel&, const Settings&, const Call<float>&,
                                     const std::atomic<bool>&);
-template EvolveResult Evolve<double>(const Kernels&, const EvolveCall<double>&,
+template EvolveResult Evolve<double>(const Kernel&, const Settings&, const Call<double>&,
                                      const std::atomic<bool>&);
 
 }  // namespace expsyn

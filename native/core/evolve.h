@@ -3,30 +3,47 @@
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "input_reader.h"
-#include "kernel/kernels.h"
+#include "kernel/kernel.h"
 #include "kernel/state.h"
-#include "method/cost_model.h"
+#include "method/choice.h"
 #include "raster.h"
 
 namespace expsyn {
 
-// One call: B batch items, T steps, N synapses. Owns nothing.
-template <typename Real>
-struct EvolveCall {
-  Method method = Method::kRecursive;
-  Raster input;  // (B, T, N), or (B, T, 1) for one column that all synapses receive
-  Noise noise;
+// What a module does in every call, until it is changed.
+struct Settings {
+  Method method = Method::kAuto;
+  // kState is for kernels that remember noise: see Kernel::remembers_noise().
+  NoisePlacement noise = NoisePlacement::kNone;
+  double noise_scale = 0;        // noise_std * sqrt(dt)
   bool throw_non_finite = true;  // stop at a NaN or infinity in the input, or let it through
-  State state;                   // before the call, (B, N), or (N) for every item
-  bool is_state_shared = true;   // whether `state` is (N)
-  Real* output = nullptr;        // (B, T, N); must not overlap the input
-  NextState next_state;          // after the call, (B, N); may be `state`
-  // The most threads that compute, this one and helpers of the shared pool. No bit depends on it.
-  unsigned n_threads = 1;
-  // Whether the state that is carried on holds the noise added to the output.
-  bool is_state_noisy = false;
+  bool is_state_noisy = false;   // whether the current that is carried holds the output's noise
+  unsigned n_threads = 1;        // the most that compute, this one included; no bit depends on it
+};
+
+// One independent run: an item of a batch, or a session.
+struct Item {
+  State state;           // before the call
+  NextState next_state;  // after it; may be `state`
+  std::uint64_t seed = 0;
+  std::uint64_t step = 0;  // absolute number of the call's first step
+  std::int64_t batch = 0;  // the item's place in the raster whose noise is drawn
+};
+
+// What a non-finite value in the input of an item stops: the whole call, or the item only.
+enum class FailurePolicy { kCall, kItem };
+
+// One call: K items, T steps, N synapses. Owns nothing.
+template <typename Real>
+struct Call {
+  Raster input;                    // (K, T, N), or (K, T, 1) for a column that all synapses receive
+  Real* output = nullptr;          // (K, T, N); must not overlap the input
+  const Item* items = nullptr;     // K; no next state overlaps the state of another item
+  std::int64_t first_synapse = 0;  // the place of synapse 0 in that raster, a multiple of 4
+  FailurePolicy policy = FailurePolicy::kCall;
 };
 
 // Samples of a call that takes less than about a millisecond.
@@ -35,19 +52,31 @@ constexpr std::int64_t kShortSamples = 1 << 17;
 // Whether a call has no more samples than so many.
 bool HasAtMost(std::int64_t n_samples, const Raster& input, std::int64_t n_synapses);
 
-struct EvolveResult {
-  enum class Status { kDone, kNonFinite, kCancelled };
-  Status status = Status::kDone;
-  std::int64_t non_finite_index = -1;  // flat index into the input
+// An item whose input holds a NaN or infinity.
+struct ItemFailure {
+  std::int64_t item;
+  std::int64_t index;  // flat index of the first one in the whole input
 };
 
-// Computes output and next_state as the module documentation says, by the method asked for; the
-// methods differ in rounding only. B = 0, T = 0 and N = 0 do nothing. Unless the status is kDone,
-// next_state is untouched and output is void. Subnormal numbers count as 0. Runs on the
-// calling thread, whose floating-point mode it keeps, and on helpers. Throws std::bad_alloc, and
-// std::length_error when the window is too long for Method::kFft.
+struct EvolveResult {
+  enum class Status { kDone, kFailed, kCancelled };
+  Status status = Status::kDone;
+  // The items that failed, ascending; only the first one if the call fails as a whole.
+  std::vector<ItemFailure> failures;
+};
+
+// Computes the output and the next state of every item from its input and state: a pure function,
+// whichever the method and the number of threads, apart from the rounding of the methods. K = 0,
+// T = 0 and N = 0 do nothing.
+//
+// Where Settings::throw_non_finite is set, a non-finite input fails the call (status kFailed) or
+// its item (status kDone). The next state of what has failed, or of all items if the call was
+// cancelled, is untouched, and its output is void. Subnormal numbers count as 0.
+//
+// Runs on the calling thread, whose floating-point mode it keeps, and on helpers of the shared
+// pool. Throws std::bad_alloc, and std::length_error when the window is too long for Method::kFft.
 template <typename Real>
-EvolveResult Evolve(const Kernels& kernels, const EvolveCall<Real>& call,
+EvolveResult Evolve(const Kernel& kernel, const Settings& settings, const Call<Real>& call,
                     const std::atomic<bool>& cancelled);
 
 }  // namespace expsyn

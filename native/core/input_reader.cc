@@ -7,12 +7,11 @@
 
 namespace expsyn {
 
-void InputReader::Prefetch(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
-                           std::int64_t synapse) const {
+void InputReader::Prefetch(std::int64_t step, std::int64_t n_rows, std::int64_t synapse) const {
   const auto size = static_cast<std::int64_t>(ElementSize(raster_.type));
   const std::int64_t column = raster_.n_columns == 1 ? 0 : synapse;
   const char* place =
-      static_cast<const char*>(raster_.data) + raster_.IndexOf(batch, step, column) * size;
+      static_cast<const char*>(raster_.data) + raster_.IndexOf(0, step, column) * size;
   for (std::int64_t row = 0; row < n_rows; ++row) {
     __builtin_prefetch(place);
     place += raster_.n_columns * size;
@@ -20,12 +19,11 @@ void InputReader::Prefetch(std::int64_t batch, std::int64_t step, std::int64_t n
 }
 
 template <typename Real>
-void InputReader::ReadRaster(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
-                             std::int64_t synapse, std::int64_t n_columns, Real* target,
-                             std::ptrdiff_t stride) const {
+void InputReader::ReadRaster(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
+                             std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const {
   // Whole rows, one behind the other. A single column is that of synapse 0 only.
   if (synapse == 0 && n_columns == raster_.n_columns && stride == n_columns) {
-    simd::OpsOf<Real>().convert(raster_.type, raster_.data, raster_.IndexOf(batch, step, 0),
+    simd::OpsOf<Real>().convert(raster_.type, raster_.data, raster_.IndexOf(0, step, 0),
                                 n_rows * n_columns, target);
     return;
   }
@@ -33,45 +31,43 @@ void InputReader::ReadRaster(std::int64_t batch, std::int64_t step, std::int64_t
     Real* target_row = target + row * stride;
     if (raster_.n_columns == 1) {
       Real value;
-      simd::OpsOf<Real>().convert(raster_.type, raster_.data, raster_.IndexOf(batch, step + row, 0),
-                                  1, &value);
+      simd::OpsOf<Real>().convert(raster_.type, raster_.data, raster_.IndexOf(0, step + row, 0), 1,
+                                  &value);
       std::fill_n(target_row, n_columns, value);
     } else {
       simd::OpsOf<Real>().convert(raster_.type, raster_.data,
-                                  raster_.IndexOf(batch, step + row, synapse), n_columns,
-                                  target_row);
+                                  raster_.IndexOf(0, step + row, synapse), n_columns, target_row);
     }
   }
 }
 
 template <typename Real>
-void InputReader::Read(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
-                       std::int64_t synapse, std::int64_t n_columns, Real* target,
-                       std::ptrdiff_t stride) const {
-  ReadRaster(batch, step, n_rows, synapse, n_columns, target, stride);
+void InputReader::Read(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
+                       std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const {
+  ReadRaster(step, n_rows, synapse, n_columns, target, stride);
   if (noise_.placement == NoisePlacement::kInput) {
-    AddNoise(batch, step, n_rows, synapse, n_columns, target, stride);
+    AddNoise(step, n_rows, synapse, n_columns, target, stride);
   } else if (noise_.placement == NoisePlacement::kState) {
     // The noise of the step before the call is part of the state that the call starts from.
     const std::int64_t skipped = step == 0 ? 1 : 0;
-    AddNoise(batch, step + skipped - 1, n_rows - skipped, synapse, n_columns,
-             target + skipped * stride, stride);
+    AddNoise(step + skipped - 1, n_rows - skipped, synapse, n_columns, target + skipped * stride,
+             stride);
   }
 }
 
 template <typename Real>
-void InputReader::AddOutputNoise(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
-                                 std::int64_t synapse, std::int64_t n_columns, Real* target,
+void InputReader::AddOutputNoise(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
+                                 std::int64_t n_columns, Real* target,
                                  std::ptrdiff_t stride) const {
-  if (is_output_noisy()) AddNoise(batch, step, n_rows, synapse, n_columns, target, stride);
+  if (is_output_noisy()) AddNoise(step, n_rows, synapse, n_columns, target, stride);
 }
 
-simd::NormalPlaces InputReader::PlacesOf(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
+simd::NormalPlaces InputReader::PlacesOf(std::int64_t step, std::int64_t n_rows,
                                          std::int64_t synapse, std::int64_t n_columns,
                                          std::ptrdiff_t stride) const {
   simd::NormalPlaces places{};
   places.seed = noise_.seed;
-  places.batch = static_cast<std::uint32_t>(noise_.first_batch + batch);
+  places.batch = static_cast<std::uint32_t>(noise_.batch);
   places.step = noise_.step + static_cast<std::uint64_t>(step);
   places.n_rows = n_rows;
   places.synapse = static_cast<std::uint32_t>(noise_.first_synapse + synapse);
@@ -82,29 +78,28 @@ simd::NormalPlaces InputReader::PlacesOf(std::int64_t batch, std::int64_t step, 
 }
 
 template <typename Real>
-void InputReader::AddNoise(std::int64_t batch, std::int64_t step, std::int64_t n_rows,
-                           std::int64_t synapse, std::int64_t n_columns, Real* target,
-                           std::ptrdiff_t stride) const {
+void InputReader::AddNoise(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
+                           std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const {
   if (n_rows <= 0) return;
-  simd::OpsOf<Real>().add_normals(PlacesOf(batch, step, n_rows, synapse, n_columns, stride), target,
+  simd::OpsOf<Real>().add_normals(PlacesOf(step, n_rows, synapse, n_columns, stride), target,
                                   target);
 }
 
 template void InputReader::ReadRaster(std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                                      std::int64_t, float*, std::ptrdiff_t) const;
-template void InputReader::Read(std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                                std::int64_t, float*, std::ptrdiff_t) const;
-template void InputReader::AddNoise(std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                                    std::int64_t, float*, std::ptrdiff_t) const;
+                                      float*, std::ptrdiff_t) const;
+template void InputReader::Read(std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*,
+                                std::ptrdiff_t) const;
+template void InputReader::AddNoise(std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*,
+                                    std::ptrdiff_t) const;
 template void InputReader::AddOutputNoise(std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                                          std::int64_t, float*, std::ptrdiff_t) const;
+                                          float*, std::ptrdiff_t) const;
 template void InputReader::ReadRaster(std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                                      std::int64_t, double*, std::ptrdiff_t) const;
-template void InputReader::Read(std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                                std::int64_t, double*, std::ptrdiff_t) const;
-template void InputReader::AddNoise(std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                                    std::int64_t, double*, std::ptrdiff_t) const;
+                                      double*, std::ptrdiff_t) const;
+template void InputReader::Read(std::int64_t, std::int64_t, std::int64_t, std::int64_t, double*,
+                                std::ptrdiff_t) const;
+template void InputReader::AddNoise(std::int64_t, std::int64_t, std::int64_t, std::int64_t, double*,
+                                    std::ptrdiff_t) const;
 template void InputReader::AddOutputNoise(std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                                          std::int64_t, double*, std::ptrdiff_t) const;
+                                          double*, std::ptrdiff_t) const;
 
 }  // namespace expsyn

@@ -1,7 +1,6 @@
 // Inputs from callers that align nothing.
 #include <doctest/doctest.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,25 +21,14 @@ std::vector<Real> RunShifted(const Case& c, std::int64_t n_columns, Method metho
   // The memory ends where the input does.
   std::vector<char> bytes(n_bytes + offset);
   std::memcpy(bytes.data() + offset, values.data(), n_bytes);
-  const Kernels kernels(c.tau.data(), n_synapses, c.dt, c.window_length);
+  const ExponentialKernel kernel = KernelOf(c);
   const OwnState state(c.state);
   OwnState next(static_cast<std::size_t>(n_synapses));
   std::vector<Real> output(c.input.size());
-  EvolveCall<Real> call;
-  call.method = method;
-  call.input.data = bytes.data() + offset;
-  call.input.type = sizeof(In) == 2   ? ElementType::kInt16
-                    : sizeof(In) == 4 ? ElementType::kFloat32
-                                      : ElementType::kFloat64;
-  call.input.n_batches = 1;
-  call.input.n_timesteps = c.n_timesteps;
-  call.input.n_columns = n_columns;
-  call.noise = noise;
-  call.state = state.view();
-  call.output = output.data();
-  call.next_state = next.next();
-  const std::atomic<bool> cancelled{false};
-  CHECK(Evolve(kernels, call, cancelled).status == EvolveResult::Status::kDone);
+  const EvolveResult result = EvolveBatch(
+      kernel, {method, noise}, {bytes.data() + offset, TypeOf<In>(), 1, c.n_timesteps, n_columns},
+      state.view(), output.data(), next.next());
+  CHECK(result.status == EvolveResult::Status::kDone);
   return output;
 }
 

@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "input_reader.h"
-#include "kernel/kernels.h"
-#include "method/recursion.h"
+#include "kernel/exponential.h"
+#include "method/overlap_save.h"
+#include "method/precise.h"
 #include "oracle.h"
 
 namespace expsyn::test {
@@ -18,8 +19,8 @@ constexpr double kUntouched = 77;
 
 // Evaluates a whole case by `evaluate`, which takes a Tile; returns the output.
 template <typename Real, typename Evaluate>
-std::vector<Real> Evaluated(const Case& c, const Kernels& kernels, const Noise& noise,
-                            const std::atomic<bool>& cancelled, Evaluate&& evaluate) {
+std::vector<Real> Evaluated(const Case& c, const Noise& noise, const std::atomic<bool>& cancelled,
+                            Evaluate&& evaluate) {
   const std::int64_t n_synapses = c.n_synapses();
   const Raster raster{c.input.data(), ElementType::kFloat64, 1, c.n_timesteps, n_synapses};
   const InputReader reader(raster, noise);
@@ -27,8 +28,8 @@ std::vector<Real> Evaluated(const Case& c, const Kernels& kernels, const Noise& 
   OwnState last(c.state.size());
   std::vector<Finding> findings(c.state.size());
   std::vector<Real> output(c.input.size(), kUntouched);
-  evaluate(Tile<Real>{kernels.window(), reader, 0, 0, n_synapses, 0, c.n_timesteps, state.view(),
-                      output.data(), n_synapses, false, last.next(), findings.data(), cancelled});
+  evaluate(Tile<Real>{reader, 0, n_synapses, 0, c.n_timesteps, state.view(), output.data(),
+                      n_synapses, false, last.next(), findings.data(), cancelled});
   return output;
 }
 
@@ -42,7 +43,7 @@ TEST_CASE_TEMPLATE("what was cancelled before it began computes nothing, in any 
                    Real, float, double) {
   for (const std::int64_t n_synapses : {1, 3, 20}) {
     const Case c = MakeCase(1, 3000, std::vector<double>(n_synapses, 0.02), 100, Drive::kSigned);
-    const Kernels kernels(c.tau.data(), n_synapses, c.dt, c.window_length);
+    const ExponentialKernel kernel = KernelOf(c);
     for (const NoisePlacement placement :
          {NoisePlacement::kNone, NoisePlacement::kOutput, NoisePlacement::kState}) {
       const Noise noise{placement, 0.1, 3, 4};
@@ -50,52 +51,49 @@ TEST_CASE_TEMPLATE("what was cancelled before it began computes nothing, in any 
         const std::atomic<bool> cancelled{is_cancelled};
         const std::int64_t expected = is_cancelled ? 0 : 3000 * n_synapses;
         const auto run = [&](auto&& evaluate) {
-          return Computed(Evaluated<Real>(c, kernels, noise, cancelled, evaluate));
+          return Computed(Evaluated<Real>(c, noise, cancelled, evaluate));
         };
         CAPTURE(is_cancelled);
-        CHECK(run([](const Tile<Real>& tile) { Recurse(tile); }) == expected);
-        CHECK(run([&](const Tile<Real>& tile) { kernels.Convolve(tile); }) == expected);
+        CHECK(run([&](const Tile<Real>& tile) { kernel.Recurse(tile); }) == expected);
+        CHECK(run([&](const Tile<Real>& tile) { OverlapSave(kernel, tile); }) == expected);
         // With prepared spectra too, where the blocks alone look at the flag.
-        CHECK(run([&](const Tile<Real>& tile) { kernels.Convolve(tile); }) == expected);
+        CHECK(run([&](const Tile<Real>& tile) { OverlapSave(kernel, tile); }) == expected);
         if (n_synapses > 1) continue;
-        CHECK(run([](const Tile<Real>& tile) { RecursePrecisely(tile, 0); }) == expected);
+        CHECK(run([&](const Tile<Real>& tile) { RecursePrecisely(kernel, tile, 0); }) == expected);
       }
       const std::atomic<bool> cancelled{true};
-      CHECK(Computed(Evaluated<Real>(c, kernels, noise, cancelled,
-                                     [&](const auto& tile) { kernels.Convolve(tile); })) == 0);
+      CHECK(Computed(Evaluated<Real>(c, noise, cancelled,
+                                     [&](const auto& tile) { OverlapSave(kernel, tile); })) == 0);
     }
   }
 }
 
 TEST_CASE("spectra are not prepared for a call that was cancelled") {
   const Case c = MakeCase(1, 3000, {0.02, 0.03}, 100, Drive::kSigned);
-  const Kernels kernels(c.tau.data(), 2, c.dt, c.window_length);
-  const std::size_t before = kernels.size_in_bytes();
+  const ExponentialKernel kernel = KernelOf(c);
+  const std::size_t before = kernel.size_in_bytes();
   const std::atomic<bool> cancelled{true};
-  Evaluated<double>(c, kernels, {}, cancelled, [&](const auto& tile) { kernels.Convolve(tile); });
-  CHECK(kernels.size_in_bytes() == before);
+  Evaluated<double>(c, {}, cancelled, [&](const auto& tile) { OverlapSave(kernel, tile); });
+  CHECK(kernel.size_in_bytes() == before);
   const std::atomic<bool> going_on{false};
-  Evaluated<double>(c, kernels, {}, going_on, [&](const auto& tile) { kernels.Convolve(tile); });
-  CHECK(kernels.size_in_bytes() > before);
+  Evaluated<double>(c, {}, going_on, [&](const auto& tile) { OverlapSave(kernel, tile); });
+  CHECK(kernel.size_in_bytes() > before);
 }
 
 TEST_CASE("a cancelled call of many tiles touches neither output nor state") {
   const Case c = MakeCase(2, 40000, std::vector<double>(12, 0.02), 30, Drive::kSigned);
-  const Kernels kernels(c.tau.data(), 12, c.dt, c.window_length);
+  const ExponentialKernel kernel = KernelOf(c);
   for (const Method method : {Method::kFft, Method::kRecursive}) {
     for (const unsigned n_threads : {1u, 4u}) {
       const OwnState state(12);
       OwnState next_state(24, kUntouched);
       std::vector<double> output(c.input.size(), kUntouched);
-      EvolveCall<double> call;
-      call.method = method;
-      call.input = {c.input.data(), ElementType::kFloat64, 2, 40000, 12};
-      call.state = state.view();
-      call.output = output.data();
-      call.next_state = next_state.next();
-      call.n_threads = n_threads;
       const std::atomic<bool> cancelled{true};
-      CHECK(Evolve(kernels, call, cancelled).status == EvolveResult::Status::kCancelled);
+      const EvolveResult result =
+          EvolveBatch(kernel, {method, {}, true, n_threads},
+                      {c.input.data(), ElementType::kFloat64, 2, 40000, 12}, state.view(),
+                      output.data(), next_state.next(), cancelled);
+      CHECK(result.status == EvolveResult::Status::kCancelled);
       CHECK(Computed(output) == 0);
       CHECK(next_state == OwnState(24, kUntouched));
     }

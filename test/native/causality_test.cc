@@ -28,7 +28,7 @@ std::size_t CountDifferent(const Case& c, const Answer& a, const Answer& b, std:
 TEST_CASE_TEMPLATE("a value that is not finite leaves the bits of all earlier steps", Real, float,
                    double) {
   for (const std::int64_t n_synapses : {1, 9}) {
-    for (const std::int64_t window : {std::int64_t{1}, std::int64_t{50}, Window::kUnlimited}) {
+    for (const std::int64_t window : {std::int64_t{1}, std::int64_t{50}, Kernel::kUnlimited}) {
       const Case clean =
           MakeCase(1, 3000, std::vector<double>(n_synapses, 0.3), window, Drive::kSigned);
       for (const std::int64_t t : {0, 63, 64, 700, 2999}) {
@@ -73,8 +73,8 @@ TEST_CASE_TEMPLATE("a state that is not finite has no correction", Real, float, 
       Case c = MakeCase(1, 90, std::vector<double>(9, 0.3), 80, Drive::kSigned);
       c.input[89 * 9 + 4] = value;
       const Answer answer = Run<Real>(c, method, {}, false);
-      CHECK(!std::isfinite(answer.next_state.isyn[4]));
-      CHECK(answer.next_state.correction[4] == 0);
+      CHECK(!std::isfinite(answer.next_state.isyn(4)));
+      CHECK(answer.next_state.correction(4) == 0);
     }
   }
 }
@@ -100,7 +100,7 @@ TEST_CASE_TEMPLATE("before a huge input, the transforms' errors are those of wha
                    float, double) {
   constexpr double kTolerance = sizeof(Real) == sizeof(float) ? 5e-6 : 1e-12;
   for (const double huge : {30., 1e3, 1e6, 1e12, 1e17}) {
-    for (const std::int64_t window : {std::int64_t{200}, Window::kUnlimited}) {
+    for (const std::int64_t window : {std::int64_t{200}, Kernel::kUnlimited}) {
       CAPTURE(huge);
       CAPTURE(window);
       Case c = MakeCase(1, 4000, {0.02, 0.3}, window, Drive::kSigned);

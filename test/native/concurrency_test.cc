@@ -10,9 +10,9 @@
 namespace expsyn::test {
 namespace {
 
-TEST_CASE("one window serves many threads, which plan transforms at the same time") {
+TEST_CASE("one kernel serves many threads, which plan transforms at the same time") {
   const Case c = MakeCase(1, 700, std::vector<double>(5, 0.03), 200, Drive::kSigned);
-  const Kernels kernels(c.tau.data(), 5, c.dt, c.window_length);
+  const ExponentialKernel kernel = KernelOf(c);
   const std::vector<double> expected = Run<double>(c, Method::kFft).output;
   std::vector<std::thread> threads;
   std::atomic<int> n_equal{0};
@@ -22,14 +22,8 @@ TEST_CASE("one window serves many threads, which plan transforms at the same tim
         std::vector<double> output(c.input.size());
         const OwnState state(c.state);
         OwnState next_state(5);
-        EvolveCall<double> call;
-        call.method = Method::kFft;
-        call.input = {c.input.data(), ElementType::kFloat64, 1, 700, 5};
-        call.state = state.view();
-        call.output = output.data();
-        call.next_state = next_state.next();
-        const std::atomic<bool> cancelled{false};
-        Evolve(kernels, call, cancelled);
+        EvolveBatch(kernel, {Method::kFft, {}}, {c.input.data(), ElementType::kFloat64, 1, 700, 5},
+                    state.view(), output.data(), next_state.next());
         n_equal += output == expected;
         // Lengths that no other thread has planned yet.
         Case other = MakeCase(1, 100 + 37 * (i * 5 + repeat), {0.01}, 90, Drive::kSpikes);

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "double_double.h"
-#include "kernel/window.h"
+#include "kernel/exponential.h"
 
 namespace expsyn::test {
 namespace {
@@ -33,25 +33,25 @@ TEST_CASE("exp(a) exp(b) = exp(a + b) to about 23 digits") {
   }
 }
 
-TEST_CASE("a window's powers belong together") {
+TEST_CASE("the powers of a decay belong together") {
   const std::vector<double> tau{0.01, 0.05, 0.01};
-  const Window window(tau.data(), 3, 1e-3, 500);
+  const ExponentialKernel kernel(tau.data(), 3, 1e-3, 500);
   for (int n = 0; n < 3; ++n) {
-    CHECK(window.decay()[n] == doctest::Approx(std::exp(-1e-3 / tau[n])).epsilon(1e-15));
-    CHECK(window.factors<double>().restart_decay[n] ==
+    CHECK(kernel.decay()[n] == doctest::Approx(std::exp(-1e-3 / tau[n])).epsilon(1e-15));
+    CHECK(kernel.factors<double>().restart_decay[n] ==
           doctest::Approx(std::exp(-64 * 1e-3 / tau[n])).epsilon(1e-14));
-    CHECK(window.factors<float>().restart_decay[n] ==
+    CHECK(kernel.factors<float>().restart_decay[n] ==
           doctest::Approx(std::exp(-16 * 1e-3 / tau[n])).epsilon(1e-14));
-    CHECK(window.tail_weight()[n] ==
+    CHECK(kernel.tail_weight()[n] ==
           doctest::Approx(std::exp(-500 * 1e-3 / tau[n])).epsilon(1e-13));
-    CHECK(window.Sample(n, 99) == doctest::Approx(std::exp(-100 * 1e-3 / tau[n])).epsilon(1e-14));
+    CHECK(kernel.Sample(n, 99) == doctest::Approx(std::exp(-100 * 1e-3 / tau[n])).epsilon(1e-14));
   }
-  CHECK(window.refresh_interval<double>() == Window::kUnlimited);
+  CHECK(kernel.refresh_interval<double>() == Kernel::kUnlimited);
   const double slow = 1e3;
-  CHECK(Window(&slow, 1, 1e-3, 100).refresh_interval<double>() == 800);
-  CHECK(Window(&slow, 1, 1e-3, 1).refresh_interval<double>() == 512);
-  CHECK(Window(&slow, 1, 1e-3, 1).refresh_interval<float>() == 16);
-  CHECK(Window(&slow, 1, 1e-3, Window::kUnlimited).tail_weight()[0] == 0);
+  CHECK(ExponentialKernel(&slow, 1, 1e-3, 100).refresh_interval<double>() == 800);
+  CHECK(ExponentialKernel(&slow, 1, 1e-3, 1).refresh_interval<double>() == 512);
+  CHECK(ExponentialKernel(&slow, 1, 1e-3, 1).refresh_interval<float>() == 16);
+  CHECK(ExponentialKernel(&slow, 1, 1e-3, Kernel::kUnlimited).tail_weight()[0] == 0);
 }
 
 }  // namespace

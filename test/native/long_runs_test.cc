@@ -11,8 +11,7 @@
 
 #include "aligned_buffer.h"
 #include "input_reader.h"
-#include "kernel/kernels.h"
-#include "method/recursion.h"
+#include "kernel/exponential.h"
 #include "oracle.h"
 
 namespace expsyn::test {
@@ -21,23 +20,18 @@ namespace {
 // An output, so many elements behind the start of a cache line, and the state after it.
 template <typename Real>
 struct Placed {
-  Placed(const Kernels& kernels, const std::vector<std::uint8_t>& input, std::int64_t n_timesteps,
+  Placed(const Kernel& kernel, const std::vector<std::uint8_t>& input, std::int64_t n_timesteps,
          const Noise& noise, std::size_t offset)
-      : n_synapses(kernels.window().n_synapses()),
+      : n_synapses(kernel.n_synapses()),
         size(static_cast<std::size_t>(n_timesteps * n_synapses)),
         memory(size + offset + 1),
         output(memory.data() + offset),
         next_state(static_cast<std::size_t>(n_synapses)) {
     const OwnState state(static_cast<std::size_t>(n_synapses), 0.25);
-    EvolveCall<Real> call;
-    call.input = {input.data(), ElementType::kUint8, 1, n_timesteps, n_synapses};
-    call.noise = noise;
-    call.state = state.view();
-    call.output = output;
-    call.next_state = next_state.next();
     output[size] = 77;
-    const std::atomic<bool> cancelled{false};
-    Evolve(kernels, call, cancelled);
+    EvolveBatch(kernel, {Method::kRecursive, noise},
+                {input.data(), ElementType::kUint8, 1, n_timesteps, n_synapses}, state.view(),
+                output, next_state.next());
     CHECK(output[size] == 77);
   }
 
@@ -58,14 +52,14 @@ TEST_CASE_TEMPLATE("an output that goes past the caches holds what a smaller one
       // The first of them is streamed, the other is not.
       const std::int64_t n_timesteps = (n_samples + n_synapses - 1) / n_synapses;
       const std::vector<double> tau(static_cast<std::size_t>(n_synapses), 0.02);
-      const Kernels kernels(tau.data(), n_synapses, 1e-3, Window::kUnlimited);
+      const ExponentialKernel kernel(tau.data(), n_synapses, 1e-3, Kernel::kUnlimited);
       for (const NoisePlacement placement :
            {NoisePlacement::kNone, NoisePlacement::kOutput, NoisePlacement::kState}) {
         const Noise noise{placement, 0.1, 3, 4};
-        const Placed<Real> kept(kernels, input, n_timesteps - 1, noise, 0);
+        const Placed<Real> kept(kernel, input, n_timesteps - 1, noise, 0);
         // On a cache line, and where narrower vectors alone are aligned, or none.
         for (const std::size_t offset : {std::size_t{0}, 16 / sizeof(Real), std::size_t{1}}) {
-          const Placed<Real> streamed(kernels, input, n_timesteps, noise, offset);
+          const Placed<Real> streamed(kernel, input, n_timesteps, noise, offset);
           CAPTURE(n_synapses);
           CAPTURE(static_cast<int>(placement));
           CAPTURE(offset);
@@ -73,7 +67,7 @@ TEST_CASE_TEMPLATE("an output that goes past the caches holds what a smaller one
           if (placement == NoisePlacement::kOutput) continue;
           const Real* last = streamed.output + streamed.size - n_synapses;
           for (std::int64_t n = 0; n < n_synapses; ++n) {
-            CHECK(streamed.next_state.isyn[static_cast<std::size_t>(n)] == last[n]);
+            CHECK(streamed.next_state.isyn(static_cast<std::size_t>(n)) == last[n]);
           }
         }
       }
@@ -110,7 +104,7 @@ TEST_CASE_TEMPLATE("the parts of a long run leave each other's output alone", Re
 
 // The rows from `first_step` on of a run of which nothing earlier is asked for.
 template <typename Real>
-std::vector<Real> From(std::int64_t first_step, const Case& c, const Kernels& kernels,
+std::vector<Real> From(std::int64_t first_step, const Case& c, const Kernel& kernel,
                        const Noise& noise) {
   const std::int64_t n_synapses = c.n_synapses();
   const Raster raster{c.input.data(), ElementType::kFloat64, 1, c.n_timesteps, n_synapses};
@@ -120,9 +114,9 @@ std::vector<Real> From(std::int64_t first_step, const Case& c, const Kernels& ke
   std::vector<Finding> findings(c.state.size());
   std::vector<Real> output(c.input.size(), 77);
   const std::atomic<bool> cancelled{false};
-  Recurse(Tile<Real>{kernels.window(), reader, 0, 0, n_synapses, first_step, c.n_timesteps,
-                     state.view(), output.data(), n_synapses, false, last.next(), findings.data(),
-                     cancelled});
+  kernel.Recurse(Tile<Real>{reader, 0, n_synapses, first_step, c.n_timesteps, state.view(),
+                            output.data(), n_synapses, false, last.next(), findings.data(),
+                            cancelled});
   const auto begin = output.begin() + first_step * n_synapses;
   CHECK(std::all_of(output.begin(), begin, [](Real value) { return value == 77; }));
   return {begin, output.end()};
@@ -138,13 +132,13 @@ TEST_CASE_TEMPLATE("a run that begins later has the noise of all steps that its 
       const Case c = MakeCase(1, n_timesteps,
                               std::vector<double>(n_synapses, 0.005 * static_cast<double>(length)),
                               length, Drive::kSigned);
-      const Kernels kernels(c.tau.data(), n_synapses, c.dt, length);
+      const ExponentialKernel kernel = KernelOf(c);
       for (const NoisePlacement placement :
            {NoisePlacement::kNone, NoisePlacement::kState, NoisePlacement::kInput}) {
         const Noise noise{placement, 10, 3, 4};
         const std::int64_t first_step = length + 7;
-        const std::vector<Real> late = From<Real>(first_step, c, kernels, noise);
-        const std::vector<Real> early = From<Real>(0, c, kernels, noise);
+        const std::vector<Real> late = From<Real>(first_step, c, kernel, noise);
+        const std::vector<Real> early = From<Real>(0, c, kernel, noise);
         const Real* expected = early.data() + first_step * n_synapses;
         double worst = 0;
         double peak = 0;

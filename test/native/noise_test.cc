@@ -194,7 +194,7 @@ std::vector<double> DirectNoisySum(const Case& c, const Noise& noise) {
 TEST_CASE_TEMPLATE("each placement adds its noise where it says, by either method", Real, float,
                    double) {
   constexpr double kTolerance = sizeof(Real) == sizeof(float) ? 5e-6 : 1e-12;
-  for (const std::int64_t window : {std::int64_t{40}, Window::kUnlimited}) {
+  for (const std::int64_t window : {std::int64_t{40}, Kernel::kUnlimited}) {
     for (const std::int64_t n_synapses : {1, 3, 10, 70}) {
       for (const std::uint64_t step : {0, 1, 12345}) {
         const Case c =
@@ -211,7 +211,7 @@ TEST_CASE_TEMPLATE("each placement adds its noise where it says, by either metho
             const Answer clean = Run<Real>(c, method);
             const auto last = static_cast<std::size_t>(299 * n_synapses);
             CHECK(
-                answer.next_state.isyn[0] ==
+                answer.next_state.isyn(0) ==
                 (placement == NoisePlacement::kOutput ? clean.output[last] : answer.output[last]));
           }
         }

@@ -11,6 +11,7 @@
 #include <doctest/doctest.h>
 
 #include "evolve.h"
+#include "kernel/exponential.h"
 #include "simd/instruction_set.h"
 
 namespace expsyn::test {
@@ -67,22 +68,68 @@ inline std::vector<long double> DirectSum(const Case& c) {
   return output;
 }
 
-// A state of some synapses with memory of its own.
+// A state of some synapses with memory of its own, of two planes if not told otherwise.
 struct OwnState {
-  explicit OwnState(std::size_t size, double value = 0)
-      : isyn(size, value), correction(size, value) {}
-  explicit OwnState(std::vector<double> values)
-      : isyn(std::move(values)), correction(isyn.size()) {}
-
-  State view() const { return {isyn.data(), correction.data()}; }
-  NextState next() { return {isyn.data(), correction.data()}; }
-  bool operator==(const OwnState& other) const {
-    return isyn == other.isyn && correction == other.correction;
+  explicit OwnState(std::size_t n_synapses, double value = 0, std::size_t n_planes = 2)
+      : values(n_synapses * n_planes, value), stride(static_cast<std::ptrdiff_t>(n_synapses)) {}
+  // With the currents given and no corrections.
+  explicit OwnState(const std::vector<double>& isyn) : OwnState(isyn.size()) {
+    std::copy(isyn.begin(), isyn.end(), values.begin());
   }
 
-  std::vector<double> isyn;
-  std::vector<double> correction;
+  State view() const { return {values.data(), stride}; }
+  NextState next() { return {values.data(), stride}; }
+  std::size_t size() const { return static_cast<std::size_t>(stride); }
+  double isyn(std::size_t n) const { return values[n]; }
+  double correction(std::size_t n) const { return values[size() + n]; }
+  bool operator==(const OwnState& other) const { return values == other.values; }
+
+  std::vector<double> values;
+  std::ptrdiff_t stride;
 };
+
+// What a call does beside its kernel, input and state.
+struct Options {
+  Method method = Method::kRecursive;
+  Noise noise;
+  bool throw_non_finite = true;
+  unsigned n_threads = 1;
+};
+
+// A batch: items of one seed and step. They begin with `state`, of one item or of all, and leave
+// their states one behind the other.
+template <typename Real>
+EvolveResult EvolveBatch(const Kernel& kernel, const Options& options, const Raster& input,
+                         State state, Real* output, NextState next_state,
+                         const std::atomic<bool>& cancelled = std::atomic<bool>{false}) {
+  const std::int64_t n_synapses = kernel.n_synapses();
+  std::vector<Item> items;
+  for (std::int64_t b = 0; b < input.n_batches; ++b) {
+    items.push_back({state.From(state.stride == n_synapses ? 0 : b * n_synapses),
+                     next_state.From(b * n_synapses), options.noise.seed, options.noise.step,
+                     options.noise.batch + b});
+  }
+  Settings settings;
+  settings.method = options.method;
+  settings.noise = options.noise.placement;
+  settings.noise_scale = options.noise.scale;
+  settings.throw_non_finite = options.throw_non_finite;
+  settings.n_threads = options.n_threads;
+  Call<Real> call;
+  call.input = input;
+  call.output = output;
+  call.items = items.data();
+  call.first_synapse = options.noise.first_synapse;
+  return Evolve(kernel, settings, call, cancelled);
+}
+
+template <typename T>
+constexpr ElementType TypeOf() {
+  if constexpr (std::is_same_v<T, float>) return ElementType::kFloat32;
+  if constexpr (std::is_same_v<T, std::uint8_t>) return ElementType::kUint8;
+  if constexpr (std::is_same_v<T, std::int16_t>) return ElementType::kInt16;
+  return ElementType::kFloat64;
+}
 
 struct Answer {
   EvolveResult result;
@@ -90,34 +137,24 @@ struct Answer {
   OwnState next_state{0};
 };
 
+inline ExponentialKernel KernelOf(const Case& c) {
+  return {c.tau.data(), c.n_synapses(), c.dt, c.window_length};
+}
+
 // Runs the core on the case, with the input as an array of In.
 template <typename Real, typename In = double>
 Answer Run(const Case& c, Method method, const Noise& noise = {}, bool throw_non_finite = true,
            unsigned n_threads = 1) {
-  const Kernels kernels(c.tau.data(), c.n_synapses(), c.dt, c.window_length);
+  const ExponentialKernel kernel = KernelOf(c);
   const std::vector<In> input(c.input.begin(), c.input.end());
   std::vector<Real> output(c.input.size());
   Answer answer;
   const OwnState state(c.state);
   answer.next_state = OwnState(static_cast<std::size_t>(c.n_batches * c.n_synapses()));
-  EvolveCall<Real> call;
-  call.method = method;
-  call.input.data = input.data();
-  if constexpr (std::is_same_v<In, double>) call.input.type = ElementType::kFloat64;
-  if constexpr (std::is_same_v<In, float>) call.input.type = ElementType::kFloat32;
-  if constexpr (std::is_same_v<In, std::uint8_t>) call.input.type = ElementType::kUint8;
-  if constexpr (std::is_same_v<In, std::int16_t>) call.input.type = ElementType::kInt16;
-  call.input.n_batches = c.n_batches;
-  call.input.n_timesteps = c.n_timesteps;
-  call.input.n_columns = c.n_synapses();
-  call.noise = noise;
-  call.throw_non_finite = throw_non_finite;
-  call.n_threads = n_threads;
-  call.state = state.view();
-  call.output = output.data();
-  call.next_state = answer.next_state.next();
-  const std::atomic<bool> cancelled{false};
-  answer.result = Evolve(kernels, call, cancelled);
+  answer.result =
+      EvolveBatch(kernel, {method, noise, throw_non_finite, n_threads},
+                  {input.data(), TypeOf<In>(), c.n_batches, c.n_timesteps, c.n_synapses()},
+                  state.view(), output.data(), answer.next_state.next());
   answer.output.assign(output.begin(), output.end());
   return answer;
 }

@@ -54,7 +54,7 @@ TEST_CASE("decays that are no normal numbers still count for large inputs") {
   for (const double rate : {60., 85., 87., 88., 100., 103., 150., 175., 180.}) {
     for (const std::int64_t n : {1, 9}) {
       const std::vector<double> tau(static_cast<std::size_t>(n), 1e-3 / rate);
-      for (const std::int64_t window : {std::int64_t{1}, std::int64_t{30}, Window::kUnlimited}) {
+      for (const std::int64_t window : {std::int64_t{1}, std::int64_t{30}, Kernel::kUnlimited}) {
         for (const double scale : {1., 1e10, 1e36}) {
           CheckRange<float>(Scaled(MakeCase(1, 200, tau, window, Drive::kSigned), scale));
         }
@@ -64,7 +64,7 @@ TEST_CASE("decays that are no normal numbers still count for large inputs") {
   for (const double rate : {300., 690., 708., 708.5, 710., 745., 900., 1300., 1400., 1450., 1e5}) {
     for (const std::int64_t n : {1, 9}) {
       const std::vector<double> tau(static_cast<std::size_t>(n), 1e-3 / rate);
-      for (const std::int64_t window : {std::int64_t{1}, std::int64_t{30}, Window::kUnlimited}) {
+      for (const std::int64_t window : {std::int64_t{1}, std::int64_t{30}, Kernel::kUnlimited}) {
         for (const double scale : {1., 1e100, 1e305}) {
           CheckRange<double>(Scaled(MakeCase(1, 200, tau, window, Drive::kSigned), scale));
         }
@@ -75,14 +75,14 @@ TEST_CASE("decays that are no normal numbers still count for large inputs") {
 
 TEST_CASE("a tiny decay in single steps, and beside others") {
   const Case c = Scaled(MakeCase(1, 1, {1e-5, 0.02, 1.1e-6, 3., 1e-6, 2e-6, 1e-4, 1e-3, 0.1, 1e-6},
-                                 Window::kUnlimited, Drive::kSigned),
+                                 Kernel::kUnlimited, Drive::kSigned),
                         1e200);
   CheckRange<double>(c);
 }
 
 TEST_CASE("the smallest and the largest inputs") {
   for (const double scale : {1e-303, 1e-300, 1e-280, 1e-150, 1e150, 1e280, 1e300, 1e306}) {
-    for (const std::int64_t window : {std::int64_t{40}, Window::kUnlimited}) {
+    for (const std::int64_t window : {std::int64_t{40}, Kernel::kUnlimited}) {
       CAPTURE(scale);
       CheckRange<double>(Scaled(MakeCase(1, 900, {0.002, 0.01, 1, 1e3, 0.02, 0.02, 0.02, 0.02, 0.1},
                                          window, Drive::kSigned),
@@ -90,7 +90,7 @@ TEST_CASE("the smallest and the largest inputs") {
     }
   }
   for (const double scale : {1e-33, 1e-30, 1e-20, 1e20, 1e30, 1e35}) {
-    for (const std::int64_t window : {std::int64_t{40}, Window::kUnlimited}) {
+    for (const std::int64_t window : {std::int64_t{40}, Kernel::kUnlimited}) {
       CAPTURE(scale);
       CheckRange<float>(Scaled(MakeCase(1, 900, {0.002, 0.01, 1, 1e3, 0.02, 0.02, 0.02, 0.02, 0.1},
                                         window, Drive::kSigned),
@@ -103,7 +103,7 @@ TEST_CASE("a kernel's time that overflows") {
   Case c = MakeCase(1, 400, {1e308, 1e307, 1.7e308}, 390, Drive::kSigned);
   c.dt = 1e306;
   CheckRange<double>(c);
-  c.window_length = Window::kUnlimited;
+  c.window_length = Kernel::kUnlimited;
   CheckRange<double>(c);
   c.dt = 1e-308;
   c.tau = {1e-307, 1e-306, 3e-308};

@@ -77,12 +77,12 @@ TEST_CASE_TEMPLATE("an overflow on the way to a finite current is found in every
         for (const std::int64_t n : {std::int64_t{0}, n_synapses - 1}) {
           // It decays to a third in a step: 0.9 / 3 + 0.9 is too much, a third of that is not.
           Case c = MakeCase(1, n_timesteps, std::vector<double>(n_synapses, 1e-3),
-                            Window::kUnlimited, Drive::kSpikes);
+                            Kernel::kUnlimited, Drive::kSpikes);
           std::fill(c.input.begin(), c.input.end(), 0.0);
           std::fill(c.state.begin(), c.state.end(), 0.0);
           c.input[static_cast<std::size_t>((place - 1) * n_synapses + n)] = 0.9 * kMost;
           c.input[static_cast<std::size_t>(place * n_synapses + n)] = 0.9 * kMost;
-          c.window_length = Window::kUnlimited;
+          c.window_length = Kernel::kUnlimited;
           const std::vector<long double> expected = DirectSum(c);
           for (const Method method : kMethods) {
             const Answer answer = Run<Real>(c, method);
@@ -94,7 +94,7 @@ TEST_CASE_TEMPLATE("an overflow on the way to a finite current is found in every
             CHECK(answer.output[at] ==
                   doctest::Approx(static_cast<double>(expected[at])).epsilon(1e-5));
             if (place == n_timesteps - 1) {
-              CHECK(answer.next_state.isyn[static_cast<std::size_t>(n)] == answer.output[at]);
+              CHECK(answer.next_state.isyn(static_cast<std::size_t>(n)) == answer.output[at]);
             }
           }
         }
@@ -117,9 +117,9 @@ TEST_CASE_TEMPLATE("a value that is not finite is found in every place of a shor
                                    -std::numeric_limits<double>::infinity()}) {
             c.input[i] = bad;
             const Answer answer = Run<Real>(c, Method::kRecursive);
-            n_wrong += answer.result.status != EvolveResult::Status::kNonFinite ||
-                       answer.result.non_finite_index != static_cast<std::int64_t>(i);
-            for (const double value : answer.next_state.isyn) n_wrong += value != 0;
+            n_wrong += answer.result.status != EvolveResult::Status::kFailed ||
+                       answer.result.failures.at(0).index != static_cast<std::int64_t>(i);
+            for (const double value : answer.next_state.values) n_wrong += value != 0;
           }
           c.input[i] = before[i];
         }

@@ -5,17 +5,21 @@
 #include <cstdint>
 #include <limits>
 
+#include "kernel/kernel.h"
+
 namespace expsyn {
 
-// The non-finite input that a window holds: the step of the latest value of each kind.
+// The non-finite input that the window of a kernel with a recursion holds: the step of the latest
+// value of each kind.
 class HeldNonFinite {
  public:
-  explicit HeldNonFinite(std::int64_t length) : length_(length) {}
+  explicit HeldNonFinite(const Kernel& kernel)
+      : length_(kernel.window_length()), is_positive_(kernel.is_positive()) {}
 
   // Returns the finite part of an input of step `step`: the value itself, or 0.
   double Take(double value, std::int64_t step) {
     if (std::isfinite(value)) return value;
-    if (std::isnan(value)) {
+    if (std::isnan(value) || !is_positive_) {
       nan_ = step;
     } else if (value > 0) {
       positive_ = step;
@@ -25,8 +29,8 @@ class HeldNonFinite {
     return 0;
   }
 
-  // The sum over the window of step `step`, whose finite part is `isyn`.
-  double Overlay(double isyn, std::int64_t step) const {
+  // The sum over the window of step `step`, whose finite part is `finite`.
+  double Overlay(double finite, std::int64_t step) const {
     const bool positive = IsHeld(positive_, step);
     const bool negative = IsHeld(negative_, step);
     if (IsHeld(nan_, step) || (positive && negative)) {
@@ -34,7 +38,7 @@ class HeldNonFinite {
     }
     if (positive) return std::numeric_limits<double>::infinity();
     if (negative) return -std::numeric_limits<double>::infinity();
-    return isyn;
+    return finite;
   }
 
   // Whether the window of step `step` holds any.
@@ -50,6 +54,7 @@ class HeldNonFinite {
   }
 
   std::int64_t length_;
+  bool is_positive_;
   std::int64_t nan_ = kNever;
   std::int64_t positive_ = kNever;
   std::int64_t negative_ = kNever;

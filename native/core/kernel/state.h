@@ -1,46 +1,51 @@
 #ifndef EXPSYN_CORE_KERNEL_STATE_H_
 #define EXPSYN_CORE_KERNEL_STATE_H_
 
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 
 #include "double_double.h"
 
 namespace expsyn {
 
-// The state that synapses carry from one call to the next, whatever the element type of the call:
-// the synaptic current of synapse n is isyn[n] + correction[n].
+// The state that N synapses carry from one call to the next, whatever the element type of the call:
+// Kernel::state_size() planes of doubles, where plane p of synapse n stands at
+// values[p * stride + n].
 //
-// isyn is the last step of the output, to the bit; correction is what the rounding of that step
-// left out. A single double would not do: over calls of one step, roundings that lean to one side
-// add up to tau / dt times the error of one of them. The correction of a current that is not
-// finite is 0.
+// A kernel with a recursion carries its numbers in pairs of planes: number i of synapse n is the
+// sum of planes 2 i and 2 i + 1. Number 0 is the synaptic current. Plane 0 is the last step of the
+// output, to the bit; plane 1 is its correction: what the rounding of that step left out. A single
+// double would not do: over calls of one step, roundings that lean to one side add up to tau / dt
+// times the error of one of them. The correction of a number that is not finite is 0.
+//
+// A kernel without a recursion carries its last W - 1 inputs: plane p is the input p steps before
+// the last one.
 struct State {
-  const double* isyn = nullptr;
-  const double* correction = nullptr;
+  const double* values = nullptr;
+  std::ptrdiff_t stride = 0;
 
-  State From(std::int64_t synapse) const { return {isyn + synapse, correction + synapse}; }
-  DoubleDouble operator[](std::int64_t n) const { return TwoSum(isyn[n], correction[n]); }
+  State From(std::int64_t synapse) const { return {values + synapse, stride}; }
+  const double* Plane(std::int64_t p) const { return values + p * stride; }
+  DoubleDouble Number(std::int64_t i, std::int64_t n) const {
+    return TwoSum(Plane(2 * i)[n], Plane(2 * i + 1)[n]);
+  }
 };
 
 // Where a call leaves its state.
 struct NextState {
-  double* isyn = nullptr;
-  double* correction = nullptr;
+  double* values = nullptr;
+  std::ptrdiff_t stride = 0;
 
-  NextState From(std::int64_t synapse) const { return {isyn + synapse, correction + synapse}; }
-  // Sets synapse n to the current `sum`, which the output shows as `shown`.
-  void Set(std::int64_t n, double shown, DoubleDouble sum) const {
+  NextState From(std::int64_t synapse) const { return {values + synapse, stride}; }
+  State view() const { return {values, stride}; }
+  double* Plane(std::int64_t p) const { return values + p * stride; }
+  // Sets number i of synapse n to `sum`, which is shown as `shown`.
+  void SetNumber(std::int64_t i, std::int64_t n, double shown, DoubleDouble sum) const {
     const double difference = (sum.high - shown) + sum.low;
-    isyn[n] = shown;
-    correction[n] = difference - difference == 0 ? difference : 0;
+    Plane(2 * i)[n] = shown;
+    Plane(2 * i + 1)[n] = difference - difference == 0 ? difference : 0;
   }
-};
-
-// What a method found in a synapse.
-enum class Finding : std::uint8_t {
-  kFinite,
-  kNonFinite,  // a NaN or infinity came in; what it gave is complete
-  kRecompute,  // what it gave from the first value on that is not finite is void
 };
 
 }  // namespace expsyn

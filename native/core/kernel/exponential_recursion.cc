@@ -1,11 +1,9 @@
-#include "method/recursion.h"
+#include "kernel/exponential_recursion.h"
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "double_double.h"
-#include "kernel/held_non_finite.h"
 #include "simd/ops.h"
 
 namespace expsyn {
@@ -32,16 +30,16 @@ struct Source {
 };
 
 template <typename Real>
-class Recursion {
+class VectorRecursion {
  public:
-  explicit Recursion(const Tile<Real>& tile)
+  VectorRecursion(const ExponentialKernel& kernel, const Tile<Real>& tile)
       : tile_(tile),
-        window_(tile.window),
+        kernel_(kernel),
         reader_(tile.input),
         raster_(tile.input.raster()),
-        kernels_(simd::OpsOf<Real>()),
+        ops_(simd::OpsOf<Real>()),
         width_(tile.n_synapses),
-        origin_(tile.first_step == 0 ? 0 : tile.first_step - window_.length()),
+        origin_(tile.first_step == 0 ? 0 : tile.first_step - kernel.window_length()),
         n_steps_(tile.end_step - origin_),
         decay_(Factors().decay.data() + tile.first_synapse),
         tail_weight_(Factors().tail_weight.data() + tile.first_synapse),
@@ -50,7 +48,7 @@ class Recursion {
                                ? Factors().restart_decay_low.data() + tile.first_synapse
                                : nullptr) {
     for (std::int64_t c = 0; c < width_; ++c) {
-      SetCarried(c, origin_ == 0 ? tile.state[c] : DoubleDouble{});
+      SetCarried(c, origin_ == 0 ? tile.state.Number(0, c) : DoubleDouble{});
       fault_[c] = 0;
     }
     if (IsAcrossTime()) {
@@ -65,7 +63,7 @@ class Recursion {
   }
 
   void Run() {
-    const std::int64_t length = window_.length();
+    const std::int64_t length = kernel_.window_length();
     const std::int64_t end = tile_.end_step;
     std::int64_t refreshed = origin_;
     std::int64_t step = origin_;
@@ -75,7 +73,7 @@ class Recursion {
       const std::int64_t n_left =
           has_tail ? end - step : std::min(end - step, length - (step - origin_));
       if (step == length && origin_ == 0) DropInitialState();
-      if (has_tail && step - refreshed >= window_.template refresh_interval<Real>()) {
+      if (has_tail && step - refreshed >= kernel_.template refresh_interval<Real>()) {
         Refresh(step);
         refreshed = step;
       }
@@ -100,10 +98,10 @@ class Recursion {
     }
     CheckSums();
     if (tile_.is_streamed) simd::ActiveOps().finish_streams();
-    kernels_.finish_rows(End(n_uncarried_, tile_.next_state));
+    ops_.finish_rows(End(n_uncarried_, tile_.next_state.Plane(0), tile_.next_state.Plane(1)));
     for (std::int64_t c = 0; c < width_; ++c) {
       const bool is_recomputed =
-          fault_[c] != 0 || window_.template IsDecayTiny<Real>(tile_.first_synapse + c);
+          fault_[c] != 0 || kernel_.template IsDecayTiny<Real>(tile_.first_synapse + c);
       tile_.findings[c] = is_recomputed ? Finding::kRecompute : Finding::kFinite;
     }
   }
@@ -112,7 +110,9 @@ class Recursion {
   static constexpr std::int64_t kInterval = simd::kRestartInterval<Real>;
 
   static std::size_t Size(std::int64_t size) { return static_cast<std::size_t>(size); }
-  const Window::Factors<Real>& Factors() const { return window_.template factors<Real>(); }
+  const ExponentialKernel::Factors<Real>& Factors() const {
+    return kernel_.template factors<Real>();
+  }
   Real* RowsOf(std::int64_t step) const { return tile_.output + step * tile_.row_stride; }
   // Whether a step comes before the tile: it only fills the window.
   bool IsRunIn(std::int64_t step) const { return step < tile_.first_step; }
@@ -133,15 +133,16 @@ class Recursion {
   void DropInitialState() {
     for (std::int64_t c = 0; c < width_; ++c) {
       const std::int64_t n = tile_.first_synapse + c;
-      const DoubleDouble tail_weight{window_.tail_weight()[n], window_.tail_weight_low()[n]};
-      SetCarried(c, DoubleDouble{carried_[c], carried_low_[c]} + -(tile_.state[c] * tail_weight));
+      const DoubleDouble tail_weight{kernel_.tail_weight()[n], kernel_.tail_weight_low()[n]};
+      SetCarried(c, DoubleDouble{carried_[c], carried_low_[c]} +
+                        -(tile_.state.Number(0, c) * tail_weight));
     }
   }
 
   // Rows, in whole intervals, until the state is refreshed again, n_rows after the last time.
   std::int64_t RowsToRefresh(std::int64_t n_rows) const {
-    const std::int64_t interval = window_.template refresh_interval<Real>();
-    if (interval == Window::kUnlimited) return Window::kUnlimited;
+    const std::int64_t interval = kernel_.template refresh_interval<Real>();
+    if (interval == ExponentialKernel::kUnlimited) return ExponentialKernel::kUnlimited;
     return (interval - n_rows + kInterval - 1) / kInterval * kInterval;
   }
 
@@ -153,45 +154,46 @@ class Recursion {
     for (std::int64_t c = 0; c < width_; ++c) SetCarried(c, {});
     AlignedBuffer<Real> drive;
     if (reader_.is_drive_noisy()) drive = AlignedBuffer<Real>(Size(kInterval * width_));
-    std::int64_t n_rows = (window_.length() - 1) % kInterval + 1;
-    for (std::int64_t s = step - window_.length(); s < step; s += n_rows) {
-      if (s > step - window_.length()) n_rows = kInterval;
+    std::int64_t n_rows = (kernel_.window_length() - 1) % kInterval + 1;
+    for (std::int64_t s = step - kernel_.window_length(); s < step; s += n_rows) {
+      if (s > step - kernel_.window_length()) n_rows = kInterval;
       Source source = InRaster(s, false);
       if (reader_.is_drive_noisy()) {
-        reader_.Read(tile_.batch, s, n_rows, tile_.first_synapse, width_, drive.data(), width_);
+        reader_.Read(s, n_rows, tile_.first_synapse, width_, drive.data(), width_);
         source = {kElementTypeOf<Real>, drive.data(), nullptr, width_, false};
       }
-      kernels_.advance_rows(RowsFrom(source, n_rows, ignored_.data(), 0));
+      ops_.advance_rows(RowsFrom(source, n_rows, ignored_.data(), 0));
       CarryOver(n_rows);
     }
     for (std::int64_t c = 0; c < width_; ++c) {
-      if (!window_.NeedsRefresh(tile_.first_synapse + c)) SetCarried(c, {high[c], low[c]});
+      if (!kernel_.NeedsRefresh(tile_.first_synapse + c)) SetCarried(c, {high[c], low[c]});
     }
   }
 
   // After n_rows rows since the last restart, of at most kInterval.
   void CarryOver(std::int64_t n_rows) {
     if (n_rows == kInterval) {
-      kernels_.carry_over(Carry());
+      ops_.carry_over(Carry());
       return;
     }
     CheckSums();
     std::array<double, simd::kMaxColumns> isyn, correction;
-    kernels_.finish_rows(End(n_rows, {isyn.data(), correction.data()}));
+    ops_.finish_rows(End(n_rows, isyn.data(), correction.data()));
     for (std::int64_t c = 0; c < width_; ++c) SetCarried(c, TwoSum(isyn[c], correction[c]));
   }
 
   // The sums n_rows after they were carried.
-  simd::RecursionEnd<Real> End(std::int64_t n_rows, NextState next) const {
+  simd::RecursionEnd<Real> End(std::int64_t n_rows, double* next_isyn,
+                               double* next_correction) const {
     return {width_,
             n_rows,
-            window_.decay_offset() + tile_.first_synapse,
+            kernel_.decay_offset() + tile_.first_synapse,
             carried_.data(),
             carried_low_.data(),
             isyn_.data(),
             local_.data(),
-            next.isyn,
-            next.correction};
+            next_isyn,
+            next_correction};
   }
 
   simd::RecursionCarry<Real> Carry() {
@@ -207,10 +209,10 @@ class Recursion {
   }
 
   Source InRaster(std::int64_t step, bool has_tail) const {
-    const bool is_repeated = raster_.n_columns == 1 && window_.n_synapses() > 1;
-    const std::int64_t first =
-        raster_.IndexOf(tile_.batch, step, is_repeated ? 0 : tile_.first_synapse);
-    const std::int64_t earlier = first - (has_tail ? window_.length() * raster_.n_columns : 0);
+    const bool is_repeated = raster_.n_columns == 1 && kernel_.n_synapses() > 1;
+    const std::int64_t first = raster_.IndexOf(0, step, is_repeated ? 0 : tile_.first_synapse);
+    const std::int64_t earlier =
+        first - (has_tail ? kernel_.window_length() * raster_.n_columns : 0);
     const auto at = [this](std::int64_t index) {
       return static_cast<const char*>(raster_.data) +
              index * static_cast<std::int64_t>(ElementSize(raster_.type));
@@ -237,12 +239,12 @@ class Recursion {
         n_here = std::min(noisy_rows_, step + n_rows - s);
       }
       if (IsRunIn(s)) {
-        kernels_.advance_rows(RowsFrom(SourceOf(s, n_here, has_tail), n_here, ignored_.data(), 0));
+        ops_.advance_rows(RowsFrom(SourceOf(s, n_here, has_tail), n_here, ignored_.data(), 0));
         continue;
       }
       Real* rows = IsStaged() ? staged_.data() : RowsOf(s);
       const std::ptrdiff_t stride = IsStaged() ? width_ : tile_.row_stride;
-      kernels_.advance_rows(RowsFrom(SourceOf(s, n_here, has_tail), n_here, rows, stride));
+      ops_.advance_rows(RowsFrom(SourceOf(s, n_here, has_tail), n_here, rows, stride));
       if (reader_.is_output_noisy()) PutNoisy(rows, stride, s, n_here);
     }
   }
@@ -253,19 +255,19 @@ class Recursion {
     const Source source = SourceOf(step, n_rows, has_tail);
     const simd::RecursionChunks<Real> chunks{n_chunks, kInterval, width_, decay_,
                                              InRaster(step + n_rows, false).input};
-    kernels_.drive(RowsFrom(source, n_rows, nullptr, 0), drive_.data());
+    ops_.drive(RowsFrom(source, n_rows, nullptr, 0), drive_.data());
     std::array<Real, kMostChunks * kFewSynapses> states{};
-    kernels_.sum_chunks(chunks, drive_.data(), states.data());
+    ops_.sum_chunks(chunks, drive_.data(), states.data());
     const bool is_end = step + n_rows == tile_.end_step;
     // The last chunk of the run is not carried over, as across synapses.
-    kernels_.carry_over_chunks(Carry(), is_end ? n_chunks - 1 : n_chunks, states.data());
+    ops_.carry_over_chunks(Carry(), is_end ? n_chunks - 1 : n_chunks, states.data());
     Real* last = states.data() + (n_chunks - 1) * width_;
     if (is_end) {
       n_uncarried_ = kInterval;
       std::copy_n(last, width_, local_.data());
       std::copy_n(isyn_.data(), width_, last);
     }
-    kernels_.run_chunks(chunks, drive_.data(), states.data());
+    ops_.run_chunks(chunks, drive_.data(), states.data());
     for (std::int64_t chunk = 0; chunk < n_chunks; ++chunk) {
       for (std::int64_t c = 0; c < width_; ++c) {
         fault_[c] += states[Size(chunk * width_ + c)] * Real{0};
@@ -276,7 +278,7 @@ class Recursion {
     if (reader_.is_output_noisy()) {
       PutNoisy(drive_.data(), width_, step, n_rows);
     } else if (tile_.is_streamed) {
-      kernels_.copy_past_caches(drive_.data(), n_rows * width_, RowsOf(step));
+      ops_.copy_past_caches(drive_.data(), n_rows * width_, RowsOf(step));
     } else {
       std::copy_n(drive_.data(), n_rows * width_, RowsOf(step));
     }
@@ -291,16 +293,16 @@ class Recursion {
   // the window; of a window that is too long for that it is made again.
   void PrepareNoisyDrive() {
     const std::int64_t row_bytes = width_ * static_cast<std::int64_t>(sizeof(Real));
-    const bool is_cut = window_.length() < n_steps_;
-    if (is_cut && window_.length() <= kKeptBytes / 2 / row_bytes) n_kept_ = window_.length();
+    const bool is_cut = kernel_.window_length() < n_steps_;
+    if (is_cut && kernel_.window_length() <= kKeptBytes / 2 / row_bytes)
+      n_kept_ = kernel_.window_length();
     // Twice what is kept, so that moving it to the front costs little.
     capacity_ = 2 * n_kept_ + noisy_rows_;
     kept_ = AlignedBuffer<Real>(Size(capacity_ * width_));
     if (is_cut && n_kept_ == 0) delayed_ = AlignedBuffer<Real>(Size(noisy_rows_ * width_));
     noise_ = AlignedBuffer<Real>(Size((noisy_rows_ + 1) * width_));
     if (origin_ > 0 && reader_.noise().placement == NoisePlacement::kState) {
-      reader_.AddNoise(tile_.batch, origin_ - 1, 1, tile_.first_synapse, width_, noise_.data(),
-                       width_);
+      reader_.AddNoise(origin_ - 1, 1, tile_.first_synapse, width_, noise_.data(), width_);
     }
   }
 
@@ -312,9 +314,9 @@ class Recursion {
     }
     Real* drive = kept_.data() + n_used_ * width_;
     n_used_ += n_rows;
-    reader_.ReadRaster(tile_.batch, step, n_rows, tile_.first_synapse, width_, drive, width_);
+    reader_.ReadRaster(step, n_rows, tile_.first_synapse, width_, drive, width_);
     if (reader_.noise().placement == NoisePlacement::kInput) {
-      kernels_.add_normals(NoiseOf(step, n_rows, width_), drive, drive);
+      ops_.add_normals(NoiseOf(step, n_rows, width_), drive, drive);
     } else {
       // What is added to isyn after a step acts like input of the next one. The noise of the step
       // before the call is part of the state that the call starts from.
@@ -322,14 +324,14 @@ class Recursion {
       std::fill_n(noise_.data() + width_, n_rows * width_, Real{0});
       n_noise_rows_ = n_rows;
       Real* noise = noise_.data() + width_;
-      kernels_.add_normals(NoiseOf(step, n_rows, width_), noise, noise);
-      kernels_.add(drive, noise_.data(), n_rows * width_, drive, false);
+      ops_.add_normals(NoiseOf(step, n_rows, width_), noise, noise);
+      ops_.add(drive, noise_.data(), n_rows * width_, drive, false);
     }
     const void* delayed = nullptr;
     if (has_tail && n_kept_ > 0) {
       delayed = drive - n_kept_ * width_;
     } else if (has_tail) {
-      reader_.Read(tile_.batch, step - window_.length(), n_rows, tile_.first_synapse, width_,
+      reader_.Read(step - kernel_.window_length(), n_rows, tile_.first_synapse, width_,
                    delayed_.data(), width_);
       delayed = delayed_.data();
     }
@@ -338,8 +340,7 @@ class Recursion {
 
   // The noise of n_rows rows; the raster's next rows come to the cache while it is made.
   simd::NormalPlaces NoiseOf(std::int64_t step, std::int64_t n_rows, std::ptrdiff_t stride) const {
-    simd::NormalPlaces places =
-        reader_.PlacesOf(tile_.batch, step, n_rows, tile_.first_synapse, width_, stride);
+    simd::NormalPlaces places = reader_.PlacesOf(step, n_rows, tile_.first_synapse, width_, stride);
     if (raster_.n_columns == width_) {
       places.ahead = InRaster(step + n_rows, false).input;
       places.ahead_bytes = n_rows * width_ * static_cast<std::int64_t>(ElementSize(raster_.type));
@@ -352,24 +353,24 @@ class Recursion {
     if (reader_.noise().placement == NoisePlacement::kOutput) {
       simd::NormalPlaces places = NoiseOf(step, n_rows, stride);
       places.is_streamed = tile_.is_streamed;
-      kernels_.add_normals(places, rows, RowsOf(step));
+      ops_.add_normals(places, rows, RowsOf(step));
       return;
     }
     const Real* noise = noise_.data() + width_;
     if (stride == width_) {
-      kernels_.add(rows, noise, n_rows * width_, RowsOf(step), tile_.is_streamed);
+      ops_.add(rows, noise, n_rows * width_, RowsOf(step), tile_.is_streamed);
       return;
     }
     for (std::int64_t row = 0; row < n_rows; ++row) {
-      kernels_.add(rows + row * stride, noise + row * width_, width_, RowsOf(step + row), false);
+      ops_.add(rows + row * stride, noise + row * width_, width_, RowsOf(step + row), false);
     }
   }
 
   const Tile<Real>& tile_;
-  const Window& window_;
+  const ExponentialKernel& kernel_;
   const InputReader& reader_;
   const Raster& raster_;
-  const typename simd::Ops::Of<Real>& kernels_;
+  const typename simd::Ops::Of<Real>& ops_;
   const std::int64_t width_;
   const std::int64_t origin_;  // the first step that is looked at
   const std::int64_t n_steps_;
@@ -399,88 +400,34 @@ class Recursion {
 }  // namespace
 
 template <typename Real>
-void Recurse(const Tile<Real>& tile) {
-  Recursion<Real>(tile).Run();
+void RecurseVectors(const ExponentialKernel& kernel, const Tile<Real>& tile) {
+  VectorRecursion<Real>(kernel, tile).Run();
 }
 
-namespace {
-
-// RecursePrecisely() with sums scaled by `down`, a power of two. Returns whether none overflowed.
 template <typename Real>
-bool RecurseScaled(const Tile<Real>& tile, std::int64_t first_written, double down) {
-  constexpr std::int64_t kChunk = 256;
-  const double up = 1 / down;
-  const Window& window = tile.window;
-  const std::int64_t n = tile.first_synapse;
-  const std::int64_t length = window.length();
-  const std::int64_t n_timesteps = tile.input.raster().n_timesteps;
-  const DoubleDouble tail_weight{window.tail_weight()[n], window.tail_weight_low()[n]};
-  const bool is_tiny = window.IsDecayTiny<double>(n);
-  const Window::ScaledDecay parts = is_tiny ? window.DecayInParts(n) : Window::ScaledDecay{};
-  const DoubleDouble whole_decay{window.decay()[n], window.decay_low()[n]};
-  // Sums that a tiny decay makes small are not scaled before that, but while it is multiplied with.
-  constexpr int kRoom = 100;
-  const double room = is_tiny ? 0x1p-100 : 1;
-
-  HeldNonFinite held(length);
-  HeldNonFinite forgotten(length);
-  Real drive[kChunk];
-  Real delayed[kChunk];
-  const DoubleDouble state = tile.state[0];
-  DoubleDouble isyn{held.Take(tile.state.isyn[0], 0) * down, 0};
-  if (std::isfinite(tile.state.isyn[0])) isyn = {state.high * down, state.low * down};
-  const DoubleDouble initial = isyn;
-  for (std::int64_t step = 0; step < n_timesteps; step += kChunk) {
-    if (tile.cancelled.load(std::memory_order_relaxed)) return true;
-    const std::int64_t n_rows = std::min(kChunk, n_timesteps - step);
-    tile.input.Read(tile.batch, step, n_rows, n, 1, drive, 1);
-    // Rows of this chunk before the window's end have nothing that leaves.
-    const std::int64_t first_delayed = std::clamp<std::int64_t>(length - step, 0, n_rows);
-    if (first_delayed < n_rows) {
-      tile.input.Read(tile.batch, step + first_delayed - length, n_rows - first_delayed, n, 1,
-                      delayed + first_delayed, 1);
-    }
-    for (std::int64_t row = 0; row < n_rows; ++row) {
-      const std::int64_t t = step + row;
-      isyn = DoubleDouble{isyn.high * room, isyn.low * room} +
-             held.Take(static_cast<double>(drive[row]), t) * room * down;
-      // Of a tiny decay, nothing is left that could leave.
-      if (row >= first_delayed && !is_tiny) {
-        const double gone = forgotten.Take(static_cast<double>(delayed[row]), t) * down;
-        isyn = isyn + -(tail_weight * gone);
-        if (t == length) isyn = isyn + -(tail_weight * initial);
-      }
-      if (is_tiny) {
-        isyn = isyn * parts.fraction;
-        isyn = {std::ldexp(isyn.high, kRoom - parts.exponent),
-                std::ldexp(isyn.low, kRoom - parts.exponent)};
-      } else {
-        isyn = isyn * whole_decay;
-      }
-      const auto value = static_cast<Real>(held.Overlay(isyn.high * up, t));
-      if (t >= first_written) tile.output[t * tile.row_stride] = value;
-      if (t == n_timesteps - 1) {
-        tile.next_state.Set(0, static_cast<double>(value), {isyn.high * up, isyn.low * up});
-      }
-    }
-    if (!std::isfinite(isyn.high) || !std::isfinite(isyn.low)) return false;
+bool RecurseFewVectors(const ExponentialKernel& kernel, const Tile<Real>& item) {
+  const InputReader& reader = item.input;
+  const Raster& input = reader.raster();
+  const std::int64_t n_synapses = item.n_synapses;
+  if (n_synapses > simd::kMaxColumns || input.n_timesteps >= simd::kRestartInterval<Real> ||
+      input.n_timesteps > kernel.window_length() || reader.is_drive_noisy() ||
+      kernel.HasTinyDecay<Real>()) {
+    return false;
   }
-  tile.input.AddOutputNoise(tile.batch, first_written, n_timesteps - first_written, n, 1,
-                            tile.output + first_written * tile.row_stride, tile.row_stride);
-  return true;
+  const bool is_done = simd::OpsOf<Real>().advance_few(
+      {input.n_timesteps, n_synapses, input.type, input.data,
+       input.n_columns == 1 && n_synapses > 1, input.n_columns, item.output, item.row_stride,
+       kernel.factors<Real>().decay.data(), kernel.decay_offset(), item.state.Plane(0),
+       item.state.Plane(1), item.next_state.Plane(0), item.next_state.Plane(1)});
+  if (is_done) {
+    reader.AddOutputNoise(0, input.n_timesteps, 0, n_synapses, item.output, item.row_stride);
+  }
+  return is_done;
 }
 
-}  // namespace
-
-template <typename Real>
-void RecursePrecisely(const Tile<Real>& tile, std::int64_t first_written) {
-  // Scaled down, no sum of 2^100 finite inputs overflows, but the smallest numbers are lost.
-  if (!RecurseScaled(tile, first_written, 1)) RecurseScaled(tile, first_written, 0x1p-100);
-}
-
-template void Recurse<float>(const Tile<float>&);
-template void Recurse<double>(const Tile<double>&);
-template void RecursePrecisely<float>(const Tile<float>&, std::int64_t);
-template void RecursePrecisely<double>(const Tile<double>&, std::int64_t);
+template void RecurseVectors<float>(const ExponentialKernel&, const Tile<float>&);
+template void RecurseVectors<double>(const ExponentialKernel&, const Tile<double>&);
+template bool RecurseFewVectors<float>(const ExponentialKernel&, const Tile<float>&);
+template bool RecurseFewVectors<double>(const ExponentialKernel&, const Tile<double>&);
 
 }  // namespace expsyn

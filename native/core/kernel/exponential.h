@@ -1,38 +1,48 @@
-#ifndef EXPSYN_CORE_KERNEL_WINDOW_H_
-#define EXPSYN_CORE_KERNEL_WINDOW_H_
+#ifndef EXPSYN_CORE_KERNEL_EXPONENTIAL_H_
+#define EXPSYN_CORE_KERNEL_EXPONENTIAL_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
+#include <vector>
 
 #include "aligned_buffer.h"
 #include "double_double.h"
+#include "kernel/kernel.h"
 
 namespace expsyn {
 
-// The sampled kernels of N synapses, w_n[k] = exp(-(k + 1) dt / tau_n) for k = 0 .. length - 1,
-// given by what the recursion and the transforms need of them. Immutable, so any number of
-// threads may read one. Arrays hold one value a synapse.
-class Window {
+// w_n[k] = exp(-(k + 1) dt / tau_n), by the recursion isyn <- (isyn + input) exp(-dt / tau_n),
+// which carries one number. Arrays hold one value a synapse.
+//
+// MakeKernel("exp", ...) has one parameter, tau in seconds, one value a synapse.
+class ExponentialKernel final : public Kernel {
  public:
-  // A kernel that is not cut.
-  static constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
-
   // `tau` (seconds) has n_synapses values, all finite and positive; dt in seconds, finite and
-  // positive; length >= 1 steps.
-  Window(const double* tau, std::int64_t n_synapses, double dt, std::int64_t length);
+  // positive; window_length >= 1 steps, or kUnlimited.
+  ExponentialKernel(const double* tau, std::int64_t n_synapses, double dt,
+                    std::int64_t window_length);
 
-  std::int64_t n_synapses() const { return n_synapses_; }
-  std::int64_t length() const { return length_; }
-  std::size_t size_in_bytes() const {
-    return static_cast<std::size_t>(n_synapses_) * (9 * sizeof(double) + 2 * sizeof(float));
-  }
+  double Sample(std::int64_t n, std::int64_t k) const override;
+  std::vector<std::int64_t> FirstEqual() const override;
+  bool is_positive() const override { return true; }
+  bool remembers_noise() const override { return true; }
+  std::unique_ptr<Recursion> MakeRecursion(std::int64_t n) const override;
+  void Recurse(const Tile<float>& tile) const override;
+  void Recurse(const Tile<double>& tile) const override;
+  double RecursionCost(std::int64_t n_timesteps) const override;
+  bool RecurseFewSteps(const Tile<float>& item) const override;
+  bool RecurseFewSteps(const Tile<double>& item) const override;
+  void RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
+                double* rollover) const override;
+  bool IsAlwaysPrecise(std::int64_t n, ElementType dtype) const override;
 
   // a_n = exp(-dt / tau_n) to twice double precision: decay + decay_low.
   const double* decay() const { return factors64_.decay.data(); }
   const double* decay_low() const { return decay_low_.data(); }
-  // a_n to the power of length(), likewise: the weight with which a sample leaves the window.
-  // 0 for an unlimited one.
+  // a_n to the power of window_length(), likewise: the weight with which a sample leaves the
+  // window. 0 for an unlimited one.
   const double* tail_weight() const { return factors64_.tail_weight.data(); }
   const double* tail_weight_low() const { return tail_weight_low_.data(); }
 
@@ -40,19 +50,8 @@ class Window {
   // a_n - 1 < 0 where a_n is above 1/2, else a_n >= 0.
   const double* decay_offset() const { return decay_offset_.data(); }
 
-  // a_n to the power of `steps` to twice double precision; 0 where that is no normal number.
-  DoubleDouble DecayOver(std::int64_t n, std::int64_t steps) const;
-
-  // a_n as fraction * 2^-exponent, with a fraction in (1/2, 1] or, far below all numbers, 0: also
-  // of a decay that is too small to be a normal number.
-  struct ScaledDecay {
-    DoubleDouble fraction;
-    int exponent;
-  };
-  ScaledDecay DecayInParts(std::int64_t n) const;
-
   // Whether a_n is too small to be a normal number of type Real. Its products with large inputs
-  // are normal numbers nevertheless, which only RecursePrecisely() computes.
+  // are normal numbers nevertheless, which only MakeRecursion() computes.
   template <typename Real>
   bool IsDecayTiny(std::int64_t n) const {
     return decay()[n] < static_cast<double>(std::numeric_limits<Real>::min());
@@ -84,14 +83,12 @@ class Window {
   // Whether that concerns synapse n; it does not depend on the others.
   bool NeedsRefresh(std::int64_t n) const;
 
-  // tau, in the same unit for all synapses.
-  const double* tau() const { return tau_.data(); }
-  // w_n[k].
-  double Sample(std::int64_t n, std::int64_t k) const;
+ protected:
+  std::size_t array_bytes() const override {
+    return static_cast<std::size_t>(n_synapses()) * (9 * sizeof(double) + 2 * sizeof(float));
+  }
 
  private:
-  std::int64_t n_synapses_;
-  std::int64_t length_;
   double dt_;
   double smallest_decay_ = 1;
   std::int64_t refresh_interval32_ = kUnlimited;
@@ -103,14 +100,14 @@ class Window {
 };
 
 template <>
-inline const Window::Factors<float>& Window::factors() const {
+inline const ExponentialKernel::Factors<float>& ExponentialKernel::factors() const {
   return factors32_;
 }
 template <>
-inline const Window::Factors<double>& Window::factors() const {
+inline const ExponentialKernel::Factors<double>& ExponentialKernel::factors() const {
   return factors64_;
 }
 
 }  // namespace expsyn
 
-#endif  // EXPSYN_CORE_KERNEL_WINDOW_H_
+#endif  // EXPSYN_CORE_KERNEL_EXPONENTIAL_H_

@@ -1,11 +1,10 @@
-#include "method/cost_model.h"
+#include "method/choice.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "kernel/window.h"
+#include "kernel/kernel.h"
 #include "method/fft_plan.h"
-#include "method/recursion.h"
 
 namespace expsyn {
 
@@ -45,17 +44,43 @@ double BlockCost(std::int64_t fft_length) {
 // Nanoseconds to read a sample into its block and to write it out again.
 constexpr double kTransposeCost = 4.0;
 
+// Nanoseconds of one term of the direct sum.
+constexpr double kDirectCost = 0.25;
+
 }  // namespace
 
-BlockPlan ChooseBlocks(std::int64_t n_timesteps, std::int64_t window_length) {
+const char* NameOf(Method method) {
+  switch (method) {
+    case Method::kFft:
+      return "fft";
+    case Method::kRecursive:
+      return "recursive";
+    case Method::kDirect:
+      return "direct";
+    case Method::kAuto:
+      break;
+  }
+  return "auto";
+}
+
+bool HasMethod(const Kernel& kernel, Method method) {
+  if (method == Method::kRecursive) return kernel.has_recursion();
+  if (method == Method::kDirect) return !kernel.has_recursion();
+  return true;
+}
+
+BlockPlan ChooseBlocks(const Kernel& kernel, std::int64_t n_timesteps) {
+  const std::int64_t window_length = kernel.window_length();
   n_timesteps = std::max<std::int64_t>(n_timesteps, 1);
   BlockPlan best{0, 0, 0, 0};
   std::int64_t length = kMinFftLength;
   while (length <= kMaxFftLength) {
     const std::int64_t kernel_length = std::min(window_length, length / 2 + 1);
     const std::int64_t hop = length - kernel_length + 1;
-    const bool is_enough = kernel_length == window_length || window_length == Window::kUnlimited ||
-                           n_timesteps <= std::min(hop, kernel_length);
+    // A call of one block that is shorter than the window needs no more samples than it has steps,
+    // unless its state is inputs: every sample weighs one of these.
+    const bool is_enough = kernel_length == window_length || window_length == Kernel::kUnlimited ||
+                           (kernel.has_recursion() && n_timesteps <= std::min(hop, kernel_length));
     if (is_enough) {
       const std::int64_t n_blocks = (n_timesteps + hop - 1) / hop;
       const double cost = kTransposeCost + static_cast<double>(n_blocks) * BlockCost(length) /
@@ -71,20 +96,13 @@ BlockPlan ChooseBlocks(std::int64_t n_timesteps, std::int64_t window_length) {
   return best;
 }
 
-double RecursionCost(std::int64_t n_timesteps, std::int64_t n_synapses,
-                     std::int64_t window_length) {
-  constexpr double kPerSample = 1.0;
-  constexpr double kPerSampleWithTail = 1.2;
-  constexpr double kPerSampleAcrossTime = 3.0;
-  if (n_synapses < kFewSynapses) return kPerSampleAcrossTime;
-  return n_timesteps > window_length ? kPerSampleWithTail : kPerSample;
-}
-
-Method ChooseMethod(std::int64_t n_timesteps, std::int64_t n_synapses, std::int64_t window_length) {
-  const BlockPlan blocks = ChooseBlocks(n_timesteps, window_length);
-  if (blocks.fft_length == 0) return Method::kRecursive;
-  return blocks.cost < RecursionCost(n_timesteps, n_synapses, window_length) ? Method::kFft
-                                                                             : Method::kRecursive;
+Method ChooseMethod(const Kernel& kernel, std::int64_t n_timesteps) {
+  const Method other = kernel.has_recursion() ? Method::kRecursive : Method::kDirect;
+  const double other_cost = kernel.has_recursion()
+                                ? kernel.RecursionCost(n_timesteps)
+                                : kDirectCost * static_cast<double>(kernel.window_length());
+  const BlockPlan blocks = ChooseBlocks(kernel, n_timesteps);
+  return blocks.fft_length > 0 && blocks.cost < other_cost ? Method::kFft : other;
 }
 
 }  // namespace expsyn

@@ -1,14 +1,18 @@
-#include "method/fft_convolver.h"
+#include "method/overlap_save.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <complex>
+#include <memory>
 #include <stdexcept>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "kernel/held_non_finite.h"
+#include "method/choice.h"
+#include "method/direct_sum.h"
+#include "method/fft_plan.h"
+#include "method/spectra.h"
 #include "simd/ops.h"
 
 namespace expsyn {
@@ -19,9 +23,6 @@ namespace {
 constexpr std::int64_t kStagedRows = 32;
 // Values beyond this magnitude, or a block below its inverse, are scaled before the transform.
 constexpr double kSafeMagnitude = 0x1p+40;
-
-// Kernels whose first sample is below this are scaled before they are transformed.
-constexpr double kSmallKernel = 0x1p-24;
 
 // By how much the running peak of an input may grow within one transform: the errors of what comes
 // before are relative to the peak of the whole transform.
@@ -39,13 +40,17 @@ std::int64_t SignalStride(std::int64_t length) {
 // One synapse's progress through the blocks.
 template <typename Real>
 struct Channel {
-  explicit Channel(std::int64_t length) : held(length) {}
+  explicit Channel(const Kernel& kernel)
+      : rollover_steps(kernel.window_length()),
+        rollover(static_cast<std::size_t>(kernel.n_numbers())),
+        last(rollover.size()),
+        held(kernel) {}
 
-  DoubleDouble rollover;            // what is left of the state, isyn0 w[t], as of the last step
-  std::int64_t rollover_steps = 0;  // steps for which the window still holds it
-  DoubleDouble last;                // the last current
-  Real last_shown = 0;              // as the output has it
-  Real peak = 0;                    // of the input so far
+  std::int64_t rollover_steps;         // for which the window still holds the state
+  std::vector<DoubleDouble> rollover;  // what is left of the state's numbers after the last step
+  std::vector<DoubleDouble> last;      // the numbers after the last step
+  Real last_shown = 0;                 // the current among them, as the output has it
+  Real peak = 0;                       // of the input so far
   HeldNonFinite held;
   Finding finding = Finding::kFinite;
 };
@@ -53,43 +58,40 @@ struct Channel {
 template <typename Real>
 class BlockConvolution {
  public:
-  BlockConvolution(const Window& window, const BlockPlan& blocks, const FftPlan<Real>& plan,
+  BlockConvolution(const Kernel& kernel, const BlockPlan& blocks, const FftPlan<Real>& plan,
                    const Spectra<Real>& spectra, const Tile<Real>& tile)
-      : window_(window),
+      : kernel_(kernel),
         blocks_(blocks),
         plan_(plan),
         spectra_(spectra),
         tile_(tile),
-        kernels_(simd::OpsOf<Real>()),
-        n_timesteps_(tile.input.raster().n_timesteps),
+        ops_(simd::OpsOf<Real>()),
+        n_timesteps_(tile.end_step),
         padded_(SignalStride<Real>(blocks.fft_length)),
-        channels_(static_cast<std::size_t>(tile.n_synapses), Channel<Real>(window.length())) {
-    tile_width_ = std::min(static_cast<std::int64_t>(kAlignment / sizeof(Real)), tile.n_synapses);
+        channels_(static_cast<std::size_t>(tile.n_synapses), Channel<Real>(kernel)) {
+    group_width_ = std::min(static_cast<std::int64_t>(kAlignment / sizeof(Real)), tile.n_synapses);
     signals_ = AlignedBuffer<Real>(
-        CheckedProduct(static_cast<std::size_t>(padded_), static_cast<std::size_t>(tile_width_)));
+        CheckedProduct(static_cast<std::size_t>(padded_), static_cast<std::size_t>(group_width_)));
     kept_ = AlignedBuffer<Real>(CheckedProduct(static_cast<std::size_t>(Overlap()),
                                                static_cast<std::size_t>(tile.n_synapses)));
     spectrum_ =
         AlignedBuffer<std::complex<Real>>(static_cast<std::size_t>(blocks.fft_length / 2 + 1));
-  }
-
-  // Block after block, and in a block tile after tile of as many synapses as a cache line holds:
-  // every line of the raster is read once, and the signals of a tile stay in the cache.
-  void Run() {
-    for (std::int64_t c = 0; c < tile_.n_synapses; ++c) {
-      Channel<Real>& channel = ChannelOf(c);
-      channel.rollover_steps = window_.length();
-      if (std::isfinite(tile_.state.isyn[c])) {
-        channel.rollover = tile_.state[c];
+    for (std::int64_t c = 0; c < tile.n_synapses; ++c) {
+      if (kernel.has_recursion()) {
+        StartFromNumbers(c);
       } else {
-        channel.held.Take(tile_.state.isyn[c], 0);
-        channel.finding = Finding::kNonFinite;
+        StartFromInputs(c);
       }
     }
+  }
+
+  // Block after block, and in a block group after group of as many synapses as a cache line holds:
+  // every line of the raster is read once, and the signals of a group stay in the cache.
+  void Run() {
     for (std::int64_t step = 0; step < n_timesteps_; step += blocks_.hop) {
       const std::int64_t n_rows = std::min(blocks_.hop, n_timesteps_ - step);
-      for (std::int64_t first = 0; first < tile_.n_synapses; first += tile_width_) {
-        const std::int64_t width = std::min(tile_width_, tile_.n_synapses - first);
+      for (std::int64_t first = 0; first < tile_.n_synapses; first += group_width_) {
+        const std::int64_t width = std::min(group_width_, tile_.n_synapses - first);
         TransposeIn(first, width, step, n_rows);
         for (std::int64_t c = 0; c < width; ++c) {
           if (tile_.cancelled.load(std::memory_order_relaxed)) return;
@@ -99,18 +101,53 @@ class BlockConvolution {
         TransposeOut(first, width, step, n_rows);
       }
     }
-    for (std::int64_t c = 0; c < tile_.n_synapses; ++c) {
-      const Channel<Real>& channel = ChannelOf(c);
-      tile_.next_state.Set(c, static_cast<double>(channel.last_shown), channel.last);
-      const bool is_tiny = window_.template IsDecayTiny<Real>(tile_.first_synapse + c);
-      tile_.findings[c] = is_tiny ? Finding::kRecompute : channel.finding;
-    }
+    for (std::int64_t c = 0; c < tile_.n_synapses; ++c) Leave(c);
   }
 
  private:
-  // Steps that a block keeps from the one before it. An unlimited window hands on its state.
-  std::int64_t Overlap() const {
-    return window_.length() == Window::kUnlimited ? 0 : blocks_.kernel_length - 1;
+  bool IsCut() const { return kernel_.window_length() != Kernel::kUnlimited; }
+  // Steps that a block keeps from the one before it. A kernel that is not cut hands its numbers on.
+  std::int64_t Overlap() const { return IsCut() ? blocks_.kernel_length - 1 : 0; }
+
+  void StartFromNumbers(std::int64_t c) {
+    Channel<Real>& channel = ChannelOf(c);
+    bool is_finite = true;
+    for (std::int64_t i = 0; i < kernel_.n_numbers(); ++i) {
+      is_finite = is_finite && std::isfinite(tile_.state.Plane(2 * i)[c]);
+    }
+    if (!is_finite) {
+      channel.held.Take(tile_.state.Plane(0)[c], 0);
+      channel.finding = Finding::kNonFinite;
+      return;
+    }
+    for (std::int64_t i = 0; i < kernel_.n_numbers(); ++i) {
+      channel.rollover[static_cast<std::size_t>(i)] = tile_.state.Number(i, c);
+    }
+  }
+
+  void StartFromInputs(std::int64_t c) {
+    Real* kept = KeptOf(c);
+    ReadCarriedInputs(tile_.state.From(c), Overlap(), kept);
+    for (std::int64_t i = 0; i < Overlap(); ++i) {
+      if (!std::isfinite(kept[i])) {
+        kept[i] = 0;
+        ChannelOf(c).finding = Finding::kRecompute;
+      }
+      ChannelOf(c).peak = std::max(ChannelOf(c).peak, std::abs(kept[i]));
+    }
+  }
+
+  // The state and the finding of a synapse after the last step.
+  void Leave(std::int64_t c) {
+    const Channel<Real>& channel = ChannelOf(c);
+    for (std::int64_t i = 0; i < kernel_.n_numbers(); ++i) {
+      const DoubleDouble number = channel.last[static_cast<std::size_t>(i)];
+      const double shown = i == 0 ? static_cast<double>(channel.last_shown)
+                                  : channel.held.Overlay(number.high, n_timesteps_ - 1);
+      tile_.next_state.SetNumber(i, c, shown, number);
+    }
+    const bool is_precise = kernel_.IsAlwaysPrecise(tile_.first_synapse + c, kElementTypeOf<Real>);
+    tile_.findings[c] = is_precise ? Finding::kRecompute : channel.finding;
   }
 
   Channel<Real>& ChannelOf(std::int64_t synapse) {
@@ -125,17 +162,15 @@ class BlockConvolution {
   void TransposeIn(std::int64_t first, std::int64_t width, std::int64_t step, std::int64_t n_rows) {
     const std::int64_t overlap = Overlap();
     const InputReader& input = tile_.input;
-    if (const Real* rows =
-            input.RowsInPlace<Real>(tile_.batch, step, tile_.first_synapse + first)) {
-      kernels_.transpose(rows, input.raster().n_columns, n_rows, width, signals_.data() + overlap,
-                         padded_);
+    if (const Real* rows = input.RowsInPlace<Real>(step, tile_.first_synapse + first)) {
+      ops_.transpose(rows, input.raster().n_columns, n_rows, width, signals_.data() + overlap,
+                     padded_);
     } else {
       alignas(64) Real staged[kStagedRows * kFftWidth];
       for (std::int64_t row = 0; row < n_rows; row += kStagedRows) {
         const std::int64_t count = std::min(kStagedRows, n_rows - row);
-        input.Read(tile_.batch, step + row, count, tile_.first_synapse + first, width, staged,
-                   width);
-        kernels_.transpose(staged, width, count, width, signals_.data() + overlap + row, padded_);
+        input.Read(step + row, count, tile_.first_synapse + first, width, staged, width);
+        ops_.transpose(staged, width, count, width, signals_.data() + overlap + row, padded_);
       }
     }
     for (std::int64_t c = 0; c < width; ++c) {
@@ -167,8 +202,8 @@ class BlockConvolution {
     }
     // The line of a row's last element: where tiles straddle two lines, the tile before has read
     // the other.
-    const std::int64_t last = std::min(first + tile_width_, tile_.n_synapses) - 1;
-    tile_.input.Prefetch(tile_.batch, step + n_next * column / width,
+    const std::int64_t last = std::min(first + group_width_, tile_.n_synapses) - 1;
+    tile_.input.Prefetch(step + n_next * column / width,
                          n_next * (column + 1) / width - n_next * column / width,
                          tile_.first_synapse + last);
   }
@@ -176,17 +211,47 @@ class BlockConvolution {
   // Turns the signal of one channel into its currents.
   void RunBlock(std::int64_t synapse, Real* signal, std::int64_t step, std::int64_t n_rows) {
     Channel<Real>& channel = ChannelOf(synapse);
-    Real peak = kernels_.peak(signal, blocks_.fft_length);
+    Real peak = ops_.peak(signal, blocks_.fft_length);
     non_finite_.clear();
     if (!std::isfinite(peak)) {
       TakeOutNonFinite(synapse, signal, n_rows);
-      peak = kernels_.peak(signal, blocks_.fft_length);
+      peak = ops_.peak(signal, blocks_.fft_length);
     }
+    // A kernel that is not cut hands its numbers on; others need them at the end only.
+    const bool is_last = step + n_rows == n_timesteps_;
+    if (!IsCut() || is_last) RespondToInputs(synapse, signal, n_rows);
     FindSilence(signal, n_rows);
     if (peak != 0) Convolve(synapse, signal, n_rows, peak);
     channel.peak = std::max(channel.peak, peak);
-    Finish(synapse, channel, n_rows, signal + Overlap());
+    if (!kernel_.has_recursion()) {
+      FinishInputs(channel, n_rows, signal + Overlap());
+      return;
+    }
+    FinishNumbers(synapse, channel, n_rows, signal + Overlap());
     PutBackNonFinite(channel, step, n_rows, signal + Overlap());
+  }
+
+  // What the inputs that the window holds at the end of a block give to the numbers of state that
+  // are not the current.
+  void RespondToInputs(std::int64_t synapse, const Real* signal, std::int64_t n_rows) {
+    // Sums of so many terms are summed in turn, so that rounding errors do not grow with the block.
+    constexpr std::int64_t kTerms = 64;
+    const std::int64_t kernel = spectra_.kernel_of[tile_.first_synapse + synapse];
+    const std::int64_t end = Overlap() + n_rows;
+    const std::int64_t n_terms = std::min(blocks_.kernel_length, end);
+    const Real* inputs = signal + end - n_terms;
+    for (std::int64_t i = 1; i < kernel_.n_numbers(); ++i) {
+      const double* responses = spectra_.Responses(i, kernel) + spectra_.kernel_length - n_terms;
+      double sum = 0;
+      for (std::int64_t first = 0; first < n_terms; first += kTerms) {
+        double part = 0;
+        for (std::int64_t term = first; term < std::min(first + kTerms, n_terms); ++term) {
+          part += responses[term] * static_cast<double>(inputs[term]);
+        }
+        sum += part;
+      }
+      ChannelOf(synapse).last[static_cast<std::size_t>(i)] = {sum, 0};
+    }
   }
 
   // The transforms would spread a value that is not finite over its whole block.
@@ -227,7 +292,7 @@ class BlockConvolution {
     Real running_peak = ChannelOf(synapse).peak;
     std::int64_t first = 0;
     if (!(peak <= kMostGrowth<Real> * running_peak)) {
-      first = kernels_.find_first(signal, 0, end);
+      first = ops_.find_first(signal, 0, end);
       running_peak = std::max(running_peak, std::abs(signal[first]));
     }
     if (peak <= kMostGrowth<Real> * running_peak) {
@@ -245,7 +310,7 @@ class BlockConvolution {
       while (next < end && std::abs(signal[next]) <= kMostGrowth<Real> * running_peak) ++next;
       std::fill_n(part_.data(), blocks_.fft_length, Real{0});
       std::copy(signal + first, signal + next, part_.data() + first);
-      Transform(synapse, part_.data(), kernels_.peak(part_.data(), blocks_.fft_length));
+      Transform(synapse, part_.data(), ops_.peak(part_.data(), blocks_.fft_length));
       for (std::int64_t i = std::max(first, overlap); i < end; ++i) sum_[i] += part_[i];
       first = next;
     }
@@ -263,7 +328,7 @@ class BlockConvolution {
       ScaleByPower(signal, -exponent);
     }
     plan_.Forward(signal, spectrum_.data());
-    kernels_.multiply_spectra(
+    ops_.multiply_spectra(
         reinterpret_cast<Real*>(spectrum_.data()),
         reinterpret_cast<const Real*>(spectra_.values.data() + kernel * spectra_.stride),
         length / 2 + 1);
@@ -279,45 +344,49 @@ class BlockConvolution {
     for (std::int64_t i = 0; i < blocks_.fft_length; ++i) signal[i] = signal[i] * half * other_half;
   }
 
-  // Turns a block's convolution into currents: exactly 0 where the window holds no input, plus
-  // what is left of the state.
-  void Finish(std::int64_t synapse, Channel<Real>& channel, std::int64_t n_rows,
-              Real* result) const {
-    const std::int64_t n = tile_.first_synapse + synapse;
+  void ClearSilence(Real* result) const {
     for (const auto& [begin, end] : silent_) std::fill(result + begin, result + end, Real{0});
-    const auto own_last = static_cast<double>(result[n_rows - 1]);
-    RollOver(n, channel, n_rows, result);
-    channel.last = channel.rollover + own_last;
-    channel.last_shown = result[n_rows - 1];
-    if (!std::isfinite(channel.last.high) || !std::isfinite(channel.last_shown)) {
-      channel.finding = Finding::kRecompute;
-    }
-    // A kernel that is not cut hands its last current to the next block.
-    if (window_.length() == Window::kUnlimited) channel.rollover = channel.last;
   }
 
-  // Adds what is left of the state to n_rows rows, and moves it on. In plain arithmetic for some
-  // steps only: the rounding errors of one step would add up over tau.
-  void RollOver(std::int64_t n, Channel<Real>& channel, std::int64_t n_rows, Real* result) const {
-    constexpr std::int64_t kInterval = simd::kRestartInterval<double>;
-    if (channel.rollover.high == 0) return;
-    const auto& factors = window_.template factors<double>();
-    const DoubleDouble over_interval{factors.restart_decay[n], factors.restart_decay_low[n]};
-    const double decay = factors.decay[n];
-    const std::int64_t n_held = std::min(n_rows, channel.rollover_steps);
-    DoubleDouble carried = channel.rollover;
-    for (std::int64_t first = 0; first < n_held; first += kInterval) {
-      const std::int64_t end = std::min(first + kInterval, n_held);
-      double rollover = carried.high;
-      for (std::int64_t row = first; row < end; ++row) {
-        rollover *= decay;
-        result[row] = static_cast<Real>(static_cast<double>(result[row]) + rollover);
-      }
-      carried = carried * over_interval;
+  // Turns a block's convolution into currents: exactly 0 where the window holds no input, plus
+  // what is left of the state.
+  void FinishNumbers(std::int64_t synapse, Channel<Real>& channel, std::int64_t n_rows,
+                     Real* result) {
+    ClearSilence(result);
+    channel.last[0] = {static_cast<double>(result[n_rows - 1]), 0};
+    RollOver(tile_.first_synapse + synapse, channel, n_rows, result);
+    bool is_finite = true;
+    for (std::size_t i = 0; i < channel.last.size(); ++i) {
+      channel.last[i] = channel.rollover[i] + channel.last[i].high;
+      is_finite = is_finite && std::isfinite(channel.last[i].high);
     }
-    if (window_.length() != Window::kUnlimited) channel.rollover_steps -= n_held;
-    channel.rollover =
-        n_held < n_rows ? DoubleDouble{} : channel.rollover * window_.DecayOver(n, n_rows);
+    channel.last_shown = result[n_rows - 1];
+    if (!is_finite || !std::isfinite(channel.last_shown)) channel.finding = Finding::kRecompute;
+    if (!IsCut()) channel.rollover = channel.last;
+  }
+
+  // The same without a recursion: the state is among the inputs.
+  void FinishInputs(Channel<Real>& channel, std::int64_t n_rows, Real* result) {
+    ClearSilence(result);
+    const bool is_finite = std::isfinite(ops_.peak(result, n_rows));
+    if (!is_finite || !non_finite_.empty()) channel.finding = Finding::kRecompute;
+  }
+
+  // Adds what is left of the state to n_rows rows, and moves it on.
+  void RollOver(std::int64_t n, Channel<Real>& channel, std::int64_t n_rows, Real* result) {
+    const bool is_left = std::any_of(channel.rollover.begin(), channel.rollover.end(),
+                                     [](const DoubleDouble& number) { return number.high != 0; });
+    if (!is_left) return;
+    if (rollover_.size() == 0)
+      rollover_ = AlignedBuffer<double>(static_cast<std::size_t>(blocks_.hop));
+    const std::int64_t n_held = std::min(n_rows, channel.rollover_steps);
+    kernel_.RollOver(n, n_held, channel.rollover.data(), rollover_.data());
+    for (std::int64_t row = 0; row < n_held; ++row) {
+      result[row] = static_cast<Real>(static_cast<double>(result[row]) + rollover_[row]);
+    }
+    if (IsCut()) channel.rollover_steps -= n_held;
+    if (n_held < n_rows)
+      std::fill(channel.rollover.begin(), channel.rollover.end(), DoubleDouble{});
   }
 
   // Finds the runs of rows of the block whose window holds no input.
@@ -329,17 +398,17 @@ class BlockConvolution {
       if (next > overlap)
         silent_.emplace_back(std::max<std::int64_t>(first - overlap, 0), next - overlap);
     };
-    std::int64_t input = kernels_.find_first(signal, 0, end);
+    std::int64_t input = ops_.find_first(signal, 0, end);
     add(0, input < 0 ? end : input);
     // While its last input is at `input`, the window holds it to row input + length - 1.
-    while (input >= 0 && window_.length() < end - input) {
-      const std::int64_t left = input + window_.length();
-      const std::int64_t later = kernels_.find_last(signal, input + 1, left + 1);
+    while (input >= 0 && kernel_.window_length() < end - input) {
+      const std::int64_t left = input + kernel_.window_length();
+      const std::int64_t later = ops_.find_last(signal, input + 1, left + 1);
       if (later >= 0) {
         input = later;
         continue;
       }
-      input = kernels_.find_first(signal, left + 1, end);
+      input = ops_.find_first(signal, left + 1, end);
       add(left, input < 0 ? end : input);
     }
   }
@@ -347,24 +416,24 @@ class BlockConvolution {
   void TransposeOut(std::int64_t first, std::int64_t width, std::int64_t step,
                     std::int64_t n_rows) {
     Real* target = tile_.output + step * tile_.row_stride + first;
-    kernels_.transpose(signals_.data() + Overlap(), padded_, width, n_rows, target,
-                       tile_.row_stride);
-    tile_.input.AddOutputNoise(tile_.batch, step, n_rows, tile_.first_synapse + first, width,
-                               target, tile_.row_stride);
+    ops_.transpose(signals_.data() + Overlap(), padded_, width, n_rows, target, tile_.row_stride);
+    tile_.input.AddOutputNoise(step, n_rows, tile_.first_synapse + first, width, target,
+                               tile_.row_stride);
   }
 
-  const Window& window_;
+  const Kernel& kernel_;
   const BlockPlan& blocks_;
   const FftPlan<Real>& plan_;
   const Spectra<Real>& spectra_;
   const Tile<Real>& tile_;
-  const typename simd::Ops::Of<Real>& kernels_;
+  const typename simd::Ops::Of<Real>& ops_;
   std::int64_t n_timesteps_;
   std::int64_t padded_;
-  std::int64_t tile_width_;
+  std::int64_t group_width_;
   AlignedBuffer<Real> signals_;
   AlignedBuffer<Real> kept_;  // the overlap of each channel with the next block
   AlignedBuffer<std::complex<Real>> spectrum_;
+  AlignedBuffer<double> rollover_;  // of a block; made when needed
   AlignedBuffer<Real> part_, sum_;  // of a block whose input grows much; made when needed
   std::vector<Channel<Real>> channels_;
   // The rows of a block's input that are not finite, and their values.
@@ -376,72 +445,17 @@ class BlockConvolution {
 }  // namespace
 
 template <typename Real>
-void FftConvolver<Real>::Convolve(const Tile<Real>& tile) const {
-  const BlockPlan blocks = ChooseBlocks(tile.input.raster().n_timesteps, window_.length());
+void OverlapSave(const Kernel& kernel, const Tile<Real>& tile) {
+  const BlockPlan blocks = ChooseBlocks(kernel, tile.end_step);
   if (blocks.fft_length == 0) throw std::length_error("the window is too long for a transform");
   const std::shared_ptr<const FftPlan<Real>> plan = FftPlan<Real>::OfLength(blocks.fft_length);
   const std::shared_ptr<const Spectra<Real>> spectra =
-      SpectraFor(blocks, *FftPlan<double>::OfLength(blocks.fft_length), tile.cancelled);
+      kernel.spectra<Real>().For(blocks, tile.cancelled);
   if (spectra == nullptr) return;
-  BlockConvolution<Real>(window_, blocks, *plan, *spectra, tile).Run();
+  BlockConvolution<Real>(kernel, blocks, *plan, *spectra, tile).Run();
 }
 
-template <typename Real>
-std::shared_ptr<const Spectra<Real>> FftConvolver<Real>::SpectraFor(
-    const BlockPlan& blocks, const FftPlan<double>& plan,
-    const std::atomic<bool>& cancelled) const {
-  const std::lock_guard<std::mutex> guard(lock_);
-  std::shared_ptr<const Spectra<Real>>& entry = spectra_[blocks.fft_length];
-  if (entry != nullptr) return entry;
-  if (kernel_of_.empty()) FindKernels();
-  const std::int64_t size = blocks.fft_length / 2 + 1;
-  auto spectra = std::make_shared<Spectra<Real>>();
-  spectra->stride = size;
-  spectra->values = AlignedBuffer<std::complex<Real>>(
-      CheckedProduct(static_cast<std::size_t>(size), first_with_.size()));
-  spectra->kernel_of = kernel_of_.data();
-  spectra->exponents.resize(first_with_.size());
-  AlignedBuffer<double> samples(static_cast<std::size_t>(blocks.fft_length));
-  AlignedBuffer<std::complex<double>> spectrum(static_cast<std::size_t>(size));
-  const double norm = 1.0 / static_cast<double>(blocks.fft_length);
-  for (std::size_t kernel = 0; kernel < first_with_.size(); ++kernel) {
-    if (cancelled.load(std::memory_order_relaxed)) return nullptr;
-    const double largest = window_.Sample(first_with_[kernel], 0);
-    const int exponent = largest > 0 && largest < kSmallKernel ? std::ilogb(largest) : 0;
-    spectra->exponents[kernel] = exponent;
-    for (std::int64_t k = 0; k < blocks.kernel_length; ++k) {
-      const double sample = window_.Sample(first_with_[kernel], k);
-      samples[static_cast<std::size_t>(k)] =
-          (exponent == 0 ? sample : std::ldexp(sample, -exponent)) * norm;
-    }
-    // The transform runs in double for both precisions: it is made once and used for every block.
-    plan.Forward(samples.data(), spectrum.data());
-    std::complex<Real>* target = spectra->values.data() + kernel * spectra->stride;
-    for (std::int64_t i = 0; i < size; ++i) {
-      target[i] = static_cast<std::complex<Real>>(spectrum[static_cast<std::size_t>(i)]);
-    }
-  }
-  entry = std::move(spectra);
-  size_in_bytes_ += entry->values.size() * sizeof(std::complex<Real>);
-  return entry;
-}
-
-template <typename Real>
-void FftConvolver<Real>::FindKernels() const {
-  std::unordered_map<double, std::int32_t> kernels;
-  std::vector<std::int64_t> first_with;
-  std::vector<std::int32_t> kernel_of;
-  for (std::int64_t n = 0; n < window_.n_synapses(); ++n) {
-    const auto [entry, is_new] =
-        kernels.try_emplace(window_.tau()[n], static_cast<std::int32_t>(first_with.size()));
-    kernel_of.push_back(entry->second);
-    if (is_new) first_with.push_back(n);
-  }
-  first_with_ = std::move(first_with);
-  kernel_of_ = std::move(kernel_of);
-}
-
-template class FftConvolver<float>;
-template class FftConvolver<double>;
+template void OverlapSave<float>(const Kernel&, const Tile<float>&);
+template void OverlapSave<double>(const Kernel&, const Tile<double>&);
 
 }  // namespace expsyn

@@ -1,0 +1,205 @@
+#include "kernel/exponential.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "kernel/exponential_recursion.h"
+#include "kernel/kernel_arguments.h"
+#include "simd/ops.h"
+
+namespace expsyn {
+
+namespace {
+
+// A window is refreshed when the slowest synapse remembers longer than this many windows.
+constexpr std::int64_t kWindowsPerRefresh = 8;
+
+// The least steps from one refresh to the next. In double precision, the errors of so many steps
+// are still far below the bound, however short the window.
+template <typename Real>
+constexpr std::int64_t kLeastRefreshInterval = sizeof(Real) == sizeof(float)
+                                                   ? simd::kRestartInterval<float>
+                                                   : 8 * simd::kRestartInterval<double>;
+
+// dt / tau to twice double precision.
+DoubleDouble RateOf(double dt, double tau) {
+  // Only the quotient counts, and close to the largest numbers products would overflow.
+  const double scale = tau > 0x1p900 || dt > 0x1p900 ? 0x1p-200 : 1.0;
+  return Quotient(dt * scale, tau * scale);
+}
+
+// isyn <- (isyn + input) a, where a is a normal number.
+class PlainRecursion final : public Recursion {
+ public:
+  PlainRecursion(DoubleDouble decay, DoubleDouble tail_weight)
+      : decay_(decay), tail_weight_(tail_weight) {}
+
+  void Start(const DoubleDouble* numbers) override { start_ = isyn_ = *numbers; }
+  void Enter(double input) override { isyn_ = isyn_ + input; }
+  void Leave(double input) override { isyn_ = isyn_ + -(tail_weight_ * input); }
+  void LeaveStart() override { isyn_ = isyn_ + -(tail_weight_ * start_); }
+  void Advance() override { isyn_ = isyn_ * decay_; }
+  DoubleDouble Number(std::int64_t /*i*/) const override { return isyn_; }
+
+ private:
+  DoubleDouble decay_, tail_weight_;
+  DoubleDouble isyn_, start_;
+};
+
+// The same where a is too small to be a normal number, though its products with large inputs are
+// not. Nothing is left of an input that could leave the window.
+class TinyDecayRecursion final : public Recursion {
+ public:
+  // a = exp(-rate)
+  explicit TinyDecayRecursion(DoubleDouble rate) {
+    // Times the largest number, a decay of exp(-kLargestRate) is still below the smallest.
+    constexpr double kLargestRate = 1500;
+    if (!(rate.high < kLargestRate)) return;
+    const double exponent = std::floor(rate.high / kLn2.high);
+    fraction_ = ExpOfNegative(-(rate + kLn2 * -exponent));
+    exponent_ = static_cast<int>(exponent);
+  }
+
+  void Start(const DoubleDouble* numbers) override { isyn_ = *numbers; }
+  void Enter(double input) override {
+    // Scaled down, so that the sum does not overflow.
+    isyn_ = DoubleDouble{isyn_.high * kDown, isyn_.low * kDown} + input * kDown;
+  }
+  void Leave(double /*input*/) override {}
+  void LeaveStart() override {}
+  void Advance() override {
+    isyn_ = isyn_ * fraction_;
+    isyn_ = {std::ldexp(isyn_.high, kRoom - exponent_), std::ldexp(isyn_.low, kRoom - exponent_)};
+  }
+  DoubleDouble Number(std::int64_t /*i*/) const override { return isyn_; }
+
+ private:
+  static constexpr int kRoom = 100;
+  static constexpr double kDown = 0x1p-100;
+
+  // a = fraction 2^-exponent, with a fraction in (1/2, 1] or, far below all numbers, 0.
+  DoubleDouble fraction_;
+  int exponent_ = 0;
+  DoubleDouble isyn_;
+};
+
+}  // namespace
+
+ExponentialKernel::ExponentialKernel(const double* tau, std::int64_t n_synapses, double dt,
+                                     std::int64_t window_length)
+    : Kernel(n_synapses, window_length, 1), dt_(dt) {
+  // Only the quotient of dt and tau counts, and a subnormal dt counts as 0 in some threads.
+  const double scale = dt < 0x1p-900 ? 0x1p+200 : 1.0;
+  dt_ *= scale;
+  const auto size = static_cast<std::size_t>(n_synapses);
+  for (AlignedBuffer<double>* buffer :
+       {&tau_, &decay_low_, &tail_weight_low_, &decay_offset_, &factors32_.restart_decay,
+        &factors64_.decay, &factors64_.tail_weight, &factors64_.restart_decay,
+        &factors64_.restart_decay_low}) {
+    *buffer = AlignedBuffer<double>(size);
+  }
+  factors32_.decay = AlignedBuffer<float>(size);
+  factors32_.tail_weight = AlignedBuffer<float>(size);
+  constexpr double kMost = std::numeric_limits<double>::max();
+  for (std::size_t n = 0; n < size; ++n) tau_[n] = std::min(tau[n] * scale, kMost);
+  simd::ActiveOps().fill_window(
+      tau_.data(), n_synapses, dt_, static_cast<double>(window_length), window_length != kUnlimited,
+      {factors64_.decay.data(), decay_low_.data(), decay_offset_.data(),
+       factors64_.tail_weight.data(), tail_weight_low_.data(), factors32_.decay.data(),
+       factors32_.tail_weight.data(), factors32_.restart_decay.data(),
+       factors64_.restart_decay.data(), factors64_.restart_decay_low.data()});
+
+  for (std::int64_t n = 0; n < n_synapses; ++n) {
+    smallest_decay_ = std::min(smallest_decay_, decay()[n]);
+  }
+  bool is_any_refreshed = false;
+  for (std::int64_t n = 0; n < n_synapses; ++n)
+    is_any_refreshed = is_any_refreshed || NeedsRefresh(n);
+  if (is_any_refreshed) {
+    const std::int64_t windows = window_length <= kUnlimited / kWindowsPerRefresh
+                                     ? window_length * kWindowsPerRefresh
+                                     : kUnlimited;
+    refresh_interval32_ = std::max(windows, kLeastRefreshInterval<float>);
+    refresh_interval64_ = std::max(windows, kLeastRefreshInterval<double>);
+  }
+}
+
+bool ExponentialKernel::NeedsRefresh(std::int64_t n) const {
+  const double steps_remembered = tau_[static_cast<std::size_t>(n)] / dt_;
+  return window_length() != kUnlimited && steps_remembered / static_cast<double>(window_length()) >
+                                              static_cast<double>(kWindowsPerRefresh);
+}
+
+double ExponentialKernel::Sample(std::int64_t n, std::int64_t k) const {
+  // The quotient first: the product of a late step and a long dt would overflow.
+  return std::exp(-static_cast<double>(k + 1) * (dt_ / tau_[static_cast<std::size_t>(n)]));
+}
+
+std::vector<std::int64_t> ExponentialKernel::FirstEqual() const {
+  std::unordered_map<double, std::int64_t> first_with;
+  std::vector<std::int64_t> first;
+  first.reserve(tau_.size());
+  for (std::int64_t n = 0; n < n_synapses(); ++n) {
+    first.push_back(first_with.try_emplace(tau_[static_cast<std::size_t>(n)], n).first->second);
+  }
+  return first;
+}
+
+std::unique_ptr<Recursion> ExponentialKernel::MakeRecursion(std::int64_t n) const {
+  if (IsDecayTiny<double>(n)) {
+    return std::make_unique<TinyDecayRecursion>(RateOf(dt_, tau_[static_cast<std::size_t>(n)]));
+  }
+  return std::make_unique<PlainRecursion>(DoubleDouble{decay()[n], decay_low()[n]},
+                                          DoubleDouble{tail_weight()[n], tail_weight_low()[n]});
+}
+
+void ExponentialKernel::Recurse(const Tile<float>& tile) const { RecurseVectors(*this, tile); }
+void ExponentialKernel::Recurse(const Tile<double>& tile) const { RecurseVectors(*this, tile); }
+
+double ExponentialKernel::RecursionCost(std::int64_t n_timesteps) const {
+  constexpr double kPerSample = 1.0;
+  constexpr double kPerSampleWithTail = 1.2;
+  constexpr double kPerSampleAcrossTime = 3.0;
+  if (n_synapses() < kFewSynapses) return kPerSampleAcrossTime;
+  return n_timesteps > window_length() ? kPerSampleWithTail : kPerSample;
+}
+
+bool ExponentialKernel::RecurseFewSteps(const Tile<float>& item) const {
+  return RecurseFewVectors(*this, item);
+}
+bool ExponentialKernel::RecurseFewSteps(const Tile<double>& item) const {
+  return RecurseFewVectors(*this, item);
+}
+
+void ExponentialKernel::RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
+                                 double* rollover) const {
+  // In plain arithmetic for some steps only: the rounding errors of one step would add up over tau.
+  constexpr std::int64_t kInterval = simd::kRestartInterval<double>;
+  const DoubleDouble over_interval{factors64_.restart_decay[n], factors64_.restart_decay_low[n]};
+  DoubleDouble carried = *numbers;
+  for (std::int64_t first = 0; first < n_rows; first += kInterval) {
+    const std::int64_t end = std::min(first + kInterval, n_rows);
+    double isyn = carried.high;
+    for (std::int64_t row = first; row < end; ++row) {
+      isyn *= decay()[n];
+      rollover[row] = isyn;
+    }
+    carried = carried * over_interval;
+  }
+  const DoubleDouble rate = RateOf(dt_, tau_[static_cast<std::size_t>(n)]);
+  *numbers = *numbers * ExpOfNegative(-(rate * static_cast<double>(n_rows)));
+}
+
+bool ExponentialKernel::IsAlwaysPrecise(std::int64_t n, ElementType dtype) const {
+  return dtype == ElementType::kFloat32 ? IsDecayTiny<float>(n) : IsDecayTiny<double>(n);
+}
+
+std::shared_ptr<const Kernel> MakeExponential(const KernelArguments& arguments) {
+  RequireParameters(arguments, 1);
+  const std::vector<double>& tau = arguments.parameters[0];
+  return std::make_shared<ExponentialKernel>(tau.data(), arguments.n_synapses, arguments.dt,
+                                             WindowLength(arguments, tau));
+}
+
+}  // namespace expsyn

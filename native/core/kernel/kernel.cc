@@ -1,0 +1,73 @@
+#include "kernel/kernel.h"
+
+#include <numeric>
+#include <stdexcept>
+
+#include "method/precise.h"
+
+namespace expsyn {
+
+namespace {
+
+template <typename Real>
+void RecurseOneByOne(const Kernel& kernel, const Tile<Real>& tile) {
+  for (std::int64_t c = 0; c < tile.n_synapses; ++c) {
+    Tile<Real> one = tile;
+    one.first_synapse += c;
+    one.n_synapses = 1;
+    one.state = tile.state.From(c);
+    one.output += c;
+    one.next_state = tile.next_state.From(c);
+    one.findings += c;
+    RecursePrecisely(kernel, one, tile.first_step);
+  }
+}
+
+}  // namespace
+
+Kernel::Kernel(std::int64_t n_synapses, std::int64_t window_length, std::int64_t n_numbers)
+    : n_synapses_(n_synapses),
+      window_length_(window_length),
+      n_numbers_(n_numbers),
+      spectra32_(*this),
+      spectra64_(*this) {}
+
+std::size_t Kernel::size_in_bytes() const {
+  return array_bytes() + spectra32_.size_in_bytes() + spectra64_.size_in_bytes();
+}
+
+std::vector<std::int64_t> Kernel::FirstEqual() const {
+  std::vector<std::int64_t> each(static_cast<std::size_t>(n_synapses_));
+  std::iota(each.begin(), each.end(), 0);
+  return each;
+}
+
+std::unique_ptr<Recursion> Kernel::MakeRecursion(std::int64_t /*n*/) const {
+  throw std::logic_error("the kernel has no recursion");
+}
+
+void Kernel::Recurse(const Tile<float>& tile) const { RecurseOneByOne(*this, tile); }
+void Kernel::Recurse(const Tile<double>& tile) const { RecurseOneByOne(*this, tile); }
+
+double Kernel::RecursionCost(std::int64_t /*n_timesteps*/) const {
+  constexpr double kPerNumber = 20;
+  return kPerNumber * static_cast<double>(n_numbers_ * n_numbers_);
+}
+
+bool Kernel::RecurseFewSteps(const Tile<float>& /*item*/) const { return false; }
+bool Kernel::RecurseFewSteps(const Tile<double>& /*item*/) const { return false; }
+
+void Kernel::RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
+                      double* rollover) const {
+  const std::unique_ptr<Recursion> recursion = MakeRecursion(n);
+  recursion->Start(numbers);
+  for (std::int64_t row = 0; row < n_rows; ++row) {
+    recursion->Advance();
+    rollover[row] = recursion->Number(0).high;
+  }
+  for (std::int64_t i = 0; i < n_numbers_; ++i) numbers[i] = recursion->Number(i);
+}
+
+bool Kernel::IsAlwaysPrecise(std::int64_t /*n*/, ElementType /*dtype*/) const { return false; }
+
+}  // namespace expsyn

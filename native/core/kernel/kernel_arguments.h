@@ -1,0 +1,30 @@
+#ifndef EXPSYN_CORE_KERNEL_KERNEL_ARGUMENTS_H_
+#define EXPSYN_CORE_KERNEL_KERNEL_ARGUMENTS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace expsyn {
+
+// What a kernel is made of.
+struct KernelArguments {
+  std::int64_t n_synapses;
+  // The kernel's own parameters, in the order that its file gives: mostly one value a synapse.
+  std::vector<std::vector<double>> parameters;
+  double dt;                 // seconds, finite and positive
+  double window_taus;        // window length in time constants, positive; infinite for no cut
+  double max_window_length;  // steps, positive; may be infinite
+};
+
+// Throws std::invalid_argument unless there are `count` parameters of one value a synapse.
+void RequireParameters(const KernelArguments& arguments, std::size_t count);
+
+// The window length in steps for these time constants in seconds: the length of
+// numpy.arange(1, L + 1) with L = min(window_taus * max(tau) / dt, max_window_length), at least 1;
+// Kernel::kUnlimited if window_taus is infinite.
+std::int64_t WindowLength(const KernelArguments& arguments, const std::vector<double>& tau);
+
+}  // namespace expsyn
+
+#endif  // EXPSYN_CORE_KERNEL_KERNEL_ARGUMENTS_H_

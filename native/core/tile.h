@@ -1,0 +1,48 @@
+#ifndef EXPSYN_CORE_TILE_H_
+#define EXPSYN_CORE_TILE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "input_reader.h"
+#include "kernel/state.h"
+#include "simd/ops.h"
+
+namespace expsyn {
+
+// The most synapses of a Tile.
+inline constexpr std::int64_t kMostTileWidth = simd::kMaxColumns;
+
+// What a method found in a synapse.
+enum class Finding : std::uint8_t {
+  kFinite,
+  kNonFinite,  // a NaN or infinity came in; the output and the next state are complete
+  kRecompute,  // the output from the first non-finite value on and the next state are void
+};
+
+// What a method is asked to compute: the synaptic current of some neighbouring synapses of one
+// item, those from first_synapse on. Owns nothing.
+template <typename Real>
+struct Tile {
+  const InputReader& input;  // of the item
+  std::int64_t first_synapse;
+  std::int64_t n_synapses;
+  // Steps first_step .. end_step - 1. Only a recursion is asked to begin later than at step 0, and
+  // not before one window has passed: the window then holds inputs only, and `state` is not read.
+  std::int64_t first_step;
+  std::int64_t end_step;
+  State state;                // before step 0, from first_synapse on
+  Real* output;               // row of step 0, column of first_synapse
+  std::ptrdiff_t row_stride;  // from a step to the next in `output`
+  bool is_streamed;           // whether the output is too large for the caches
+  // After the last step, from first_synapse on, free of the noise that is added to the output. The
+  // methods write it for kernels with a recursion only; inputs are carried by Evolve().
+  NextState next_state;
+  Finding* findings;                   // one value a synapse
+  const std::atomic<bool>& cancelled;  // once true, the method returns early; results are then void
+};
+
+}  // namespace expsyn
+
+#endif  // EXPSYN_CORE_TILE_H_
