@@ -199,7 +199,7 @@ void WriteSession(const Napi::CallbackInfo& info) {
 
 // instructionSet(): the vector instructions in use.
 Napi::Value InstructionSetInUse(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), simd::NameOf(simd::ActiveInstructionSet()));
+  return Napi::String::New(info.Env(), simd::ActiveInstructionSet().name);
 }
 
 // chooseMethod(kernels, timesteps): 0 for 'fft', 1 for 'recursive'.

@@ -19,11 +19,20 @@ struct DoubleDouble {
   double low = 0;
 };
 
+// sum + error = a + b exactly, for any numbers, or vectors of them. References, because a vector
+// that the target's registers do not hold must not be returned.
+template <typename T>
+EXPSYN_DOUBLE_DOUBLE void TwoSum(const T& a, const T& b, T& sum, T& error) {
+  sum = a + b;
+  const T b_part = sum - a;
+  error = (a - (sum - b_part)) + (b - b_part);
+}
+
 // a + b exactly, for any a and b.
 EXPSYN_DOUBLE_DOUBLE DoubleDouble TwoSum(double a, double b) {
-  const double sum = a + b;
-  const double b_part = sum - a;
-  return {sum, (a - (sum - b_part)) + (b - b_part)};
+  DoubleDouble sum;
+  TwoSum(a, b, sum.high, sum.low);
+  return sum;
 }
 
 // a + b exactly, for |a| >= |b| or a == 0.

@@ -19,13 +19,11 @@ namespace expsyn::test {
 // Calls `check` with every instruction set that this processor has.
 template <typename Check>
 void ForEachInstructionSet(Check&& check) {
-  const simd::InstructionSet before = simd::ActiveInstructionSet();
-  for (const simd::InstructionSet set :
-       {simd::InstructionSet::kBaseline, simd::InstructionSet::kAvx2,
-        simd::InstructionSet::kAvx512}) {
-    if (set > simd::BestInstructionSet()) continue;
+  const simd::InstructionSet& before = simd::ActiveInstructionSet();
+  for (const simd::InstructionSet& set : simd::kInstructionSets) {
+    if (!simd::IsSupported(set)) continue;
     simd::SetInstructionSet(set);
-    CAPTURE(simd::NameOf(set));
+    CAPTURE(set.name);
     check();
   }
   simd::SetInstructionSet(before);

@@ -24,6 +24,9 @@ function filesIn(folder: string): string[] {
     .sort();
 }
 
+/** The folder whose files the build takes without a list: one for each instruction set. */
+const INSTRUCTION_SETS = 'native/core/simd/sets';
+
 /** The names of C++ files in a text. */
 function sourcesIn(text: string): string[] {
   return [...text.matchAll(/\bnative\/[\w/]+\.cc\b/g)].map(([name]) => name).sort();
@@ -32,10 +35,23 @@ function sourcesIn(text: string): string[] {
 describe('the native build', () => {
   it('has one list of sources in CMakeLists.txt and binding.gyp: all there are', () => {
     const existing = filesIn('native').filter((name) => name.endsWith('.cc'));
-    assert.ok(existing.length > 5);
+    const listed = existing.filter((name) => !name.startsWith(INSTRUCTION_SETS));
+    assert.ok(listed.length > 5);
     for (const file of ['CMakeLists.txt', 'binding.gyp']) {
-      assert.deepEqual(sourcesIn(readFileSync(join(ROOT, file), 'utf8')), existing, file);
+      const text = readFileSync(join(ROOT, file), 'utf8');
+      assert.deepEqual(sourcesIn(text), listed, file);
+      assert.ok(text.includes(INSTRUCTION_SETS), file);
     }
+  });
+
+  it('has a file for each instruction set that is listed, and no other', () => {
+    const list = readFileSync(join(ROOT, 'native/core/simd/instruction_set.h'), 'utf8');
+    const names = [...list.matchAll(/^ {2}SET\((\w+)\)/gm)].map(([, name]) => name);
+    assert.ok(names.length >= 3);
+    assert.deepEqual(
+      filesIn(INSTRUCTION_SETS),
+      names.map((name) => `${INSTRUCTION_SETS}/${name}.cc`).sort(),
+    );
   });
 
   it('has the same definitions in both', () => {

@@ -103,7 +103,7 @@ ExponentialKernel::ExponentialKernel(const double* tau, std::int64_t n_synapses,
   factors32_.tail_weight = AlignedBuffer<float>(size);
   constexpr double kMost = std::numeric_limits<double>::max();
   for (std::size_t n = 0; n < size; ++n) tau_[n] = std::min(tau[n] * scale, kMost);
-  simd::ActiveOps().fill_window(
+  simd::ActiveOps().fill_decay_powers(
       tau_.data(), n_synapses, dt_, static_cast<double>(window_length), window_length != kUnlimited,
       {factors64_.decay.data(), decay_low_.data(), decay_offset_.data(),
        factors64_.tail_weight.data(), tail_weight_low_.data(), factors32_.decay.data(),

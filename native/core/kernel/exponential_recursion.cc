@@ -414,7 +414,7 @@ bool RecurseFewVectors(const ExponentialKernel& kernel, const Tile<Real>& item) 
       kernel.HasTinyDecay<Real>()) {
     return false;
   }
-  const bool is_done = simd::OpsOf<Real>().advance_few(
+  const bool is_done = simd::OpsOf<Real>().advance_short_call(
       {input.n_timesteps, n_synapses, input.type, input.data,
        input.n_columns == 1 && n_synapses > 1, input.n_columns, item.output, item.row_stride,
        kernel.factors<Real>().decay.data(), kernel.decay_offset(), item.state.Plane(0),

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 
@@ -11,55 +11,43 @@ namespace expsyn::simd {
 
 namespace {
 
-InstructionSet FromEnvironment() {
-  return InstructionSetNamed(std::getenv("EXPSYN_INSTRUCTION_SET"), BestInstructionSet());
+std::atomic<const InstructionSet*>& Active() {
+  static std::atomic<const InstructionSet*> active{
+      &InstructionSetNamed(std::getenv("EXPSYN_INSTRUCTION_SET"))};
+  return active;
 }
 
-std::atomic<InstructionSet>& Active() {
-  static std::atomic<InstructionSet> active{FromEnvironment()};
-  return active;
+[[noreturn]] void ThrowUnknown(const std::string& name) {
+  std::string names;
+  for (const InstructionSet& set : kInstructionSets) {
+    names += (names.empty() ? "" : ", ") + std::string(set.name);
+  }
+  throw std::invalid_argument("Expected EXPSYN_INSTRUCTION_SET to be one of " + names +
+                              " but it is '" + name +
+                              "'; correct it, or unset it to use the best one of this processor.");
 }
 
 }  // namespace
 
-InstructionSet BestInstructionSet() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    return InstructionSet::kAvx512;
+bool IsSupported(const InstructionSet& set) { return set.find_ops() != nullptr; }
+
+const InstructionSet& InstructionSetNamed(const char* name,
+                                          bool (*is_supported)(const InstructionSet& set)) {
+  const InstructionSet* set = std::end(kInstructionSets) - 1;
+  const std::string given = name == nullptr ? "" : name;
+  if (!given.empty()) {
+    set = std::find_if(std::begin(kInstructionSets), std::end(kInstructionSets),
+                       [&given](const InstructionSet& known) { return known.name == given; });
+    if (set == std::end(kInstructionSets)) ThrowUnknown(given);
   }
-  if (__builtin_cpu_supports("avx2")) return InstructionSet::kAvx2;
-#endif
-  return InstructionSet::kBaseline;
+  while (!is_supported(*set)) --set;
+  return *set;
 }
 
-InstructionSet InstructionSetNamed(const char* name, InstructionSet best) {
-  if (name == nullptr || *name == '\0') return best;
-  for (const InstructionSet set :
-       {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
-    if (std::strcmp(name, NameOf(set)) == 0) return std::min(set, best);
-  }
-  throw std::invalid_argument(
-      "Expected EXPSYN_INSTRUCTION_SET to be one of baseline, avx2, avx512 but it is '" +
-      std::string(name) + "'; correct it, or unset it to use the best one of this processor.");
-}
+const InstructionSet& ActiveInstructionSet() { return *Active().load(std::memory_order_relaxed); }
 
-InstructionSet ActiveInstructionSet() { return Active().load(std::memory_order_relaxed); }
-
-void SetInstructionSet(InstructionSet set) {
-  Active().store(std::min(set, BestInstructionSet()), std::memory_order_relaxed);
-}
-
-const char* NameOf(InstructionSet set) {
-  switch (set) {
-    case InstructionSet::kAvx2:
-      return "avx2";
-    case InstructionSet::kAvx512:
-      return "avx512";
-    case InstructionSet::kBaseline:
-      break;
-  }
-  return "baseline";
+void SetInstructionSet(const InstructionSet& set) {
+  Active().store(&set, std::memory_order_relaxed);
 }
 
 }  // namespace expsyn::simd

@@ -1,0 +1,289 @@
+#ifndef EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_INL_H_
+#define EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_INL_H_
+
+#include <type_traits>
+
+#include "simd/elements-inl.h"
+#include "simd/first_order/rows.h"
+#include "simd/vectors-inl.h"
+
+namespace expsyn::simd::EXPSYN_SIMD_SET {
+
+// Rows that are advanced together while the state of some columns is in registers. Streamed output
+// is written row by row instead, in the order of memory: that loads and stores the state for every
+// element, and is faster as long as the state of a whole row stays in the first-level cache.
+constexpr int kRowsTogether = 4;
+constexpr int kLongStreamedRowsTogether = 2;
+constexpr std::int64_t kLongRowBytes = 4096;
+
+// Pointers to kRows neighbouring rows.
+template <int kRows, typename In, typename Real>
+struct RowPointers {
+  const In* input[kRows];
+  const In* delayed[kRows];
+  Real* output[kRows];
+};
+
+// The factors and the state of n neighbouring synapses.
+template <int n, typename Real>
+struct StateVectors {
+  Vector<Real, n> decay, tail_weight, isyn, local;
+};
+
+template <bool kHasTail, int n, typename Real>
+EXPSYN_INLINE void LoadState(const RecursionRows<Real>& rows, std::int64_t column,
+                             StateVectors<n, Real>& state) {
+  Load(rows.decay + column, state.decay);
+  if constexpr (kHasTail) Load(rows.tail_weight + column, state.tail_weight);
+  Load(rows.isyn + column, state.isyn);
+  Load(rows.local + column, state.local);
+}
+
+template <int n, typename Real>
+EXPSYN_INLINE void StoreState(const StateVectors<n, Real>& state, const RecursionRows<Real>& rows,
+                              std::int64_t column) {
+  Store(state.isyn, rows.isyn + column);
+  Store(state.local, rows.local + column);
+}
+
+// One step of the recursion.
+template <int n, typename Real>
+EXPSYN_INLINE void AdvanceState(const Vector<Real, n>& drive, StateVectors<n, Real>& state) {
+  state.isyn = (state.isyn + drive) * state.decay;
+  state.local = (state.local + drive) * state.decay;
+}
+
+// Advances n neighbouring synapses by one row.
+template <bool kHasTail, int kStreamWidth, int n, typename In, typename Real>
+EXPSYN_INLINE void AdvanceRow(const In* input, const In* delayed, Real* output,
+                              StateVectors<n, Real>& state) {
+  Vector<Real, n> drive;
+  LoadAs<n, Real>(input, drive);
+  if constexpr (kHasTail) {
+    Vector<Real, n> tail;
+    LoadAs<n, Real>(delayed, tail);
+    drive -= state.tail_weight * tail;
+  }
+  AdvanceState<n, Real>(drive, state);
+  if constexpr (kStreamWidth > 0) {
+    Stream<kStreamWidth>(state.isyn, output);
+  } else {
+    Store(state.isyn, output);
+  }
+}
+
+// Advances n neighbouring synapses from `column` on by kRows rows.
+template <int n, bool kHasTail, int kStreamWidth, int kRows, typename In, typename Real>
+EXPSYN_INLINE void AdvanceVector(const RecursionRows<Real>& rows, std::int64_t column,
+                                 const RowPointers<kRows, In, Real>& pointers) {
+  StateVectors<n, Real> state;
+  LoadState<kHasTail>(rows, column, state);
+  for (int row = 0; row < kRows; ++row) {
+    const In* delayed = kHasTail ? pointers.delayed[row] + column : nullptr;
+    AdvanceRow<kHasTail, kStreamWidth>(pointers.input[row] + column, delayed,
+                                       pointers.output[row] + column, state);
+  }
+  StoreState(state, rows, column);
+}
+
+// Advances the remaining columns, from `column` on, which do not fill a vector of 2 * n.
+template <int n, bool kHasTail, int kStreamWidth, int kRows, typename In, typename Real>
+EXPSYN_INLINE void AdvanceRemainder(const RecursionRows<Real>& rows, std::int64_t column,
+                                    const RowPointers<kRows, In, Real>& pointers) {
+  if (column + n <= rows.n_columns) {
+    AdvanceVector<n, kHasTail, kStreamWidth>(rows, column, pointers);
+    column += n;
+  }
+  if constexpr (n > 1) {
+    AdvanceRemainder<n / 2, kHasTail, kStreamWidth>(rows, column, pointers);
+  }
+}
+
+// Whether the rows' input can be read in place.
+template <typename Real>
+EXPSYN_INLINE bool IsReadInPlace(const RecursionRows<Real>& rows) {
+  return IsReadInPlace<Real>(rows.type, rows.is_repeated, rows.input, rows.delayed);
+}
+
+// Converts one row to Real. If it is a single value, repeats that for all synapses.
+template <typename Real>
+EXPSYN_INLINE const Real* ConvertRow(const RecursionRows<Real>& rows, const void* source,
+                                     std::int64_t first, Real* buffer) {
+  ConvertElements(rows.type, source, first, rows.is_repeated ? 1 : rows.n_columns, buffer);
+  if (rows.is_repeated) {
+    const Real value = buffer[0];
+    for (std::int64_t c = 1; c < rows.n_columns; ++c) buffer[c] = value;
+  }
+  return buffer;
+}
+
+template <typename Real>
+using RowBuffers = Real[kRowsTogether][2][kMaxColumns];
+
+// Pointers to kRows rows from `row` on. If In is Real and the input cannot be read in place, it is
+// converted into `buffers`.
+template <bool kHasTail, int kRows, typename In, typename Real>
+EXPSYN_INLINE RowPointers<kRows, In, Real> PointersTo(const RecursionRows<Real>& rows,
+                                                      std::int64_t row, bool is_in_place,
+                                                      RowBuffers<Real>& buffers) {
+  RowPointers<kRows, In, Real> pointers;
+  for (int i = 0; i < kRows; ++i) {
+    const std::int64_t first = (row + i) * rows.input_stride;
+    pointers.output[i] = rows.output + (row + i) * rows.output_stride;
+    if constexpr (std::is_same_v<In, Real>) {
+      if (!is_in_place) {
+        pointers.input[i] = ConvertRow(rows, rows.input, first, buffers[i][0]);
+        pointers.delayed[i] =
+            kHasTail ? ConvertRow(rows, rows.delayed, first, buffers[i][1]) : nullptr;
+        continue;
+      }
+    }
+    pointers.input[i] = static_cast<const In*>(rows.input) + first;
+    pointers.delayed[i] = kHasTail ? static_cast<const In*>(rows.delayed) + first : nullptr;
+  }
+  return pointers;
+}
+
+template <bool kHasTail, int kStreamWidth, int kRows, typename In, typename Real>
+EXPSYN_INLINE void AdvanceRowsTogether(const RecursionRows<Real>& rows, std::int64_t row,
+                                       bool is_in_place, std::int64_t elements_ahead,
+                                       RowBuffers<Real>& buffers) {
+  constexpr int kN = kFull<Real>;
+  const auto pointers = PointersTo<kHasTail, kRows, In>(rows, row, is_in_place, buffers);
+  std::int64_t column = 0;
+  for (; column + kN <= rows.n_columns; column += kN) {
+    AdvanceVector<kN, kHasTail, kStreamWidth>(rows, column, pointers);
+    // The hardware's prefetching stops at every page.
+    for (int i = 0; i < kRows; ++i) {
+      __builtin_prefetch(pointers.input[i] + column + elements_ahead);
+    }
+  }
+  AdvanceRemainder<kN / 2, kHasTail, kStreamWidth>(rows, column, pointers);
+}
+
+// The states of kVectors vectors side by side. Nested members, because the compiler would keep an
+// array in memory.
+template <int kVectors, typename Real>
+struct NarrowState {
+  StateVectors<kFull<Real>, Real> first;
+  NarrowState<kVectors - 1, Real> others;
+};
+template <typename Real>
+struct NarrowState<0, Real> {};
+
+template <bool kHasTail, int kVectors, typename Real>
+EXPSYN_INLINE void LoadStates(const RecursionRows<Real>& rows, NarrowState<kVectors, Real>& state) {
+  if constexpr (kVectors > 0) {
+    LoadState<kHasTail>(rows, rows.n_columns - kVectors * kFull<Real>, state.first);
+    LoadStates<kHasTail>(rows, state.others);
+  }
+}
+
+template <int kVectors, typename Real>
+EXPSYN_INLINE void StoreStates(const NarrowState<kVectors, Real>& state,
+                               const RecursionRows<Real>& rows) {
+  if constexpr (kVectors > 0) {
+    StoreState(state.first, rows, rows.n_columns - kVectors * kFull<Real>);
+    StoreStates(state.others, rows);
+  }
+}
+
+template <bool kHasTail, int kStreamWidth, int kVectors, typename In, typename Real>
+EXPSYN_INLINE void AdvanceSteps(const In* input, const In* delayed, Real* output,
+                                NarrowState<kVectors, Real>& state) {
+  if constexpr (kVectors > 0) {
+    constexpr int kN = kFull<Real>;
+    AdvanceRow<kHasTail, kStreamWidth>(input, delayed, output, state.first);
+    AdvanceSteps<kHasTail, kStreamWidth>(input + kN, delayed + (kHasTail ? kN : 0), output + kN,
+                                         state.others);
+  }
+}
+
+// Advances all rows, whose columns fill exactly kVectors vectors.
+template <int kVectors, bool kHasTail, int kStreamWidth, typename In, typename Real>
+EXPSYN_INLINE void AdvanceNarrow(const RecursionRows<Real>& rows, bool is_in_place,
+                                 std::int64_t elements_ahead, RowBuffers<Real>& buffers) {
+  NarrowState<kVectors, Real> state;
+  LoadStates<kHasTail>(rows, state);
+  for (std::int64_t row = 0; row < rows.n_rows; ++row) {
+    const auto pointers = PointersTo<kHasTail, 1, In>(rows, row, is_in_place, buffers);
+    AdvanceSteps<kHasTail, kStreamWidth>(pointers.input[0], pointers.delayed[0], pointers.output[0],
+                                         state);
+    // The hardware prefetches longer rows by itself, and is faster without help.
+    for (int v = 0; v < kVectors && kVectors <= 2; ++v) {
+      __builtin_prefetch(pointers.input[0] + elements_ahead + v * kFull<Real>);
+    }
+  }
+  StoreStates(state, rows);
+}
+
+// Advances all rows, kTogether at a time.
+template <int kTogether, bool kHasTail, int kStreamWidth, typename In, typename Real>
+EXPSYN_INLINE void AdvanceWide(const RecursionRows<Real>& rows, bool is_in_place,
+                               std::int64_t elements_ahead, RowBuffers<Real>& buffers) {
+  std::int64_t row = 0;
+  for (; row + kTogether <= rows.n_rows; row += kTogether) {
+    AdvanceRowsTogether<kHasTail, kStreamWidth, kTogether, In>(rows, row, is_in_place,
+                                                               elements_ahead, buffers);
+  }
+  for (; row < rows.n_rows; ++row) {
+    AdvanceRowsTogether<kHasTail, kStreamWidth, 1, In>(rows, row, is_in_place, elements_ahead,
+                                                       buffers);
+  }
+}
+
+template <bool kHasTail, int kStreamWidth, typename In, typename Real>
+void AdvanceRowsBy(const RecursionRows<Real>& all) {
+  constexpr std::int64_t kPrefetchedBytes = 4096;
+  constexpr std::int64_t kN = kFull<Real>;
+  // A copy, which no store can change, so that its members stay in registers.
+  const RecursionRows<Real> rows = all;
+  const std::int64_t row_bytes = rows.input_stride * static_cast<int>(sizeof(In));
+  const bool is_long = rows.n_columns * static_cast<int>(sizeof(Real)) > kLongRowBytes;
+  const std::int64_t rows_ahead =
+      row_bytes < kPrefetchedBytes / 2 ? kPrefetchedBytes / row_bytes : 2;
+  const bool is_in_place = !std::is_same_v<In, Real> || IsReadInPlace(rows);
+  const std::int64_t elements_ahead = is_in_place ? rows_ahead * rows.input_stride : 0;
+  alignas(64) RowBuffers<Real> buffers;
+  if (rows.n_columns == kN) {
+    AdvanceNarrow<1, kHasTail, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+  } else if (rows.n_columns == 2 * kN) {
+    AdvanceNarrow<2, kHasTail, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+  } else if (rows.n_columns == 4 * kN) {
+    AdvanceNarrow<4, kHasTail, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+  } else if (rows.n_columns == 8 * kN) {
+    AdvanceNarrow<8, kHasTail, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+  } else if (kStreamWidth == 0) {
+    AdvanceWide<kRowsTogether, kHasTail, 0, In>(rows, is_in_place, elements_ahead, buffers);
+  } else if (is_long) {
+    AdvanceWide<kLongStreamedRowsTogether, kHasTail, kStreamWidth, In>(rows, is_in_place,
+                                                                       elements_ahead, buffers);
+  } else {
+    AdvanceWide<1, kHasTail, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+  }
+}
+
+template <bool kHasTail, typename In, typename Real>
+void AdvanceRowsAs(const RecursionRows<Real>& rows) {
+  const int width = rows.is_streamed ? StreamWidth(rows.output, rows.output_stride) : 0;
+  if (width == EXPSYN_SIMD_BYTES) return AdvanceRowsBy<kHasTail, EXPSYN_SIMD_BYTES, In>(rows);
+  if (width == 16) return AdvanceRowsBy<kHasTail, 16, In>(rows);
+  return AdvanceRowsBy<kHasTail, 0, In>(rows);
+}
+
+template <typename Real>
+void AdvanceRows(const RecursionRows<Real>& rows) {
+  // Bytes, the usual raster, are converted while they are loaded; other types row by row.
+  const bool is_bytes = rows.type == ElementType::kUint8 && !rows.is_repeated;
+  if (rows.delayed != nullptr) {
+    return is_bytes ? AdvanceRowsAs<true, std::uint8_t>(rows) : AdvanceRowsAs<true, Real>(rows);
+  }
+  return is_bytes ? AdvanceRowsAs<false, std::uint8_t>(rows) : AdvanceRowsAs<false, Real>(rows);
+}
+
+template <typename Real>
+constexpr RowOps<Real> kRowOps{AdvanceRows<Real>};
+
+}  // namespace expsyn::simd::EXPSYN_SIMD_SET
+
+#endif  // EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_INL_H_

@@ -1,0 +1,46 @@
+#ifndef EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_H_
+#define EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "raster.h"
+
+namespace expsyn::simd {
+
+// The most columns of RecursionRows.
+inline constexpr std::int64_t kMaxColumns = 1024;
+
+// Rows (steps) of the first-order recursion over neighbouring synapses (columns), a truncated IIR
+// filter whose tail is cancelled (Wang and Smith, 1997):
+//
+//   drive = input - tail_weight * delayed;  isyn = (isyn + drive) * decay;  output = isyn
+//
+// and the same for `local`, a second sum. Arrays without a stride hold one value a synapse. No
+// array needs an alignment.
+template <typename Real>
+struct RecursionRows {
+  std::int64_t n_rows;
+  std::int64_t n_columns;
+  ElementType type;  // of input and delayed
+  const void* input;
+  const void* delayed;          // the input one window earlier; null as long as there is none
+  bool is_repeated;             // whether a row is one value, which all synapses receive
+  std::ptrdiff_t input_stride;  // elements from a row to the next, also of `delayed`
+  Real* output;
+  std::ptrdiff_t output_stride;
+  bool is_streamed;  // whether the output goes past the caches, being too large for them
+  const Real* decay;
+  const Real* tail_weight;
+  Real* isyn;   // before the rows, then after them
+  Real* local;  // likewise
+};
+
+template <typename Real>
+struct RowOps {
+  void (*advance_rows)(const RecursionRows<Real>& rows);
+};
+
+}  // namespace expsyn::simd
+
+#endif  // EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_H_

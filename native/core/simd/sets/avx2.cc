@@ -1,0 +1,8 @@
+// The operations for x86-64 processors with AVX2.
+#define EXPSYN_SIMD_SET avx2
+#define EXPSYN_SIMD_BYTES 32
+#if defined(__x86_64__)
+#define EXPSYN_SIMD_TARGET "avx2"
+#define EXPSYN_SIMD_IS_SUPPORTED __builtin_cpu_supports("avx2")
+#endif
+#include "simd/ops-inl.h"

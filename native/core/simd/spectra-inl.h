@@ -1,0 +1,59 @@
+#ifndef EXPSYN_CORE_SIMD_SPECTRA_INL_H_
+#define EXPSYN_CORE_SIMD_SPECTRA_INL_H_
+
+#include "simd/spectra.h"
+#include "simd/vectors-inl.h"
+
+namespace expsyn::simd::EXPSYN_SIMD_SET {
+
+// n / 2 complex numbers, interleaved: spectrum *= kernel.
+//
+// Written with shuffles, a product with alternating signs and a sum: from subtracted and added
+// products side by side GCC makes one fused instruction where the processor has it, even with
+// -ffp-contract=off, and that rounds differently.
+#if defined(EXPSYN_HAS_SHUFFLE)
+template <int n, typename Real, int... lane>
+EXPSYN_INLINE void MultiplyComplex(Real* spectrum, const Real* kernel,
+                                   std::integer_sequence<int, lane...>) {
+  using V = Vector<Real, n>;
+  constexpr V kSigns{(lane % 2 == 0 ? Real{-1} : Real{1})...};
+  V value, factor;
+  Load(spectrum, value);
+  Load(kernel, factor);
+  const V swapped = __builtin_shufflevector(value, value, (lane ^ 1)...);
+  const V real = __builtin_shufflevector(factor, factor, (lane & ~1)...);
+  const V imaginary = __builtin_shufflevector(factor, factor, (lane | 1)...);
+  value = value * real + swapped * (imaginary * kSigns);
+  Store(value, spectrum);
+}
+#endif
+
+template <typename Real>
+void MultiplySpectra(Real* __restrict spectrum, const Real* __restrict kernel, std::int64_t size) {
+#if defined(EXPSYN_HAS_SHUFFLE)
+  constexpr int kN = kFull<Real>;
+  std::int64_t i = 0;
+  for (; i + kN <= 2 * size; i += kN) {
+    MultiplyComplex<kN>(spectrum + i, kernel + i, std::make_integer_sequence<int, kN>());
+  }
+  for (; i < 2 * size; i += 2) {
+    MultiplyComplex<2>(spectrum + i, kernel + i, std::make_integer_sequence<int, 2>());
+  }
+#else
+  // Written out, because std::complex's product checks for infinities.
+  for (std::int64_t i = 0; i < size; ++i) {
+    const Real real = spectrum[2 * i] * kernel[2 * i] - spectrum[2 * i + 1] * kernel[2 * i + 1];
+    const Real imaginary =
+        spectrum[2 * i] * kernel[2 * i + 1] + spectrum[2 * i + 1] * kernel[2 * i];
+    spectrum[2 * i] = real;
+    spectrum[2 * i + 1] = imaginary;
+  }
+#endif
+}
+
+template <typename Real>
+constexpr SpectrumOps<Real> kSpectrumOps{MultiplySpectra<Real>};
+
+}  // namespace expsyn::simd::EXPSYN_SIMD_SET
+
+#endif  // EXPSYN_CORE_SIMD_SPECTRA_INL_H_
