@@ -247,7 +247,8 @@ napi_value Construct(const Arguments& arguments) {
     handle->Finalize(env);
     throw Napi::Error::New(env);
   }
-  handle.release();
+  // The object frees it from now on.
+  static_cast<void>(handle.release());
   return arguments.receiver();
 }
 
