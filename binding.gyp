@@ -31,6 +31,7 @@
         "native/binding/handles.cc",
         "native/binding/job_queue.cc",
         "native/binding/load.cc",
+        "native/binding/settings.cc",
       ],
       "include_dirs": [
         "native/core",

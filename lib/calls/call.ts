@@ -22,7 +22,7 @@ import {
   type TypedArray,
 } from '../arrays/element-types';
 import { Admission } from './load';
-import type { Kernels } from '../native/native';
+import type { Synapses } from '../native/native';
 import type { CarriedIsyn } from '../modules/state';
 import {
   bytesOf,
@@ -70,15 +70,10 @@ const SYNAPSES_PER_DRAW = 4;
 export interface CallSettings {
   size: number;
   dtype: Dtype;
-  kernels: Kernels;
+  synapses: Synapses;
   windowLength: number;
-  /** One of NOISE_CODES. */
-  noise: number;
-  noiseScale: number;
   seed: number;
-  throwNonFinite: boolean;
   isRockpool: boolean;
-  threads: number;
 }
 
 /** A call as it was made: nothing that happens to the module or its caller later changes it. */
@@ -89,7 +84,6 @@ export interface PreparedCall {
   inputShape: readonly number[];
   batches: number;
   timesteps: number;
-  isInputPerSynapse: boolean;
   given: Partial<CarriedState> | undefined;
   firstBatch: number;
   firstSynapse: number;
@@ -196,7 +190,7 @@ export function prepareCall(
   const { raster, isTransferred, signal } = given;
   const { size } = settings;
   checkSize(raster, 'input');
-  const { batches, timesteps, columns } = interpretShape(raster.shape, size);
+  const { batches, timesteps } = interpretShape(raster.shape, size);
   const { origin } = given;
   if (origin !== NO_ORIGIN) checkOrigin(origin, batches, size);
   const out =
@@ -222,7 +216,6 @@ export function prepareCall(
     inputShape: raster.shape,
     batches,
     timesteps,
-    isInputPerSynapse: columns === size,
     given: given.start,
     firstBatch: origin.batch,
     firstSynapse: origin.synapse,
@@ -292,14 +285,13 @@ function checkOut(
   return out.data as FloatArray;
 }
 
-/** B, T and the number of columns of an input for `size` synapses. */
+/** B and T of an input for `size` synapses. */
 function interpretShape(
   shape: readonly number[],
   size: number,
 ): {
   batches: number;
   timesteps: number;
-  columns: number;
 } {
   const nAxes = shape.length;
   const columns = nAxes === 1 ? 1 : (shape[nAxes - 1] ?? 1);
@@ -319,7 +311,7 @@ function interpretShape(
       `shape ${formatShape([batches, timesteps, size])}`,
     );
   }
-  return { batches, timesteps, columns };
+  return { batches, timesteps };
 }
 
 /** Throws unless the memory of a call's arrays can be handed over. */

@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks';
 
 import { readOptions, wholeNumber } from '../errors/checks';
 import type { ErrorCode } from '../errors/error-codes';
-import { native, OUTCOME_CODES } from '../native/native';
+import { native } from '../native/native';
 
 /** The most calls of evolve() that may be pending, unless setLimits() says otherwise. */
 const DEFAULT_MAX_CALLS = 65_536;
@@ -79,20 +79,20 @@ export class OverloadError extends Error {
 }
 
 export function stats(): Stats {
-  const [calls, bytes, running, done, failed, aborted, rejected, ...rest] = native.readLoad();
-  const [pending, computing, maxCalls, maxBytes, memory, abandoned] = rest;
+  const load = native.readLoad();
+  const { calls, running, bytes, done, failed, aborted, rejected, memory } = load;
   return {
     // What has begun computes until a moment after its call is over.
-    queued: Math.max(0, calls - (running - abandoned)),
+    queued: Math.max(0, calls - (running - load.detached)),
     running,
     bytes,
     done,
     failed,
     aborted,
     rejected,
-    seconds: { pending, running: computing },
+    seconds: { pending: load.pendingSeconds, running: load.runningSeconds },
     memory,
-    limits: { calls: maxCalls, bytes: maxBytes },
+    limits: { calls: load.maxCalls, bytes: load.maxBytes },
   };
 }
 
@@ -121,11 +121,10 @@ export class Admission {
   /** Throws an OverloadError when there is no room. */
   constructor(call: Omit<CallEvent, 'seconds' | 'error'>) {
     this.#call = call;
-    if (native.admit(call.bytes)) return;
-    const [calls, bytes] = native.readLoad();
-    const { limits } = stats();
+    if (native.acquire(call.bytes)) return;
+    const { calls, bytes, maxCalls, maxBytes } = native.readLoad();
     const error = new OverloadError(
-      `Expected at most ${limits.calls} calls and ${limits.bytes} bytes pending in the process ` +
+      `Expected at most ${maxCalls} calls and ${maxBytes} bytes pending in the process ` +
         `for evolve() but there are ${calls} calls and ${bytes} bytes, and this one ` +
         `has ${call.bytes}; wait for pending calls, or raise the limits by setLimits().`,
     );
@@ -143,7 +142,7 @@ export class Admission {
     if (this.#isOver) return;
     this.#isOver = true;
     const seconds = (performance.now() - this.#start) / 1000;
-    native.leave(this.#call.bytes, OUTCOME_CODES[outcome], seconds);
+    native.release(this.#call.bytes, outcome, seconds);
     this.#publish(outcome, seconds, error);
   }
 

@@ -11,7 +11,7 @@ import type { CarriedState, PreparedCall } from './call';
 import { formatShape, notFinite, outOfRange, tooManySteps } from '../errors/checks';
 import type { ExpSynError } from '../errors/error-codes';
 import type { ExpSynEvolution } from '../modules/exp-syn-options';
-import { CANCELLED, METHOD_CODES, native, type EvolveArguments } from '../native/native';
+import { native, type EvolveArguments, type Synapses } from '../native/native';
 import { CarriedIsyn } from '../modules/state';
 import { copyInto, isShared, lengthOf } from '../arrays/typed-arrays';
 
@@ -31,7 +31,9 @@ export function runHere(call: PreparedCall, before: CarriedState): CallResult {
   const output = call.out ?? allocateOutput(call);
   const nextState = allocateNextState(call);
   if (!isEmpty(call)) {
-    refuseNonFinite(callNative(native.evolve, call, before, output, nextState, 0), call);
+    const { synapses } = call.settings;
+    const index = callNative(synapses.evolve, call, before, output, nextState, 0);
+    refuseNonFinite(index, call);
   }
   return finish(call, before, output, nextState);
 }
@@ -43,8 +45,9 @@ export async function runOffThread(call: PreparedCall, before: CarriedState): Pr
     // It may start from what another call has left.
     checkStart(call, before);
     if (isEmpty(call)) return NO_ITEMS;
-    const index = await callNative(native.evolveAsync, call, before, array, nextState, id);
-    if (index === CANCELLED) throw new Cancelled();
+    const { synapses } = call.settings;
+    const index = await callNative(synapses.evolveAsync, call, before, array, nextState, id);
+    if (index === undefined) throw new Cancelled();
     refuseNonFinite(index, call);
     return NO_ITEMS;
   });
@@ -238,7 +241,7 @@ function stateFor({ isyn, step }: CarriedState): ExpSynEvolution['state'] {
 
 /** Calls one of the addon's functions with a call. Not by spreading an array, which takes longer. */
 function callNative<Result>(
-  evolve: (...call: [...EvolveArguments, id: number]) => Result,
+  evolve: (this: Synapses, ...call: [...EvolveArguments, id: number]) => Result,
   call: PreparedCall,
   before: CarriedState,
   output: FloatArray,
@@ -246,22 +249,13 @@ function callNative<Result>(
   id: number,
 ): Result {
   const { settings } = call;
-  return evolve(
-    settings.kernels,
-    METHOD_CODES[call.method],
+  return evolve.call(
+    settings.synapses,
     call.data,
-    call.batches,
-    call.timesteps,
-    call.isInputPerSynapse,
     output,
-    settings.throwNonFinite,
-    settings.noise,
-    settings.noiseScale,
-    settings.isRockpool,
-    settings.threads,
     before.isyn.numbers,
-    before.isyn.shape.length === 1,
     nextState,
+    call.batches,
     settings.seed,
     before.step,
     call.firstBatch,

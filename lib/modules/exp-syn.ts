@@ -44,7 +44,7 @@ import {
 } from './options';
 import { decodeNumbers, encodeNumbers, parseJson } from './json-numbers';
 import { fix, Module, type RasterInput } from './module';
-import { METHOD_CODES, native, NOISE_CODES, type Kernels } from '../native/native';
+import { native, type Kernel } from '../native/native';
 import {
   Constant,
   floats,
@@ -63,12 +63,6 @@ import {
   type SessionEvolveOptions,
   type SessionOptions,
 } from './session';
-
-/** Steps beyond which a window counts as not cut: no run is that long. */
-const LONGEST_WINDOW = 2 ** 52;
-
-/** More threads than this count as what the machine offers. */
-const MOST_THREADS = 2 ** 20;
 
 /** The kernel of exponential synapses. */
 export const EXPONENTIAL: KernelDefinition = {
@@ -137,13 +131,13 @@ export class ExpSyn<D extends Dtype = Dtype> extends Module {
   readonly #isyn: State<CarriedIsyn>;
   readonly #step: State<number>;
 
-  #kernels: { handle: Kernels; windowLength: number } | undefined;
+  #kernel: { handle: Kernel; windowLength: number } | undefined;
   #choice: { timesteps: number; method: 'fft' | 'recursive' } | undefined;
   #lastMethod: 'fft' | 'recursive' | undefined;
   #assignments: Assignments = { isyn: 0, step: 0 };
   #lastCall: PendingCall | undefined;
   #nPending = 0;
-  /** Calls that hold kernels which they may not have handed to the addon yet. */
+  /** Calls that use a kernel and may not have been handed to the addon yet. */
   #nHolding = 0;
   #sessions: Sessions | undefined;
   /** What calls take of the attributes, until one of them is assigned. */
@@ -159,11 +153,9 @@ export class ExpSyn<D extends Dtype = Dtype> extends Module {
 
   /** The method for a run of so many steps. */
   readonly #chooseMethod = (timesteps: number): 'fft' | 'recursive' => {
-    const method = this.#method.current;
-    if (method !== 'auto') return method;
     if (this.#choice?.timesteps !== timesteps) {
-      const code = native.chooseMethod(this.#prepareKernels().handle, timesteps);
-      this.#choice = { timesteps, method: code === METHOD_CODES.fft ? 'fft' : 'recursive' };
+      const { synapses } = (this.#settings ??= this.#readSettings());
+      this.#choice = { timesteps, method: synapses.methodFor(timesteps) };
     }
     return this.#choice.method;
   };
@@ -339,16 +331,7 @@ export class ExpSyn<D extends Dtype = Dtype> extends Module {
    * arange(1, L + 1) with L = min(windowTaus * max(tau) / dt, maxWindowLength), at least 1.
    */
   get windowLength(): number {
-    if (this.windowTaus === Infinity) return Infinity;
-    let longest = 0;
-    for (const tau of this.#tau.current.data) longest = Math.max(longest, tau);
-    let length = (this.windowTaus * longest) / this.dt;
-    // Of the largest numbers, the product may overflow where the quotient does not.
-    if (!Number.isFinite(length)) length = this.windowTaus * (longest / this.dt);
-    length = Math.min(length, this.maxWindowLength);
-    // L + 1 - 1 rounds L as the arange's end does.
-    const steps = Math.max(1, Math.ceil(length + 1 - 1));
-    return steps > LONGEST_WINDOW ? Infinity : steps;
+    return this.#prepareKernel().windowLength;
   }
 
   /**
@@ -571,14 +554,14 @@ export class ExpSyn<D extends Dtype = Dtype> extends Module {
       case 'dt':
       case 'maxWindowLength':
       case 'windowTaus':
-        // A pending call may not have been given them yet.
-        if (this.#kernels !== undefined && this.#nHolding === 0) {
-          native.release(this.#kernels.handle);
+        // A pending call may not have been handed to the addon yet.
+        if (this.#kernel !== undefined && this.#nHolding === 0) {
+          native.releaseKernel(this.#kernel.handle);
         }
-        this.#kernels = undefined;
-        this.#choice = undefined;
+        this.#kernel = undefined;
     }
     this.#settings = undefined;
+    this.#choice = undefined;
   }
 
   /** Checks a state, and gives it the module's dtype and one axis for a single item. */
@@ -615,7 +598,7 @@ export class ExpSyn<D extends Dtype = Dtype> extends Module {
     return this.#sessions;
   }
 
-  /** Keeps the kernels until the promise settles, which must not reject. */
+  /** Keeps the kernel until the promise settles, which must not reject. */
   #keepWhile(pending: Promise<unknown>): void {
     this.#nHolding++;
     void pending.then(() => {
@@ -642,33 +625,38 @@ export class ExpSyn<D extends Dtype = Dtype> extends Module {
   }
 
   #readSettings(): CallSettings {
-    const kernels = this.#prepareKernels();
-    const isNoisy = this.noiseStd > 0;
+    const kernel = this.#prepareKernel();
+    const isRockpool = this.compat === 'rockpool';
+    const synapses = new native.Synapses(kernel.handle, {
+      dtype: this.dtype,
+      method: this.method,
+      noise: this.noise,
+      noiseScale: this.noiseStd * Math.sqrt(this.dt),
+      nonFinite: this.nonFinite,
+      isStateNoisy: isRockpool,
+      threads: this.threads,
+    });
     return {
       size: this.sizeOut,
       dtype: this.dtype,
-      kernels: kernels.handle,
-      windowLength: kernels.windowLength,
-      noise: isNoisy ? NOISE_CODES[this.noise] : NOISE_CODES.none,
-      noiseScale: isNoisy ? this.noiseStd * Math.sqrt(this.dt) : 0,
+      synapses,
+      windowLength: kernel.windowLength,
       seed: this.seed,
-      throwNonFinite: this.nonFinite === 'throw',
-      isRockpool: this.compat === 'rockpool',
-      threads: Math.min(this.threads, MOST_THREADS),
+      isRockpool,
     };
   }
 
-  #prepareKernels(): { handle: Kernels; windowLength: number } {
-    if (this.#kernels === undefined) {
+  #prepareKernel(): { handle: Kernel; windowLength: number } {
+    if (this.#kernel === undefined) {
       const { data, shape } = this.#tau.current;
       const tau =
         shape.length === 1
           ? data
           : allocate(Float64Array, [this.sizeOut], 'tau').fill(data[0] ?? NaN);
-      const windowLength = this.windowLength;
-      const steps = windowLength === Infinity ? 0 : windowLength;
-      this.#kernels = { handle: new native.Kernels(tau, this.dt, steps), windowLength };
+      const { dt, windowTaus, maxWindowLength } = this;
+      const handle = new native.Kernel('exp', this.sizeOut, [tau], dt, windowTaus, maxWindowLength);
+      this.#kernel = { handle, windowLength: native.describeKernel(handle).windowLength };
     }
-    return this.#kernels;
+    return this.#kernel;
   }
 }

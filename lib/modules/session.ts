@@ -26,10 +26,8 @@ import { decodeNumbers, encodeNumbers, parseJson } from './json-numbers';
 import { CarriedIsyn, type SynapticCurrent } from './state';
 import type { RasterInput } from './module';
 import {
-  CANCELLED,
-  METHOD_CODES,
   native,
-  type EvolveSessionsArguments,
+  type FailedSession,
   type SessionNumbers,
   type SessionTable,
 } from '../native/native';
@@ -326,7 +324,7 @@ export class Sessions {
 
   constructor(parent: SessionParent) {
     this.#parent = parent;
-    const table = new native.SessionTable(parent.module.sizeOut);
+    const table = new native.SessionTable(parent.module.sizeOut, STATE_SIZE);
     this.table = table;
     this.#forgotten = new FinalizationRegistry((number) => {
       native.closeSession(table, number);
@@ -456,8 +454,8 @@ export class Sessions {
     });
     const output = call.out ?? allocateOutput(call);
     const found = isEmpty(call)
-      ? NOTHING_FOUND
-      : callNative(native.evolveSessions, call, output, this.table, numbers, NO_STATES, 0);
+      ? NONE
+      : call.settings.synapses.evolveSessions(this.table, numbers, call.data, output);
     return this.#gather(call, sessions, numbers, output, found);
   }
 
@@ -510,21 +508,18 @@ export class Sessions {
 
   /** What the addon has found, in the words of the result. */
   #failuresIn(
-    found: number | number[],
+    found: readonly FailedSession[],
     sessions: readonly ExpSynSession[],
     numbers: SessionNumbers,
     call: PreparedCall,
   ): SessionFailure[] {
     const failures: SessionFailure[] = [];
-    if (typeof found === 'number') return failures;
-    for (let i = 0; i < found.length; i += 2) {
-      const item = found[i] ?? 0;
-      const index = found[i + 1] ?? OUT_OF_STEPS;
+    for (const { item, index } of found) {
       const session = sessions[item];
       const number = typeof numbers === 'number' ? numbers : numbers[item];
       if (session === undefined || number === undefined) continue;
       const error =
-        index === OUT_OF_STEPS
+        index === undefined
           ? stepError(native.readSession(this.table, number, undefined), call)
           : nonFiniteInput(index, call);
       failures.push({ session, item, error });
@@ -537,7 +532,7 @@ export class Sessions {
     sessions: readonly ExpSynSession[],
     numbers: SessionNumbers,
     output: FloatArray,
-    found: number | number[],
+    found: readonly FailedSession[],
   ): GatheredEvolution {
     const { batches, timesteps, settings, method } = call;
     return {
@@ -554,23 +549,17 @@ export class Sessions {
     throwsFailure: boolean,
   ): Promise<GatheredEvolution> {
     const nextStates = allocateNextState(call);
-    let found: number | number[] = NOTHING_FOUND;
+    let found: readonly FailedSession[] = NONE;
     const output = await fillOffThread(call, async (array, id) => {
       if (isEmpty(call)) return [];
-      const { table } = this;
-      found = await callNative(
-        native.evolveSessionsAsync,
-        call,
-        array,
-        table,
-        numbers,
-        nextStates,
-        id,
-      );
-      if (found === CANCELLED) throw new Cancelled();
+      const { synapses } = call.settings;
+      const given = [this.table, numbers, call.data, array, nextStates, id] as const;
+      const failed = await synapses.evolveSessionsAsync(...given);
+      if (failed === undefined) throw new Cancelled();
+      found = failed;
       // Before an array of the caller's is filled.
       if (throwsFailure) requireNone(this.#failuresIn(found, sessions, numbers, call));
-      return itemsIn(found);
+      return found.map(({ item }) => item);
     });
     if (!isEmpty(call)) {
       const moved = without(numbers, found);
@@ -598,22 +587,19 @@ function requireSession(value: unknown, name: string): void {
   if (!isSession(value)) throw noSession('a session', name, value);
 }
 
-/** What the addon returns when every item was finite. */
-const NOTHING_FOUND = -1;
+/** For calls of which no session fails. */
+const NONE: readonly FailedSession[] = [];
+
+/** Numbers of state a synapse: isyn and its correction. */
+const STATE_SIZE = 2;
 
 /** As many as have numbers. */
 const MOST_SESSIONS = 2 ** 31;
-
-/** What the addon returns in the place of an index for a session that cannot go so far. */
-const OUT_OF_STEPS = -1;
 
 /** The error for a session at `step` which a call would take to step 2^53 or beyond. */
 function stepError(step: number, call: PreparedCall): RangeError & ExpSynError {
   return tooManySteps('session.step', step, call.timesteps, 'reset the session');
 }
-
-/** For calls on this thread, which need none. */
-const NO_STATES = new Float64Array(0);
 
 /** Throws what the first session has failed with. */
 function requireNone(failures: readonly SessionFailure[]): void {
@@ -658,49 +644,13 @@ function numbersOf(sessions: readonly ExpSynSession[], call: PreparedCall): Sess
   return numbers;
 }
 
-/** The items that the addon has found something in, in ascending order. */
-function itemsIn(found: number | number[]): number[] {
-  return typeof found === 'number' ? [] : found.filter((_, i) => i % 2 === 0);
-}
-
-/** The numbers without those of the items that the addon has found something in. */
-function without(numbers: SessionNumbers, found: number | number[]): SessionNumbers {
-  if (typeof found === 'number') return numbers;
+/** The numbers of the sessions that have not failed. */
+function without(numbers: SessionNumbers, failed: readonly FailedSession[]): SessionNumbers {
+  if (failed.length === 0) return numbers;
   if (typeof numbers === 'number') return CLOSED;
-  const rest = numbers.slice();
-  for (let i = 0; i < found.length; i += 2) rest[found[i] ?? 0] = CLOSED;
-  return rest;
-}
-
-/** Calls one of the addon's functions with a call. Not by spreading an array, which takes longer. */
-function callNative<Result>(
-  evolve: (...call: [...EvolveSessionsArguments, nextStates: Float64Array, id: number]) => Result,
-  call: PreparedCall,
-  output: FloatArray,
-  table: SessionTable,
-  numbers: SessionNumbers,
-  nextStates: Float64Array,
-  id: number,
-): Result {
-  const { settings } = call;
-  return evolve(
-    settings.kernels,
-    METHOD_CODES[call.method],
-    call.data,
-    call.batches,
-    call.timesteps,
-    call.isInputPerSynapse,
-    output,
-    settings.throwNonFinite,
-    settings.noise,
-    settings.noiseScale,
-    settings.isRockpool,
-    settings.threads,
-    table,
-    numbers,
-    nextStates,
-    id,
-  );
+  const others = numbers.slice();
+  for (const { item } of failed) others[item] = CLOSED;
+  return others;
 }
 
 function closedError(name: string): Error {

@@ -1,87 +1,64 @@
-/** The whole native surface, and the only place that knows the addon. */
+/**
+ * The whole native surface, and the only place that knows the addon. The addon checks types and lengths
+ * again, so that memory is safe whatever it is given, but not meaning.
+ *
+ * Sizes are B batch items, T time steps, N synapses and S numbers of state a synapse; arrays are
+ * row-major. How many steps a call has, whether its input has one column or N, and whether its state
+ * is shared, follow from the lengths of its arrays.
+ */
 import addon = require('./addon.cjs');
 import type { TypedArray } from '../arrays/element-types';
 
-/** Codes of the methods, as the addon numbers them. */
-export const METHOD_CODES = { fft: 0, recursive: 1 } as const;
-
-/** Codes of the noise's placements, as the addon numbers them. */
-export const NOISE_CODES = { none: 0, output: 1, state: 2, input: 3 } as const;
-
-/** Codes of how a pending call ended. */
-export const OUTCOME_CODES = { done: 0, failed: 1, aborted: 2 } as const;
-
-/** What readLoad() returns. */
-export type LoadNumbers = [
-  calls: number,
-  bytes: number,
-  running: number,
-  done: number,
-  failed: number,
-  aborted: number,
-  rejected: number,
-  pendingSeconds: number,
-  runningSeconds: number,
-  maxCalls: number,
-  maxBytes: number,
-  memory: number,
-  abandoned: number,
-];
-
-/** What evolveAsync() returns for a call that was cancelled. */
-export const CANCELLED = -2;
-
-/** The kernels of N synapses: immutable, shared by calls; freed by release() or the collector. */
-export interface Kernels {
-  readonly [kernelsBrand]: never;
+/** The kernel of N synapses: immutable, shared by synapses and calls. */
+export interface Kernel {
+  readonly [kernelBrand]: never;
 }
-declare const kernelsBrand: unique symbol;
+declare const kernelBrand: unique symbol;
 
-/** The sessions of one module; freed by the collector. */
-export interface SessionTable {
-  readonly [sessionTableBrand]: never;
+/** What follows from the parameters of a kernel. */
+export interface KernelDescription {
+  /** Length of the window in steps, or Infinity where it is not cut. */
+  readonly windowLength: number;
+  /** S, numbers of state a synapse. */
+  readonly stateSize: number;
+  /** The methods that can compute it. */
+  readonly methods: readonly ('fft' | 'recursive')[];
 }
-declare const sessionTableBrand: unique symbol;
 
-/**
- * The arguments that every call has, by position. Sizes are B batch items, T time steps, N synapses;
- * arrays are row-major. The addon checks types and lengths again, so that memory is safe, but not
- * meaning.
- */
-export type CallArguments = [
-  kernels: Kernels,
-  method: number,
-  /** (B, T, N), or (B, T, 1) for one column that every synapse receives. */
-  input: TypedArray,
-  batches: number,
-  timesteps: number,
-  /** Whether the input has N columns rather than one. */
-  isInputPerSynapse: boolean,
-  /** (B, T, N), of the module's dtype. */
-  output: Float64Array | Float32Array,
+/** What all calls on the same synapses have in common. */
+export interface SynapsesSettings {
+  /** Element type of the output. */
+  readonly dtype: 'float64' | 'float32';
+  /** 'auto': whichever is faster for a call. */
+  readonly method: 'auto' | 'fft' | 'recursive';
+  readonly noise: 'output' | 'state' | 'input';
+  /** noiseStd * sqrt(dt); without noise 0. */
+  readonly noiseScale: number;
   /** Whether a NaN or infinity in the input ends the call. */
-  throwNonFinite: boolean,
-  noisePlacement: number,
-  /** noiseStd * sqrt(dt) */
-  noiseScale: number,
+  readonly nonFinite: 'throw' | 'propagate';
   /** Whether the next state holds the noise that was added to the output. */
-  isStateNoisy: boolean,
-  /** The most threads that compute; more than the processor has count as those. */
-  threads: number,
-];
+  readonly isStateNoisy: boolean;
+  /** The most threads that compute, no more than the processor has; at least 1. */
+  readonly threads: number;
+}
 
 /** What evolve() takes. */
 export type EvolveArguments = [
-  ...CallArguments,
-  /** (2, B, N), or (2, N) for every item: currents, then what rounding them left out. */
+  /** (B, T, N), or (B, T, 1) for one column that every synapse receives. */
+  input: TypedArray,
+  /** (B, T, N), of the dtype. */
+  output: Float64Array | Float32Array,
+  /** (S, B, N), or (S, N) for every batch item. */
   state: Float64Array,
-  isStateShared: boolean,
-  /** (2, B, N), filled with the state after the call. */
+  /** (S, B, N), filled with the state after the call. */
   nextState: Float64Array,
+  /** B */
+  batches: number,
+  /** Seed of the noise. */
   seed: number,
   /** Absolute number of the first step. */
   step: number,
-  /** The place of the first item and synapse in the raster whose noise is drawn. */
+  /** The place of the first batch item and synapse in the raster whose noise is drawn. */
   firstBatch: number,
   /** A multiple of 4. */
   firstSynapse: number,
@@ -92,37 +69,115 @@ export type SessionNumbers = number | Int32Array;
 
 /** What evolveSessions() takes: item b of the input is for the session of numbers[b]. */
 export type EvolveSessionsArguments = [
-  ...CallArguments,
   table: SessionTable,
-  /** All different. */
+  /** B different ones. */
   numbers: SessionNumbers,
+  input: TypedArray,
+  output: Float64Array | Float32Array,
 ];
 
-interface Native {
+/** A session that a call could not move on. */
+export interface FailedSession {
+  item: number;
   /**
-   * `tau` in seconds, one value a synapse; `dt` in seconds; `windowLength` in steps, 0 for kernels
-   * that are not cut.
+   * Flat index of the first NaN or infinity of the item in the input. Absent where the session would
+   * get to step 2^53 or beyond.
    */
-  readonly Kernels: new (tau: Float64Array, dt: number, windowLength: number) => Kernels;
+  index?: number;
+}
+
+/** A kernel and the settings of calls. It keeps the kernel's memory, unless that is released. */
+export interface Synapses {
+  /** The method for a call of so many steps. */
+  methodFor: (timesteps: number) => 'fft' | 'recursive';
   /**
    * Computes on the calling thread. Returns -1, or the flat index of the first NaN or infinity of
-   * the input; then `nextState` is untouched and `output` is void. `output` may overlap `input`.
+   * the input; then `nextState` is untouched and the contents of `output` are undefined. `output` may
+   * overlap `input`.
    */
   evolve: (...call: EvolveArguments) => number;
   /**
    * The same on the addon's own threads. The arrays must be out of everybody's reach, or shared
-   * memory, until the promise settles. `id` is a number that no other call has; -2 is returned for
-   * a call that was cancelled.
+   * memory, until the promise settles. `id` is a number that no other pending call has. Resolves with
+   * undefined if the call was cancelled.
    */
-  evolveAsync: (...call: [...EvolveArguments, id: number]) => Promise<number>;
-  readonly SessionTable: new (size: number) => SessionTable;
+  evolveAsync: (...call: [...EvolveArguments, id: number]) => Promise<number | undefined>;
+  /**
+   * Computes on the calling thread and moves the sessions on. Returns those that failed, by item: they
+   * stay as they are, and the contents of their part of `output` are undefined, but as they were where
+   * that is the input's own memory.
+   */
+  evolveSessions: (...call: EvolveSessionsArguments) => FailedSession[];
+  /**
+   * The same on the addon's own threads, as evolveAsync(). The sessions stay as they are until
+   * commitSessions(); `nextStates` is (S, B, N).
+   */
+  evolveSessionsAsync: (
+    ...call: [...EvolveSessionsArguments, nextStates: Float64Array, id: number]
+  ) => Promise<FailedSession[] | undefined>;
+}
+
+/** The sessions of one module; freed by the garbage collector. */
+export interface SessionTable {
+  readonly [sessionTableBrand]: never;
+}
+declare const sessionTableBrand: unique symbol;
+
+/** The load of the whole process. */
+export interface Load {
+  /** Calls that have not settled. */
+  calls: number;
+  /** Bytes of their inputs and outputs. */
+  bytes: number;
+  /** Calls that compute, and of these the ones that have settled already. */
+  running: number;
+  detached: number;
+  /** Calls that have ended, since the process began. */
+  done: number;
+  failed: number;
+  aborted: number;
+  /** Calls that the limits left no room for. */
+  rejected: number;
+  /** Summed over all calls: from acquire() to release(), and computing. */
+  pendingSeconds: number;
+  runningSeconds: number;
+  maxCalls: number;
+  maxBytes: number;
+  /** Bytes of kernels, spectra and sessions. */
+  memory: number;
+}
+
+export interface Native {
+  /**
+   * The kernel that the addon knows by `name`, for `size` synapses. Parameters are those of the kernel,
+   * in its order, one value a synapse; `dt` is in seconds, `windowTaus` the length of the window in
+   * units of the largest time constant (Infinity does not cut it), `maxWindowLength` the longest
+   * window in steps. Freed by releaseKernel() or the garbage collector.
+   */
+  readonly Kernel: new (
+    name: string,
+    size: number,
+    parameters: readonly Float64Array[],
+    dt: number,
+    windowTaus: number,
+    maxWindowLength: number,
+  ) => Kernel;
+  describeKernel: (kernel: Kernel) => KernelDescription;
+  /**
+   * Frees a kernel as soon as no call uses it; no later call may. The garbage collector does so too,
+   * but only when the event loop turns.
+   */
+  releaseKernel: (kernel: Kernel) => void;
+  readonly Synapses: new (kernel: Kernel, settings: SynapsesSettings) => Synapses;
+  /** Sessions of `size` synapses with `stateSize` numbers of state each. */
+  readonly SessionTable: new (size: number, stateSize: number) => SessionTable;
   /** The number of a new session at step 0 whose state is 0. */
   openSession: (table: SessionTable, seed: number) => number;
   /** Its number may be given to another session; no call of it may be pending. */
   closeSession: (table: SessionTable, session: number) => void;
-  /** Fills a state (2, N), if it is given, and returns the step. */
+  /** Fills a state (S, N), if it is given, and returns the step. */
   readSession: (table: SessionTable, session: number, state: Float64Array | undefined) => number;
-  /** Without a state (2, N), that is left as it is. */
+  /** Sets step, seed and, if it is given, the state (S, N). */
   writeSession: (
     table: SessionTable,
     session: number,
@@ -131,20 +186,9 @@ interface Native {
     seed: number,
   ) => void;
   /**
-   * Computes on the calling thread and moves the sessions on. Returns -1, or [item, index, item,
-   * index, ...] of the sessions that failed: with the flat index of the first NaN or infinity of the
-   * item, or -1 where the session would get to step 2^53 or beyond. These sessions stay as they are,
-   * and their part of `output` is void, but as it was where it is the input's own memory.
+   * Moves sessions on by `timesteps`, after evolveSessionsAsync(). Numbers of sessions that are not
+   * open are ignored.
    */
-  evolveSessions: (...call: EvolveSessionsArguments) => number | number[];
-  /**
-   * The same on the addon's own threads, as evolveAsync(). The sessions stay as they are until
-   * commitSessions(); `nextStates` is (2, B, N).
-   */
-  evolveSessionsAsync: (
-    ...call: [...EvolveSessionsArguments, nextStates: Float64Array, id: number]
-  ) => Promise<number | number[]>;
-  /** Moves sessions on by `timesteps`; numbers that are no session's are passed over. */
   commitSessions: (
     table: SessionTable,
     numbers: SessionNumbers,
@@ -152,31 +196,19 @@ interface Native {
     timesteps: number,
   ) => void;
   /**
-   * Ends a call on another thread, if it is not over: soon, or at once if it has not begun. One that
-   * is abandoned is pending no more, though it may compute on for a while.
+   * Ends a call on another thread, if it is not over: soon, or at once if it has not begun. A detached
+   * call is pending no more, though it may compute for a while.
    */
-  cancel: (id: number, isAbandoned: boolean) => void;
+  cancel: (id: number, isDetached: boolean) => void;
   /** Counts a call of so many bytes as pending, or as rejected when the limits leave no room. */
-  admit: (bytes: number) => boolean;
-  /** The end of a call that was admitted; `outcome` is one of OUTCOME_CODES. */
-  leave: (bytes: number, outcome: number, seconds: number) => void;
-  /** The process's limits; a default one counts only if none have been set. */
+  acquire: (bytes: number) => boolean;
+  /** The end of a call that acquire() has counted, and the seconds from then on. */
+  release: (bytes: number, outcome: 'done' | 'failed' | 'aborted', seconds: number) => void;
+  /** Sets the process's limits. Default ones count only if none have been set. */
   setLimits: (calls: number, bytes: number, isDefault: boolean) => void;
-  /**
-   * Of the whole process: pending calls, their bytes, those that compute; calls done, failed,
-   * aborted, rejected; seconds pending, computing; the most calls and bytes; bytes of kernels,
-   * spectra and sessions; those that compute and are pending no more.
-   */
-  readLoad: () => LoadNumbers;
-  /**
-   * Frees kernels, which no later call may be given, as soon as no call uses them. The garbage
-   * collector does so too, but only when the event loop turns.
-   */
-  release(kernels: Kernels): void;
+  readLoad: () => Load;
   /** The vector instructions in use: 'baseline', 'avx2' or 'avx512'. */
-  instructionSet(): string;
-  /** The code of the method that is faster for a run of `timesteps`. */
-  chooseMethod(kernels: Kernels, timesteps: number): number;
+  instructionSet: () => string;
 }
 
 export const native = addon as Native;

@@ -1,14 +1,18 @@
-// The entry points that lib/native.ts declares: each unpacks its arguments, calls the core and
-// returns. Nothing is computed here.
+// The entry points that lib/native/native.ts declares and documents: each unpacks its arguments,
+// calls the core and returns. Nothing is computed here.
 
 #include <napi.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <exception>
+#include <initializer_list>
 #include <iterator>
+#include <limits>
 #include <memory>
+#include <utility>
 
 #include "arguments.h"
 #include "calls.h"
@@ -16,7 +20,9 @@
 #include "handles.h"
 #include "job_queue.h"
 #include "load.h"
+#include "settings.h"
 #include "simd/instruction_set.h"
+#include "values.h"
 #ifdef EXPSYN_FAULTS
 #include "define_faults.h"
 #endif
@@ -27,75 +33,161 @@ namespace {
 
 // A function as JavaScript calls it: whatever is thrown, by unpacking the arguments too, becomes a
 // JavaScript error.
-template <auto function>
+template <napi_value (*function)(const Arguments&)>
 napi_value Entry(napi_env env, napi_callback_info info) noexcept {
   try {
-    const Napi::CallbackInfo arguments(env, info);
-    if constexpr (std::is_void_v<decltype(function(arguments))>) {
-      function(arguments);
-    } else {
-      return function(arguments);
-    }
+    return function(Arguments(env, info));
   } catch (...) {
     ThrowInJavaScript(env, std::current_exception());
   }
   return nullptr;
 }
 
-template <typename Kind>
-Napi::Value RunHere(const Napi::CallbackInfo& info, Kind&& call) {
-  const Napi::Value result = call.RunHere(info.Env());
-  call.ReportMemory(info.Env());
-  return result;
+using Kind = CallOfSynapses::Kind;
+
+// synapses.evolve(...), synapses.evolveSessions(...)
+template <Kind kind>
+napi_value RunHere(const Arguments& arguments) {
+  return CallOfSynapses(arguments, kind).RunHere(arguments.env());
 }
 
-// evolve(...): see lib/native.ts, as for the others.
-Napi::Value EvolveHere(const Napi::CallbackInfo& info) { return RunHere(info, BatchCall(info)); }
-
-Napi::Value EvolveSessionsHere(const Napi::CallbackInfo& info) {
-  return RunHere(info, GatheredCall(info, false));
-}
-
-// evolveAsync(...), evolveSessionsAsync(...). The arrays must be out of JavaScript's reach, or
-// shared memory, until the promise settles.
-template <typename Kind>
-Napi::Value RunOnPool(const Napi::CallbackInfo& info) {
-  auto call = std::make_shared<Kind>(info);
-  if (call->IsInputWrittenOver()) call->CopyInput();
+// synapses.evolveAsync(...), synapses.evolveSessionsAsync(...)
+template <Kind kind>
+napi_value RunOnPool(const Arguments& arguments) {
+  auto call = std::make_shared<CallOfSynapses>(arguments, kind);
+  call->ProtectInput();
   JobQueue::Job job;
-  job.id = static_cast<std::uint64_t>(Arguments(info).Size(Kind::kId));
-  job.kind = call->IsShort() ? WorkerPool::Kind::kShort : WorkerPool::Kind::kLong;
-  job.held.reserve(std::size(Kind::kHeld));
-  for (const std::size_t position : Kind::kHeld) {
-    job.held.push_back(Napi::Persistent(info[position].As<Napi::Object>()));
-  }
+  job.id = call->id(arguments);
+  job.kind = call->queue();
+  job.held = arguments.HoldObjects();
   job.work = [call](const std::atomic<bool>& cancelled) { return call->Run(cancelled); };
-  job.result = [call](Napi::Env env, double value) {
-    call->ReportMemory(env);
-    return call->Result(env, value);
-  };
-  return info.Env().GetInstanceData<Environment>()->jobs.Start(info.Env(), std::move(job));
+  job.result = [call](napi_env env) { return call->Result(env); };
+  return Environment::Of(arguments.env()).jobs.Start(arguments.env(), std::move(job));
 }
 
-// admit(bytes): whether the process's limits leave room for a call.
-Napi::Value AdmitCall(const Napi::CallbackInfo& info) {
-  const std::int64_t bytes = Arguments(info).Size(0);
-  return Napi::Boolean::New(info.Env(),
-                            info.Env().GetInstanceData<Environment>()->load.Admit(bytes));
+// synapses.methodFor(timesteps)
+napi_value MethodFor(const Arguments& arguments) {
+  const napi_env env = arguments.env();
+  auto& synapses = HandleOf<SynapsesHandle>(env, arguments.receiver());
+  const Method requested = synapses.settings().method;
+  const Kernel& kernel = *synapses.kernel().Get(env);
+  const std::int64_t n_timesteps = arguments.Size(0);
+  return ToString(
+      env, NameOf(requested == Method::kAuto ? ChooseMethod(kernel, n_timesteps) : requested));
 }
 
-// leave(bytes, outcome, seconds): the end of a call that was admitted.
-void LeaveCall(const Napi::CallbackInfo& info) {
-  const Arguments arguments(info);
-  const auto outcome =
-      static_cast<ProcessLoad::Outcome>(std::min<std::int64_t>(arguments.Size(1), 2));
-  info.Env().GetInstanceData<Environment>()->load.Leave(arguments.Size(0), outcome,
-                                                        arguments.Number(2));
+// describeKernel(kernel)
+napi_value DescribeKernel(const Arguments& arguments) {
+  const napi_env env = arguments.env();
+  const Kernel& kernel = *HandleOf<KernelHandle>(env, arguments[0]).kernel()->Get(env);
+  const std::int64_t length = kernel.window_length();
+  const double shown = length == Kernel::kUnlimited ? std::numeric_limits<double>::infinity()
+                                                    : static_cast<double>(length);
+  napi_value methods = nullptr;
+  Require(env, napi_create_array(env, &methods));
+  std::uint32_t next = 0;
+  for (const Method method : kMethods) {
+    if (method == Method::kAuto || !HasMethod(kernel, method)) continue;
+    Require(env, napi_set_element(env, methods, next++, ToString(env, NameOf(method))));
+  }
+  return ToObject(env, {{"windowLength", ToNumber(env, shown)},
+                        {"stateSize", ToNumber(env, static_cast<double>(kernel.state_size()))},
+                        {"methods", methods}});
+}
+
+// releaseKernel(kernel)
+napi_value ReleaseKernel(const Arguments& arguments) {
+  const napi_env env = arguments.env();
+  HandleOf<KernelHandle>(env, arguments[0]).kernel()->Release(env);
+  return nullptr;
+}
+
+// openSession(table, seed)
+napi_value OpenSession(const Arguments& arguments) {
+  const napi_env env = arguments.env();
+  auto& handle = HandleOf<SessionTableHandle>(env, arguments[0]);
+  const auto seed = static_cast<std::uint64_t>(arguments.Size(1));
+  const std::int64_t number = handle.table()->Open(seed);
+  handle.ReportMemory(env);
+  return ToNumber(env, static_cast<double>(number));
+}
+
+// closeSession(table, session)
+napi_value CloseSession(const Arguments& arguments) {
+  HandleOf<SessionTableHandle>(arguments.env(), arguments[0]).table()->Close(arguments.Size(1));
+  return nullptr;
+}
+
+// A session of a table, and an array for its state.
+struct SessionAndState {
+  SessionTable& table;
+  Session& session;
+  NextState state;  // of the array; its values are null without one
+};
+
+// Argument 0 is the table, argument 1 the session's number, argument 2 the array or undefined.
+SessionAndState SessionOf(const Arguments& arguments) {
+  SessionTable& table = *HandleOf<SessionTableHandle>(arguments.env(), arguments[0]).table();
+  Session* session = table.Find(arguments.Size(1));
+  if (session == nullptr) arguments.Refuse(1, "an open session");
+  NextState state{nullptr, table.n_synapses()};
+  if (!arguments.IsUndefined(2)) {
+    const auto size = static_cast<std::size_t>(table.state_size() * table.n_synapses());
+    state.values = static_cast<double*>(arguments.Array(2, ElementType::kFloat64, size).data);
+  }
+  return {table, *session, state};
+}
+
+// readSession(table, session, state)
+napi_value ReadSession(const Arguments& arguments) {
+  const auto [table, session, state] = SessionOf(arguments);
+  if (state.values != nullptr) table.Copy(session.state.view(), state);
+  return ToNumber(arguments.env(), static_cast<double>(session.step));
+}
+
+// writeSession(table, session, state, step, seed)
+napi_value WriteSession(const Arguments& arguments) {
+  const auto step = static_cast<std::uint64_t>(arguments.Size(3));
+  const auto seed = static_cast<std::uint64_t>(arguments.Size(4));
+  const auto [table, session, state] = SessionOf(arguments);
+  if (state.values != nullptr) table.Copy(state.view(), session.state);
+  session.step = step;
+  session.seed = seed;
+  return nullptr;
+}
+
+// cancel(id, isDetached)
+napi_value CancelCall(const Arguments& arguments) {
+  const auto id = static_cast<std::uint64_t>(arguments.Size(0));
+  const bool is_detached = arguments.Boolean(1);
+  Environment::Of(arguments.env()).jobs.Cancel(arguments.env(), id, is_detached);
+  return nullptr;
+}
+
+// acquire(bytes)
+napi_value AcquireCall(const Arguments& arguments) {
+  const std::int64_t bytes = arguments.Size(0);
+  return ToBoolean(arguments.env(), Environment::Of(arguments.env()).load.Acquire(bytes));
+}
+
+// release(bytes, outcome, seconds)
+napi_value ReleaseCall(const Arguments& arguments) {
+  using Outcome = ProcessLoad::Outcome;
+  constexpr std::pair<const char*, Outcome> kOutcomes[] = {
+      {"done", Outcome::kDone}, {"failed", Outcome::kFailed}, {"aborted", Outcome::kAborted}};
+  const std::int64_t bytes = arguments.Size(0);
+  const std::string word = arguments.Word(1);
+  const double seconds = arguments.Number(2);
+  for (const auto& [name, outcome] : kOutcomes) {
+    if (word != name) continue;
+    Environment::Of(arguments.env()).load.Release(bytes, outcome, seconds);
+    return nullptr;
+  }
+  arguments.Refuse(1, "an outcome");
 }
 
 // setLimits(calls, bytes, isDefault)
-void SetLimits(const Napi::CallbackInfo& info) {
-  const Arguments arguments(info);
+napi_value SetLimits(const Arguments& arguments) {
   const std::int64_t calls = arguments.Size(0);
   const std::int64_t bytes = arguments.Size(1);
   if (arguments.Boolean(2)) {
@@ -103,149 +195,108 @@ void SetLimits(const Napi::CallbackInfo& info) {
   } else {
     ProcessLoad::Shared().SetLimits(calls, bytes);
   }
+  return nullptr;
 }
 
-// readLoad(): the numbers of ProcessLoad::Snapshot, in its order.
-Napi::Value ReadLoad(const Napi::CallbackInfo& info) {
+// readLoad()
+napi_value ReadLoad(const Arguments& arguments) {
   const ProcessLoad::Snapshot now = ProcessLoad::Shared().Read();
-  const double values[] = {static_cast<double>(now.calls),
-                           static_cast<double>(now.bytes),
-                           static_cast<double>(now.running),
-                           static_cast<double>(now.done),
-                           static_cast<double>(now.failed),
-                           static_cast<double>(now.aborted),
-                           static_cast<double>(now.rejected),
-                           now.pending_seconds,
-                           now.running_seconds,
-                           static_cast<double>(now.max_calls),
-                           static_cast<double>(now.max_bytes),
-                           static_cast<double>(now.memory),
-                           static_cast<double>(now.abandoned)};
-  Napi::Array array = Napi::Array::New(info.Env(), std::size(values));
-  for (std::uint32_t i = 0; i < std::size(values); ++i) {
-    array[i] = Napi::Number::New(info.Env(), values[i]);
+  const auto number = [&](auto value) {
+    return ToNumber(arguments.env(), static_cast<double>(value));
+  };
+  return ToObject(arguments.env(), {{"calls", number(now.calls)},
+                                    {"bytes", number(now.bytes)},
+                                    {"running", number(now.running)},
+                                    {"detached", number(now.detached)},
+                                    {"done", number(now.done)},
+                                    {"failed", number(now.failed)},
+                                    {"aborted", number(now.aborted)},
+                                    {"rejected", number(now.rejected)},
+                                    {"pendingSeconds", number(now.pending_seconds)},
+                                    {"runningSeconds", number(now.running_seconds)},
+                                    {"maxCalls", number(now.max_calls)},
+                                    {"maxBytes", number(now.max_bytes)},
+                                    {"memory", number(now.memory)}});
+}
+
+// instructionSet()
+napi_value InstructionSetInUse(const Arguments& arguments) {
+  return ToString(arguments.env(), simd::ActiveInstructionSet().name);
+}
+
+void Destroy(napi_env env, void* data, void* environment) noexcept {
+  auto* const handle = static_cast<Handle*>(data);
+  static_cast<Environment*>(environment)->handles.erase(handle);
+  handle->Finalize(env);
+  delete handle;
+}
+
+// new Object(...): what the arguments describe, owned by the new object.
+template <typename Object>
+napi_value Construct(const Arguments& arguments) {
+  const napi_env env = arguments.env();
+  if (!arguments.is_construction()) {
+    throw ArgumentError(env, std::string("Expected new before ") + Object::kName + ".");
   }
-  return array;
-}
-
-// cancel(id, isAbandoned): ends the call that has this number, if it is not over.
-void CancelCall(const Napi::CallbackInfo& info) {
-  const auto id = static_cast<std::uint64_t>(Arguments(info).Size(0));
-  const bool is_abandoned = Arguments(info).Boolean(1);
-  info.Env().GetInstanceData<Environment>()->jobs.Cancel(info.Env(), id, is_abandoned);
-}
-
-// release(kernels)
-void ReleaseKernels(const Napi::CallbackInfo& info) {
-  KernelsHandle::From(info, 0).Release(info.Env());
-}
-
-// openSession(table, seed): the number of a session at step 0 whose state is 0.
-Napi::Value OpenSession(const Napi::CallbackInfo& info) {
-  SessionTableHandle& handle = SessionTableHandle::From(info, 0);
-  const auto seed = static_cast<std::uint64_t>(Arguments(info).Size(1));
-  const std::int64_t number = handle.table()->Open(seed);
-  handle.ReportMemory(info.Env());
-  return Napi::Number::New(info.Env(), static_cast<double>(number));
-}
-
-// closeSession(table, number)
-void CloseSession(const Napi::CallbackInfo& info) {
-  SessionTableHandle::From(info, 0).table()->Close(Arguments(info).Size(1));
-}
-
-// A session of a table, and an array for its state.
-struct SessionAndState {
-  SessionTable& table;
-  Session& session;
-  double* state;  // (2, N), or null
-};
-
-// Argument 0 is the table, argument 1 the session's number, argument 2 the array or undefined.
-SessionAndState SessionOf(const Napi::CallbackInfo& info) {
-  const Arguments arguments(info);
-  SessionTable& table = *SessionTableHandle::From(info, 0).table();
-  Session* session = table.Find(arguments.Size(1));
-  if (session == nullptr) throw ArgumentError(info.Env(), "Expected an open session.");
-  double* state = nullptr;
-  if (!info[2].IsUndefined()) {
-    const auto size = static_cast<std::size_t>(table.state_size() * table.n_synapses());
-    state = static_cast<double*>(arguments.Array(2, ElementType::kFloat64, size).data);
+  Environment& environment = Environment::Of(env);
+  std::unique_ptr<Handle> handle = std::make_unique<Object>(arguments);
+  const auto entry = environment.handles.insert(handle.get()).first;
+  if (napi_wrap(env, arguments.receiver(), handle.get(), Destroy, &environment, nullptr) !=
+      napi_ok) {
+    environment.handles.erase(entry);
+    handle->Finalize(env);
+    throw Napi::Error::New(env);
   }
-  return {table, *session, state};
+  // The object frees it from now on.
+  static_cast<void>(handle.release());
+  return arguments.receiver();
 }
 
-// readSession(table, number, state): fills state, if there is one, and returns the step.
-Napi::Value ReadSession(const Napi::CallbackInfo& info) {
-  const auto [table, session, state] = SessionOf(info);
-  if (state != nullptr) {
-    table.Copy(session.state.view(), {state, table.n_synapses()});
-  }
-  return Napi::Number::New(info.Env(), static_cast<double>(session.step));
+template <napi_value (*function)(const Arguments&)>
+napi_property_descriptor Define(const char* name) {
+  return {name, nullptr, Entry<function>, nullptr, nullptr, nullptr, napi_default_method, nullptr};
 }
 
-// writeSession(table, number, state, step, seed): sets them; without a state, that is left as it
-// is.
-void WriteSession(const Napi::CallbackInfo& info) {
-  const auto step = static_cast<std::uint64_t>(Arguments(info).Size(3));
-  const auto seed = static_cast<std::uint64_t>(Arguments(info).Size(4));
-  const auto [table, session, state] = SessionOf(info);
-  if (state != nullptr) {
-    table.Copy({state, table.n_synapses()}, session.state);
-  }
-  session.step = step;
-  session.seed = seed;
+template <typename Object>
+void DefineClass(napi_env env, napi_value exports,
+                 std::initializer_list<napi_property_descriptor> methods) {
+  napi_value constructor = nullptr;
+  Require(env, napi_define_class(env, Object::kName, NAPI_AUTO_LENGTH, Entry<Construct<Object>>,
+                                 nullptr, methods.size(), methods.begin(), &constructor));
+  Require(env, napi_set_named_property(env, exports, Object::kName, constructor));
 }
 
-// instructionSet(): the vector instructions in use.
-Napi::Value InstructionSetInUse(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), simd::ActiveInstructionSet().name);
-}
-
-// chooseMethod(kernels, timesteps): 0 for 'fft', 1 for 'recursive'.
-Napi::Value ChooseMethodFor(const Napi::CallbackInfo& info) {
-  const Kernel& kernel = *KernelsHandle::From(info, 0).kernel(info.Env());
-  const Method method = ChooseMethod(kernel, Arguments(info).Size(1));
-  return Napi::Number::New(info.Env(), method == Method::kFft ? 0 : 1);
-}
-
-template <auto function>
-void Define(Napi::Object exports, const char* name) {
-  napi_value entry = nullptr;
-  if (napi_create_function(exports.Env(), name, NAPI_AUTO_LENGTH, Entry<function>, nullptr,
-                           &entry) != napi_ok) {
-    throw Napi::Error::New(exports.Env());
-  }
-  exports.Set(name, entry);
-}
-
-Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+void Initialize(napi_env env, napi_value exports) {
   // Found wrong now rather than by the first call.
   simd::ActiveInstructionSet();
-  env.SetInstanceData(new Environment(env));
-  exports.Set("Kernels", KernelsHandle::Define(env));
-  exports.Set("SessionTable", SessionTableHandle::Define(env));
-  Define<EvolveHere>(exports, "evolve");
-  Define<RunOnPool<BatchCall>>(exports, "evolveAsync");
-  Define<EvolveSessionsHere>(exports, "evolveSessions");
-  Define<RunOnPool<GatheredCall>>(exports, "evolveSessionsAsync");
-  Define<CommitSessions>(exports, "commitSessions");
-  Define<CancelCall>(exports, "cancel");
-  Define<AdmitCall>(exports, "admit");
-  Define<LeaveCall>(exports, "leave");
-  Define<SetLimits>(exports, "setLimits");
-  Define<ReadLoad>(exports, "readLoad");
-  Define<ReleaseKernels>(exports, "release");
-  Define<OpenSession>(exports, "openSession");
-  Define<CloseSession>(exports, "closeSession");
-  Define<ReadSession>(exports, "readSession");
-  Define<WriteSession>(exports, "writeSession");
-  Define<InstructionSetInUse>(exports, "instructionSet");
-  Define<ChooseMethodFor>(exports, "chooseMethod");
+  Napi::Env(env).SetInstanceData(new Environment(env));
+  DefineClass<KernelHandle>(env, exports, {});
+  DefineClass<SynapsesHandle>(
+      env, exports,
+      {Define<MethodFor>("methodFor"), Define<RunHere<Kind::kBatch>>("evolve"),
+       Define<RunOnPool<Kind::kBatch>>("evolveAsync"),
+       Define<RunHere<Kind::kSessions>>("evolveSessions"),
+       Define<RunOnPool<Kind::kSessionsAsync>>("evolveSessionsAsync")});
+  DefineClass<SessionTableHandle>(env, exports, {});
+  const std::initializer_list<napi_property_descriptor> functions = {
+      Define<DescribeKernel>("describeKernel"),
+      Define<ReleaseKernel>("releaseKernel"),
+      Define<OpenSession>("openSession"),
+      Define<CloseSession>("closeSession"),
+      Define<ReadSession>("readSession"),
+      Define<WriteSession>("writeSession"),
+      Define<CommitSessions>("commitSessions"),
+      Define<CancelCall>("cancel"),
+      Define<AcquireCall>("acquire"),
+      Define<ReleaseCall>("release"),
+      Define<SetLimits>("setLimits"),
+      Define<ReadLoad>("readLoad"),
+      Define<InstructionSetInUse>("instructionSet"),
+  };
+  Require(env, napi_define_properties(env, exports, functions.size(), functions.begin()));
 #ifdef EXPSYN_FAULTS
-  test::DefineFaults(env, exports);
+  test::DefineFaults(env, Napi::Object(env, exports));
 #endif
-  return exports;
 }
 
 }  // namespace
@@ -254,7 +305,8 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
 
 NAPI_MODULE_INIT() {
   try {
-    return expsyn::binding::Initialize(env, Napi::Object(env, exports));
+    expsyn::binding::Initialize(env, exports);
+    return exports;
   } catch (...) {
     expsyn::binding::ThrowInJavaScript(env, std::current_exception());
     return nullptr;

@@ -1,14 +1,65 @@
 #include "arguments.h"
 
+#include <optional>
+
 namespace expsyn::binding {
 
-Napi::TypeError ArgumentError(Napi::Env env, const std::string& message) {
+namespace {
+
+std::optional<ElementType> ElementTypeOf(napi_typedarray_type type) {
+  switch (type) {
+    case napi_int8_array:
+      return ElementType::kInt8;
+    case napi_uint8_array:
+    case napi_uint8_clamped_array:
+      return ElementType::kUint8;
+    case napi_int16_array:
+      return ElementType::kInt16;
+    case napi_uint16_array:
+      return ElementType::kUint16;
+    case napi_int32_array:
+      return ElementType::kInt32;
+    case napi_uint32_array:
+      return ElementType::kUint32;
+    case napi_float32_array:
+      return ElementType::kFloat32;
+    case napi_float64_array:
+      return ElementType::kFloat64;
+    case napi_bigint64_array:
+      return ElementType::kInt64;
+    case napi_biguint64_array:
+      return ElementType::kUint64;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+Napi::TypeError ArgumentError(napi_env env, const std::string& message) {
   return WithCode(Napi::TypeError::New(env, message), "ERR_EXPSYN_INTERNAL");
+}
+
+Arguments::Arguments(napi_env env, napi_callback_info info) : env_(env), info_(info) {
+  std::size_t count = kMost;
+  Require(env, napi_get_cb_info(env, info, &count, values_.data(), &receiver_, nullptr));
+}
+
+bool Arguments::is_construction() const {
+  napi_value target = nullptr;
+  Require(env_, napi_get_new_target(env_, info_, &target));
+  return target != nullptr;
+}
+
+bool Arguments::IsUndefined(std::size_t position) const {
+  napi_valuetype type = napi_undefined;
+  Require(env_, napi_typeof(env_, values_[position], &type));
+  return type == napi_undefined;
 }
 
 double Arguments::Number(std::size_t position) const {
   double value = 0;
-  if (napi_get_value_double(info_.Env(), info_[position], &value) != napi_ok) {
+  if (napi_get_value_double(env_, values_[position], &value) != napi_ok) {
     Refuse(position, "a number");
   }
   return value;
@@ -16,7 +67,7 @@ double Arguments::Number(std::size_t position) const {
 
 bool Arguments::Boolean(std::size_t position) const {
   bool value = false;
-  if (napi_get_value_bool(info_.Env(), info_[position], &value) != napi_ok) {
+  if (napi_get_value_bool(env_, values_[position], &value) != napi_ok) {
     Refuse(position, "a boolean");
   }
   return value;
@@ -25,76 +76,74 @@ bool Arguments::Boolean(std::size_t position) const {
 std::int64_t Arguments::Size(std::size_t position) const {
   constexpr double kMaxSafeInteger = 9007199254740991.0;
   const double value = Number(position);
-  if (!(value >= 0 && value <= kMaxSafeInteger)) {
-    Refuse(position, "a whole number from 0 to 2^53 - 1");
-  }
-  const auto whole = static_cast<std::int64_t>(value);
-  if (static_cast<double>(whole) != value) Refuse(position, "a whole number from 0 to 2^53 - 1");
-  return whole;
+  // The conversion of any other number would not be defined.
+  const bool is_in_range = value >= 0 && value <= kMaxSafeInteger;
+  const std::int64_t integer = is_in_range ? static_cast<std::int64_t>(value) : 0;
+  if (static_cast<double>(integer) != value) Refuse(position, "an integer from 0 to 2^53 - 1");
+  return integer;
+}
+
+std::string Arguments::Word(std::size_t position) const {
+  std::string word;
+  if (!ReadWord(env_, values_[position], &word)) Refuse(position, "a name");
+  return word;
 }
 
 ArrayView Arguments::Array(std::size_t position) const {
-  napi_typedarray_type type;
-  ArrayView view{};
-  // The array buffer is not asked for: a shared one has no handle in Node-API.
-  if (napi_get_typedarray_info(info_.Env(), info_[position], &type, &view.length, &view.data,
-                               nullptr, nullptr) != napi_ok) {
-    Refuse(position, "a typed array of numbers");
-  }
-  if (view.data == nullptr) view.length = 0;
-  switch (type) {
-    case napi_int8_array:
-      view.type = ElementType::kInt8;
-      return view;
-    case napi_uint8_array:
-    case napi_uint8_clamped_array:
-      view.type = ElementType::kUint8;
-      return view;
-    case napi_int16_array:
-      view.type = ElementType::kInt16;
-      return view;
-    case napi_uint16_array:
-      view.type = ElementType::kUint16;
-      return view;
-    case napi_int32_array:
-      view.type = ElementType::kInt32;
-      return view;
-    case napi_uint32_array:
-      view.type = ElementType::kUint32;
-      return view;
-    case napi_float32_array:
-      view.type = ElementType::kFloat32;
-      return view;
-    case napi_float64_array:
-      view.type = ElementType::kFloat64;
-      return view;
-    case napi_bigint64_array:
-      view.type = ElementType::kInt64;
-      return view;
-    case napi_biguint64_array:
-      view.type = ElementType::kUint64;
-      return view;
-    default:
-      Refuse(position, "a typed array of a known element type");
-  }
+  ArrayView view;
+  if (!ReadArray(env_, values_[position], &view)) Refuse(position, "a typed array of numbers");
+  return view;
 }
 
 ArrayView Arguments::Array(std::size_t position, ElementType type, std::size_t length) const {
   const ArrayView view = Array(position);
-  Require(view, position, type, length);
-  return view;
-}
-
-void Arguments::Require(const ArrayView& view, std::size_t position, ElementType type,
-                        std::size_t length) const {
   if (view.type != type || view.length != length) {
     Refuse(position, "an array of the type and length that the other arguments ask for");
   }
+  return view;
 }
 
-void Arguments::Refuse(std::size_t position, const char* expected) const {
-  throw ArgumentError(info_.Env(), std::string("Expected ") + expected + " as native argument " +
-                                       std::to_string(position) + ".");
+std::vector<Napi::ObjectReference> Arguments::HoldObjects() const {
+  std::vector<Napi::ObjectReference> held;
+  held.reserve(kMost + 1);
+  held.push_back(Napi::Persistent(Napi::Object(env_, receiver_)));
+  for (const napi_value value : values_) {
+    napi_valuetype type = napi_undefined;
+    Require(env_, napi_typeof(env_, value, &type));
+    if (type == napi_object) held.push_back(Napi::Persistent(Napi::Object(env_, value)));
+  }
+  return held;
+}
+
+void Arguments::Refuse(std::size_t position, const std::string& expected) const {
+  throw ArgumentError(
+      env_, "Expected " + expected + " as native argument " + std::to_string(position) + ".");
+}
+
+bool ReadArray(napi_env env, napi_value value, ArrayView* view) {
+  napi_typedarray_type type;
+  // The array buffer is not asked for: a shared one has no handle in Node-API.
+  if (napi_get_typedarray_info(env, value, &type, &view->length, &view->data, nullptr, nullptr) !=
+      napi_ok) {
+    return false;
+  }
+  if (view->data == nullptr) view->length = 0;
+  const std::optional<ElementType> element_type = ElementTypeOf(type);
+  if (!element_type.has_value()) return false;
+  view->type = *element_type;
+  return true;
+}
+
+bool ReadWord(napi_env env, napi_value value, std::string* word) {
+  std::array<char, 64> text;
+  std::size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, text.data(), text.size(), &length) != napi_ok) {
+    return false;
+  }
+  // Longer ones have been cut.
+  if (length + 1 == text.size()) return false;
+  word->assign(text.data(), length);
+  return true;
 }
 
 }  // namespace expsyn::binding

@@ -3,17 +3,19 @@
 
 #include <napi.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "raster.h"
 
 namespace expsyn::binding {
 
-// What a JavaScript typed array holds at this moment. The pointer is good until JavaScript runs
+// What a JavaScript typed array holds at this moment. The pointer is valid until JavaScript runs
 // again, or, for an array that no JavaScript can reach, while a reference to the array is held.
-// The length of a detached array is 0.
+// A detached array has length 0.
 struct ArrayView {
   void* data;
   std::size_t length;  // elements
@@ -21,7 +23,7 @@ struct ArrayView {
   std::size_t size_in_bytes() const { return length * ElementSize(type); }
 };
 
-// The error with a `code` for programs: lib/error-codes.ts has the list.
+// Sets the error's `code`, which programs read: lib/errors/error-codes.ts lists the codes.
 template <typename Error>
 Error WithCode(Error error, const char* code) {
   error.Set("code", code);
@@ -29,30 +31,59 @@ Error WithCode(Error error, const char* code) {
 }
 
 // An error about a native argument, which only a mistake in lib/ can cause.
-Napi::TypeError ArgumentError(Napi::Env env, const std::string& message);
+Napi::TypeError ArgumentError(napi_env env, const std::string& message);
 
-// The arguments of an entry point, by position. lib/native.ts is the only caller and has checked
-// what users passed; these checks keep memory safe whatever it does, and throw a Napi::Error.
+// Throws unless a call of Node-API has succeeded: the JavaScript exception that is pending, if any.
+inline void Require(napi_env env, napi_status status) {
+  if (status != napi_ok) throw Napi::Error::New(env);
+}
+
+// The arguments of an entry point, by position. lib/native/native.ts is the only caller and has
+// checked what users passed. These checks keep memory safe whatever it does; they throw a
+// Napi::Error. Reads Node-API directly: wrapping each value would take longer than a short call.
 class Arguments {
  public:
-  explicit Arguments(const Napi::CallbackInfo& info) : info_(info) {}
+  static constexpr std::size_t kMost = 10;
+
+  Arguments(napi_env env, napi_callback_info info);
+
+  napi_env env() const { return env_; }
+  // The object that a method was called on.
+  napi_value receiver() const { return receiver_; }
+  // Whether the entry point was called with `new`.
+  bool is_construction() const;
+  // Arguments that were not given are undefined.
+  napi_value operator[](std::size_t position) const { return values_[position]; }
+  bool IsUndefined(std::size_t position) const;
 
   double Number(std::size_t position) const;
   bool Boolean(std::size_t position) const;
-  // A whole number from 0 to 2^53 - 1.
+  // An integer from 0 to 2^53 - 1.
   std::int64_t Size(std::size_t position) const;
+  // A short string, as names and settings are.
+  std::string Word(std::size_t position) const;
   ArrayView Array(std::size_t position) const;
   // An array of `length` elements of `type`.
   ArrayView Array(std::size_t position, ElementType type, std::size_t length) const;
-  // Throws unless the view, of the argument at `position`, is one.
-  void Require(const ArrayView& view, std::size_t position, ElementType type,
-               std::size_t length) const;
+
+  // Keeps every argument that is an object, and the receiver, from being collected.
+  std::vector<Napi::ObjectReference> HoldObjects() const;
+
+  [[noreturn]] void Refuse(std::size_t position, const std::string& expected) const;
 
  private:
-  [[noreturn]] void Refuse(std::size_t position, const char* expected) const;
-
-  const Napi::CallbackInfo& info_;
+  napi_env env_;
+  napi_callback_info info_;
+  napi_value receiver_ = nullptr;
+  std::array<napi_value, kMost> values_;
 };
+
+// The typed array that `value` is. Returns false for anything else.
+bool ReadArray(napi_env env, napi_value value, ArrayView* view);
+
+// The string that `value` is, if it is one of at most so many bytes. Returns false for anything
+// else.
+bool ReadWord(napi_env env, napi_value value, std::string* word);
 
 }  // namespace expsyn::binding
 

@@ -2,14 +2,40 @@
 
 #include <algorithm>
 #include <cstring>
-#include <thread>
 #include <utility>
+
+#include "values.h"
 
 namespace expsyn::binding {
 
 namespace {
 
+// The arguments by position, as lib/native/native.ts declares them.
+struct BatchArgument {
+  enum : std::size_t {
+    kInput,
+    kOutput,
+    kState,
+    kNextState,
+    kBatches,
+    kSeed,
+    kStep,
+    kFirstBatch,
+    kFirstSynapse,
+    kId,
+  };
+};
+struct SessionsArgument {
+  enum : std::size_t { kTable, kNumbers, kInput, kOutput, kNextStates, kId };
+};
+struct CommitArgument {
+  enum : std::size_t { kTable, kNumbers, kNextStates, kTimesteps };
+};
+
 const std::atomic<bool> kNeverCancelled{false};
+
+// In the place of an index: the call would take the session to step 2^53 or beyond.
+constexpr std::int64_t kOutOfSteps = -1;
 
 std::size_t Product(std::int64_t a, std::int64_t b) {
   return CheckedProduct(static_cast<std::size_t>(a), static_cast<std::size_t>(b));
@@ -24,215 +50,180 @@ bool Overlap(const ArrayView& a, const ArrayView& b) {
 // Numbers of sessions: one as a number, any as an Int32Array.
 class Numbers {
  public:
-  Numbers(const Napi::CallbackInfo& info, std::size_t position) {
-    const Arguments arguments(info);
-    if (info[position].IsNumber()) {
+  Numbers(const Arguments& arguments, std::size_t position) {
+    if (!ReadArray(arguments.env(), arguments[position], &view_)) {
+      view_ = {nullptr, 1, ElementType::kInt32};
       single_ = arguments.Size(position);
-      return;
+    } else if (view_.type != ElementType::kInt32) {
+      arguments.Refuse(position, "an Int32Array");
     }
-    view_ = arguments.Array(position);
-    arguments.Require(view_, position, ElementType::kInt32, view_.length);
-    count_ = static_cast<std::int64_t>(view_.length);
   }
 
-  std::int64_t count() const { return count_; }
+  std::int64_t count() const { return static_cast<std::int64_t>(view_.length); }
   std::int64_t operator[](std::int64_t i) const {
     return view_.data == nullptr ? single_ : static_cast<const std::int32_t*>(view_.data)[i];
   }
 
  private:
-  std::int64_t count_ = 1;
   std::int64_t single_ = 0;
   ArrayView view_{};
 };
 
-// A state as it lies in a Float64Array: plane after plane of `size` numbers.
-NextState StateAt(const ArrayView& view, std::size_t size) {
-  return {static_cast<double*>(view.data), static_cast<std::ptrdiff_t>(size)};
-}
-
-// The session of that number, which must be open.
-Session* FindOpen(Napi::Env env, SessionTable& table, std::int64_t number) {
-  Session* session = table.Find(number);
-  if (session == nullptr) throw ArgumentError(env, "Expected an open session.");
-  return session;
+// A Float64Array of states: plane after plane of `n_items` rows of a number a synapse.
+NextState StatesAt(const Arguments& arguments, std::size_t position, std::int64_t state_size,
+                   std::int64_t n_items, std::int64_t n_synapses) {
+  const std::size_t plane = Product(n_items, n_synapses);
+  const std::size_t length = CheckedProduct(static_cast<std::size_t>(state_size), plane);
+  const ArrayView view = arguments.Array(position, ElementType::kFloat64, length);
+  return {static_cast<double*>(view.data), static_cast<std::ptrdiff_t>(plane)};
 }
 
 // Whether a session stays below step 2^53 after so many more steps.
-bool CanAdvance(std::uint64_t step, std::int64_t n_timesteps) {
+bool CanAdvance(const Session& session, std::int64_t n_timesteps) {
   constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
-  return n_timesteps <= kMaxSafeInteger - static_cast<std::int64_t>(step);
+  return n_timesteps <= kMaxSafeInteger - static_cast<std::int64_t>(session.step);
 }
 
 }  // namespace
 
-Call::Call(const Napi::CallbackInfo& info)
-    : handle_(KernelsHandle::From(info, kKernels)), kernel_(handle_.kernel(info.Env())) {
-  const Arguments arguments(info);
-  settings_.method = arguments.Size(kMethod) == 0 ? Method::kFft : Method::kRecursive;
-  raster_.n_batches = arguments.Size(kBatches);
-  raster_.n_timesteps = arguments.Size(kTimesteps);
-  raster_.n_columns = arguments.Boolean(kIsInputPerSynapse) ? n_synapses() : 1;
-  const std::size_t n_rows = Product(raster_.n_batches, raster_.n_timesteps);
-  input_ = arguments.Array(kInput);
-  arguments.Require(input_, kInput, input_.type,
-                    CheckedProduct(n_rows, static_cast<std::size_t>(raster_.n_columns)));
-  raster_.data = input_.data;
-  raster_.type = input_.type;
-  output_ = arguments.Array(kOutput);
-  dtype_ = output_.type == ElementType::kFloat32 ? ElementType::kFloat32 : ElementType::kFloat64;
-  arguments.Require(output_, kOutput, dtype_,
-                    CheckedProduct(n_rows, static_cast<std::size_t>(n_synapses())));
-  output_data_ = output_.data;
-  settings_.throw_non_finite = arguments.Boolean(kThrowNonFinite);
-  settings_.noise =
-      static_cast<NoisePlacement>(std::min<std::int64_t>(arguments.Size(kNoisePlacement), 3));
-  settings_.noise_scale = arguments.Number(kNoiseScale);
-  settings_.is_state_noisy = arguments.Boolean(kIsStateNoisy);
-  // Asking the system takes longer than a short call.
-  static const unsigned n_processors = std::max(1u, std::thread::hardware_concurrency());
-  settings_.n_threads =
-      static_cast<unsigned>(std::min<std::int64_t>(arguments.Size(kThreads), n_processors));
+CallOfSynapses::CallOfSynapses(const Arguments& arguments, Kind kind)
+    : kind_(kind),
+      synapses_(HandleOf<SynapsesHandle>(arguments.env(), arguments.receiver())),
+      kernel_(synapses_.kernel().Get(arguments.env())) {
+  if (kind == Kind::kBatch) {
+    ReadBatch(arguments);
+  } else {
+    ReadSessions(arguments);
+  }
 }
 
-bool Call::IsInputWrittenOver() const { return Overlap(input_, output_); }
+void CallOfSynapses::ReadArrays(const Arguments& arguments, std::size_t input_position,
+                                std::size_t output_position) {
+  input_ = arguments.Array(input_position);
+  output_ = arguments.Array(output_position);
+  const std::size_t row = Product(raster_.n_batches, n_synapses());
+  const std::size_t n_timesteps = row == 0 ? 0 : output_.length / row;
+  if (output_.type != synapses_.dtype() || output_.length != row * n_timesteps) {
+    arguments.Refuse(output_position, "an output of the dtype for every batch item");
+  }
+  raster_.data = input_.data;
+  raster_.type = input_.type;
+  raster_.n_timesteps = static_cast<std::int64_t>(n_timesteps);
+  raster_.n_columns = input_.length == output_.length ? n_synapses() : 1;
+  if (input_.length != static_cast<std::size_t>(raster_.size())) {
+    arguments.Refuse(input_position, "an input of one column, or of one for each synapse,");
+  }
+}
 
-void Call::CopyInput() {
+void CallOfSynapses::ReadBatch(const Arguments& arguments) {
+  using At = BatchArgument;
+  const std::int64_t n_items = arguments.Size(At::kBatches);
+  raster_.n_batches = n_items;
+  ReadArrays(arguments, At::kInput, At::kOutput);
+  const std::int64_t state_size = kernel_->state_size();
+  const std::size_t shared_length = Product(state_size, n_synapses());
+  const bool is_shared = arguments.Array(At::kState).length == shared_length;
+  const State state =
+      StatesAt(arguments, At::kState, state_size, is_shared ? 1 : n_items, n_synapses()).view();
+  const NextState next_state =
+      StatesAt(arguments, At::kNextState, state_size, n_items, n_synapses());
+  const auto seed = static_cast<std::uint64_t>(arguments.Size(At::kSeed));
+  const auto step = static_cast<std::uint64_t>(arguments.Size(At::kStep));
+  const std::int64_t first_batch = arguments.Size(At::kFirstBatch);
+  first_synapse_ = arguments.Size(At::kFirstSynapse);
+  items_.Resize(n_items);
+  for (std::int64_t item = 0; item < n_items; ++item) {
+    const std::int64_t place = item * n_synapses();
+    items_[item] = {state.From(is_shared ? 0 : place), next_state.From(place), seed, step,
+                    first_batch + item};
+  }
+}
+
+void CallOfSynapses::ReadSessions(const Arguments& arguments) {
+  using At = SessionsArgument;
+  table_handle_ = &HandleOf<SessionTableHandle>(arguments.env(), arguments[At::kTable]);
+  table_ = table_handle_->table();
+  const std::int64_t state_size = kernel_->state_size();
+  if (table_->n_synapses() != n_synapses() || table_->state_size() != state_size) {
+    arguments.Refuse(At::kTable, "a session table for states of this kernel");
+  }
+  const Numbers numbers(arguments, At::kNumbers);
+  const std::int64_t n_items = numbers.count();
+  raster_.n_batches = n_items;
+  ReadArrays(arguments, At::kInput, At::kOutput);
+  const NextState next_states =
+      kind_ == Kind::kSessionsAsync
+          ? StatesAt(arguments, At::kNextStates, state_size, n_items, n_synapses())
+          : NextState{table_->Scratch(CheckedProduct(Product(n_items, n_synapses()),
+                                                     static_cast<std::size_t>(state_size))),
+                      n_items * n_synapses()};
+  items_.Resize(n_items);
+  sessions_.Resize(n_items);
+  for (std::int64_t item = 0; item < n_items; ++item) {
+    Session* const session = table_->Find(numbers[item]);
+    if (session == nullptr) arguments.Refuse(At::kNumbers, "open sessions");
+    if (!CanAdvance(*session, raster_.n_timesteps)) out_of_steps_.push_back(item);
+    sessions_[item] = session;
+    const NextState next_state = next_states.From(item * n_synapses());
+    State state = session->state.view();
+    if (kind_ == Kind::kSessionsAsync) {
+      // The call starts from copies, in the place of the next states: the sessions themselves are
+      // read and written on JavaScript's thread only.
+      table_->Copy(state, next_state);
+      state = next_state.view();
+    }
+    items_[item] = {state, next_state, session->seed, session->step, 0};
+  }
+}
+
+std::uint64_t CallOfSynapses::id(const Arguments& arguments) const {
+  return static_cast<std::uint64_t>(arguments.Size(kind_ == Kind::kBatch
+                                                       ? std::size_t{BatchArgument::kId}
+                                                       : std::size_t{SessionsArgument::kId}));
+}
+
+WorkerPool::Kind CallOfSynapses::queue() const {
+  // The step of thousands of sessions counts as short too: none of them is to wait for a long
+  // call. Calls that are shorter still may wait some milliseconds for it.
+  constexpr std::int64_t kShortSessionsSamples = 1 << 20;
+  const bool has_many_sessions = kind_ != Kind::kBatch && raster_.n_batches > 1;
+  const std::int64_t most = has_many_sessions ? kShortSessionsSamples : kShortSamples;
+  return HasAtMost(most, raster_, n_synapses()) ? WorkerPool::Kind::kShort
+                                                : WorkerPool::Kind::kLong;
+}
+
+void CallOfSynapses::ProtectInput() {
+  if (!Overlap(input_, output_)) return;
   input_copy_ = AlignedBuffer<char>(input_.size_in_bytes());
-  if (input_copy_.size() > 0) std::memcpy(input_copy_.data(), input_.data, input_copy_.size());
+  std::memcpy(input_copy_.data(), input_.data, input_copy_.size());
   raster_.data = input_copy_.data();
 }
 
-void Call::RestoreInput(const char* begin, const char* end) {
-  auto* const input = static_cast<char*>(input_.data);
-  begin = std::max<const char*>(begin, input);
-  end = std::min<const char*>(end, input + input_copy_.size());
-  if (begin < end) {
-    std::memcpy(input + (begin - input), input_copy_.data() + (begin - input),
-                static_cast<std::size_t>(end - begin));
-  }
-}
-
 template <typename Real>
-EvolveResult Call::EvolveItems(const std::vector<Item>& items, std::int64_t first_synapse,
-                               FailurePolicy policy, const std::atomic<bool>& cancelled) const {
+bool CallOfSynapses::RunAs(const std::atomic<bool>& cancelled) {
   expsyn::Call<Real> call;
   call.input = raster_;
-  call.output = static_cast<Real*>(output_data_);
-  call.items = items.data();
-  call.first_synapse = first_synapse;
-  call.policy = policy;
-  return Evolve(*kernel_, settings_, call, cancelled);
+  call.output = static_cast<Real*>(output_.data);
+  call.items = items_.data();
+  call.first_synapse = first_synapse_;
+  call.policy = kind_ == Kind::kBatch ? FailurePolicy::kCall : FailurePolicy::kItem;
+  EvolveResult result = Evolve(*kernel_, settings(), call, cancelled);
+  failures_ = std::move(result.failures);
+  return result.status != EvolveResult::Status::kCancelled;
 }
 
-BatchCall::BatchCall(const Napi::CallbackInfo& info) : Call(info) {
-  const Arguments arguments(info);
-  const auto n_planes = static_cast<std::size_t>(kernel_->state_size());
-  const std::size_t next_size = Product(raster_.n_batches, n_synapses());
-  const bool is_state_shared = arguments.Boolean(kIsStateShared);
-  const std::size_t size = is_state_shared ? static_cast<std::size_t>(n_synapses()) : next_size;
-  const NextState state =
-      StateAt(arguments.Array(kState, ElementType::kFloat64, CheckedProduct(n_planes, size)), size);
-  const NextState next_state = StateAt(
-      arguments.Array(kNextState, ElementType::kFloat64, CheckedProduct(n_planes, next_size)),
-      next_size);
-  const auto seed = static_cast<std::uint64_t>(arguments.Size(kSeed));
-  const auto step = static_cast<std::uint64_t>(arguments.Size(kStep));
-  const std::int64_t first_batch = arguments.Size(kFirstBatch);
-  first_synapse_ = arguments.Size(kFirstSynapse);
-  items_.reserve(static_cast<std::size_t>(raster_.n_batches));
-  for (std::int64_t b = 0; b < raster_.n_batches; ++b) {
-    items_.push_back({state.view().From(is_state_shared ? 0 : b * n_synapses()),
-                      next_state.From(b * n_synapses()), seed, step, first_batch + b});
-  }
-}
-
-template <typename Real>
-double BatchCall::RunAs(const std::atomic<bool>& cancelled) const {
-  const EvolveResult result =
-      EvolveItems<Real>(items_, first_synapse_, FailurePolicy::kCall, cancelled);
-  if (result.status == EvolveResult::Status::kCancelled) return JobQueue::kCancelled;
-  return result.failures.empty() ? -1 : static_cast<double>(result.failures[0].index);
-}
-
-double BatchCall::Run(const std::atomic<bool>& cancelled) const {
-  return dtype_ == ElementType::kFloat32 ? RunAs<float>(cancelled) : RunAs<double>(cancelled);
-}
-
-Napi::Value BatchCall::RunHere(Napi::Env env) {
-  if (IsInputWrittenOver()) {
-    if (settings_.throw_non_finite) {
-      const std::int64_t index = FirstNonFinite(raster_);
-      if (index >= 0) return Result(env, static_cast<double>(index));
-    }
-    CopyInput();
-  }
-  return Result(env, Run(kNeverCancelled));
-}
-
-Napi::Value BatchCall::Result(Napi::Env env, double value) const {
-  return Napi::Number::New(env, value);
-}
-
-GatheredCall::GatheredCall(const Napi::CallbackInfo& info, bool is_async)
-    : Call(info),
-      table_handle_(SessionTableHandle::From(info, kTable)),
-      table_(table_handle_.table()) {
-  if (table_->n_synapses() != n_synapses() || table_->state_size() != kernel_->state_size()) {
-    throw ArgumentError(info.Env(), "Expected a session table of the kernels' size.");
-  }
-  const Numbers numbers(info, kNumbers);
-  if (numbers.count() != raster_.n_batches) {
-    throw ArgumentError(info.Env(), "Expected a session for each item of the input.");
-  }
-  sessions_.reserve(static_cast<std::size_t>(numbers.count()));
-  for (std::int64_t i = 0; i < numbers.count(); ++i) {
-    Session* session = FindOpen(info.Env(), *table_, numbers[i]);
-    if (!CanAdvance(session->step, raster_.n_timesteps)) out_of_steps_.push_back(i);
-    sessions_.push_back(session);
-  }
-  const std::size_t size = Product(raster_.n_batches, n_synapses());
-  const std::size_t state_size =
-      CheckedProduct(static_cast<std::size_t>(table_->state_size()), size);
-  next_states_ =
-      is_async
-          ? StateAt(Arguments(info).Array(kNextStates, ElementType::kFloat64, state_size), size)
-          : NextState{table_->Scratch(state_size), static_cast<std::ptrdiff_t>(size)};
-  items_.reserve(sessions_.size());
-  for (const Session* session : sessions_) {
-    const NextState next =
-        next_states_.From(static_cast<std::int64_t>(items_.size()) * n_synapses());
-    State state = session->state.view();
-    // An async call starts from copies, in the place of the next states: the sessions themselves
-    // are read and written on JavaScript's thread only.
-    if (is_async) {
-      table_->Copy(state, next);
-      state = next.view();
-    }
-    items_.push_back({state, next, session->seed, session->step, 0});
-  }
-}
-
-template <typename Real>
-double GatheredCall::RunAs(const std::atomic<bool>& cancelled) {
+bool CallOfSynapses::Run(const std::atomic<bool>& cancelled) {
+  const bool is_single = synapses_.dtype() == ElementType::kFloat32;
   const bool is_none_left = static_cast<std::int64_t>(out_of_steps_.size()) == raster_.n_batches;
-  if (!is_none_left) {
-    EvolveResult result = EvolveItems<Real>(items_, 0, FailurePolicy::kItem, cancelled);
-    if (result.status == EvolveResult::Status::kCancelled) return JobQueue::kCancelled;
-    failures_ = std::move(result.failures);
+  if (!is_none_left && !(is_single ? RunAs<float>(cancelled) : RunAs<double>(cancelled))) {
+    return false;
   }
   FailOutOfSteps();
-  // A session that failed can be given its input again.
-  const std::int64_t item_size = raster_.n_timesteps * n_synapses();
-  for (const ItemFailure& failure : failures_) {
-    const Real* output = static_cast<const Real*>(output_data_) + failure.item * item_size;
-    RestoreInput(reinterpret_cast<const char*>(output),
-                 reinterpret_cast<const char*>(output + item_size));
-  }
-  return failures_.empty() ? -1 : static_cast<double>(failures_.size());
+  RestoreInput();
+  return true;
 }
 
-void GatheredCall::FailOutOfSteps() {
+void CallOfSynapses::FailOutOfSteps() {
   if (out_of_steps_.empty()) return;
   std::vector<ItemFailure> all;
   auto other = failures_.begin();
@@ -245,54 +236,83 @@ void GatheredCall::FailOutOfSteps() {
   failures_ = std::move(all);
 }
 
-void GatheredCall::Advance() const {
+void CallOfSynapses::RestoreInput() {
+  if (input_copy_.size() == 0) return;
+  auto* const input = static_cast<char*>(input_.data);
+  auto* const output = static_cast<char*>(output_.data);
+  const std::size_t item_bytes =
+      output_.size_in_bytes() / static_cast<std::size_t>(raster_.n_batches);
+  for (const ItemFailure& failure : failures_) {
+    char* const item = output + static_cast<std::size_t>(failure.item) * item_bytes;
+    char* const begin = std::max(item, input);
+    char* const end = std::min(item + item_bytes, input + input_copy_.size());
+    if (begin >= end) continue;
+    std::memcpy(begin, input_copy_.data() + (begin - input), static_cast<std::size_t>(end - begin));
+  }
+}
+
+void CallOfSynapses::Advance() {
   auto failure = failures_.begin();
   for (std::int64_t item = 0; item < raster_.n_batches; ++item) {
     if (failure != failures_.end() && failure->item == item) {
       ++failure;
-      continue;
+    } else {
+      table_->Advance(*sessions_[item], items_[item].next_state.view(), raster_.n_timesteps);
     }
-    table_->Advance(*sessions_[static_cast<std::size_t>(item)],
-                    next_states_.view().From(item * n_synapses()), raster_.n_timesteps);
   }
 }
 
-double GatheredCall::Run(const std::atomic<bool>& cancelled) {
-  return dtype_ == ElementType::kFloat32 ? RunAs<float>(cancelled) : RunAs<double>(cancelled);
-}
-
-Napi::Value GatheredCall::RunHere(Napi::Env env) {
-  if (IsInputWrittenOver()) CopyInput();
-  const double value = Run(kNeverCancelled);
-  Advance();
-  return Result(env, value);
-}
-
-Napi::Value GatheredCall::Result(Napi::Env env, double value) const {
-  if (value < 0) return Napi::Number::New(env, value);
-  Napi::Array found = Napi::Array::New(env, failures_.size() * 2);
-  std::uint32_t next = 0;
-  for (const ItemFailure& failure : failures_) {
-    found[next++] = Napi::Number::New(env, static_cast<double>(failure.item));
-    found[next++] = Napi::Number::New(env, static_cast<double>(failure.index));
+napi_value CallOfSynapses::RunHere(napi_env env) {
+  if (kind_ == Kind::kBatch && settings().throw_non_finite && Overlap(input_, output_)) {
+    const std::int64_t index = FirstNonFinite(raster_);
+    if (index >= 0) {
+      failures_ = {{0, index}};
+      return Result(env);
+    }
   }
-  return found;
+  ProtectInput();
+  Run(kNeverCancelled);
+  if (kind_ == Kind::kSessions) Advance();
+  return Result(env);
 }
 
-void CommitSessions(const Napi::CallbackInfo& info) {
-  const Arguments arguments(info);
-  const Numbers numbers(info, 1);
-  const std::int64_t n_timesteps = arguments.Size(3);
-  SessionTable& table = *SessionTableHandle::From(info, 0).table();
-  const std::size_t size = Product(numbers.count(), table.n_synapses());
-  const std::size_t state_size = CheckedProduct(static_cast<std::size_t>(table.state_size()), size);
+napi_value CallOfSynapses::Result(napi_env env) {
+  // Spectra and scratch memory may have grown.
+  synapses_.kernel().ReportMemory(env);
+  if (table_handle_ != nullptr) table_handle_->ReportMemory(env);
+  if (kind_ == Kind::kBatch) {
+    const std::int64_t index = failures_.empty() ? -1 : failures_[0].index;
+    return ToNumber(env, static_cast<double>(index));
+  }
+  napi_value failed = nullptr;
+  Require(env, napi_create_array_with_length(env, failures_.size(), &failed));
+  for (std::size_t i = 0; i < failures_.size(); ++i) {
+    const napi_value item = ToNumber(env, static_cast<double>(failures_[i].item));
+    const napi_value one =
+        failures_[i].index == kOutOfSteps
+            ? ToObject(env, {{"item", item}})
+            : ToObject(env, {{"item", item},
+                             {"index", ToNumber(env, static_cast<double>(failures_[i].index))}});
+    Require(env, napi_set_element(env, failed, static_cast<std::uint32_t>(i), one));
+  }
+  return failed;
+}
+
+napi_value CommitSessions(const Arguments& arguments) {
+  using At = CommitArgument;
+  SessionTable& table =
+      *HandleOf<SessionTableHandle>(arguments.env(), arguments[At::kTable]).table();
+  const Numbers numbers(arguments, At::kNumbers);
+  const std::int64_t n_timesteps = arguments.Size(At::kTimesteps);
   const State next_states =
-      StateAt(arguments.Array(2, ElementType::kFloat64, state_size), size).view();
+      StatesAt(arguments, At::kNextStates, table.state_size(), numbers.count(), table.n_synapses())
+          .view();
   for (std::int64_t i = 0; i < numbers.count(); ++i) {
-    Session* session = table.Find(numbers[i]);
+    Session* const session = table.Find(numbers[i]);
     if (session == nullptr) continue;
     table.Advance(*session, next_states.From(i * table.n_synapses()), n_timesteps);
   }
+  return nullptr;
 }
 
 }  // namespace expsyn::binding

@@ -18,154 +18,94 @@
 
 namespace expsyn::binding {
 
-// The arguments that every call of the core takes, unpacked. Positions are those in lib/native.ts.
+// One element for each item of a call. A single item, as most calls of a server have, needs no
+// allocation.
+template <typename Element>
+class PerItem {
+ public:
+  PerItem() = default;
+  PerItem(const PerItem&) = delete;
+  PerItem& operator=(const PerItem&) = delete;
+
+  void Resize(std::int64_t n_items) {
+    if (n_items > 1) many_.resize(static_cast<std::size_t>(n_items));
+  }
+  Element* data() { return many_.empty() ? &single_ : many_.data(); }
+  Element& operator[](std::int64_t item) { return data()[item]; }
+
+ private:
+  Element single_{};
+  std::vector<Element> many_;
+};
+
+// One call of the core, from the arguments of a method of `Synapses` to its result.
 //
-// Pointers are taken in the constructors: no JavaScript runs between them and a call on the same
-// thread, and the arrays of one on another thread are out of JavaScript's reach.
-class Call {
+// Pointers are taken in the constructor: no JavaScript runs between it and a call on the same
+// thread, and the arrays of a call on another thread are out of JavaScript's reach.
+class CallOfSynapses {
  public:
-  enum Position : std::size_t {
-    kKernels,
-    kMethod,
-    kInput,
-    kBatches,
-    kTimesteps,
-    kIsInputPerSynapse,
-    kOutput,
-    kThrowNonFinite,
-    kNoisePlacement,
-    kNoiseScale,
-    kIsStateNoisy,
-    kThreads,
-    kOwn,  // the first one that is a kind's own
+  enum class Kind {
+    kBatch,          // evolve(...), evolveAsync(...)
+    kSessions,       // evolveSessions(...)
+    kSessionsAsync,  // evolveSessionsAsync(...): the sessions stay where they are
   };
 
-  // Each input is read again one window later, so it must outlast an output that is put over it.
-  bool IsInputWrittenOver() const;
-  void CopyInput();
-  // Puts back what CopyInput() has copied, if anything, from within that part of the output.
-  void RestoreInput(const char* begin, const char* end);
-  // To be called on JavaScript's thread when the call is over.
-  void ReportMemory(Napi::Env env) const { handle_.ReportMemory(env); }
+  CallOfSynapses(const Arguments& arguments, Kind kind);
 
- protected:
-  explicit Call(const Napi::CallbackInfo& info);
+  // The number of an asynchronous call.
+  std::uint64_t id(const Arguments& arguments) const;
+  // Which queue of the worker pool is for the call.
+  WorkerPool::Kind queue() const;
 
-  bool HasAtMost(std::int64_t n_samples) const {
-    return expsyn::HasAtMost(n_samples, raster_, n_synapses());
-  }
-  std::int64_t n_synapses() const { return kernel_->n_synapses(); }
-  // Runs the items with the call's settings.
-  template <typename Real>
-  EvolveResult EvolveItems(const std::vector<Item>& items, std::int64_t first_synapse,
-                           FailurePolicy policy, const std::atomic<bool>& cancelled) const;
-
-  KernelsHandle& handle_;
-  std::shared_ptr<const Kernel> kernel_;
-  ElementType dtype_ = ElementType::kFloat64;
-  Settings settings_;
-  Raster raster_;
-  void* output_data_ = nullptr;
+  // Copies the input if the output lies over it: each element is read again one window later. To
+  // be called before Run() where the call is asynchronous.
+  void ProtectInput();
+  // Computes, on any thread. Returns false when the call was cancelled.
+  bool Run(const std::atomic<bool>& cancelled);
+  // Computes on JavaScript's thread and moves the sessions on. Whatever is refused is found before
+  // an output over the input is written.
+  napi_value RunHere(napi_env env);
+  // What JavaScript gets. To be called on its thread after Run().
+  napi_value Result(napi_env env);
 
  private:
-  ArrayView input_{};
-  ArrayView output_{};
-  AlignedBuffer<char> input_copy_;
-};
-
-// A call of evolve(): B batch items with one step and seed.
-class BatchCall : public Call {
- public:
-  enum Position : std::size_t {
-    kState = kOwn,
-    kIsStateShared,
-    kNextState,
-    kSeed,
-    kStep,
-    kFirstBatch,
-    kFirstSynapse,
-    kId,  // of evolveAsync() only
-  };
-  // What must stay alive while the call runs on another thread.
-  static constexpr std::size_t kHeld[] = {kKernels, kInput, kOutput, kState, kNextState};
-
-  explicit BatchCall(const Napi::CallbackInfo& info);
-
-  bool IsShort() const { return HasAtMost(kShortSamples); }
-
-  // -1, the flat index of the first non-finite element of the input, or JobQueue::kCancelled.
-  double Run(const std::atomic<bool>& cancelled) const;
-  // The same on JavaScript's thread. Whatever is refused is found before an output that overlaps
-  // the input is written.
-  Napi::Value RunHere(Napi::Env env);
-  Napi::Value Result(Napi::Env env, double value) const;
-
- private:
-  template <typename Real>
-  double RunAs(const std::atomic<bool>& cancelled) const;
-
-  std::vector<Item> items_;
-  std::int64_t first_synapse_ = 0;
-};
-
-// A call of evolveSessions(): K sessions, each with a state, step and seed of its own.
-class GatheredCall : public Call {
- public:
-  enum Position : std::size_t {
-    kTable = kOwn,
-    kNumbers,
-    kNextStates,  // of evolveSessionsAsync() only
-    kId,          // likewise
-  };
-  static constexpr std::size_t kHeld[] = {kKernels, kInput, kOutput, kTable, kNextStates};
-
-  // With `is_async`, the next states go to an array and the sessions stay where they are.
-  GatheredCall(const Napi::CallbackInfo& info, bool is_async);
-  explicit GatheredCall(const Napi::CallbackInfo& info) : GatheredCall(info, true) {}
-
-  // The step of thousands of sessions counts as short too: none of them is to wait for a long call.
-  // What is shorter still may wait some milliseconds for it.
-  bool IsShort() const {
-    return HasAtMost(raster_.n_batches == 1 ? kShortSamples : kShortGatheredSamples);
-  }
-
-  // The table's scratch memory may have grown.
-  void ReportMemory(Napi::Env env) const {
-    Call::ReportMemory(env);
-    table_handle_.ReportMemory(env);
-  }
-
-  // -1, the number of sessions that failed, or JobQueue::kCancelled.
-  double Run(const std::atomic<bool>& cancelled);
-  // The same on JavaScript's thread; moves the sessions on that did not fail.
-  Napi::Value RunHere(Napi::Env env);
-  // -1, JobQueue::kCancelled, or an array [item, index, item, index, ...] of the sessions that
-  // failed: `index` is that of the non-finite value, or kOutOfSteps.
-  Napi::Value Result(Napi::Env env, double value) const;
-
- private:
-  static constexpr std::int64_t kShortGatheredSamples = 1 << 20;
-  // In the place of an index: the call would take the session to step 2^53 or beyond.
-  static constexpr std::int64_t kOutOfSteps = -1;
+  void ReadArrays(const Arguments& arguments, std::size_t input_position,
+                  std::size_t output_position);
+  void ReadBatch(const Arguments& arguments);
+  void ReadSessions(const Arguments& arguments);
 
   template <typename Real>
-  double RunAs(const std::atomic<bool>& cancelled);
+  bool RunAs(const std::atomic<bool>& cancelled);
   // Adds the sessions that would go too far to the failures, whatever their input holds.
   void FailOutOfSteps();
-  void Advance() const;
+  // Gives the items that failed their input back, where the output was written over it.
+  void RestoreInput();
+  void Advance();
 
-  SessionTableHandle& table_handle_;
+  const Settings& settings() const { return synapses_.settings(); }
+  std::int64_t n_synapses() const { return kernel_->n_synapses(); }
+
+  const Kind kind_;
+  SynapsesHandle& synapses_;
+  const std::shared_ptr<const Kernel> kernel_;
+  ArrayView input_{};
+  ArrayView output_{};
+  Raster raster_;
+  PerItem<Item> items_;
+  std::int64_t first_synapse_ = 0;
+  AlignedBuffer<char> input_copy_;
+
+  // Of sessions only.
+  SessionTableHandle* table_handle_ = nullptr;
   std::shared_ptr<SessionTable> table_;
-  std::vector<Session*> sessions_;
-  std::vector<Item> items_;
-  NextState next_states_;
+  PerItem<Session*> sessions_;
   std::vector<std::int64_t> out_of_steps_;  // items, ascending
-  std::vector<ItemFailure> failures_;       // by item, ascending
+
+  std::vector<ItemFailure> failures_;  // by item, ascending
 };
 
-// commitSessions(table, numbers, nextStates, timesteps): moves sessions on after
-// evolveSessionsAsync(); numbers that are no session's are passed over.
-void CommitSessions(const Napi::CallbackInfo& info);
+// commitSessions(table, numbers, nextStates, timesteps)
+napi_value CommitSessions(const Arguments& arguments);
 
 }  // namespace expsyn::binding
 

@@ -1,111 +1,92 @@
 #include "handles.h"
 
-#include <exception>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include "arguments.h"
-#include "errors.h"
-#include "kernel/exponential.h"
+#include "kernel/registry.h"
 
 namespace expsyn::binding {
 
 namespace {
 
-// The wrapped object at `position`, which must be among `known`.
-template <typename Handle>
-Handle& HandleAt(const Napi::CallbackInfo& info, std::size_t position,
-                 const std::unordered_set<const void*>& known, const char* expected) {
-  void* handle = nullptr;
-  if (napi_unwrap(info.Env(), info[position], &handle) != napi_ok || known.count(handle) == 0) {
-    throw ArgumentError(info.Env(), expected);
+// The numbers of an array of Float64Arrays.
+std::vector<std::vector<double>> ParametersAt(const Arguments& arguments, std::size_t position) {
+  const napi_env env = arguments.env();
+  bool is_array = false;
+  Require(env, napi_is_array(env, arguments[position], &is_array));
+  if (!is_array) arguments.Refuse(position, "an array of parameters");
+  std::uint32_t length = 0;
+  Require(env, napi_get_array_length(env, arguments[position], &length));
+  std::vector<std::vector<double>> parameters(length);
+  for (std::uint32_t i = 0; i < length; ++i) {
+    // This may run JavaScript, so the numbers are copied before the next one.
+    napi_value element = nullptr;
+    Require(env, napi_get_element(env, arguments[position], i, &element));
+    ArrayView view;
+    if (!ReadArray(env, element, &view) || view.type != ElementType::kFloat64) {
+      arguments.Refuse(position, "an array of Float64Arrays");
+    }
+    const auto* const numbers = static_cast<const double*>(view.data);
+    parameters[i].assign(numbers, numbers + view.length);
   }
-  return *static_cast<Handle*>(handle);
+  return parameters;
 }
 
-// Calls `make`, what it throws as a Napi::Error: the only kind that a constructor passes on whole.
-template <typename Make>
-void Translated(Napi::Env env, Make&& make) {
+// The kernel that the arguments describe.
+std::shared_ptr<const Kernel> KernelOf(const Arguments& arguments) {
+  const std::string name = arguments.Word(0);
   try {
-    make();
-  } catch (const std::exception&) {
-    throw Napi::Error(env, ErrorFor(env, std::current_exception()));
+    return MakeKernel(name, {arguments.Size(1), ParametersAt(arguments, 2), arguments.Number(3),
+                             arguments.Number(4), arguments.Number(5)});
+  } catch (const std::invalid_argument& refused) {
+    throw ArgumentError(arguments.env(), refused.what());
   }
 }
 
 }  // namespace
 
-KernelsHandle::KernelsHandle(const Napi::CallbackInfo& info)
-    : Napi::ObjectWrap<KernelsHandle>(info) {
-  const Arguments arguments(info);
-  const double dt = arguments.Number(1);
-  const std::int64_t length = arguments.Size(2);
-  const ArrayView tau = arguments.Array(0);
-  if (tau.type != ElementType::kFloat64) {
-    throw ArgumentError(info.Env(), "Expected a Float64Array as native argument 0.");
-  }
-  Translated(info.Env(), [&] {
-    kernel_ = std::make_shared<const ExponentialKernel>(static_cast<const double*>(tau.data),
-                                                        static_cast<std::int64_t>(tau.length), dt,
-                                                        length == 0 ? Kernel::kUnlimited : length);
-    info.Env().GetInstanceData<Environment>()->kernels.insert(this);
-  });
-  environment_ = info.Env().GetInstanceData<Environment>();
-  ReportMemory(info.Env());
+ReleasableKernel::ReleasableKernel(napi_env env, std::shared_ptr<const Kernel> kernel)
+    : kernel_(std::move(kernel)) {
+  ReportMemory(env);
 }
 
-KernelsHandle::~KernelsHandle() {
-  // The environment's data may be gone before its last objects.
-  if (environment_ != nullptr) environment_->kernels.erase(this);
-}
-
-KernelsHandle& KernelsHandle::From(const Napi::CallbackInfo& info, std::size_t position) {
-  return HandleAt<KernelsHandle>(info, position, info.Env().GetInstanceData<Environment>()->kernels,
-                                 "Expected kernels as a native argument.");
-}
-
-const std::shared_ptr<const Kernel>& KernelsHandle::kernel(Napi::Env env) const {
+const std::shared_ptr<const Kernel>& ReleasableKernel::Get(napi_env env) const {
   if (kernel_ == nullptr) {
-    throw ArgumentError(env, "Expected kernels that have not been released.");
+    throw ArgumentError(env, "Expected a kernel that has not been released.");
   }
   return kernel_;
 }
 
-void KernelsHandle::Release(Napi::Env env) {
+void ReleasableKernel::Release(napi_env env) {
   kernel_.reset();
   ReportMemory(env);
 }
 
-void KernelsHandle::ReportMemory(Napi::Env env) {
-  memory_.Report(env, kernel_ == nullptr ? 0 : kernel_->size_in_bytes());
+KernelHandle::KernelHandle(const Arguments& arguments)
+    : kernel_(std::make_shared<ReleasableKernel>(arguments.env(), KernelOf(arguments))) {}
+
+void KernelHandle::Finalize(napi_env env) {
+  if (kernel_.use_count() == 1) kernel_->Release(env);
 }
 
-SessionTableHandle::SessionTableHandle(const Napi::CallbackInfo& info)
-    : Napi::ObjectWrap<SessionTableHandle>(info) {
-  const Arguments arguments(info);
+SynapsesHandle::SynapsesHandle(const Arguments& arguments)
+    : kernel_(HandleOf<KernelHandle>(arguments.env(), arguments[0]).kernel()),
+      settings_(ReadSettings(arguments.env(), arguments[1], *kernel_->Get(arguments.env()))) {}
+
+void SynapsesHandle::Finalize(napi_env env) {
+  if (kernel_.use_count() == 1) kernel_->Release(env);
+}
+
+SessionTableHandle::SessionTableHandle(const Arguments& arguments) {
   const std::int64_t size = arguments.Size(0);
-  constexpr std::int64_t kLargest = std::int64_t{1} << 32;
-  constexpr std::int64_t kStateSize = 2;
-  if (size < 1 || size > kLargest) {
-    throw ArgumentError(info.Env(), "Expected a number of synapses as native argument 0.");
-  }
-  Translated(info.Env(), [&] {
-    table_ = std::make_shared<SessionTable>(size, kStateSize);
-    info.Env().GetInstanceData<Environment>()->session_tables.insert(this);
-  });
-  environment_ = info.Env().GetInstanceData<Environment>();
-}
-
-SessionTableHandle::~SessionTableHandle() {
-  if (environment_ != nullptr) environment_->session_tables.erase(this);
-}
-
-SessionTableHandle& SessionTableHandle::From(const Napi::CallbackInfo& info, std::size_t position) {
-  return HandleAt<SessionTableHandle>(info, position,
-                                      info.Env().GetInstanceData<Environment>()->session_tables,
-                                      "Expected a session table as a native argument.");
-}
-
-void SessionTableHandle::ReportMemory(Napi::Env env) {
-  memory_.Report(env, table_->size_in_bytes());
+  const std::int64_t state_size = arguments.Size(1);
+  // As many numbers as no machine has memory for.
+  constexpr std::int64_t kLargest = std::int64_t{1} << 48;
+  if (size < 1 || size > kLargest) arguments.Refuse(0, "a number of synapses");
+  if (state_size > kLargest / size) arguments.Refuse(1, "the size of a synapse's state");
+  table_ = std::make_shared<SessionTable>(size, state_size);
 }
 
 }  // namespace expsyn::binding

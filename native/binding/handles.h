@@ -6,24 +6,44 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <typeinfo>
 #include <unordered_set>
 
+#include "arguments.h"
 #include "job_queue.h"
 #include "kernel/kernel.h"
 #include "load.h"
 #include "sessions.h"
+#include "settings.h"
 
 namespace expsyn::binding {
+
+// What a JavaScript object holds in native memory. It is freed when the object is collected.
+class Handle {
+ public:
+  Handle() = default;
+  virtual ~Handle() = default;
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+  // Called before the handle is destroyed. Must not run JavaScript.
+  virtual void Finalize(napi_env) {}
+};
 
 // What belongs to one JavaScript environment.
 struct Environment {
   explicit Environment(Napi::Env env) : jobs(env) {}
+
+  static Environment& Of(napi_env env) {
+    void* data = nullptr;
+    Require(env, napi_get_instance_data(env, &data));
+    return *static_cast<Environment*>(data);
+  }
+
   EnvironmentLoad load;
   JobQueue jobs;
-  // The handles that exist, by kind: a foreign object that wraps something is told by its absence,
-  // which takes less time than a type tag.
-  std::unordered_set<const void*> kernels;
-  std::unordered_set<const void*> session_tables;
+  // All handles that exist. An object that another addon has wrapped is told by its absence, which
+  // takes less time than a type tag.
+  std::unordered_set<const void*> handles;
 };
 
 // Tells V8 of memory that it does not see, so that it collects the handles that hold it.
@@ -41,56 +61,81 @@ class ReportedMemory {
   std::int64_t reported_ = 0;
 };
 
-// JavaScript's handle on kernels; frees them when it is released or collected and no call uses
-// them.
-class KernelsHandle : public Napi::ObjectWrap<KernelsHandle> {
+// A kernel that JavaScript can release although synapses and calls still refer to it.
+class ReleasableKernel {
  public:
-  static Napi::Function Define(Napi::Env env) { return DefineClass(env, "Kernels", {}); }
+  ReleasableKernel(napi_env env, std::shared_ptr<const Kernel> kernel);
 
-  // new Kernels(tau: Float64Array (seconds, one a synapse), dt (seconds), windowLength (steps; 0
-  // for one that is not cut))
-  explicit KernelsHandle(const Napi::CallbackInfo& info);
-  ~KernelsHandle() override;
-  void Finalize(Napi::BasicEnv env) override { memory_.Report(env, 0); }
-
-  // The handle that is the argument at `position`. Throws a Napi::Error for anything else.
-  static KernelsHandle& From(const Napi::CallbackInfo& info, std::size_t position);
-
-  // Throws a Napi::Error when they have been released.
-  const std::shared_ptr<const Kernel>& kernel(Napi::Env env) const;
-  // Frees them now, or when the last call that uses them ends.
-  void Release(Napi::Env env);
-  // To be called after the kernels were used: they prepare spectra at first use.
-  void ReportMemory(Napi::Env env);
+  // Throws a Napi::Error when the kernel has been released. Calls on other threads keep a copy.
+  const std::shared_ptr<const Kernel>& Get(napi_env env) const;
+  // Frees the kernel now, or when the last call that uses it ends.
+  void Release(napi_env env);
+  // To be called after the kernel was used: it prepares spectra at first use.
+  void ReportMemory(napi_env env) {
+    memory_.Report(env, kernel_ == nullptr ? 0 : kernel_->size_in_bytes());
+  }
 
  private:
-  Environment* environment_ = nullptr;
   std::shared_ptr<const Kernel> kernel_;
   ReportedMemory memory_;
 };
 
-// JavaScript's handle on the sessions of a module.
-class SessionTableHandle : public Napi::ObjectWrap<SessionTableHandle> {
+// new Kernel(name, size, parameters, dt, windowTaus, maxWindowLength)
+class KernelHandle final : public Handle {
  public:
-  static Napi::Function Define(Napi::Env env) { return DefineClass(env, "SessionTable", {}); }
+  static constexpr const char* kName = "Kernel";
+  explicit KernelHandle(const Arguments& arguments);
+  void Finalize(napi_env env) override;
 
-  // new SessionTable(size (synapses))
-  explicit SessionTableHandle(const Napi::CallbackInfo& info);
-  ~SessionTableHandle() override;
-  void Finalize(Napi::BasicEnv env) override { memory_.Report(env, 0); }
-
-  static SessionTableHandle& From(const Napi::CallbackInfo& info, std::size_t position);
-
-  // Calls hold on to it.
-  const std::shared_ptr<SessionTable>& table() const { return table_; }
-  // To be called after a session was opened.
-  void ReportMemory(Napi::Env env);
+  const std::shared_ptr<ReleasableKernel>& kernel() const { return kernel_; }
 
  private:
-  Environment* environment_ = nullptr;
+  std::shared_ptr<ReleasableKernel> kernel_;
+};
+
+// new Synapses(kernel, settings): a kernel and all that calls have in common.
+class SynapsesHandle final : public Handle {
+ public:
+  static constexpr const char* kName = "Synapses";
+  explicit SynapsesHandle(const Arguments& arguments);
+  void Finalize(napi_env env) override;
+
+  ReleasableKernel& kernel() const { return *kernel_; }
+  ElementType dtype() const { return settings_.dtype; }
+  const Settings& settings() const { return settings_.settings; }
+
+ private:
+  std::shared_ptr<ReleasableKernel> kernel_;
+  ParsedSettings settings_;
+};
+
+// new SessionTable(size, stateSize)
+class SessionTableHandle final : public Handle {
+ public:
+  static constexpr const char* kName = "SessionTable";
+  explicit SessionTableHandle(const Arguments& arguments);
+  void Finalize(napi_env env) override { memory_.Report(env, 0); }
+
+  // Calls on other threads keep a copy.
+  const std::shared_ptr<SessionTable>& table() const { return table_; }
+  // To be called after a session was opened.
+  void ReportMemory(napi_env env) { memory_.Report(env, table_->size_in_bytes()); }
+
+ private:
   std::shared_ptr<SessionTable> table_;
   ReportedMemory memory_;
 };
+
+// The handle of an object; throws a Napi::Error unless it is one of that kind.
+template <typename Kind>
+Kind& HandleOf(napi_env env, napi_value value) {
+  void* data = nullptr;
+  if (napi_unwrap(env, value, &data) == napi_ok && Environment::Of(env).handles.count(data) != 0) {
+    auto* const handle = static_cast<Handle*>(data);
+    if (typeid(*handle) == typeid(Kind)) return *static_cast<Kind*>(handle);
+  }
+  throw ArgumentError(env, std::string("Expected a native ") + Kind::kName + ".");
+}
 
 }  // namespace expsyn::binding
 

@@ -43,18 +43,17 @@ Napi::Value JobQueue::Start(Napi::Env env, Job job) {
   return {env, promise};
 }
 
-void JobQueue::Cancel(Napi::Env env, std::uint64_t id, bool abandoned) {
+void JobQueue::Cancel(Napi::Env env, std::uint64_t id, bool detached) {
   const auto entry = pending_.find(id);
   if (entry == pending_.end()) return;
   Task& task = *entry->second.task;
   {
     const std::lock_guard<std::mutex> guard(shared_->lock);
     task.cancelled.store(true);
-    if (abandoned && task.running.has_value()) task.running->Abandon();
+    if (detached && task.running.has_value()) task.running->Detach();
     if (task.has_begun) return;
     // The pool keeps the task until its turn comes, but not what it holds on to.
     task.work = nullptr;
-    task.value = kCancelled;
   }
   Settle(env, id);
 }
@@ -81,7 +80,7 @@ void JobQueue::RunOnPool(Shared& shared, Task& task) noexcept {
     shared.running.splice(shared.running.end(), task.place);
   }
   try {
-    task.value = task.work(task.cancelled);
+    task.is_done = task.work(task.cancelled);
   } catch (...) {
     task.error = std::current_exception();
   }
@@ -123,7 +122,12 @@ void JobQueue::Settle(napi_env env, std::uint64_t id) noexcept {
   napi_open_handle_scope(env, &scope);
   if (error == nullptr) {
     try {
-      const napi_value value = pending.result(env, pending.task->value);
+      napi_value value = nullptr;
+      if (pending.task->is_done) {
+        value = pending.result(env);
+      } else {
+        napi_get_undefined(env, &value);
+      }
       napi_resolve_deferred(env, pending.deferred, value);
     } catch (...) {
       error = std::current_exception();

@@ -32,18 +32,15 @@ namespace expsyn::binding {
 // owns; queued work never starts. All methods are for the environment's own thread.
 class JobQueue {
  public:
-  // What the promise of a job that was cancelled before it began resolves with.
-  static constexpr double kCancelled = -2;
-
   struct Job {
     std::uint64_t id = 0;  // no other job has it
     WorkerPool::Kind kind = WorkerPool::Kind::kLong;
-    // Runs on the pool; an exception rejects the promise. Must return soon once `cancelled` is
-    // true.
-    std::function<double(const std::atomic<bool>& cancelled)> work;
-    // Makes what the promise resolves with of what `work` returned, on the environment's thread; an
-    // exception rejects the promise.
-    std::function<Napi::Value(Napi::Env env, double value)> result;
+    // Runs on the pool. Must return soon once `cancelled` is true; returns whether the work was
+    // done. An exception rejects the promise.
+    std::function<bool(const std::atomic<bool>& cancelled)> work;
+    // Makes what the promise resolves with, on the environment's thread. An exception rejects the
+    // promise. Not called for work that was cancelled: that promise resolves with undefined.
+    std::function<napi_value(napi_env env)> result;
     // Kept alive until the promise settles.
     std::vector<Napi::ObjectReference> held;
   };
@@ -57,8 +54,8 @@ class JobQueue {
   Napi::Value Start(Napi::Env env, Job job);
 
   // Tells a job to stop; one that has not begun is settled now. Does nothing for one that is over.
-  // One that is `abandoned` is pending no more, though it may run on for a while.
-  void Cancel(Napi::Env env, std::uint64_t id, bool abandoned);
+  // One that is `detached` is pending no more, though it may run on for a while.
+  void Cancel(Napi::Env env, std::uint64_t id, bool detached);
 
  private:
   struct Task;
@@ -72,13 +69,13 @@ class JobQueue {
 
   // What a thread of the pool needs of a job.
   struct Task {
-    Task(std::uint64_t id, std::function<double(const std::atomic<bool>& cancelled)> given)
+    Task(std::uint64_t id, std::function<bool(const std::atomic<bool>& cancelled)> given)
         : work(std::move(given)), place(1, {id, this}) {}
 
-    std::function<double(const std::atomic<bool>& cancelled)> work;
+    std::function<bool(const std::atomic<bool>& cancelled)> work;
     std::atomic<bool> cancelled{false};
     // Set by the thread that runs it; read when it is in Shared::done.
-    double value = 0;
+    bool is_done = false;
     std::exception_ptr error;
     // Guarded by Shared::lock.
     Places place;
@@ -100,7 +97,7 @@ class JobQueue {
   struct Pending {
     napi_deferred deferred = nullptr;
     std::vector<Napi::ObjectReference> held;
-    std::function<Napi::Value(Napi::Env env, double value)> result;
+    std::function<napi_value(napi_env env)> result;
     std::shared_ptr<Task> task;
   };
 

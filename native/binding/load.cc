@@ -10,7 +10,7 @@ ProcessLoad& ProcessLoad::Shared() {
   return *shared;
 }
 
-bool ProcessLoad::Admit(std::int64_t bytes) {
+bool ProcessLoad::Acquire(std::int64_t bytes) {
   const std::lock_guard<std::mutex> guard(lock_);
   const bool fits = now_.calls < now_.max_calls && bytes <= now_.max_bytes - now_.bytes;
   if (now_.calls > 0 && !fits) {
@@ -22,7 +22,7 @@ bool ProcessLoad::Admit(std::int64_t bytes) {
   return true;
 }
 
-void ProcessLoad::Leave(std::int64_t bytes, Outcome outcome, double seconds) {
+void ProcessLoad::Release(std::int64_t bytes, Outcome outcome, double seconds) {
   const std::lock_guard<std::mutex> guard(lock_);
   --now_.calls;
   now_.bytes -= bytes;
@@ -82,32 +82,32 @@ ProcessLoad::Running::~Running() {
   ProcessLoad& load = Shared();
   const std::lock_guard<std::mutex> guard(load.lock_);
   --load.now_.running;
-  if (is_abandoned_) --load.now_.abandoned;
+  if (is_detached_) --load.now_.detached;
   load.now_.running_seconds += elapsed.count();
 }
 
-void ProcessLoad::Running::Abandon() {
+void ProcessLoad::Running::Detach() {
   ProcessLoad& load = Shared();
   const std::lock_guard<std::mutex> guard(load.lock_);
-  if (is_abandoned_) return;
-  is_abandoned_ = true;
-  ++load.now_.abandoned;
+  if (is_detached_) return;
+  is_detached_ = true;
+  ++load.now_.detached;
 }
 
-bool EnvironmentLoad::Admit(std::int64_t bytes) {
-  if (!ProcessLoad::Shared().Admit(bytes)) return false;
+bool EnvironmentLoad::Acquire(std::int64_t bytes) {
+  if (!ProcessLoad::Shared().Acquire(bytes)) return false;
   ++calls_;
   bytes_ += bytes;
   return true;
 }
 
-void EnvironmentLoad::Leave(std::int64_t bytes, ProcessLoad::Outcome outcome, double seconds) {
-  // No more than was admitted, whoever asks.
+void EnvironmentLoad::Release(std::int64_t bytes, ProcessLoad::Outcome outcome, double seconds) {
+  // No more than was acquired, whoever asks.
   if (calls_ == 0) return;
   bytes = std::min(bytes, bytes_);
   --calls_;
   bytes_ -= bytes;
-  ProcessLoad::Shared().Leave(bytes, outcome, seconds);
+  ProcessLoad::Shared().Release(bytes, outcome, seconds);
 }
 
 }  // namespace expsyn::binding

@@ -24,16 +24,16 @@ class ProcessLoad {
     // Kernels, spectra and sessions.
     std::int64_t memory = 0;
     // Of those that compute, the ones that are not pending any more.
-    std::int64_t abandoned = 0;
+    std::int64_t detached = 0;
   };
 
   static ProcessLoad& Shared();
 
   // Counts a call as pending, or as rejected when it would exceed a limit. One that nothing else
   // is pending beside is never rejected.
-  bool Admit(std::int64_t bytes);
-  // The end of an admitted call.
-  void Leave(std::int64_t bytes, Outcome outcome, double seconds);
+  bool Acquire(std::int64_t bytes);
+  // The end of an acquired call.
+  void Release(std::int64_t bytes, Outcome outcome, double seconds);
   // Takes back what an environment has left pending at its end.
   void Forget(std::int64_t calls, std::int64_t bytes);
 
@@ -54,10 +54,10 @@ class ProcessLoad {
     Running& operator=(const Running&) = delete;
 
     // The call is over; what runs is what cannot be stopped at once.
-    void Abandon();
+    void Detach();
 
    private:
-    bool is_abandoned_ = false;
+    bool is_detached_ = false;
     const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   };
 
@@ -72,8 +72,8 @@ class EnvironmentLoad {
  public:
   ~EnvironmentLoad() { ProcessLoad::Shared().Forget(calls_, bytes_); }
 
-  bool Admit(std::int64_t bytes);
-  void Leave(std::int64_t bytes, ProcessLoad::Outcome outcome, double seconds);
+  bool Acquire(std::int64_t bytes);
+  void Release(std::int64_t bytes, ProcessLoad::Outcome outcome, double seconds);
 
  private:
   std::int64_t calls_ = 0, bytes_ = 0;

@@ -252,14 +252,17 @@ describe('the code of an error', () => {
 
   it('is that of a native error too', () => {
     const errors = [
-      thrown(() => native.chooseMethod({} as never, 1)),
-      thrown(() => new native.Kernels(new Float32Array(1) as never, 1, 1)),
-      thrown(() => new native.Kernels(new Float64Array(1), '1' as never, 1)),
-      thrown(() => new native.SessionTable(0)),
       thrown(() => {
-        native.commitSessions(new native.SessionTable(1), 0, [] as never, 1);
+        native.releaseKernel({} as never);
       }),
-      thrown(() => native.readSession(new native.SessionTable(1), 5, undefined)),
+      thrown(() => new native.Kernel('exp', 1, [new Float32Array(1)] as never, 1, 1, 1)),
+      thrown(() => new native.Kernel('exp', 1, [new Float64Array(1)], '1' as never, 1, 1)),
+      thrown(() => new native.Synapses({} as never, {} as never)),
+      thrown(() => new native.SessionTable(0, 2)),
+      thrown(() => {
+        native.commitSessions(new native.SessionTable(1, 2), 0, [] as never, 1);
+      }),
+      thrown(() => native.readSession(new native.SessionTable(1, 2), 5, undefined)),
     ];
     for (const error of errors) {
       assert.deepEqual(error, { name: 'TypeError', code: 'ERR_EXPSYN_INTERNAL' });

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { MessageChannel } from 'node:worker_threads';
 
 import { ExpSyn, stats, type EvolveOptions } from '../../lib/index';
-import { METHOD_CODES, native, NOISE_CODES } from '../../lib/native/native';
+import { native } from '../../lib/native/native';
 import { assertSameBits } from '../support/bits';
 import {
   BYTES,
@@ -23,6 +23,7 @@ import {
   STEPS,
   turn,
 } from '../support/buffers';
+import { newKernel, nextId, SETTINGS } from '../support/native-calls';
 import { randomNumbers, relativeError, spikes, TOLERANCE } from '../support/oracle';
 
 /** A call of some 20 ms: still running, or waiting for another one, a few turns later. */
@@ -95,32 +96,25 @@ describe('while evolve() runs', () => {
   });
 
   it('all that the addon was given may be collected', async () => {
-    const [timesteps, size] = SLOW_SHAPE as [number, number];
+    const [, size] = SLOW_SHAPE as [number, number];
     const values = (length: number) => new Float64Array(length).fill(1);
-    const evolve = (output: Float64Array, index: number) =>
-      native.evolveAsync(
-        new native.Kernels(values(size).fill(0.2), 1e-3, 2000),
-        METHOD_CODES.fft,
+    const evolve = (output: Float64Array) =>
+      new native.Synapses(newKernel(size, 0.2), {
+        ...SETTINGS,
+        method: 'fft',
+        noiseScale: 1,
+      }).evolveAsync(
         values(SLOW_LENGTH),
-        1,
-        timesteps,
-        true,
         output,
-        true,
-        NOISE_CODES.output,
-        1,
-        false,
-        1,
         // Currents of 1, and no corrections.
         values(2 * size).fill(0, size),
-        true,
         values(2 * size),
+        1,
         5,
         0,
         0,
         0,
-        // Beyond those that the package itself counts.
-        2 ** 40 + index,
+        nextId(),
       );
     const outputs = [0, 1, 2].map(() => new Float64Array(new SharedArrayBuffer(8 * SLOW_LENGTH)));
     const pending = outputs.map(evolve);
