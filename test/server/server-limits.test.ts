@@ -12,9 +12,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 
 import { ROOT } from '../support/processes';
-import { Budget } from '../../examples/server/budget';
-import { addressOf } from '../../examples/server/sockets';
-import { Store } from '../../examples/server/store';
+import { ByteBudget } from '../../examples/server/byte-budget';
+import { addressOf } from '../../examples/server/http/client-address';
+import { SessionStore } from '../../examples/server/sessions/session-store';
 import { DEFAULTS } from '../../examples/server/settings';
 import {
   closed,
@@ -428,7 +428,7 @@ describe('the limits of the example server', () => {
     writeFileSync(join(folder, 'thesis.txt'), '');
     const limits = { folder, keepSeconds: 3600, maxSavedSessions: 4, maxSavedBytes: 1e6 };
     const open = new Set([id(2)]);
-    const store = new Store(limits, (one) => open.has(one));
+    const store = new SessionStore(limits, (one) => open.has(one));
     await store.prepare();
     assert.deepEqual(files(), [...[2, 3, 4, 5].map((k) => `${id(k)}.json`), 'thesis.txt']);
     await store.save(id(6), session);
@@ -439,23 +439,23 @@ describe('the limits of the example server', () => {
     assert.deepEqual(files(), [...[2, 4, 6, 7].map((k) => `${id(k)}.json`), 'thesis.txt']);
     const size = JSON.stringify(session).length;
     assert.deepEqual(store.saved, { sessions: 4, bytes: 4 * size });
-    const small = new Store({ ...limits, maxSavedBytes: 2.5 * size });
+    const small = new SessionStore({ ...limits, maxSavedBytes: 2.5 * size });
     await small.prepare();
     assert.deepEqual(files(), [...[4, 7].map((k) => `${id(k)}.json`), 'thesis.txt']);
     rmSync(folder, { recursive: true });
   });
 
   it('has room for the only holder, and turns when it is full and when an eighth is free', () => {
-    const budget = new Budget(80);
+    const budget = new ByteBudget(80);
     const turns: boolean[] = [];
-    budget.onTurn = (isFull) => turns.push(isFull);
-    assert.equal(budget.take(100), true);
-    assert.equal(budget.take(1), false);
+    budget.onChange = (isFull) => turns.push(isFull);
+    assert.equal(budget.tryAdd(100), true);
+    assert.equal(budget.tryAdd(1), false);
     budget.release(25);
     assert.deepEqual([turns, budget.isFull], [[true], true]);
     budget.release(5);
     assert.deepEqual([turns, budget.isFull, budget.used], [[true, false], false, 70]);
-    assert.deepEqual([budget.take(11), budget.take(10)], [false, true]);
+    assert.deepEqual([budget.tryAdd(11), budget.tryAdd(10)], [false, true]);
   });
 });
 

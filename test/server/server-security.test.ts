@@ -10,8 +10,8 @@ import { OverloadError } from 'expsyn';
 import { WebSocket } from 'ws';
 
 import { InputError, isBadInput, isOverload } from '../../examples/server/errors';
-import { Client as LoadClient } from '../../examples/server/load-client';
-import { decodeSource, encodeSource } from '../../examples/server/saved-source';
+import { Client as LoadClient } from '../../examples/server/load-test/client';
+import { decodeSource, encodeSource } from '../../examples/server/simulation/saved-source';
 import {
   handshakeOf,
   metricOf,

@@ -12,9 +12,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 
 import { ROOT } from '../support/processes';
-import { HEADER_BYTES, headerBytes } from '../../examples/server/frames';
-import type { Engine, Source } from '../../examples/server/engine';
-import { Gatherer } from '../../examples/server/gatherer';
+import { HEADER_BYTES, headerBytes } from '../../examples/server/stream/messages';
+import type { Engine, Source } from '../../examples/server/simulation/engine';
+import { Batcher } from '../../examples/server/simulation/batcher';
 import { createServer, type Server } from '../../examples/server/server';
 import { DEFAULTS, readSettings, type Settings } from '../../examples/server/settings';
 import { ExpSyn } from '../../lib/index';
@@ -277,12 +277,12 @@ describe('the example server', () => {
         return Float32Array.from(spikes);
       },
     };
-    const gatherer = new Gatherer(engine, () => undefined);
+    const batcher = new Batcher(engine, () => undefined);
     const outcomes = await Promise.all(
       [1, 7, 2].map(
         (step) =>
           new Promise<string>((resolve) => {
-            gatherer.add({
+            batcher.add({
               ...{ sources: [source(step)], steps: 1, spikes: Uint8Array.of(step) },
               settle: (error, currents) => resolve(error?.message ?? currents.join()),
             });

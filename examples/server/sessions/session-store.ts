@@ -1,43 +1,43 @@
-/** Saved sessions: a file each, written whole or not at all. */
+/** Saved sessions in a folder: one file each, which replaces the old one in one step. */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { Parameters } from './engine';
-import type { SavedSource } from './saved-source';
+import type { Parameters } from '../simulation/engine';
+import type { SavedSource } from '../simulation/saved-source';
 
 export interface SavedSession {
-  /** Of all its sources. */
+  /** All its sources have the same parameters. */
   parameters: Parameters;
   sources: SavedSource[];
 }
 
-/** A file that holds no session. */
-export class DamagedSessionError extends Error {}
+/** The file of a session is not valid JSON. */
+export class CorruptSessionError extends Error {}
 
 const UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
 const ID = new RegExp(`^${UUID}$`);
 const ID_LENGTH = 36;
-/** Files of ours: whole ones, and those that a crash has left. */
+/** The store's own files: sessions, and temporary files that a crash has left. */
 const FILE = new RegExp(`^${UUID}\\.json(\\.${UUID}\\.tmp)?$`);
 
-export interface StoreLimits {
+export interface StoreSettings {
   folder: string;
   keepSeconds: number;
   maxSavedSessions: number;
   maxSavedBytes: number;
 }
 
-export class Store {
+export class SessionStore {
   readonly #folder: string;
-  readonly #limits: StoreLimits;
+  readonly #limits: StoreSettings;
   readonly #isOpen: (id: string) => boolean;
-  /** Bytes of each saved session, the one that was saved last at the end. */
+  /** Bytes of each saved session. The one that was saved last is at the end. */
   readonly #sizes = new Map<string, number>();
   #bytes = 0;
 
-  /** @param isOpen Whether a connection has the session, so that it must not be removed. */
-  constructor(limits: StoreLimits, isOpen: (id: string) => boolean = () => false) {
+  /** @param isOpen Whether a connection uses the session, so that its file must not be removed. */
+  constructor(limits: StoreSettings, isOpen: (id: string) => boolean = () => false) {
     this.#folder = limits.folder;
     this.#limits = limits;
     this.#isOpen = isOpen;
@@ -51,16 +51,16 @@ export class Store {
     return ID.test(text);
   }
 
-  /** Throws, in a sentence, where nothing can be saved. */
+  /** Creates the folder and removes old sessions. Rejects if the folder cannot be written. */
   async prepare(): Promise<void> {
-    const probe = join(this.#folder, `${Store.newId()}.json.${randomUUID()}.tmp`);
+    const probe = join(this.#folder, `${SessionStore.newId()}.json.${randomUUID()}.tmp`);
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
       await writeFile(probe, '');
       await rm(probe);
     } catch (error) {
       throw new Error(
-        `Expected a folder that can be written for EXPSYN_SERVER_FOLDER but ${this.#folder} is none: ` +
+        `Expected a folder that can be written for EXPSYN_SERVER_FOLDER but ${this.#folder} cannot be: ` +
           `${(error as NodeJS.ErrnoException).code}.`,
         { cause: error },
       );
@@ -68,7 +68,7 @@ export class Store {
     await this.removeOld();
   }
 
-  /** How many sessions are saved, and the bytes of their files. */
+  /** The number of saved sessions, and the bytes of their files. */
   get saved(): { sessions: number; bytes: number } {
     return { sessions: this.#sizes.size, bytes: this.#bytes };
   }
@@ -76,23 +76,23 @@ export class Store {
   async save(id: string, session: SavedSession): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const file = join(this.#folder, `${id}.json`);
-    const whole = `${file}.${randomUUID()}.tmp`;
+    const temporary = `${file}.${randomUUID()}.tmp`;
     try {
       const text = JSON.stringify(session);
-      await writeFile(whole, text, { mode: 0o600, flush: true });
-      await rename(whole, file);
+      await writeFile(temporary, text, { mode: 0o600, flush: true });
+      await rename(temporary, file);
       this.#count(id, text.length);
     } catch (error) {
-      await rm(whole, { force: true });
+      await rm(temporary, { force: true });
       throw error;
     }
     await this.#makeRoom();
   }
 
   /**
-   * What was saved under an id, of which nothing has been checked; undefined when nothing was.
+   * Reads a saved session without checking its content. Resolves with undefined if there is none.
    *
-   * @throws DamagedSessionError when it is no JSON; other errors where it cannot be read.
+   * @throws CorruptSessionError if the file is not valid JSON; a system error if it cannot be read.
    */
   async load(id: string): Promise<{ parameters?: unknown; sources?: unknown } | undefined> {
     let text: string;
@@ -105,13 +105,13 @@ export class Store {
     try {
       return (JSON.parse(text) ?? {}) as { parameters?: unknown; sources?: unknown };
     } catch (cause) {
-      throw new DamagedSessionError(`Expected a saved session in ${id}.json.`, { cause });
+      throw new CorruptSessionError(`Expected a saved session in ${id}.json.`, { cause });
     }
   }
 
   /**
-   * Removes sessions that nobody has come back for, what a crash has left half written, and the oldest
-   * sessions where there are too many. The folder is read anew: other servers may use it as well.
+   * Removes sessions that no client has used for keepSeconds, temporary files that a crash has left, and
+   * the oldest sessions if there are too many. Reads the folder again, since other servers may use it too.
    */
   async removeOld(): Promise<void> {
     const names = await readdir(this.#folder).catch(() => []);
@@ -144,13 +144,13 @@ export class Store {
     this.#sizes.delete(id);
   }
 
-  /** Removes the oldest sessions that are not open, until what is left is within the limits. */
+  /** Removes the oldest sessions that are not open until the others are within the limits. */
   async #makeRoom(): Promise<void> {
     const { maxSavedSessions, maxSavedBytes } = this.#limits;
     const isOver = () => this.#sizes.size > maxSavedSessions || this.#bytes > maxSavedBytes;
     const removed: string[] = [];
     for (const id of this.#sizes.keys()) {
-      // The newest has just been saved.
+      // The newest one has just been saved.
       if (!isOver() || this.#sizes.size === 1) break;
       if (this.#isOpen(id)) continue;
       this.#forget(id);
@@ -161,7 +161,7 @@ export class Store {
     }
   }
 
-  /** What cannot be removed is in nobody's way. */
+  /** A file that cannot be removed does no harm. */
   async #remove(file: string): Promise<void> {
     await rm(file, { force: true }).catch(() => undefined);
   }

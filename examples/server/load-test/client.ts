@@ -1,7 +1,7 @@
 /** A client of the load test: its sources send frames when these are due. */
 import { WebSocket } from 'ws';
 
-import { headerBytes } from './frames';
+import { headerBytes } from '../stream/messages';
 
 export const LOAD_TOKEN = 'load';
 

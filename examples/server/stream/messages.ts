@@ -1,8 +1,8 @@
-import { InputError } from './errors';
+import { InputError } from '../errors';
 
 /**
- * The layout of binary messages, little-endian. A message holds the next steps of one or more of the
- * connection's sources, a frame each.
+ * The layout of binary messages, little-endian. A message contains the next steps of one or more of the
+ * connection's sources. The steps of one source are called a frame.
  *
  *     client to server                       server to client
  *     0       uint32  sequence number        0       uint32  the same sequence number
@@ -14,7 +14,7 @@ import { InputError } from './errors';
  */
 export const HEADER_BYTES = 12;
 
-/** What comes before the spikes or currents of K sources. */
+/** Bytes before the spikes or currents of K sources. */
 export function headerBytes(nSources: number): number {
   return HEADER_BYTES + 4 * nSources;
 }
@@ -26,13 +26,13 @@ export interface Frames {
   sources: number[];
   /** (K, T, N) */
   spikes: Uint8Array;
-  /** All that comes before the spikes, which the answer begins with too. */
+  /** The bytes before the spikes. The answer begins with the same. */
   header: Uint8Array;
 }
 
 /**
- * Reads a message to a connection of `nSources` sources of `channels` channels each; throws an
- * InputError that tells the client what is wrong.
+ * Reads a message to a connection that has `nSources` sources of `channels` channels each. Throws an
+ * InputError, which tells the client what is wrong.
  */
 export function readFrames(message: Uint8Array, nSources: number, channels: number): Frames {
   if (message.length < HEADER_BYTES) {

@@ -1,6 +1,6 @@
-/** What clients send as parameters, checked. */
+/** Reads and checks the parameters that clients send. */
 import type { Parameters } from './engine';
-import { InputError } from './errors';
+import { InputError } from '../errors';
 
 export const DEFAULT_PARAMETERS: Parameters = { channels: 64, tau: 0.02, dt: 0.001, noiseStd: 0 };
 
@@ -11,7 +11,7 @@ const RANGES: Record<keyof Parameters, [least: number, most: number, unit: strin
   noiseStd: [0, 1e6, ''],
 };
 
-/** Throws an InputError that tells the client what is wrong. */
+/** Throws an InputError, which tells the client what is wrong. */
 function checkParameter(key: keyof Parameters, value: unknown, maxChannels: number): number {
   const [least, limit, unit] = RANGES[key];
   const most = key === 'channels' ? maxChannels : limit;
@@ -22,7 +22,7 @@ function checkParameter(key: keyof Parameters, value: unknown, maxChannels: numb
   );
 }
 
-/** The parameters that a query gives as text, the others by default. */
+/** The parameters in a query. Those that it leaves out have their defaults. */
 export function queryParameters(query: Record<string, unknown>, maxChannels: number): Parameters {
   const parameters = { ...DEFAULT_PARAMETERS };
   for (const key of Object.keys(RANGES) as (keyof Parameters)[]) {
@@ -44,7 +44,7 @@ export function restoreParameters(saved: unknown, maxChannels: number): Paramete
   return parameters;
 }
 
-/** How many sources of these parameters a query asks for, one by default. */
+/** The number of sources that a query asks for: one by default, `most` at most. */
 export function querySources(query: Record<string, unknown>, most: number): number {
   const { sources: text = '1' } = query;
   const count = typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : NaN;
@@ -52,7 +52,7 @@ export function querySources(query: Record<string, unknown>, most: number): numb
   throw new InputError(`Expected 1 to ${most} for sources but received ${JSON.stringify(text)}.`);
 }
 
-/** The parameters after a message that changes some of them: tau, dt, noiseStd. */
+/** The parameters after a message that sets some of tau, dt and noiseStd. */
 export function changeParameters(message: Record<string, unknown>, before: Parameters): Parameters {
   const parameters = { ...before };
   for (const [key, value] of Object.entries(message)) {

@@ -1,14 +1,14 @@
-/** A source's state as JSON: its currents as the bytes that they are, so that it goes on to the bit. */
-import { InputError } from './errors';
+/** A source's state as JSON. Numbers are saved as their bytes, so that a restored source has the same bits. */
+import { InputError } from '../errors';
 
 export interface SavedSource {
-  /** The elements' bytes in this machine's order, in base 64. */
+  /** The currents' bytes in this machine's order, in base64. */
   isyn: string;
-  /** What rounding the elements has left out, likewise in double precision; absent where it is nothing. */
+  /** The rounding error of each current as a float64, encoded like isyn. Absent if there is none. */
   correction?: string;
   /** Absolute number of the next step. */
   step: number;
-  /** Of the noise. */
+  /** Seed of the noise. */
   seed: number;
 }
 
@@ -24,10 +24,10 @@ export function encodeSource(
   return correction === undefined ? saved : { ...saved, correction: encode(correction) };
 }
 
-/** A step after which there are enough others. */
+/** The latest step at which a session may start: enough safe integers follow it. */
 const LAST_STEP = 2 ** 52;
 
-/** Throws an InputError for what encodeSource() has not written for a source of `channels` channels. */
+/** Throws an InputError if `saved` is not what encodeSource() returns for a source of `channels` channels. */
 export function decodeSource<Data extends Float32Array | Float64Array>(
   saved: unknown,
   ArrayType: { new (buffer: ArrayBuffer): Data; readonly BYTES_PER_ELEMENT: number },
@@ -39,14 +39,14 @@ export function decodeSource<Data extends Float32Array | Float64Array>(
   const isCount = (value: unknown): value is number =>
     Number.isSafeInteger(value) && (value as number) >= 0;
   const data = decodeNumbers(isyn, ArrayType, channels);
-  const rest = correction === undefined || decodeNumbers(correction, Float64Array, channels);
-  if (data && rest && isCount(step) && step <= LAST_STEP && isCount(seed)) {
-    return { isyn: data, correction: rest === true ? undefined : rest, step, seed };
+  const remainder = correction === undefined || decodeNumbers(correction, Float64Array, channels);
+  if (data && remainder && isCount(step) && step <= LAST_STEP && isCount(seed)) {
+    return { isyn: data, correction: remainder === true ? undefined : remainder, step, seed };
   }
-  throw new InputError(`Expected a saved source of ${channels} channels but it is damaged.`);
+  throw new InputError(`Expected a saved source of ${channels} channels but it is corrupt.`);
 }
 
-/** Finite numbers, as encodeSource() writes them; undefined for anything else. */
+/** Decodes `length` finite numbers; returns undefined if the text is anything else. */
 function decodeNumbers<Data extends Float32Array | Float64Array>(
   text: unknown,
   ArrayType: { new (buffer: ArrayBuffer): Data; readonly BYTES_PER_ELEMENT: number },

@@ -1,70 +1,70 @@
-/** POST /evolve: one run from silence, its spikes in the body and its currents in the answer. */
+/** POST /evolve: computes one run from silence. The body has its spikes, the answer its currents. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-import type { Parameters } from './engine';
-import { InputError } from './errors';
-import { queryParameters } from './parameters';
-import type { ServerParts } from './parts';
+import { InputError } from '../errors';
+import type { Services } from '../services';
+import type { Parameters } from '../simulation/engine';
+import { queryParameters } from '../simulation/parameters';
 
-/** What a byte of spikes holds: itself, and a float32 of the answer. */
-const HELD_PER_BYTE = 1 + Float32Array.BYTES_PER_ELEMENT;
+/** Bytes in memory for each byte of the body: itself, and a float32 of the answer. */
+const BYTES_PER_SPIKE = 1 + Float32Array.BYTES_PER_ELEMENT;
 
-/** A request that has been let in, and what it holds of the budget. */
-interface Admitted {
+/** A request for which there was room, and the bytes that it holds of the budget. */
+interface Accepted {
   parameters: Parameters;
   held: number;
-  /** Settles when the run is over. */
+  /** To be called when the run is over. */
   end: () => void;
 }
 
-export function addEvolve(app: FastifyInstance, parts: ServerParts): void {
-  const { settings, engine, gatherer, metrics, budget, sockets } = parts;
-  const admitted = new WeakMap<FastifyRequest, Admitted>();
+export function addEvolveRoute(app: FastifyInstance, services: Services): void {
+  const { settings, engine, batcher, metrics, budget, httpConnections } = services;
+  const accepted = new WeakMap<FastifyRequest, Accepted>();
 
-  /** Before the body is read. */
-  const admit = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+  /** Reserves room for the body and the answer, before the body is read. */
+  const accept = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const parameters = queryParameters(
       request.query as Record<string, unknown>,
       settings.maxChannels,
     );
-    // A body of unknown length may be the longest.
+    // A body of unknown length may be as long as the limit.
     const { 'content-length': length = Infinity, expect } = request.headers;
-    const held = Math.min(Number(length), settings.maxFrameBytes) * HELD_PER_BYTE;
-    if (parts.isDraining() || !budget.take(held)) {
+    const held = Math.min(Number(length), settings.maxFrameBytes) * BYTES_PER_SPIKE;
+    if (services.isShuttingDown() || !budget.tryAdd(held)) {
       metrics.refusals.inc();
       const error = 'Expected room for the body and its answer; try again later.';
       await reply.code(503).header('retry-after', '1').send({ error });
       return;
     }
     const run = new Promise<void>((resolve) => {
-      admitted.set(request, { parameters, held, end: resolve });
+      accepted.set(request, { parameters, held, end: resolve });
     });
-    // Until nobody uses the body, nor the answer.
+    // The bytes are held until neither the run nor the client needs them.
     const answered = new Promise<void>((resolve) => {
-      sockets.whenAnswered(request.raw.socket, reply.raw, () => {
-        // A body that has not come will start no run.
-        if (request.body === undefined) admitted.get(request)?.end();
+      httpConnections.whenAnswered(request.raw.socket, reply.raw, () => {
+        // Without a body, no run begins.
+        if (request.body === undefined) accepted.get(request)?.end();
         resolve();
       });
     });
     void Promise.all([run, answered]).then(() => {
-      budget.release(admitted.get(request)?.held ?? 0);
+      budget.release(accepted.get(request)?.held ?? 0);
     });
     if (expect !== undefined) reply.raw.writeContinue();
   };
 
   app.post(
     '/evolve',
-    { onRequest: [parts.authenticate, admit] },
+    { onRequest: [services.authenticate, accept] },
     async (request, reply): Promise<Buffer> => {
-      const entry = admitted.get(request);
-      if (entry === undefined) throw new Error('Expected an admitted request.');
+      const entry = accepted.get(request);
+      if (entry === undefined) throw new Error('Expected a request that was accepted.');
       try {
         const { body } = request;
         const { parameters } = entry;
         if (!(body instanceof Buffer)) throw new InputError('Expected spikes as octet-stream.');
-        budget.release(entry.held - body.length * HELD_PER_BYTE);
-        entry.held = body.length * HELD_PER_BYTE;
+        budget.release(entry.held - body.length * BYTES_PER_SPIKE);
+        entry.held = body.length * BYTES_PER_SPIKE;
         const steps = body.length / parameters.channels;
         if (!Number.isInteger(steps) || steps === 0) {
           throw new InputError(
@@ -88,7 +88,7 @@ export function addEvolve(app: FastifyInstance, parts: ServerParts): void {
       return await new Promise((resolve, reject) => {
         const settle = (error: Error | undefined, result: Float32Array) =>
           error === undefined ? resolve(result.slice()) : reject(error);
-        gatherer.add({ sources: [source], steps, spikes, settle });
+        batcher.add({ sources: [source], steps, spikes, settle });
       });
     } finally {
       source.close();

@@ -1,14 +1,14 @@
 /**
- * Which requests of browsers are answered. A page of another site cannot use the server through the
- * browser of somebody who may: neither by a request of its own (Origin), nor by a name of its own that
- * it points at this machine (Host).
+ * Rules against requests that a browser sends for another site's page. Such a page could use the server with
+ * the rights of the browser's user: by requests to this server (checked by Origin), or by a host name that
+ * its owner points at this machine (checked by Host).
  */
 import type { IncomingMessage } from 'node:http';
 import { isIPv4, isIPv6 } from 'node:net';
 
-import type { Settings } from './settings';
+import type { Settings } from '../settings';
 
-/** What every answer carries. */
+/** Headers of every answer. */
 export const SECURITY_HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -20,10 +20,10 @@ export const SECURITY_HEADERS = {
   'x-frame-options': 'DENY',
 } as const;
 
-/** A name or an address, with a port or without. */
+/** A name or an address, with or without a port. */
 const HOST = /^[\w.:[\]-]+$/;
 
-/** The policy of the page. Some browsers do not take 'self' for WebSockets, so they are named. */
+/** The content security policy of the page. For WebSockets, some browsers do not accept 'self'. */
 export function pagePolicy(host: string): string {
   const sockets = HOST.test(host) ? ` ws://${host} wss://${host}` : '';
   return (
@@ -33,23 +33,23 @@ export function pagePolicy(host: string): string {
   );
 }
 
-export class Guard {
+export class BrowserRules {
   readonly #isAnyHost: boolean;
   readonly #hosts: ReadonlySet<string>;
   readonly #origins: ReadonlySet<string>;
 
   constructor({ host, allowedHosts, allowedOrigins }: Settings) {
-    // A server that listens at every address goes by the one that a client has reached.
+    // A server that listens at every address is known by the address that the client has reached.
     const own = ['0.0.0.0', '::'].includes(host) ? [] : [host];
     const names = ['localhost', '::1', ...own, ...listOf(allowedHosts)];
     this.#isAnyHost = names.includes('*');
-    // With a port in the setting, that port alone; without, every one.
+    // A name with a port in the setting allows that port; a name without allows every port.
     this.#hosts = new Set(names.flatMap((name) => hostUrl('http:', literal(name))?.host ?? []));
     this.#origins = new Set(listOf(allowedOrigins));
   }
 
-  /** Why a request is refused; undefined where it is not. */
-  refuse(request: IncomingMessage): string | undefined {
+  /** Why a request is refused; undefined if it is allowed. */
+  whyRefused(request: IncomingMessage): string | undefined {
     const { headers, rawHeaders } = request;
     const { host = '' } = headers;
     const nHosts = rawHeaders.filter((name, i) => i % 2 === 0 && /^host$/i.test(name)).length;
@@ -62,7 +62,7 @@ export class Guard {
     return undefined;
   }
 
-  /** Names of this machine, the addresses that it was reached at, and those of the settings. */
+  /** Whether a host is this machine, the address that was reached, or one of the settings. */
   #isHost(host: string, localAddress = ''): boolean {
     if (this.#isAnyHost) return true;
     const url = hostUrl('http:', host);
@@ -78,7 +78,7 @@ export class Guard {
     const { origin } = headers;
     if (this.#origins.has('*')) return true;
     if (origin !== undefined) return this.#origins.has(origin) || isSameOrigin(origin, host);
-    // Browsers leave the origin out of requests for pictures, scripts and the like, but say this.
+    // Requests for images, scripts and the like have no origin, but browsers send these headers.
     const site = headers['sec-fetch-site'] ?? 'none';
     if (site === 'none' || site === 'same-origin') return true;
     const isLink =
@@ -87,7 +87,7 @@ export class Guard {
   }
 }
 
-/** Whether an origin is http or https of the host that a request is for. */
+/** Whether an origin is the host that a request is for, by http or https. */
 function isSameOrigin(origin: string, host: string): boolean {
   const [, protocol, from = ''] = /^(https?:)\/\/(.*)$/.exec(origin) ?? [];
   if (protocol === undefined) return false;
@@ -95,7 +95,7 @@ function isSameOrigin(origin: string, host: string): boolean {
   return given !== undefined && given.host === own?.host;
 }
 
-/** The address of a host; undefined where it is more or less than a name with or without a port. */
+/** The URL of a host; undefined if it is anything but a name with or without a port. */
 function hostUrl(protocol: string, host: string): URL | undefined {
   if (!HOST.test(host)) return undefined;
   try {
@@ -105,7 +105,7 @@ function hostUrl(protocol: string, host: string): URL | undefined {
   }
 }
 
-/** An address as it stands in a URL. */
+/** A name or an address as it is written in a URL. */
 function literal(name: string): string {
   return isIPv6(name) ? `[${name}]` : name;
 }

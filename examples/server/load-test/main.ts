@@ -12,7 +12,7 @@ import { text as readText } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { Command, InvalidArgumentError } from 'commander';
-import { Client, LOAD_TOKEN as TOKEN, type Load } from './load-client';
+import { Client, LOAD_TOKEN as TOKEN, type Load } from './client';
 
 interface Result extends Load {
   /** Frames that were answered, a second. */
@@ -47,7 +47,7 @@ async function startServer(engine: string, folder: string): Promise<[ChildProces
     // All clients come from one address.
     EXPSYN_SERVER_MAX_CONNECTIONS_PER_ADDRESS: '1000000',
   };
-  const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, 'main.ts')], {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, '..', 'main.ts')], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...environment },
   });
