@@ -1,13 +1,13 @@
-/** What is shown: for each channel and column of simulated time, the spikes and the last current. */
+/** The latest columns of simulated time: for each channel, the number of spikes and the last current. */
 
-/** A step that begins this part of a column before a column's beginning belongs to it. */
+/** A step belongs to the next column if it begins less than this share of a column before it. */
 const TOLERANCE = 1e-6;
 
-/** Between 1 and 10. */
+/** Round numbers between 1 and 10. */
 const ROUND = [1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10];
 
 export class History {
-  /** @param {number} size The columns that are kept. */
+  /** @param {number} size The number of columns to keep. */
   constructor(channels, size, columnSeconds) {
     this.channels = channels;
     this.size = size;
@@ -18,9 +18,9 @@ export class History {
   }
 
   clear() {
-    /** The newest column, counted from the first step. */
+    /** The number of the newest column, counted from the first step. */
     this.newest = -1;
-    /** Simulated seconds at the beginning of the steps of one dt, and how many of these there were. */
+    /** Simulated seconds before the first step of the present dt, and the number of its steps. */
     this.begin = 0;
     this.steps = 0;
     this.dt = 0;
@@ -41,7 +41,7 @@ export class History {
       this.dt = dt;
     }
     for (let step = 0; step < steps; step++, this.steps++) {
-      // From the number of the step: sums of dt would drift.
+      // Computed from the number of the step, since a sum of dt would drift.
       const time = this.begin + this.steps * dt;
       this.#addStep(Math.floor(time / this.columnSeconds + TOLERANCE), step, spikes, currents);
     }
@@ -52,7 +52,7 @@ export class History {
     for (let next = Math.max(this.newest + 1, column - size + 1); next <= column; next++) {
       const begin = (next % size) * channels;
       this.spikes.fill(0, begin, begin + channels);
-      // Columns without a step of their own go on as before.
+      // A column in which no step begins has the currents of the column before it.
       const before = ((next + size - 1) % size) * channels;
       this.currents.copyWithin(begin, before, before + channels);
     }
@@ -64,13 +64,13 @@ export class History {
     }
   }
 
-  /** Where a column begins in `spikes` and `currents`; undefined where it is not kept. */
+  /** The index at which a column begins in `spikes` and `currents`; undefined if it is not kept. */
   indexOf(column) {
     const isKept = column >= 0 && column <= this.newest && column > this.newest - this.size;
     return isKept ? (column % this.size) * this.channels : undefined;
   }
 
-  /** The largest magnitude of a current in the last columns. */
+  /** The largest magnitude of a current in the last `nColumns` columns. */
   peak(nColumns) {
     let peak = 0;
     for (let column = this.newest; column > this.newest - nColumns; column--) {
@@ -84,7 +84,7 @@ export class History {
   }
 }
 
-/** The next of some round numbers. */
+/** The smallest round number that is not below a value. */
 export function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   const factor = ROUND.find((one) => one * power >= value * (1 - 1e-9)) ?? 10;
