@@ -17,12 +17,12 @@ import {
   metricOf,
   openSocket,
   rawSocket,
-  soon,
+  eventually,
   startServer,
   stopServers,
   TOKEN,
   untilText,
-} from '../support/server-clients';
+} from '../support/servers';
 
 interface Answer {
   status: number;
@@ -131,7 +131,7 @@ describe('the security of the example server', () => {
     });
     await once(next, 'open');
     for (let k = 0; k < 5; k++) next.send(frame(k));
-    await soon(async () => Promise.resolve(sequences.length === 5));
+    await eventually(async () => Promise.resolve(sequences.length === 5));
     assert.deepEqual(sequences, [0, 1, 2, 3, 4]);
     first.terminate();
     next.close();
@@ -148,7 +148,7 @@ describe('the security of the example server', () => {
     const gone = await rawSocket(port, handshakeOf(path));
     await untilText(gone, /^HTTP\/1.1 101 /);
     gone.destroy();
-    await soon(async () => (await metricOf(server, 'connections')) === 0);
+    await eventually(async () => (await metricOf(server, 'connections')) === 0);
     const again = new WebSocket(`ws://127.0.0.1:${port}${path}`);
     const [data] = (await once(again, 'message')) as [Buffer];
     assert.deepEqual((JSON.parse(data.toString()) as { steps: number[] }).steps, [1]);
@@ -264,7 +264,7 @@ describe('the security of the example server', () => {
       const status = await shake(port, path);
       assert.ok(status === 400 || status === 404, `${status} ${path}`);
     }
-    await soon(async () => (await metricOf(server, 'http_connections')) === 0);
+    await eventually(async () => (await metricOf(server, 'http_connections')) === 0);
   });
 
   it('puts the headers of security on every answer', async () => {
@@ -302,7 +302,7 @@ describe('the security of the example server', () => {
     const live = await openSocket(port);
     live.close();
     await once(live, 'close');
-    await soon(async () => (await metricOf(server, 'connections')) === 0);
+    await eventually(async () => (await metricOf(server, 'connections')) === 0);
     const unknown = '00000000-0000-0000-0000-000000000000';
     const statusOf = async (query: string) => (await ask(port, `/stream?${query}`)).status;
     assert.equal(await statusOf('token=wrong'), 401);
@@ -345,7 +345,7 @@ describe('the security of the example server', () => {
     // Eight frames of 16 + 80 bytes each.
     client.send(0, 7.5);
     const size = 6 + 96;
-    await soon(async () => Promise.resolve(Buffer.concat(received).length === 8 * size));
+    await eventually(async () => Promise.resolve(Buffer.concat(received).length === 8 * size));
     const bytes = Buffer.concat(received);
     const masks = Array.from({ length: 8 }, (_, k) => bytes.readUInt32BE(k * size + 2));
     assert.equal(bytes[1], 0x80 | 96);

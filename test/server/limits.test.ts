@@ -22,12 +22,12 @@ import {
   metricOf,
   openSocket,
   rawSocket,
-  soon,
+  eventually,
   startServer,
   stopServers,
   TOKEN,
   untilText,
-} from '../support/server-clients';
+} from '../support/servers';
 
 const MIB = 2 ** 20;
 const POST_HEAD =
@@ -88,10 +88,10 @@ describe('the limits of the example server', () => {
     const length = `Content-Length: ${MIB}\r\n\r\n`;
     const half = await rawSocket(port, `${POST_HEAD}${length}abc`);
     const left = await rawSocket(port, `${POST_HEAD}${length}abc`);
-    await soon(async () => (await metricOf(server, 'held_bytes')) === 10 * MIB);
+    await eventually(async () => (await metricOf(server, 'held_bytes')) === 10 * MIB);
     assert.equal((await post(port, body)).status, 503);
     left.destroy();
-    await soon(async () => (await metricOf(server, 'held_bytes')) === 5 * MIB);
+    await eventually(async () => (await metricOf(server, 'held_bytes')) === 5 * MIB);
     await closed(half);
     // Bodies that are refused after they were let in.
     for (const [path, size, status] of [
@@ -102,18 +102,18 @@ describe('the limits of the example server', () => {
     ] as const) {
       assert.equal((await post(port, new Uint8Array(size), { path })).status, status);
     }
-    await soon(async () => (await metricOf(server, 'held_bytes')) === 0);
+    await eventually(async () => (await metricOf(server, 'held_bytes')) === 0);
     assert.equal((await post(port, body)).status, 200);
   });
 
   it('counts a body without a length as the longest one until it has come', async () => {
     const { server, port } = await startServer({ maxTotalBytes: 12 * MIB });
     const socket = await rawSocket(port, `${POST_HEAD}Transfer-Encoding: chunked\r\n\r\n40\r\n`);
-    await soon(async () => (await metricOf(server, 'held_bytes')) === 5 * MIB);
+    await eventually(async () => (await metricOf(server, 'held_bytes')) === 5 * MIB);
     socket.write(`${'\0'.repeat(64)}\r\n0\r\n\r\n`);
     await untilText(socket, /^HTTP\/1.1 200 /);
     socket.destroy();
-    await soon(async () => (await metricOf(server, 'held_bytes')) === 0);
+    await eventually(async () => (await metricOf(server, 'held_bytes')) === 0);
   });
 
   it('cuts a client that does not read the answer to its post, in a pipeline as well', async () => {
@@ -124,9 +124,9 @@ describe('the limits of the example server', () => {
     socket.on('error', () => undefined);
     socket.pause();
     for (let k = 0; k < 8; k++) socket.write(posts);
-    await soon(async () => (await metricOf(server, 'held_bytes')) > 0);
-    await soon(async () => (await metricOf(server, 'held_bytes')) === 0);
-    await soon(async () => (await metricOf(server, 'http_connections')) === 0);
+    await eventually(async () => (await metricOf(server, 'held_bytes')) > 0);
+    await eventually(async () => (await metricOf(server, 'held_bytes')) === 0);
+    await eventually(async () => (await metricOf(server, 'http_connections')) === 0);
     socket.destroy();
   });
 
@@ -189,9 +189,9 @@ describe('the limits of the example server', () => {
     // Where this takes long, the slowest are cut meanwhile.
     const isServed = (socket: WebSocket, i: number) =>
       nAnswers[i] === 20 || socket.readyState === WebSocket.CLOSED;
-    await soon(async () => Promise.resolve(slow.every(isServed)));
+    await eventually(async () => Promise.resolve(slow.every(isServed)));
     assert.ok(nAnswers.includes(20));
-    await soon(async () => (await metricOf(server, 'held_bytes')) === 0);
+    await eventually(async () => (await metricOf(server, 'held_bytes')) === 0);
   });
 
   it('cuts who leaves answers unread, also the slowest when all hold too much', async () => {
@@ -199,14 +199,14 @@ describe('the limits of the example server', () => {
     const silent = await openSocket(port);
     silent.pause();
     for (let k = 0; k < 60; k++) silent.send(frameOf(4000));
-    await soon(async () => (await metricOf(server, 'cut_total')) === 1);
-    await soon(async () => (await metricOf(server, 'held_bytes')) === 0);
+    await eventually(async () => (await metricOf(server, 'cut_total')) === 1);
+    await eventually(async () => (await metricOf(server, 'held_bytes')) === 0);
     silent.terminate();
     const other = await startServer({ answerSeconds: 3, maxTotalBytes: MIB });
     const unread = await openSocket(other.port);
     unread.pause();
     for (let k = 0; k < 60; k++) unread.send(frameOf(4000));
-    await soon(async () => (await metricOf(other.server, 'cut_total')) === 1);
+    await eventually(async () => (await metricOf(other.server, 'cut_total')) === 1);
     const good = await openSocket(other.port);
     good.send(frameOf(10));
     const [answer] = (await once(good, 'message')) as [Buffer];
@@ -220,15 +220,15 @@ describe('the limits of the example server', () => {
     await untilText(half, /"welcome"/);
     const head = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 15, 0, 0, 0, 0, 0, 0]);
     half.write(Buffer.concat([head, Buffer.alloc(700_000)]));
-    await soon(async () => (await metricOf(server, 'held_bytes')) > 600_000);
+    await eventually(async () => (await metricOf(server, 'held_bytes')) > 600_000);
     const good = await openSocket(port);
     for (let k = 0; k < 8; k++) {
       good.send(frameOf(10));
       await once(good, 'message');
       await wait(100);
     }
-    await soon(async () => (await metricOf(server, 'cut_total')) === 1);
-    await soon(async () => (await metricOf(server, 'held_bytes')) === 0);
+    await eventually(async () => (await metricOf(server, 'cut_total')) === 1);
+    await eventually(async () => (await metricOf(server, 'held_bytes')) === 0);
     assert.equal(good.readyState, WebSocket.OPEN);
     good.close();
   });
@@ -243,7 +243,7 @@ describe('the limits of the example server', () => {
       half.write(Buffer.concat([head, Buffer.alloc(700_000)]));
       halves.push(half);
     }
-    await soon(async () => (await metricOf(server, 'cut_total')) >= 1);
+    await eventually(async () => (await metricOf(server, 'cut_total')) >= 1);
     const good = await openSocket(port);
     good.send(frameOf(10));
     await once(good, 'message');
@@ -281,7 +281,7 @@ describe('the limits of the example server', () => {
       const { server, port } = await startServer({ headerSeconds: 0.2 });
       const socket = await rawSocket(port, text);
       await closed(socket);
-      await soon(async () => (await metricOf(server, 'http_connections')) === 0);
+      await eventually(async () => (await metricOf(server, 'http_connections')) === 0);
     });
   }
 
@@ -309,7 +309,7 @@ describe('the limits of the example server', () => {
     const timer = setInterval(() => socket.write('x'), 30);
     await closed(socket);
     clearInterval(timer);
-    await soon(async () => (await metricOf(server, 'held_bytes')) === 0);
+    await eventually(async () => (await metricOf(server, 'held_bytes')) === 0);
   });
 
   it('lets new clients in while idle and half-sent connections fill every place', async () => {

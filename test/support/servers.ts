@@ -1,4 +1,4 @@
-/** Servers for tests, and clients that need not behave. */
+/** Example servers for tests, and connections to them that need not behave. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,38 +14,47 @@ import { DEFAULTS, type Settings } from '../../examples/server/settings';
 
 export const TOKEN = 'token-of-the-tests';
 
-const running: { server: Server; folder: string }[] = [];
+/** The servers that run, each with its own folder if it has one. */
+const running = new Map<Server, string | undefined>();
 
+/** Starts a server, by default with a folder of its own. */
 export async function startServer(
   settings: Partial<Settings> = {},
 ): Promise<{ server: Server; port: number }> {
-  const folder = mkdtempSync(join(tmpdir(), 'expsyn-server-'));
+  const own =
+    settings.folder === undefined ? mkdtempSync(join(tmpdir(), 'expsyn-server-')) : undefined;
   const server = await createServer({
     ...DEFAULTS,
-    ...{ token: TOKEN, folder, port: 0, logLevel: 'silent', drainSeconds: 1 },
+    ...{ token: TOKEN, folder: own ?? '', port: 0, logLevel: 'silent', drainSeconds: 1 },
     ...settings,
   });
   await server.app.listen({ host: settings.host ?? '127.0.0.1', port: 0 });
-  running.push({ server, folder });
+  running.set(server, own);
   return { server, port: (server.app.server.address() as AddressInfo).port };
 }
 
-export async function stopServers(): Promise<void> {
-  await Promise.all(
-    running.splice(0).map(async ({ server, folder }) => {
-      await server.shutDown();
-      rmSync(folder, { recursive: true, force: true });
-    }),
-  );
+/** Shuts a server down, and removes its own folder. Rejects as its shutDown() does. */
+export async function endServer(server: Server): Promise<void> {
+  const folder = running.get(server);
+  running.delete(server);
+  try {
+    await server.shutDown();
+  } finally {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
 }
 
-/** Waits until something is true. */
-export async function soon(isSo: () => Promise<boolean>): Promise<void> {
+export async function stopServers(): Promise<void> {
+  await Promise.all([...running.keys()].map(endServer));
+}
+
+/** Waits until a condition holds. */
+export async function eventually(holds: () => Promise<boolean>): Promise<void> {
   for (let i = 0; i < 1000; i++) {
-    if (await isSo()) return;
+    if (await holds()) return;
     await wait(10);
   }
-  assert.fail('it does not become true');
+  assert.fail('the condition does not come to hold');
 }
 
 /** One of the server's numbers, read without a connection. */
