@@ -11,7 +11,7 @@ export default tseslint.config(
     languageOptions: { globals: globals.node },
   },
   {
-    files: ['examples/**/public/*.js'],
+    files: ['examples/**/public/**/*.js'],
     languageOptions: { globals: globals.browser },
   },
   {

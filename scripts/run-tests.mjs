@@ -1,17 +1,21 @@
 /**
- * Runs every test: the core's own executable, then mocha; `npm test -- FILE` runs only that file
- * of the latter. Ends with one line that counts them.
+ * Runs every test: the core's own program, once for each instruction set, then mocha. With file names as
+ * arguments (`npm test -- FILE`), mocha runs only these. The last line counts the tests.
  */
 import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The core's vector kernels are compiled for each; the processor's best one is taken for more. */
+/** The core's SIMD code is compiled for each of these. A processor that lacks one runs its best one instead. */
 const INSTRUCTION_SETS = ['baseline', 'avx2', 'avx512'];
 
-/** Runs a command in the project's folder, showing its output; resolves to { code, output }. */
-function run(command, commandArguments, environment = {}) {
+/** Files that mocha runs at a time. Many tests wait for other processes, so even one core runs two. */
+const jobs = Math.max(2, Math.min(4, availableParallelism()));
+
+/** Runs a command in the project's folder. Resolves to { code, output }; shows the output if `isShown`. */
+function run(command, commandArguments, { environment = {}, isShown = true } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, commandArguments, {
       cwd: root,
@@ -21,7 +25,7 @@ function run(command, commandArguments, environment = {}) {
     let output = '';
     child.stdout.on('data', (chunk) => {
       output += chunk;
-      process.stdout.write(chunk);
+      if (isShown) process.stdout.write(chunk);
     });
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, output }));
@@ -33,26 +37,46 @@ function count(output, pattern) {
   return Number(pattern.exec(output)?.[1] ?? 0);
 }
 
-const core = { code: 0, passed: 0, failed: 0 };
-for (const instructionSet of INSTRUCTION_SETS) {
-  console.log(`The core, without Node, at most ${instructionSet}:`);
-  const { code, output } = await run('build/core-tests/expsyn_core_tests', [], {
-    EXPSYN_INSTRUCTION_SET: instructionSet,
-  });
-  if (code !== 0) core.code = code;
-  core.passed += count(output, /test cases:.*?\|\s*(\d+) passed/);
-  core.failed += count(output, /test cases:.*?\|\s*(\d+) failed/);
+function secondsSince(start) {
+  return `${((performance.now() - start) / 1000).toFixed(0)} s`;
 }
-console.log('The package:');
-const chosen = process.argv.slice(2);
-const mocha = await run(process.execPath, [
-  'node_modules/mocha/bin/mocha.js',
-  ...(chosen.length > 0 ? chosen : ['test/**/*.test.ts']),
-]);
 
-const passed = core.passed + count(mocha.output, /^\s*(\d+) passing/m);
-const failed = core.failed + count(mocha.output, /^\s*(\d+) failing/m);
-const isComplete = core.code === 0 && mocha.code === 0 && passed > 0;
+/** Runs the core's tests at all instruction sets side by side. */
+async function runCoreTests() {
+  const start = performance.now();
+  const results = await Promise.all(
+    INSTRUCTION_SETS.map((name) =>
+      run('build/core-tests/expsyn_core_tests', [], {
+        environment: { EXPSYN_INSTRUCTION_SET: name },
+        isShown: false,
+      }),
+    ),
+  );
+  results.forEach(({ output }, i) => {
+    console.log(`The core without Node, at most ${INSTRUCTION_SETS[i]}:\n${output}`);
+  });
+  console.log(`The core's tests took ${secondsSince(start)}.`);
+  return results;
+}
+
+async function runMocha(files) {
+  const start = performance.now();
+  const all = ['--parallel', '--jobs', String(jobs), 'test/**/*.test.ts'];
+  const result = await run(process.execPath, [
+    'node_modules/mocha/bin/mocha.js',
+    ...(files.length > 0 ? files : all),
+  ]);
+  console.log(`The package's tests took ${secondsSince(start)}.`);
+  return result;
+}
+
+const core = await runCoreTests();
+const mocha = await runMocha(process.argv.slice(2));
+
+const sum = (pattern) => core.reduce((total, { output }) => total + count(output, pattern), 0);
+const passed = sum(/test cases:.*?\|\s*(\d+) passed/) + count(mocha.output, /^\s*(\d+) passing/m);
+const failed = sum(/test cases:.*?\|\s*(\d+) failed/) + count(mocha.output, /^\s*(\d+) failing/m);
+const isComplete = [...core, mocha].every(({ code }) => code === 0) && passed > 0;
 console.log(`${passed} passed, ${failed} failed`);
 if (!isComplete && failed === 0) console.log('A test run ended before it was complete.');
 process.exitCode = isComplete ? 0 : 1;

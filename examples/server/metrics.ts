@@ -1,4 +1,4 @@
-/** What Prometheus reads. */
+/** The metrics that Prometheus reads. */
 import { stats } from 'expsyn';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
@@ -16,8 +16,8 @@ export class Metrics {
     buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
     registers: [this.registry],
   });
-  readonly gathered = new Histogram({
-    name: 'expsyn_server_gathered_frames',
+  readonly batchFrames = new Histogram({
+    name: 'expsyn_server_batch_frames',
     help: 'Frames that were computed in one call',
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
     registers: [this.registry],
@@ -61,7 +61,7 @@ export class Metrics {
     });
   }
 
-  /** A number that is read when the metrics are. */
+  /** Adds a metric whose value is read whenever the metrics are. */
   watch(name: string, help: string, read: () => number): void {
     new Gauge({
       name: `expsyn_server_${name}`,

@@ -203,8 +203,14 @@ describe('memory stays as it is', () => {
         idle[i].evolveSync(input);
         for (let j = 0; j < 600; j++) busy.evolveSync(input);
       }
-      gc();
-      console.log((process.memoryUsage().arrayBuffers - before) / idle.length);
+      // Memory that is collected may be freed later, on another thread.
+      const bytes = () => (process.memoryUsage().arrayBuffers - before) / idle.length;
+      const check = (tries) => {
+        gc();
+        if (tries > 0 && bytes() >= 50 * 128) setTimeout(check, 50, tries - 1);
+        else console.log(bytes());
+      };
+      check(40);
       `,
       { flags: ['--expose-gc'] },
     );

@@ -70,13 +70,16 @@ describe('the page of the example server', () => {
 
   const untilLive = () => page.waitForSelector('#status[data-state="live"]', { timeout: 20000 });
 
-  async function untilStep(step: number): Promise<void> {
+  /** Waits until a condition holds. */
+  async function until(holds: () => Promise<boolean>): Promise<void> {
     for (let i = 0; i < 400; i++) {
-      if ((await stepShown()) > step) return;
+      if (await holds()) return;
       await wait(50);
     }
-    assert.fail(`still at step ${await stepShown()}: ${errors.join()}`);
+    assert.fail(`the condition does not come to hold: ${errors.join()}`);
   }
+
+  const untilStep = (step: number) => until(async () => (await stepShown()) > step);
 
   /**
    * How many different colours the plot of a canvas shows, the share of its columns that are not empty,
@@ -159,10 +162,11 @@ describe('the page of the example server', () => {
     await slide('rate', 0);
     await slide('tau', 0);
     await slide('noise', 1);
-    // Without spikes to speak of, the noise is still seen, of either sign.
-    await untilStep((await stepShown()) + 15_000);
-    const { colours, red, blue } = await look('currents');
-    assert.ok(colours > 20 && red > 1000 && blue > 1000, JSON.stringify({ colours, red, blue }));
+    // With few spikes, noise of both signs becomes visible as old columns leave the picture.
+    await until(async () => {
+      const { colours, red, blue } = await look('currents');
+      return colours > 20 && red > 1000 && blue > 1000;
+    });
     assert.deepEqual(errors, []);
   }).timeout(60000);
 
@@ -205,7 +209,7 @@ describe('the page of the example server', () => {
 
   it('draws a column for each 5 ms of the steps, however these are cut into messages', async () => {
     const results = await page.evaluate<{ dt: number; columns: number; seconds: number }[]>(
-      `import('/history.js').then(({ History }) =>
+      `import('/drawing/history.js').then(({ History }) =>
         [0.0002, 0.0003, 0.0007, 0.001, 0.0016, 0.003, 0.0041, 0.005].map((dt) => {
           const history = new History(2, 64, 0.005);
           let steps = 0;
@@ -227,7 +231,9 @@ describe('the page of the example server', () => {
   });
 
   it('puts each step in its column, and goes on where dt changes', async () => {
-    const seen = await page.evaluate<number[][]>(`import('/history.js').then(({ History }) => {
+    const seen = await page.evaluate<
+      number[][]
+    >(`import('/drawing/history.js').then(({ History }) => {
       const history = new History(1, 8, 0.005);
       const ones = (count) => new Uint8Array(count).fill(1);
       history.add(ones(7), Float32Array.from([1, 2, 3, 4, 5, 6, 7]), 7, 0.001);
@@ -313,18 +319,16 @@ describe('the page of the example server', () => {
     const [light, dark] = [await contrasts('light'), await contrasts('dark')];
     assert.ok(light.lightness > 200 && dark.lightness < 60);
     assert.ok(light.least >= 4.5 && dark.least >= 4.5, JSON.stringify([light, dark]));
-    // The pictures follow, old columns as well.
-    const corner = async () => {
-      await wait(200);
-      return page.evaluate<string>(`(() => {
+    // The pictures change too, their old columns included.
+    const corner = () =>
+      page.evaluate<string>(`(() => {
         const canvas = document.getElementById('trace');
         const { data } = canvas.getContext('2d').getImageData(70, 12, 1, 1);
         return '#' + [...data.subarray(0, 3)].map((x) => x.toString(16).padStart(2, '0')).join('');
       })()`);
-    };
-    assert.equal(await corner(), dark.plot.trim());
+    await until(async () => (await corner()) === dark.plot.trim());
     await page.emulateMedia({ colorScheme: 'light' });
-    assert.equal(await corner(), light.plot.trim());
+    await until(async () => (await corner()) === light.plot.trim());
   }).timeout(60000);
 
   it('asks for another token where the first is wrong, and does not try that again', async () => {

@@ -1,22 +1,23 @@
 /**
- * The connection to the server. It comes back to its session whenever that is possible, and stops where
- * trying again is of no use: when the token is wrong, and when the session goes on in another tab.
+ * The connection to the server. It returns to its session whenever that is possible, and stops when trying
+ * again is useless: if the token is wrong, or if the session continues in another tab.
  */
 
-/** The codes with which the server closes. */
+/** Codes with which the server closes a connection. */
 const IDLE = 4000;
 const REPLACED = 4001;
 
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 8000;
-/** A connection that has lasted for so long was not refused: the pauses begin anew. */
+/** After a connection that lasted this long, the pauses between attempts are short again. */
 const STEADY_MS = 5000;
+/** The longest time to wait for the reason of a refusal. */
 const ASK_MS = 5000;
 
 export class Client {
   /**
    * @param options `channels` of a new session; `onState(state, text)`, `onWelcome(message, isNew)`,
-   *   `onMessage(message)`, `onAnswer(buffer)`; `isWanted()` whether a connection is of use now.
+   *   `onMessage(message)`, `onAnswer(buffer)`; `isWanted()`, which returns whether a connection is useful now.
    */
   constructor(options) {
     this.options = options;
@@ -24,11 +25,11 @@ export class Client {
     this.token = read('token');
     this.session = read('session');
     this.isLive = false;
-    /** Resolves what is being waited for. */
+    /** Ends the present wait, if it is for the given event. */
     this.wake = () => undefined;
   }
 
-  /** Shows this token from now on, which is kept until the tab is closed. */
+  /** Uses this token from now on. The tab remembers it until it is closed. */
   setToken(token) {
     this.token = token;
     write('token', token);
@@ -41,7 +42,7 @@ export class Client {
     this.wake('retry');
   }
 
-  /** Goes on with a new session. */
+  /** Continues with a new session. */
   restart() {
     this.#forgetSession();
     this.wake('restart');
@@ -55,30 +56,30 @@ export class Client {
     let pause = FIRST_PAUSE;
     for (;;) {
       if (this.token === undefined) {
-        this.#tell('stopped', 'The server asks for its token.');
+        this.#showState('stopped', 'The server asks for its token.');
         await this.#waitFor('token');
       }
       const token = this.token;
-      this.#tell('waiting', 'connecting');
+      this.#showState('waiting', 'connecting');
       const ended = await this.#connect();
       if (ended.liveMs > STEADY_MS) pause = FIRST_PAUSE;
-      // Another token was given meanwhile.
+      // The user has entered another token meanwhile.
       if (token !== this.token) continue;
       if (ended.code === REPLACED) {
-        this.#tell('stopped', 'This session goes on in another tab or window.', 'restart');
+        this.#showState('stopped', 'This session goes on in another tab or window.', 'restart');
         await this.#waitFor('restart', 'token');
         continue;
       }
       if (ended.code === IDLE && !this.options.isWanted()) {
-        this.#tell('waiting', 'paused');
+        this.#showState('waiting', 'paused');
         await this.#waitFor('retry', 'token');
         continue;
       }
       const reason = ended.liveMs > 0 ? ended.reason : await this.#whyRefused();
       if (reason === undefined) continue;
-      // Not all at once, when many come back to a server.
+      // At random, so that many clients do not return to a server at the same moment.
       const seconds = (pause * (0.75 + Math.random() / 2)) / 1000;
-      this.#tell(
+      this.#showState(
         'lost',
         `${reason}; ${this.session === undefined ? '' : 'the session is kept, '}` +
           `trying again in ${seconds < 1 ? 'a moment' : `${Math.round(seconds)} s`}`,
@@ -89,7 +90,7 @@ export class Client {
     }
   }
 
-  /** One connection; resolves when it is over. */
+  /** Opens a connection. Resolves when it has ended. */
   #connect() {
     return new Promise((resolve) => {
       const { channels, onMessage, onAnswer } = this.options;
@@ -132,13 +133,13 @@ export class Client {
     this.session = message.session;
     write('session', message.session);
     this.isLive = true;
-    this.#tell('live', 'live');
+    this.#showState('live', 'live');
     this.options.onWelcome(message, isNew);
   }
 
   /**
-   * Asks by HTTP, because browsers do not tell why a handshake was refused. Returns the reason;
-   * undefined where the next try is another one.
+   * Asks by HTTP, because browsers do not tell a page why a handshake was refused. Resolves with the reason, or
+   * with undefined if the next attempt can be made at once.
    */
   async #whyRefused() {
     const query = this.session === undefined ? '' : `?session=${this.session}`;
@@ -156,12 +157,12 @@ export class Client {
     if (status === 401) {
       this.token = undefined;
       remove('token');
-      this.#tell('stopped', 'The token is wrong.');
+      this.#showState('stopped', 'The token is wrong.');
       await this.#waitFor('token');
       return undefined;
     }
     if (this.session !== undefined && (status === 400 || status === 410)) {
-      // The server knows this session no more, and says so.
+      // The server does not have this session any more.
       this.#forgetSession();
       return undefined;
     }
@@ -174,7 +175,7 @@ export class Client {
     remove('session');
   }
 
-  #tell(state, text, action) {
+  #showState(state, text, action) {
     this.options.onState(state, text, action);
   }
 
@@ -193,7 +194,7 @@ function sleep(milliseconds) {
 
 const PREFIX = 'expsyn-';
 
-/** What the tab remembers, also when the page is loaded anew; nothing where that is forbidden. */
+/** What the tab remembers when the page is loaded again. Browsers may forbid it. */
 function read(key) {
   try {
     return sessionStorage.getItem(PREFIX + key) ?? undefined;
@@ -206,7 +207,7 @@ function write(key, value) {
   try {
     sessionStorage.setItem(PREFIX + key, value);
   } catch {
-    // It is remembered until the page is left.
+    // The client remembers it until the page is closed.
   }
 }
 
@@ -214,6 +215,6 @@ function remove(key) {
   try {
     sessionStorage.removeItem(PREFIX + key);
   } catch {
-    // Nothing was.
+    // Nothing was remembered.
   }
 }

@@ -1,70 +1,33 @@
-/** Sends spikes to the server as simulated time passes, and shows them with the currents that come back. */
+/** Sends spikes to the server as simulated time passes, and shows them with their currents. */
 import { Client } from './client.js';
-import { History, roundUp } from './history.js';
-import { format, Pictures, readTheme } from './pictures.js';
+import { createControls } from './controls.js';
+import { LiveView } from './drawing/live-view.js';
+import { createMessage, HEADER_BYTES, readAnswer } from './messages.js';
+import { SimulationClock } from './simulation-clock.js';
 
 const CHANNELS = 48;
-/** Of a message of one source. */
-const HEADER_BYTES = 16;
-const COLUMN_SECONDS = 0.005;
-/** Columns that are kept, which is more than a screen is wide. */
-const HISTORY = 4096;
 /** The most simulated seconds of one message. */
 const MESSAGE_SECONDS = 0.25;
-/** What the simulation may be behind; beyond, time is skipped, and that is shown. */
-const MOST_BEHIND = 10;
-/** Messages on their way; more are not sent, so that a slow line does not fill up. */
+/** The most messages without an answer, so that a slow line does not fill up. */
 const MOST_PENDING = 8;
-const LEAST_SCALE = 0.1;
 
 const element = (id) => document.getElementById(id);
-
-/** A slider of 0 to 1 as a value between least and most, in equal factors or in squares. */
-function slider(id, least, most, unit, isLogarithmic = true) {
-  const input = element(id);
-  const value = () =>
-    isLogarithmic
-      ? least * (most / least) ** Number(input.value)
-      : least + (most - least) * Number(input.value) ** 2;
-  const show = () => {
-    const [short, spoken] = unit(value());
-    element(`${id}-value`).textContent = short;
-    input.setAttribute('aria-valuetext', spoken);
-  };
-  input.addEventListener('input', show);
-  show();
-  return { input, value };
-}
-
-const milliseconds = (seconds) => {
-  const number = Number((seconds * 1000).toPrecision(3));
-  return [`${number} ms`, `${number} milliseconds`];
-};
-const same = (digits) => (value) => [value.toFixed(digits), value.toFixed(digits)];
-const controls = {
-  tau: slider('tau', 0.001, 1, milliseconds),
-  dt: slider('dt', 0.0002, 0.005, milliseconds),
-  noise: slider('noise', 0, 20, same(2), false),
-  rate: slider('rate', 0.5, 200, same(1)),
-};
-
-const history = new History(CHANNELS, HISTORY, COLUMN_SECONDS);
-const pictures = new Pictures(element('raster'), element('currents'), element('trace'));
-let theme = readTheme();
-let isDrawn = false;
+const controls = createControls();
+const view = new LiveView(CHANNELS, {
+  raster: element('raster'),
+  currents: element('currents'),
+  trace: element('trace'),
+});
+const clock = new SimulationClock();
 let isPaused = false;
 
-/** Messages without an answer, by their number. */
+/** Messages without an answer, by their sequence number. */
 const pending = new Map();
 let sequence = 0;
 let maxFrameBytes = 0;
-/** The parameters that the server has been told, and the step that it has answered to. */
+/** The dt that the server uses, and the next step that it has not answered yet. */
 let dt = controls.dt.value();
 let step = 0;
-/** Seconds that are to be simulated, and until when they are counted. */
-let owed = 0;
-let countedUntil;
-let skipped = 0;
 const answered = { count: 0, latency: 0, since: performance.now() };
 
 const isWanted = () => !isPaused && !document.hidden;
@@ -83,12 +46,11 @@ const client = new Client({
   },
   onWelcome(message) {
     pending.clear();
-    // Where the session stands elsewhere than in the picture, the picture begins anew.
-    if (message.steps[0] !== step) history.clear();
+    // What is drawn belongs to this session only if the session stands where the drawing ends.
+    if (message.steps[0] !== step) view.clear();
     [step] = message.steps;
     ({ maxFrameBytes } = message);
-    owed = 0;
-    countedUntil = undefined;
+    clock.reset();
     setParameters();
   },
   onMessage(message) {
@@ -109,94 +71,72 @@ function setParameters() {
   client.send(JSON.stringify({ type: 'set', tau, dt, noiseStd }));
 }
 
-/** Sends the steps of the time that has passed. */
+/** Sends the steps of the time that has passed. Less than a step is left for the next time. */
 function sendSteps(now) {
   if (!client.isLive || !isWanted()) {
-    countedUntil = undefined;
+    clock.stop();
     return;
   }
-  owed += (now - (countedUntil ?? now)) / 1000;
-  countedUntil = now;
-  if (owed > MOST_BEHIND) {
-    skipped += owed - MOST_BEHIND;
-    owed = MOST_BEHIND;
-  }
-  const mostSteps = Math.max(
-    1,
-    Math.min(
-      Math.floor(MESSAGE_SECONDS / dt),
-      Math.floor((maxFrameBytes - HEADER_BYTES) / CHANNELS),
-    ),
-  );
-  // What is less than a step is owed on.
-  while (pending.size < MOST_PENDING && owed >= dt) {
-    const steps = Math.min(Math.floor(owed / dt), mostSteps);
-    owed -= steps * dt;
+  clock.update(now);
+  const room = Math.floor((maxFrameBytes - HEADER_BYTES) / CHANNELS);
+  const most = Math.max(1, Math.min(Math.floor(MESSAGE_SECONDS / dt), room));
+  while (pending.size < MOST_PENDING) {
+    const steps = clock.takeSteps(dt, most);
+    if (steps === 0) return;
     sendMessage(steps, now);
   }
 }
 
 function sendMessage(steps, now) {
-  const message = new Uint8Array(HEADER_BYTES + steps * CHANNELS);
-  const header = new DataView(message.buffer);
-  header.setUint32(0, sequence, true);
-  header.setUint32(4, steps, true);
-  // One source, number 0.
-  header.setUint32(8, 1, true);
+  const { message, spikes } = createMessage(sequence, steps, CHANNELS);
   const chance = Math.min(1, controls.rate.value() * dt);
-  for (let i = HEADER_BYTES; i < message.length; i++) message[i] = Math.random() < chance ? 1 : 0;
-  pending.set(sequence, { spikes: message.subarray(HEADER_BYTES), dt, sentAt: now });
+  for (let i = 0; i < spikes.length; i++) spikes[i] = Math.random() < chance ? 1 : 0;
+  pending.set(sequence, { spikes, dt, sentAt: now });
   sequence = (sequence + 1) % 2 ** 32;
   client.send(message);
 }
 
 function receive(buffer) {
-  const header = new DataView(buffer);
-  const [number, steps] = [header.getUint32(0, true), header.getUint32(4, true)];
-  const sent = pending.get(number);
+  const answer = readAnswer(buffer);
+  const sent = pending.get(answer.sequence);
   if (sent === undefined) return;
-  pending.delete(number);
-  history.add(sent.spikes, new Float32Array(buffer, HEADER_BYTES), steps, sent.dt);
-  step += steps;
-  isDrawn = false;
+  pending.delete(answer.sequence);
+  view.add(sent.spikes, answer.currents, answer.steps, sent.dt);
+  step += answer.steps;
   answered.count++;
   answered.latency = Math.max(answered.latency, performance.now() - sent.sentAt);
 }
 
 function draw() {
-  if (isDrawn) return;
-  isDrawn = true;
-  const { nColumns = HISTORY } = pictures.currents.plot ?? {};
-  const scale = roundUp(Math.max(LEAST_SCALE, history.peak(nColumns)));
-  pictures.draw(history, scale, theme);
-  element('scale').textContent = `${format(-scale)} through 0 to ${format(scale)}`;
+  const scale = view.draw();
+  if (scale !== undefined) element('scale').textContent = scale.join(' through 0 to ');
 }
 
-/** Numbers in words, twice a second. */
-function tellFigures(now) {
+/** Shows some numbers, twice a second. */
+function showFigures(now) {
   if (now - answered.since < 500) return;
   const rate = Math.round((answered.count * 1000) / (now - answered.since));
   const notes = [
     `step ${step.toLocaleString('en')}`,
-    `${history.seconds.toFixed(1)} s simulated`,
+    `${view.seconds.toFixed(1)} s simulated`,
     `${rate} messages a second`,
     `answered within ${answered.latency.toFixed(1)} ms`,
   ];
-  if (owed > 1) notes.push(`${owed.toFixed(1)} s behind`);
-  if (skipped > 0) notes.push(`${skipped.toFixed(1)} s skipped`);
+  if (clock.behind > 1) notes.push(`${clock.behind.toFixed(1)} s behind`);
+  if (clock.skipped > 0) notes.push(`${clock.skipped.toFixed(1)} s skipped`);
   element('figures').textContent = notes.join(', ');
   Object.assign(answered, { count: 0, latency: 0, since: now });
 }
 
-function turn() {
+function showFrame() {
   const now = performance.now();
   sendSteps(now);
   draw();
-  tellFigures(now);
-  requestAnimationFrame(turn);
+  showFigures(now);
+  requestAnimationFrame(showFrame);
 }
 
-/** Takes the token out of the address, where it would be seen, saved and sent on. */
+/** Takes the token out of the address, where others could see it and browsers would save it. */
 function takeToken() {
   const address = new URL(location.href);
   const fragment = new URLSearchParams(address.hash.slice(1));
@@ -233,13 +173,10 @@ document.addEventListener('visibilitychange', () => {
 });
 window.addEventListener('online', () => client.retry());
 window.addEventListener('hashchange', takeToken);
-const redraw = () => {
-  theme = readTheme();
-  isDrawn = false;
-};
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
-new ResizeObserver(redraw).observe(document.body);
+const updateTheme = () => view.updateTheme();
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', updateTheme);
+new ResizeObserver(updateTheme).observe(document.body);
 
 takeToken();
 void client.run();
-requestAnimationFrame(turn);
+requestAnimationFrame(showFrame);
