@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { encodeHeader } from '../lib/formats/npy/npy';
+import { encodeHeader } from '../lib/formats/npy/header';
 import { median } from './measure';
 
 const { values } = parseArgs({

@@ -2,10 +2,9 @@
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 
-import { isZarr } from '../runs/open-source';
-import { provenancePathOf } from '../runs/provenance';
 import { UsageError } from '../errors/command-errors';
 import { folderAbove } from '../formats/files/complete-file';
+import { recognise, storedFormatOf } from '../formats/registry';
 import type { RunRequest } from './options/run-options';
 
 /** Refuses to write over what is read, or into it, whatever links lead there. */
@@ -17,9 +16,11 @@ export async function requireOtherFiles(
   const read: [what: string, path: string][] = [['the raster', input]];
   if (request.tauFile !== undefined) read.push(['the file of the taus', request.tauFile]);
   const written: [option: string, path: string][] = [['--out', out]];
-  if (request.output.format === 'npy') written.push(['--out', provenancePathOf(out)]);
+  const provenancePath = storedFormatOf(request.output.format).provenancePathOf(out);
+  if (provenancePath !== out) written.push(['--out', provenancePath]);
   if (request.plotPath !== undefined) written.push(['--plot', request.plotPath]);
   for (const [what, from] of read) {
+    const isFolder = (await recognise(from)).input.isFolder === true;
     for (const [option, to] of written) {
       const given = option === '--out' ? request.out : to;
       if ((await identify(from)) === (await identify(to))) {
@@ -27,7 +28,7 @@ export async function requireOtherFiles(
           `Expected another file than ${what} for ${option} but received ${given}.`,
         );
       }
-      if ((await isZarr(from)) && (await isWithin(to, from))) {
+      if (isFolder && (await isWithin(to, from))) {
         throw new UsageError(
           `Expected a place outside of ${from}, which is read, for ${option} but received ${given}.`,
         );

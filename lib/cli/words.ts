@@ -17,3 +17,10 @@ export function wordError(error: unknown): string | undefined {
   const known = error instanceof CommandError ? error : systemError(error);
   return known && inWords(known.parts);
 }
+
+/** Alternatives in words: `.npy, .txt or .csv`. */
+export function alternatives(words: readonly string[]): string {
+  return [words.slice(0, -1).join(', '), ...words.slice(-1)]
+    .filter((part) => part !== '')
+    .join(' or ');
+}

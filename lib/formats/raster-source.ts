@@ -18,7 +18,8 @@ export interface Region {
 export interface InputIdentity {
   /** Absolute, or an address. */
   path: string;
-  format: 'npy' | 'zarr' | 'events' | 'hdf5';
+  /** The name of the format. */
+  format: string;
   bytes: number;
   /** When the file was last changed, in nanoseconds since 1970; a text, since it is that large. */
   modified: string;

@@ -6,7 +6,8 @@ import type { Dtype, NoisePlacement, NonFinitePolicy } from '../index';
 export interface InputSpecification {
   /** Absolute, an address, or '-' for the standard input. */
   path: string;
-  format: InputIdentity['format'] | 'pipe';
+  /** The name of its format. */
+  format: string;
   /** Of event lists: seconds in a unit of the times, and, where they are given, T and N. */
   timeUnit?: number;
   duration?: number;
@@ -38,10 +39,12 @@ export interface SynapseSettings {
 
 /** How an output is stored. */
 export interface OutputSpecification {
-  format: 'npy' | 'zarr' | 'pipe';
-  /** Of Zarr. */
+  /** The name of its format. */
+  format: string;
+  /** Set if the format has chunks. */
   chunkShape?: [number, number, number];
-  compression?: 'none' | 'zstd' | 'blosc';
+  /** Set if the format has compressions. */
+  compression?: string;
 }
 
 /** How the array is cut into the blocks that are computed at a time. */

@@ -1,15 +1,12 @@
-/** Opens whatever an input is. */
-import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+/** Opens the inputs of runs. */
+import { resolve } from 'node:path';
 
 import { CommandError } from '../errors/command-errors';
-import { openEventsNpy } from '../formats/events/events';
-import { openEventsHdf5 } from '../formats/events/events-hdf5';
-import { openNpySource } from '../formats/npy/npy-file';
+import { message, option } from '../errors/message';
+import { isAddress } from '../formats/http/address';
 import type { AddressOptions } from '../formats/http/reader';
-import { openPipeSource } from '../formats/npy/npy-pipe';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
-import { isAddress, openZarrSource } from '../formats/zarr/zarr';
+import { inputFormatOf, recognise } from '../formats/registry';
 import type { InputSpecification, Job } from './job';
 
 /** How the user described an input. */
@@ -34,30 +31,38 @@ export function hasEventOptions(
   return [timeUnit, duration, channels, start, outside].some((value) => value !== undefined);
 }
 
-/** Tells the format by the name, and by what stands there. */
-export async function specifyInput(input: InputDescription): Promise<InputSpecification> {
-  const { path, isEventList, timeUnit, duration, channels, start, outside } = input;
-  const format = await formatOf(path, isEventList);
-  const isBinned = format === 'events' || format === 'hdf5';
+/** The options that are about lists of events, for messages. */
+export const EVENT_OPTIONS = message`${option('timeUnit')}, ${option('start')}, ${option('duration')}, \
+${option('channels')} and ${option('outside')}`;
+
+/**
+ * Finds out the format of an input, and checks that the options apply to it.
+ *
+ * @throws CommandError when one does not.
+ */
+export async function specifyInput(description: InputDescription): Promise<InputSpecification> {
+  const { path, isEventList, timeUnit, duration, channels, start, outside } = description;
+  const { name: format, title, input } = await recognise(path, isEventList);
+  const isBinned = input.isEventList === true;
   if (isEventList && !isBinned) {
     throw new CommandError(
-      `Expected a list of events in a .npy or HDF5 file with --events but received ${path}.`,
+      message`Expected a file of events for ${option('events')} but ${path} is read as ${title}.`,
     );
   }
-  if (!isBinned && hasEventOptions(input)) {
+  if (!isBinned && hasEventOptions(description)) {
     throw new CommandError(
-      `Expected a list of events in ${path} for --time-unit, --start, --duration, --channels and ` +
-        '--outside but received a raster; leave them out, or give --events.',
+      message`Expected a list of events in ${path} for ${EVENT_OPTIONS} but received a raster; leave them \
+out, or give ${option('events')}.`,
     );
   }
-  const isForbiddenMissing = input.isForbiddenMissing === true;
+  const isForbiddenMissing = description.isForbiddenMissing === true;
   if (isForbiddenMissing && !isAddress(path)) {
     throw new CommandError(
-      `Expected an http(s) address with --forbidden-is-missing but received ${path}; leave it out.`,
+      message`Expected an http(s) address with ${option('forbiddenIsMissing')} but received ${path}; leave it out.`,
     );
   }
   return {
-    path: format === 'pipe' || isAddress(path) ? path : resolve(path),
+    path: input.isReadOnce === true || isAddress(path) ? path : resolve(path),
     format,
     ...(isBinned && { timeUnit: timeUnit ?? 1 }),
     ...(duration !== undefined && { duration }),
@@ -68,81 +73,38 @@ export async function specifyInput(input: InputDescription): Promise<InputSpecif
   };
 }
 
-export async function formatOf(
-  path: string,
-  isEventList: boolean,
-): Promise<InputSpecification['format']> {
-  if (path === '-') return 'pipe';
-  if (isAddress(path)) return 'zarr';
-  if (/\.(h5|hdf5|hdf)$/i.test(path)) return 'hdf5';
-  if (await isZarr(path)) return 'zarr';
-  return isEventList ? 'events' : 'npy';
-}
-
-/** Zarr arrays are folders. */
-export async function isZarr(path: string): Promise<boolean> {
-  if (isAddress(path)) return true;
-  if (/\.zarr\/?$/i.test(path)) return true;
-  const found = await Promise.all(
-    ['zarr.json', '.zarray'].map((name) => stat(join(path, name)).catch(() => undefined)),
-  );
-  return found.some((entry) => entry?.isFile());
-}
-
 /**
  * Opens an input.
  *
- * @param dt Length of the steps into which events are binned, in seconds.
+ * @param dt Length of the steps in which events are counted, in seconds.
  * @param path What to call it, and where it is from here.
- * @param address How it is read, where it is an address.
+ * @param address How it is read if it is an address.
  */
 export async function openSource(
-  specification: InputSpecification,
+  { path: absolute, format, isForbiddenMissing, ...events }: InputSpecification,
   dt: number,
-  path = specification.path,
+  path = absolute,
   address: AddressOptions = {},
 ): Promise<RasterSource> {
-  const {
-    format,
-    timeUnit = 1,
-    duration,
-    channels,
-    start,
-    outside,
-    isForbiddenMissing,
-  } = specification;
-  const binning = {
-    dt,
-    timeUnit,
-    ...(duration !== undefined && { duration }),
-    ...(channels !== undefined && { channels }),
-    ...(start !== undefined && { start }),
-    ...(outside !== undefined && { outside }),
-  };
-  switch (format) {
-    case 'npy':
-      return openNpySource(path);
-    case 'zarr':
-      return openZarrSource(path, { ...address, isForbiddenMissing });
-    case 'events':
-      return openEventsNpy(path, binning);
-    case 'hdf5':
-      return openEventsHdf5(path, binning);
-    case 'pipe':
-      return openPipeSource(process.stdin, 'the standard input');
-  }
+  const options = { ...events, dt, address: { ...address, isForbiddenMissing } };
+  return inputFormatOf(format).open(path, options);
+}
+
+/** Opens the complete output of a job, to be read again. */
+export async function openOutput({ output, settings }: Job, out: string): Promise<RasterSource> {
+  return inputFormatOf(output.format).open(out, { dt: settings.dt });
 }
 
 /**
- * Inputs that are open and that nobody reads: opening one may take as long as a shard, since a list of
- * events is checked from its beginning to its end. All are of one input.
+ * Open sources of one input that nobody reads at the moment. They are kept because opening one may take
+ * as long as computing a shard: a list of events is checked from its beginning to its end.
  */
 export class IdleSources {
   readonly #address: AddressOptions;
   #key = '';
   #sources: RasterSource[] = [];
 
-  /** @param address How inputs are read that are addresses. */
+  /** @param address How an input is read if it is an address. */
   constructor(address: AddressOptions = {}) {
     this.#address = address;
   }

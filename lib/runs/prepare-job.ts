@@ -2,7 +2,7 @@
 import { CommandError, UsageError } from '../errors/command-errors';
 import { message, option, type Message } from '../errors/message';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
-import { largestChunk } from '../formats/zarr/zarr';
+import { inputFormatOf, outputFormatOf } from '../formats/registry';
 import {
   encodeInfinity,
   type InputSpecification,
@@ -53,33 +53,37 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
   }
   const { seed, windowLength } = await describeSynapses(given, synapses);
   const settings: SynapseSettings = { ...given, seed: given.noiseStd > 0 ? seed : 0 };
-  // A pipe takes all channels together.
-  const { stepsAtOnce = 1, channelsAtOnce = Infinity } = output.format === 'pipe' ? {} : source;
+  const outputFormat = outputFormatOf(output.format);
+  const isStream = outputFormat.kind === 'stream';
+  const chunks = isStream ? undefined : outputFormat.chunks;
+  // A stream takes all channels together.
+  const { stepsAtOnce = 1, channelsAtOnce = Infinity } = isStream ? {} : source;
   const blocks = planBlocks({
     shape,
     windowLength,
     isInterleaved: source.isInterleaved,
     stepsAtOnce,
     channelsAtOnce,
-    hasLargeBlocks: output.format === 'zarr' || (source.stepsAtOnce ?? 1) > 1,
+    hasLargeBlocks: chunks !== undefined || (source.stepsAtOnce ?? 1) > 1,
     stepsPerBlock: request.stepsPerBlock,
   });
-  if (output.format === 'pipe' && blocks.batchesPerBlock > 1 && blocks.stepsPerBlock < timesteps) {
+  if (isStream && blocks.batchesPerBlock > 1 && blocks.stepsPerBlock < timesteps) {
     throw new CommandError(
       message`Expected C order in ${request.name} for a pipe as the output, which takes one batch item \
 after the other, but received Fortran order; give a file for ${option('out')}, or save the input in C order.`,
     );
   }
   const nSteps = Math.min(timesteps, blocks.stepsPerBlock + (blocks.history ?? 0));
-  const chunkShape =
-    output.format === 'zarr' ? planChunkShape(shape, blocks, channelsAtOnce) : undefined;
-  if (chunkShape !== undefined) requireSmallChunks(chunkShape, settings, output);
+  const chunkShape = chunks && planChunkShape(shape, blocks, channelsAtOnce);
+  if (chunkShape !== undefined) {
+    requireSmallChunks(chunkShape, settings, chunks?.largest(output.compression));
+  }
   return {
     class: 'ExpSynJob',
     version: 1,
     software: request.software,
     input,
-    ...(input.format !== 'pipe' && { identity: source.identity }),
+    ...(inputFormatOf(input.format).isReadOnce !== true && { identity: source.identity }),
     settings,
     method: await chooseMethod(settings, synapses, nSteps),
     windowLength: encodeInfinity(windowLength),
@@ -98,9 +102,8 @@ after the other, but received Fortran order; give a file for ${option('out')}, o
 function requireSmallChunks(
   chunkShape: readonly number[],
   { dtype }: SynapseSettings,
-  { compression = 'none' }: OutputSpecification,
+  largest = { bytes: Infinity, inWords: '' },
 ): void {
-  const largest = largestChunk(compression);
   const bytes = chunkShape.reduce((product, axis) => product * axis, dtype === 'float64' ? 8 : 4);
   if (bytes <= largest.bytes) return;
   throw new UsageError(

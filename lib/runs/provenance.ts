@@ -1,14 +1,12 @@
-/** How an output was made: kept with it, readable by people and by `expsyn info`. */
-import { readFile, realpath } from 'node:fs/promises';
+/** The provenance of an output: how it was made. It is kept with the output, for people and for programs. */
+import { readFile } from 'node:fs/promises';
 
 import { CommandError } from '../errors/command-errors';
 import { message, option } from '../errors/message';
 import { isThere } from '../formats/files/complete-file';
+import type { StoredOutput } from '../formats/format';
 import type { AddressOptions } from '../formats/http/reader';
-import { openNpyLayout } from '../formats/npy/npy-file';
-import { describeZarr } from '../formats/zarr/zarr';
 import type { Job } from './job';
-import { fingerprintOutput } from './output-files';
 
 const CLASS = 'ExpSynRun';
 
@@ -24,13 +22,8 @@ export interface Provenance {
   node: string;
   platform: string;
   job: Omit<Job, 'shards'>;
-  /** Of the output: see fingerprintOutput(). */
+  /** Of the output: see StoredOutput. */
   fingerprint: string;
-}
-
-/** Beside a .npy file, which has no room for it. */
-export function provenancePathOf(path: string): string {
-  return `${path}.json`;
 }
 
 export function makeProvenance(
@@ -52,27 +45,23 @@ export function makeProvenance(
   };
 }
 
-export function encodeProvenance(provenance: Provenance): Buffer {
-  return Buffer.from(`${JSON.stringify(provenance, undefined, 2)}\n`);
-}
-
 /**
- * How an output was made; undefined when nothing tells, or only of another array.
+ * How an output was made; undefined if nothing tells, or only of another array.
  *
- * @param address How it is read, where it is an address.
+ * @param address How it is read if it is an address.
  * @throws CommandError when what tells is corrupt.
  */
 export async function readProvenance(
   path: string,
-  format: 'npy' | 'zarr',
+  format: StoredOutput,
   address?: AddressOptions,
 ): Promise<Provenance | undefined> {
-  const found = await (format === 'npy' ? readBeside(path) : readInside(path, address));
+  const found = await format.readProvenance(path, address);
   if (!isObject(found) || found['class'] !== CLASS) return undefined;
   if (isProvenance(found)) return (await isOf(found, path, format)) ? found : undefined;
-  const place = format === 'npy' ? provenancePathOf(path) : path;
   throw new CommandError(
-    `Expected how ${path} was made, as 'expsyn run' writes it, in ${place} but it is corrupt; remove it.`,
+    `Expected how ${path} was made, as 'expsyn run' writes it, in ${format.provenancePathOf(path)} but it ` +
+      'is corrupt; remove it.',
   );
 }
 
@@ -83,23 +72,31 @@ export async function readProvenance(
 async function isOf(
   { job, fingerprint }: Provenance,
   path: string,
-  format: 'npy' | 'zarr',
+  format: StoredOutput,
 ): Promise<boolean> {
   if (!(await isThere(path))) return true;
   try {
-    const { shape, type } =
-      format === 'npy' ? (await openNpyLayout(path)).layout : await describeZarr(path);
-    if (shape.join() !== job.shape.join() || type !== job.settings.dtype) return false;
-    return (await fingerprintOutput(path, format)) === fingerprint;
+    return (await hasLayout(format, path, job)) && (await format.fingerprint(path)) === fingerprint;
   } catch (error) {
     if (error instanceof CommandError) return true;
     throw error;
   }
 }
 
-/** Refuses to write how an output was made over a file that is about something else. */
-export async function requireOwnPlace(out: string): Promise<void> {
-  const place = provenancePathOf(out);
+/** Whether an array has the shape and the type that a job makes. */
+export async function hasLayout(
+  format: StoredOutput,
+  path: string,
+  job: Pick<Job, 'shape' | 'settings'>,
+): Promise<boolean> {
+  const { shape, type } = await format.readLayout(path);
+  return shape.join() === job.shape.join() && type === job.settings.dtype;
+}
+
+/** Refuses to write the provenance of an output over a file that is about something else. */
+export async function requireOwnPlace(out: string, format: StoredOutput): Promise<void> {
+  const place = format.provenancePathOf(out);
+  if (place === out) return;
   const text = await readFile(place, 'utf8').catch(() => undefined);
   if (text === undefined || text.includes(`"${CLASS}"`)) return;
   throw new CommandError(
@@ -140,26 +137,4 @@ function isProvenance(found: unknown): found is Provenance {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
-}
-
-async function readBeside(path: string): Promise<unknown> {
-  // It lies beside what a symbolic link leads to.
-  const place = provenancePathOf(await realpath(path).catch(() => path));
-  let text: string;
-  try {
-    text = await readFile(place, 'utf8');
-  } catch {
-    return undefined;
-  }
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    // Another program's, then: ours appear when they are whole.
-    return undefined;
-  }
-}
-
-async function readInside(path: string, address?: AddressOptions): Promise<unknown> {
-  const { attributes } = await describeZarr(path, address);
-  return attributes['expsyn'];
 }

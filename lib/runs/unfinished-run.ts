@@ -1,7 +1,7 @@
 /** The folder beside an output in which a run keeps what it has done until it is complete. */
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 
 import { CommandError, CorruptRunError } from '../errors/command-errors';
 import { fileError, isMissing } from '../errors/system-errors';
@@ -9,19 +9,16 @@ import {
   flushFolder,
   isThere,
   makeFolder,
-  resolveTarget,
   writeCompleteFile,
 } from '../formats/files/complete-file';
 import type { CurrentsLayout, CurrentsSink } from '../formats/currents-sink';
-import { createNpy, openNpyLayout, openNpySink } from '../formats/npy/npy-file';
-import { createZarr, describeZarr, openZarrSink, updateZarrAttributes } from '../formats/zarr/zarr';
+import type { StoredOutput } from '../formats/format';
+import { storedFormatOf } from '../formats/registry';
 import { isSameInput } from '../formats/raster-source';
-import { replaceFolder } from '../formats/files/replace-folder';
 import type { Job } from './job';
 import { Journal } from './journal';
-import { fingerprintOutput, hasAllChunks } from './output-files';
 import { countBlocks } from './plan';
-import { encodeProvenance, provenancePathOf, type Provenance } from './provenance';
+import { hasLayout, type Provenance } from './provenance';
 import { addChecksum, verifyChecksum } from './checksummed';
 
 /** The content of job.json. */
@@ -41,38 +38,6 @@ const PATIENTLY = { maxRetries: 5, retryDelay: 100 };
 /** The folder of the run whose output is to be `out`: hidden, and on the same disk. */
 export function unfinishedFolderOf(out: string): string {
   return join(dirname(out), `.${basename(out)}.part`);
-}
-
-/**
- * Where an output is to be: what a symbolic link leads to, as an absolute path.
- *
- * @throws CommandError when something stands there that must not be replaced.
- */
-export async function resolveOutput(out: string, format: 'npy' | 'zarr'): Promise<string> {
-  const absolute = resolve(out);
-  if (format === 'npy') return resolveTarget(absolute);
-  const found = await stat(absolute).catch(() => undefined);
-  if (found === undefined) return resolveTarget(absolute);
-  const foreign = found.isDirectory() ? await findForeign(absolute) : 'a file';
-  if (foreign === undefined) return realpath(absolute);
-  throw new CommandError(
-    `Expected the name of a Zarr array to write, or a free one, but ${out} is ${foreign}; give another.`,
-  );
-}
-
-/** What a folder is or holds that is no array; undefined for an array and nothing else. */
-async function findForeign(folder: string): Promise<string | undefined> {
-  const text = await readFile(join(folder, 'zarr.json'), 'utf8').catch(() => undefined);
-  if (text === undefined) return 'another folder';
-  try {
-    const { node_type: type } = JSON.parse(text) as { node_type?: unknown };
-    if (type !== 'array') return 'a Zarr group';
-  } catch {
-    return 'a corrupt Zarr array';
-  }
-  const names = await readdir(folder);
-  const other = names.find((name) => !/^(zarr\.json|c|(c\.)?\d+(\.\d+)*|\.DS_Store)$/.test(name));
-  return other && `an array beside which ${other} lies`;
 }
 
 /**
@@ -156,15 +121,7 @@ export class UnfinishedRun {
     } catch (error) {
       throw fileError('write', out, error);
     }
-    const { format, chunkShape, compression } = job.output;
-    if (format === 'npy') await createNpy(run.#data, layoutOf(job));
-    else {
-      await createZarr(run.#data, layoutOf(job), {
-        chunkShape: chunkShape ?? job.shape,
-        compression: compression ?? 'none',
-        attributes: {},
-      });
-    }
+    await run.#format.create(run.#data, layoutOf(job), job.output);
     await run.#describe();
     return run;
   }
@@ -199,9 +156,8 @@ export class UnfinishedRun {
   }
 
   async openSink(): Promise<CurrentsSink> {
-    return this.job.output.format === 'npy'
-      ? openNpySink(this.#data, layoutOf(this.job))
-      : openZarrSink(this.#data, join(this.workFolder, 'temporaries'));
+    const temporaries = join(this.workFolder, 'temporaries');
+    return this.#format.openSink(this.#data, layoutOf(this.job), temporaries);
   }
 
   /** Blocks of a shard. */
@@ -225,9 +181,9 @@ export class UnfinishedRun {
     return !(await isThere(this.#data)) && (await isThere(out));
   }
 
-  /** What tells the complete output from another array. See fingerprintOutput(). */
+  /** Tells the complete output from other arrays. See StoredOutput. */
   async fingerprint(): Promise<string> {
-    return fingerprintOutput(this.#data, this.job.output.format === 'npy' ? 'npy' : 'zarr');
+    return this.#format.fingerprint(this.#data);
   }
 
   /**
@@ -237,18 +193,10 @@ export class UnfinishedRun {
    */
   async publish(out: string, provenance: Provenance): Promise<void> {
     try {
-      if (this.job.output.format === 'npy') {
-        await writeCompleteFile(provenancePathOf(out), [encodeProvenance(provenance)], {
-          temporaries: this.workFolder,
-        });
-        await rename(this.#data, out);
-      } else {
-        if (!(await hasAllChunks(this.#data))) {
-          throw new CorruptRunError(`the output of a run, ${this.#data},`);
-        }
-        await updateZarrAttributes(this.#data, { expsyn: provenance }, this.workFolder);
-        await replaceFolder(this.#data, out, join(this.workFolder, REPLACED));
-      }
+      await this.#format.publish(this.#data, out, provenance, {
+        temporaries: this.workFolder,
+        aside: join(this.workFolder, REPLACED),
+      });
       await flushFolder(dirname(out));
     } catch (error) {
       throw fileError('write', out, error);
@@ -268,8 +216,13 @@ export class UnfinishedRun {
     }
   }
 
+  get #format(): StoredOutput {
+    return storedFormatOf(this.job.output.format);
+  }
+
+  /** Where the output lies until it is complete. */
   get #data(): string {
-    return join(this.workFolder, this.job.output.format === 'npy' ? 'data.npy' : 'data.zarr');
+    return join(this.workFolder, `data.${this.job.output.format}`);
   }
 }
 
@@ -297,14 +250,9 @@ async function clear(folder: string): Promise<void> {
 
 /** Whether an output has the shape and the size that a job makes. Its content is not read. */
 export async function isWhole(job: Job, out: string): Promise<boolean> {
+  const format = storedFormatOf(job.output.format);
   try {
-    if (job.output.format === 'zarr') {
-      const { shape, type } = await describeZarr(out);
-      const isSame = shape.join() === job.shape.join() && type === job.settings.dtype;
-      return isSame && (await hasAllChunks(out));
-    }
-    const { layout } = await openNpyLayout(out);
-    return layout.shape.join() === job.shape.join() && layout.type === job.settings.dtype;
+    return (await hasLayout(format, out, job)) && (await format.isComplete(out));
   } catch (error) {
     if (error instanceof CommandError) return false;
     throw error;

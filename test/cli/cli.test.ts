@@ -5,7 +5,8 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { makeExampleRaster } from '../../lib/cli/figure/example-raster';
-import { readNpyFile, writeNpyFile, type NpyData } from '../../lib/formats/npy/npy';
+import { readNpyFile, writeNpyFile } from '../../lib/formats/npy/npy';
+import type { Elements } from '../../lib/formats/elements';
 import { expsyn } from '../support/command-line';
 import { emptyFolders } from '../support/folders';
 import { bytesOf, headerOf, npyOf } from '../support/npy-bytes';
@@ -35,7 +36,7 @@ describe('command line', () => {
     return output;
   }
 
-  function checkClose(actual: NpyData, expected: Float64Array, tolerance: number): void {
+  function checkClose(actual: Elements, expected: Float64Array, tolerance: number): void {
     assert.equal(actual.length, expected.length);
     const peak = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     expected.forEach((value, index) => {

@@ -12,7 +12,8 @@ import {
   type InputHeader,
 } from '../../lib/cli/notes/notes';
 import { summarizeInput } from '../../lib/cli/figure/reduction';
-import { encodeNpy, writeNpyFile, type NpyData } from '../../lib/formats/npy/npy';
+import { encodeNpy, writeNpyFile } from '../../lib/formats/npy/npy';
+import type { Elements } from '../../lib/formats/elements';
 import { Command, expsyn, succeed } from '../support/command-line';
 import { emptyFolders } from '../support/folders';
 
@@ -30,7 +31,7 @@ describe('silent mistakes', function () {
       index % 2 === 0 ? 0.00217 * (index + 1) : (index * 7919) % 13,
     );
 
-  async function save(data: NpyData, shape: number[], name = 'raster.npy'): Promise<void> {
+  async function save(data: Elements, shape: number[], name = 'raster.npy'): Promise<void> {
     await writeNpyFile(name, { data, shape });
   }
 
@@ -331,7 +332,7 @@ describe('notes', () => {
     nAxes: 2,
     type: 'float64',
     isEvents: false,
-    isNpyFile: true,
+    mayBeEventList: true,
   };
   const pairs = (length: number, pairOf: (row: number) => [number, number]): Float64Array =>
     Float64Array.from(Array.from({ length }, (_, row) => pairOf(row)).flat());

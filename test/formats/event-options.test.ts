@@ -4,7 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 
 import { openSource } from '../../lib/runs/open-source';
 import { requireNearOrigin } from '../../lib/cli/notes/event-notes';
-import { encodeNpy, readNpyFile, type NpyData } from '../../lib/formats/npy/npy';
+import { encodeNpy, readNpyFile } from '../../lib/formats/npy/npy';
+import type { Elements } from '../../lib/formats/elements';
 import type { RasterSource } from '../../lib/formats/raster-source';
 import { isCommandError } from '../support/command-errors';
 import { Command, expsyn, succeed } from '../support/command-line';
@@ -27,7 +28,7 @@ async function expectedOf(
   steps: readonly number[],
   timesteps: number,
   flags: readonly string[],
-): Promise<NpyData> {
+): Promise<Elements> {
   const data = new Uint16Array(timesteps * CHANNELS);
   for (const [k, step] of steps.entries()) {
     const index = step * CHANNELS + (k % CHANNELS);
@@ -38,7 +39,7 @@ async function expectedOf(
   return (await readNpyFile('expected.npy')).data;
 }
 
-async function currentsOf(...flags: string[]): Promise<NpyData> {
+async function currentsOf(...flags: string[]): Promise<Elements> {
   await succeed('events.npy', '--events', '--out', 'isyn.npy', '--no-plot', ...flags);
   return (await readNpyFile('isyn.npy')).data;
 }

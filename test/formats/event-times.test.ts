@@ -6,8 +6,11 @@ import { join } from 'node:path';
 
 import { ROOT } from '../support/processes';
 import { EventClock, TimeSurvey } from '../../lib/formats/events/event-clock';
-import { openEventsHdf5, openEventsNpy, type EventOptions } from '../../lib/formats/events/events';
-import { encodeHeader, type NpyData } from '../../lib/formats/npy/npy';
+import type { EventOptions } from '../../lib/formats/events/event-files';
+import { openEventsHdf5 } from '../../lib/formats/events/events-hdf5';
+import { openEventsNpy } from '../../lib/formats/events/events-npy';
+import { encodeHeader } from '../../lib/formats/npy/header';
+import type { Elements } from '../../lib/formats/elements';
 import type { RasterSource } from '../../lib/formats/raster-source';
 import { isCommandError } from '../support/command-errors';
 import { temporaryFolder } from '../support/folders';
@@ -30,7 +33,7 @@ describe('times of events', () => {
   let files = 0;
 
   /** Event k is of channel k % 7. */
-  async function npyOf(times: NpyData, layout: Layout = {}): Promise<string> {
+  async function npyOf(times: Elements, layout: Layout = {}): Promise<string> {
     const { isFortranOrder = false, isBigEndian = false } = layout;
     const { length, BYTES_PER_ELEMENT: itemBytes } = times;
     const isBigInt = times instanceof BigInt64Array || times instanceof BigUint64Array;

@@ -10,8 +10,12 @@ import { ROOT } from '../support/processes';
 import type { Job } from '../../lib/runs/job';
 import { IdleSources } from '../../lib/runs/open-source';
 import { EventClock } from '../../lib/formats/events/event-clock';
-import { openEventsHdf5, openEventsNpy, type EventOptions } from '../../lib/formats/events/events';
-import { encodeHeader, encodeNpy, type NpyData } from '../../lib/formats/npy/npy';
+import type { EventOptions } from '../../lib/formats/events/event-files';
+import { openEventsHdf5 } from '../../lib/formats/events/events-hdf5';
+import { openEventsNpy } from '../../lib/formats/events/events-npy';
+import { encodeHeader } from '../../lib/formats/npy/header';
+import { encodeNpy } from '../../lib/formats/npy/npy';
+import type { Elements } from '../../lib/formats/elements';
 import type { RasterSource, Region } from '../../lib/formats/raster-source';
 import { bytesOf } from '../support/bits';
 import { isCommandError } from '../support/command-errors';
@@ -114,7 +118,7 @@ function newPath(extension: string): string {
 }
 
 /** A file of so many rows of events, written here, since JSON is slow and knows no NaN. */
-async function fileOf(data: NpyData, isFortranOrder = false): Promise<string> {
+async function fileOf(data: Elements, isFortranOrder = false): Promise<string> {
   const path = newPath('npy');
   const text = Buffer.from(encodeNpy({ data, shape: [data.length / 2, 2] }));
   const at = text.indexOf('False');

@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { inWords } from '../../lib/cli/words';
 import { describeForeign } from '../../lib/formats/foreign/formats';
 import { encodeNpy, readNpyFile } from '../../lib/formats/npy/npy';
-import { openPipeSource } from '../../lib/formats/npy/npy-pipe';
+import { openPipeSource } from '../../lib/formats/pipe/source';
 import { expsyn } from '../support/command-line';
 import { isCommandError } from '../support/command-errors';
 import { emptyFolders } from '../support/folders';

@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { ROOT } from '../support/processes';
 import { decodeNpy, readNpyFile } from '../../lib/formats/npy/npy';
 import { openNpySource } from '../../lib/formats/npy/npy-file';
-import { openPipeSource } from '../../lib/formats/npy/npy-pipe';
+import { openPipeSource } from '../../lib/formats/pipe/source';
 import type { RasterSource, Region } from '../../lib/formats/raster-source';
 
 import { Command, expsyn, succeed } from '../support/command-line';

@@ -11,8 +11,8 @@ import {
   readNpyFile,
   writeNpyFile,
   type NpyArray,
-  type NpyData,
 } from '../../lib/formats/npy/npy';
+import type { Elements } from '../../lib/formats/elements';
 import { isCommandError } from '../support/command-errors';
 import { temporaryFolder } from '../support/folders';
 import { bytesOf, headerOf, npyOf } from '../support/npy-bytes';
@@ -248,7 +248,7 @@ describe('npy', () => {
       assert.deepEqual(Buffer.from(encodeNpy(array)), npyOf(header, elements));
     });
 
-    const arrays: NpyData[] = [
+    const arrays: Elements[] = [
       Int8Array.of(-128, 127),
       Uint8Array.of(0, 255),
       Int16Array.of(-32768, 32767),

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-import { decodeBytes } from '../../lib/formats/npy/npy';
+import { decodeBytes } from '../../lib/formats/elements';
 import { describeZarr, remarkOnZarr } from '../../lib/formats/zarr/zarr';
 import { wholeNumberOf } from '../../lib/formats/zarr/fill';
 import { bitsOfHalf, roundToHalf } from '../../lib/formats/zarr/half-floats';

@@ -28,7 +28,8 @@ import { gzipSync } from 'node:zlib';
 
 import { CommandError } from '../../lib/errors/command-errors';
 import type { CurrentsArray } from '../../lib/formats/currents-sink';
-import { readNpyFile, type NpyArray, type NpyData } from '../../lib/formats/npy/npy';
+import { readNpyFile, type NpyArray } from '../../lib/formats/npy/npy';
+import type { Elements } from '../../lib/formats/elements';
 import { sizeOfRegion, type Range, type Region } from '../../lib/formats/raster-source';
 import {
   createZarr,
@@ -111,7 +112,7 @@ function regionOf(...ranges: [number, number][]): Region {
 }
 
 /** A region of an array in memory. */
-function cut(data: NpyData, [, timesteps, columns]: Triple, region: Region): (number | bigint)[] {
+function cut(data: Elements, [, timesteps, columns]: Triple, region: Region): (number | bigint)[] {
   const elements: (number | bigint)[] = [];
   for (let b = region.batches.begin; b < region.batches.end; b++) {
     for (let t = region.steps.begin; t < region.steps.end; t++) {

@@ -17,7 +17,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { lockFolder } from '../../lib/runs/lock';
-import { encodeHeader, writeNpyFile } from '../../lib/formats/npy/npy';
+import { encodeHeader } from '../../lib/formats/npy/header';
+import { writeNpyFile } from '../../lib/formats/npy/npy';
 import { Command, expsyn, succeed } from '../support/command-line';
 import { contentOf, emptyFolders, unfinishedFile } from '../support/folders';
 import { spikes } from '../support/oracle';
@@ -152,7 +153,7 @@ describe('a run that meets a fault', function () {
     assert.equal(code, 2);
     assert.match(
       err,
-      /^Expected chunks of less than 2 GiB for .* --out but .* --steps, or .*\.\n$/,
+      /^Expected chunks of less than 2 GiB for --out but .* --steps, or .*\.\n$/,
     );
     assert.deepEqual(await readdir('.'), ['long.npy']);
   });

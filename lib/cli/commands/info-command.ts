@@ -1,17 +1,15 @@
 /** `expsyn info`: what a file is, and how it was made. */
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { realpath, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 
 import type { Command } from 'commander';
 
-import type { Job } from '../../runs/job';
-import { isZarr, openSource, specifyInput } from '../../runs/open-source';
+import { specifyInput } from '../../runs/open-source';
 import { readProvenance, type Provenance } from '../../runs/provenance';
 import { UnfinishedRun } from '../../runs/unfinished-run';
-import { UsageError } from '../../errors/command-errors';
 import type { AddressOptions } from '../../formats/http/reader';
-import { openNpyLayout } from '../../formats/npy/npy-file';
-import { describeZarr, isAddress, remarkOnZarr } from '../../formats/zarr/zarr';
+import { isAddress } from '../../formats/http/address';
+import { recognise } from '../../formats/registry';
 import {
   addAddressOptions,
   addForbiddenOption,
@@ -26,7 +24,7 @@ import {
 } from '../notes/event-notes';
 import { giveNotesOnFile } from '../notes/give-notes';
 import { counted, formatBytes, formatShape } from '../options/numbers';
-import { outsideOption, readEvents } from '../options/run-options';
+import { outsideOption, readEvents, requireFileName } from '../options/run-options';
 import type { CommandContext } from '../streams';
 import { formatTime, formatTimeRange, parsePeriod } from '../options/times';
 
@@ -56,10 +54,10 @@ export interface FileDescription {
   path: string;
   format: string;
   /** As the file has it. */
-  shape: number[];
+  shape: readonly number[];
   type: string;
   bytes: number;
-  /** Of .npy files and Zarr arrays: order, version, chunks, codecs. */
+  /** Details of the format: order, version, chunks, codecs. */
   storage: Record<string, unknown>;
   /** Of a list of events. */
   events?: EventMeasures;
@@ -92,10 +90,6 @@ export function addInfoCommand(program: Command, context: CommandContext): void 
           ? `${JSON.stringify(description, undefined, 2)}\n`
           : inWords(description),
       );
-      if (description.format === 'Zarr') {
-        const remark = await remarkOnZarr(path, addressOptionsOf(flags, context));
-        if (remark !== undefined) context.stderr.write(`${remark}\n`);
-      }
     });
 }
 
@@ -111,81 +105,34 @@ async function describeFile(
   flags: InfoFlags,
   context: CommandContext,
 ): Promise<FileDescription> {
-  const { stderr } = context;
-  if (path === '-') throw new UsageError('Expected the name of a file but received a pipe.');
+  const warn = (text: string): unknown => context.stderr.write(`${text}\n`);
+  await requireFileName(path);
   const unfinished = await describeUnfinished(path);
   const isMissing = (await stat(path).catch(() => undefined)) === undefined;
   if (unfinished !== undefined && isMissing) return unfinished;
   const isForbiddenMissing = flags.forbiddenIsMissing === true;
-  const address = addressOptionsOf(flags, context);
   const input = await specifyInput({ path, isForbiddenMissing, ...readEvents(flags) });
-  const description = await describeArray(path, input.format, flags, address);
-  if (description === undefined) {
-    const dt = flags.dt === undefined ? 1e-3 : parsePeriod(flags.dt, '--dt');
-    const source = await openSource(input, dt, path);
-    await source.close();
-    const events = measureEvents(source, { input, dt });
-    for (const warning of eventWarnings(source, { input, dt, name: path })) {
-      stderr.write(`${warning}\n`);
-    }
-    return {
-      path: input.path,
-      format: input.format === 'hdf5' ? 'events in HDF5' : 'events in .npy',
-      shape: [...source.shape],
-      type: source.type,
-      bytes: source.identity.bytes,
-      storage: { dt },
-      ...(events && { events }),
-    };
-  }
-  const provenance = await readProvenance(path, (await isZarr(path)) ? 'zarr' : 'npy', address);
-  if (provenance === undefined) {
-    await giveNotesOnFile(input, path, (text) => stderr.write(`${text}\n`));
-  }
-  return {
-    ...description,
-    ...(provenance && { provenance }),
+  const format = await recognise(path, flags.events);
+  const dt = flags.dt === undefined ? 1e-3 : parsePeriod(flags.dt, '--dt');
+  const options = { ...input, dt, address: addressOptionsOf(flags, context) };
+  const { raster, ...array } = await format.input.describe(path, options);
+  const description = {
+    path: input.path,
+    format: format.title,
+    ...array,
     ...(unfinished?.unfinished && { unfinished: unfinished.unfinished }),
   };
-}
-
-/** What a .npy file or a Zarr array says about itself; undefined for anything else. */
-async function describeArray(
-  path: string,
-  format: Job['input']['format'],
-  flags: InfoFlags,
-  address: AddressOptions,
-): Promise<FileDescription | undefined> {
-  if (format === 'zarr') {
-    const { shape, type, chunkShape, codecs, zarrFormat } = await describeZarr(path, address);
-    const storage = { zarrFormat, chunkShape, codecs };
-    const bytes = isAddress(path) ? NaN : await sizeOfFolder(path);
-    return {
-      path: isAddress(path) ? path : resolve(path),
-      format: 'Zarr',
-      shape,
-      type,
-      bytes,
-      storage,
-    };
+  const remark = await format.input.remark?.(path, options);
+  if (remark !== undefined) warn(remark);
+  if (raster !== undefined) {
+    eventWarnings(raster, { input, dt, name: path }).forEach(warn);
+    const events = measureEvents(raster, { input, dt });
+    return { ...description, ...(events && { events }) };
   }
-  if (format !== 'npy' || flags.events === true) return undefined;
-  const { layout, bytes } = await openNpyLayout(path);
-  const { shape, type, isBigEndian, isFortranOrder, version } = layout;
-  const storage = {
-    version: `${version}.0`,
-    order: isFortranOrder ? 'Fortran' : 'C',
-    byteOrder: layout.itemBytes === 1 ? 'none' : isBigEndian ? 'big' : 'little',
-  };
-  return { path: resolve(path), format: '.npy', shape, type, bytes, storage };
-}
-
-async function sizeOfFolder(path: string): Promise<number> {
-  let bytes = 0;
-  for (const entry of await readdir(path, { withFileTypes: true, recursive: true })) {
-    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
-  }
-  return bytes;
+  const stored = format.output?.kind === 'stored' ? format.output : undefined;
+  const provenance = stored && (await readProvenance(path, stored, options.address));
+  if (provenance === undefined) await giveNotesOnFile(input, path, warn);
+  return { ...description, ...(provenance && { provenance }) };
 }
 
 /** A run that has been begun for an output of this name. */

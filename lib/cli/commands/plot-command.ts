@@ -3,12 +3,13 @@ import { basename } from 'node:path';
 
 import type { Command } from 'commander';
 
-import { isZarr, openSource, specifyInput } from '../../runs/open-source';
+import { openSource, specifyInput } from '../../runs/open-source';
 import { readProvenance, type Provenance } from '../../runs/provenance';
 import { CommandError, UsageError } from '../../errors/command-errors';
 import type { AddressOptions } from '../../formats/http/reader';
 import type { Range, RasterSource } from '../../formats/raster-source';
-import { isAddress } from '../../formats/zarr/zarr';
+import { isAddress } from '../../formats/http/address';
+import { storedFormatAt } from '../../formats/registry';
 import {
   addAddressOptions,
   addForbiddenOption,
@@ -19,7 +20,7 @@ import { eventWarnings } from '../notes/event-notes';
 import { noteOnFile } from '../notes/give-notes';
 import { formatShape } from '../options/numbers';
 import { drawToFile, loadRecording } from '../figure/plot-output';
-import { checkEnding, outsideOption, readEvents } from '../options/run-options';
+import { checkEnding, outsideOption, readEvents, requireFileName } from '../options/run-options';
 import type { CommandContext } from '../streams';
 import { formatTime, parseMoment, parsePeriod } from '../options/times';
 
@@ -90,13 +91,16 @@ interface Sources {
 }
 
 async function plot(path: string, flags: PlotFlags, context: CommandContext): Promise<void> {
+  await requireFileName(path);
   const out = checkEnding(flags.out ?? besideFile(path), ['.svg', '.png'], '--out');
-  const format = (await isZarr(path)) ? 'zarr' : 'npy';
+  const format = await storedFormatAt(path);
   const isForbiddenMissing = flags.forbiddenIsMissing === true;
   const onWait = (text: string): unknown => context.stderr.write(`${text}\n`);
   const address = { ...readAddressFlags(flags), isForbiddenMissing, onWait };
   const provenance =
-    flags.events === true ? undefined : await readProvenance(path, format, address);
+    flags.events === true || format === undefined
+      ? undefined
+      : await readProvenance(path, format, address);
   const dt =
     flags.dt === undefined ? (provenance?.job.settings.dt ?? 1e-3) : parsePeriod(flags.dt, '--dt');
   const sources = await openSources(path, flags, provenance, dt, address);
@@ -153,7 +157,6 @@ async function openSources(
     const input = await specifyInput({ path: name, isForbiddenMissing, ...given });
     return openSource(input, dt, name, address);
   };
-  if (path === '-') throw new UsageError('Expected the name of a file but received a pipe.');
   const main = await open(path);
   try {
     const isCurrents =
@@ -181,7 +184,7 @@ async function openRaster(
     const input = await specifyInput({ path: raster, isForbiddenMissing, ...readEvents({}) });
     return openSource(input, dt, raster, address);
   }
-  if (provenance === undefined || provenance.job.input.format === 'pipe') return undefined;
+  if (provenance?.job.identity === undefined) return undefined;
   // A raster that has gone is no reason not to show the currents.
   const { input } = provenance.job;
   return openSource(input, dt, input.path, address).catch(() => undefined);

@@ -4,15 +4,16 @@ import { basename, join } from 'node:path';
 
 import type { InputSpecification, Job, OutputSpecification } from '../../runs/job';
 import {
-  formatOf,
+  EVENT_OPTIONS,
   hasEventOptions,
   openSource,
   specifyInput,
   type InputDescription,
 } from '../../runs/open-source';
 import { prepareJob } from '../../runs/prepare-job';
-import { provenancePathOf, readProvenance, requireOwnPlace } from '../../runs/provenance';
+import { readProvenance, requireOwnPlace } from '../../runs/provenance';
 import { CommandError, InterruptedError, UsageError } from '../../errors/command-errors';
+import { message } from '../../errors/message';
 import { hasCode } from '../../errors/system-errors';
 import {
   folderAbove,
@@ -23,7 +24,14 @@ import {
 import type { AddressOptions } from '../../formats/http/reader';
 import { readNpyFile, writeNpyFile } from '../../formats/npy/npy';
 import { isSameInput, type InputIdentity, type RasterSource } from '../../formats/raster-source';
-import { isAddress } from '../../formats/zarr/zarr';
+import { isAddress } from '../../formats/http/address';
+import {
+  inputFormatOf,
+  outputFormatOf,
+  recognise,
+  storedFormatAt,
+  storedFormatOf,
+} from '../../formats/registry';
 import { makeExampleRaster, type Stimulus } from '../figure/example-raster';
 import { eventWarnings, isTooLong, requireNearOrigin } from '../notes/event-notes';
 import { formatShape } from '../options/numbers';
@@ -78,9 +86,10 @@ export async function prepare(
   const path = request.input ?? earlier?.input.path ?? EXAMPLE_PATH;
   const description = await describeInput(path, request, earlier?.input);
   if (out !== undefined) await requireOtherFiles(request, description.path, out);
-  if (out !== undefined && request.output.format === 'npy') {
-    await requireShortName(provenancePathOf(out), '--out', request.out);
-    await requireOwnPlace(out);
+  if (out !== undefined) {
+    const format = storedFormatOf(request.output.format);
+    await requireShortName(format.provenancePathOf(out), '--out', request.out);
+    await requireOwnPlace(out, format);
   }
   if (request.plotPath !== undefined) {
     await requireShortName(request.plotPath, '--plot', request.plotPath);
@@ -95,7 +104,10 @@ export async function prepare(
     settings.seed ??= resumed.settings.seed;
   }
   const input = await specifyInput(description);
-  if (input.format === 'pipe' && (isResumed || request.queue !== undefined)) {
+  if (
+    inputFormatOf(input.format).isReadOnce === true &&
+    (isResumed || request.queue !== undefined)
+  ) {
     const option = isResumed ? '--resume' : '--queue';
     throw new UsageError(`Expected a file as the input with ${option} but received a pipe.`);
   }
@@ -172,13 +184,17 @@ function completeOutput(
   { format, compression }: OutputSpecification,
   earlier: OutputSpecification | undefined,
 ): OutputSpecification {
-  if (format !== 'zarr') return { format };
-  return { format, compression: compression ?? earlier?.compression ?? 'none' };
+  const { compressions } = outputFormatOf(format);
+  const chosen = [compression, earlier?.compression].find(
+    (name) => name !== undefined && compressions.includes(name),
+  );
+  const complete = chosen ?? compressions[0];
+  return { format, ...(complete !== undefined && { compression: complete }) };
 }
 
 async function readLike(path: string, address: AddressOptions): Promise<Job> {
-  const format = /\.zarr\/?$/i.test(path) ? 'zarr' : 'npy';
-  const provenance = await readProvenance(path, format, address);
+  const format = await storedFormatAt(path);
+  const provenance = format && (await readProvenance(path, format, address));
   if (provenance !== undefined) return { ...provenance.job, shards: [] };
   throw new CommandError(
     `Expected an output of 'expsyn run' for --like but nothing tells how ${path} was made.`,
@@ -191,7 +207,7 @@ function describeChanges(like: Job, found: InputIdentity, name: string): string 
   const changes: string[] = [];
   if (identity?.path === found.path) {
     // The fingerprint of a list of events depends on how it is read, too.
-    const isList = found.format === 'events' || found.format === 'hdf5';
+    const isList = inputFormatOf(found.format).isEventList === true;
     const known = isList ? { ...identity, fingerprint: found.fingerprint } : identity;
     if (!isSameInput(found, known)) changes.push(`${name} has changed`);
   }
@@ -212,9 +228,10 @@ async function describeInput(
   earlier: InputSpecification | undefined,
 ): Promise<InputDescription> {
   const isForbiddenMissing = isGiven || (isAddress(path) && earlier?.isForbiddenMissing === true);
-  const isEventList = given.isEventList || earlier?.format === 'events';
-  const format = await formatOf(path, isEventList);
-  if (format !== 'events' && format !== 'hdf5') return { path, ...given, isForbiddenMissing };
+  const wasChosen = earlier !== undefined && inputFormatOf(earlier.format).isChosen === true;
+  const isEventList = given.isEventList || wasChosen;
+  const { input } = await recognise(path, isEventList);
+  if (input.isEventList !== true) return { path, ...given, isForbiddenMissing };
   return {
     path,
     isEventList,
@@ -231,8 +248,7 @@ async function describeInput(
 function requireNoEvents(given: GivenEvents): void {
   if (!given.isEventList && !hasEventOptions(given)) return;
   throw new UsageError(
-    'Expected an input with --events, --time-unit, --start, --duration, --channels and --outside but ' +
-      'received none; give a list of events.',
+    message`Expected an input with --events, ${EVENT_OPTIONS} but received none; give a list of events.`,
   );
 }
 

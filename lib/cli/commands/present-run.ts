@@ -3,9 +3,9 @@ import { basename } from 'node:path';
 
 import { unfinishedFolderOf } from '../../runs/unfinished-run';
 import { CommandError } from '../../errors/command-errors';
-import { openNpySource } from '../../formats/npy/npy-file';
 import type { RasterSource } from '../../formats/raster-source';
-import { openZarrSource } from '../../formats/zarr/zarr';
+import { inputFormatOf } from '../../formats/registry';
+import { openOutput } from '../../runs/open-source';
 import { describeEvents, measureEvents } from '../notes/event-notes';
 import { headerOf } from '../notes/give-notes';
 import { noteOnRate } from '../notes/notes';
@@ -40,16 +40,16 @@ export async function present(
   const files: [path: string, content: string][] = [];
   if (stimuli !== undefined) files.push([inputPath, `the spikes, ${describeSource(source)}`]);
   files.push([request.out, `the currents, ${formatShape(job.shape)} ${job.settings.dtype}`]);
-  const isPipe = job.input.format === 'pipe';
+  const { isReadOnce = false } = inputFormatOf(job.input.format);
   const isSmall = batches * timesteps * source.shape[2] <= MOST_SAMPLES;
-  const path = isPipe ? undefined : request.plotPath;
+  const path = isReadOnce ? undefined : request.plotPath;
   if (path !== undefined) {
     files.push([path, await draw(path, request, { source, inputPath, job, stimuli }, out)]);
   }
   const events = measureEvents(source, { input: job.input, dt: job.settings.dt });
   const { dt, tau, noiseStd, noise, seed, method } = job.settings;
   let input = '';
-  if (!isPipe && isSmall && events === undefined) {
+  if (!isReadOnce && isSmall && events === undefined) {
     const { summary, nElements } = await summarizeSource(source);
     input = `, ${describeContent(summary, nElements, dt)}`;
     const note = noteOnRate(headerOf(source, inputPath), summary, nElements, dt);
@@ -94,7 +94,7 @@ async function draw(
   { source, inputPath, job, stimuli }: Omit<Prepared, 'waiting'>,
   out: string,
 ): Promise<string> {
-  const output = await (job.output.format === 'zarr' ? openZarrSource(out) : openNpySource(out));
+  const output = await openOutput(job, out);
   try {
     const recording = await loadRecording({
       input: source,

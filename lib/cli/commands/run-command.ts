@@ -1,9 +1,10 @@
 /** `expsyn run`: computes the synaptic currents of a raster, and draws them. */
 import { Option, type Command } from 'commander';
 
+import { compressions, inputFormats, outputEndings } from '../../formats/registry';
 import { addAddressOptions, addForbiddenOption } from '../options/address-options';
 import { DEFAULT_OUT } from './prepare-run';
-import { runInFiles, runIntoPipe } from './run';
+import { run } from './run';
 import { outsideOption, readFlags, type RunFlags } from '../options/run-options';
 import type { CommandContext } from '../streams';
 
@@ -13,7 +14,7 @@ Each channel n is an exponential synapse: in every time step,
     isyn <- (isyn + input) * exp(-dt / tau_n)
 Without an input, an example is made: 48 channels, 10 s, taus from 5 to 100 ms.`;
 
-const EXAMPLES = `
+const examples = (): string => `
 Other commands, each with a --help of its own:
   expsyn info      what a file holds, and how it was made
   expsyn plot      draws a raster, currents, or a part of them
@@ -21,13 +22,7 @@ Other commands, each with a --help of its own:
   expsyn worker    computes parts of runs from a queue
 
 An input is one of
-  raster.npy     whole numbers, floats or booleans, as NumPy writes them, of shape (T, N),
-                 (B, T, N), or (T,) for one row that all channels receive; T time steps,
-                 N channels, B batch items
-  raster.zarr    a Zarr array of such a shape, or its http(s) address
-  events.npy     with --events: shape (E, 2), the time and the channel of every spike
-  spikes.h5      HDF5 with spikes/times and spikes/units, a batch item for each element
-  -              a .npy file from the standard input
+${describeInputs()}
 The currents have shape (B, T, N). Neither needs to fit the memory. An output appears under its name
 when it is complete, and replaces what was there. A run that was ended on the way, by Ctrl-C or a
 crash, goes on with --resume, to the same bytes.
@@ -69,7 +64,10 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       'time constant; one for all channels, N with commas, or a file: .npy, .txt, .csv (default: 10ms)',
     )
     .option('--dt <time>', 'length of a time step, or the rate of steps (default: 1ms)')
-    .option('--out <file>', `where the currents go: .npy, .zarr or - (default: ${DEFAULT_OUT})`)
+    .option(
+      '--out <file>',
+      `where the currents go: ${outputEndings().join(', ')} or - (default: ${DEFAULT_OUT})`,
+    )
     .option('--events', 'the input is a list of events')
     .option('--time-unit <time>', 'the unit of the times of events, or their rate (default: 1s)')
     .option('--start <time>', 'the time of events at which step 0 begins (default: 0s)')
@@ -94,7 +92,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       '--steps <n>',
       'time steps that are computed at a time (default: 1 or 2 MB of currents)',
     )
-    .addOption(choice('--compression <name>', 'of a .zarr output', COMPRESSIONS))
+    .addOption(choice('--compression <name>', compressionHelp(), compressions()))
     .option('--resume', 'go on with an unfinished run, if there is one')
     .option('--restart', 'start over, whatever an unfinished run has done')
     .option(
@@ -109,10 +107,10 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     );
   addAddressOptions(addForbiddenOption(command))
     .helpOption('-h, --help', 'show this help')
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', examples())
     .action(async (input: string | undefined, flags: RunFlags) => {
       const request = await readFlags(input, flags, DEFAULT_OUT);
-      await (request.output.format === 'pipe' ? runIntoPipe : runInFiles)(request, context);
+      await run(request, context);
     });
 }
 
@@ -120,8 +118,20 @@ const METHODS = ['auto', 'fft', 'recursive'];
 const DTYPES = ['float64', 'float32'];
 const PLACEMENTS = ['output', 'state', 'input'];
 const POLICIES = ['throw', 'propagate'];
-const COMPRESSIONS = ['none', 'zstd', 'blosc'];
 const SHOWN = ['auto', 'bar', 'json', 'none'];
+
+/** Examples of inputs, with their explanations beside them. */
+function describeInputs(): string {
+  return inputFormats()
+    .map(({ usage: [example, explanation] }) => {
+      return `  ${example.padEnd(15)}${explanation.replaceAll('\n', `\n${' '.repeat(17)}`)}`;
+    })
+    .join('\n');
+}
+
+function compressionHelp(): string {
+  return `of a ${outputEndings((output) => output.compressions.length > 0).join(' or ')} output`;
+}
 
 /** An option that takes one of a few words, the first unless told otherwise. */
 function choice(flags: string, description: string, words: string[]): Option {

@@ -7,18 +7,12 @@ import type { Job } from '../../runs/job';
 import type { Journal } from '../../runs/journal';
 import { lockFolder, type FolderLock } from '../../runs/lock';
 import { describeDifference } from '../../runs/prepare-job';
-import { makeProvenance, provenancePathOf, readProvenance } from '../../runs/provenance';
+import { makeProvenance, readProvenance } from '../../runs/provenance';
 import { runLocally } from '../../runs/run-locally';
 import { runOnQueue } from '../../runs/queue/run-on-queue';
 import type { Checkpoints } from '../../runs/run-shard';
 import { dismissWorkers } from '../../runs/queue/submission';
-import {
-  isWhole,
-  layoutOf,
-  resolveOutput,
-  unfinishedFolderOf,
-  UnfinishedRun,
-} from '../../runs/unfinished-run';
+import { isWhole, layoutOf, unfinishedFolderOf, UnfinishedRun } from '../../runs/unfinished-run';
 import {
   ChangedInputError,
   CommandError,
@@ -29,8 +23,8 @@ import {
 import { message } from '../../errors/message';
 import { isThere, removeLeftovers } from '../../formats/files/complete-file';
 import type { CurrentsSink } from '../../formats/currents-sink';
-import { sizeOfNpy } from '../../formats/npy/npy-file';
-import { PipeSink } from '../../formats/npy/npy-pipe';
+import type { StoredOutput, StreamOutput } from '../../formats/format';
+import { inputFormatOf, outputFormatOf, storedFormatOf } from '../../formats/registry';
 import { isSameInput } from '../../formats/raster-source';
 import { describeEvents, measureEvents, requireNearOrigin } from '../notes/event-notes';
 import { giveNotes } from '../notes/give-notes';
@@ -41,10 +35,21 @@ import { ProgressDisplay } from '../progress';
 import type { RunRequest } from '../options/run-options';
 import type { CommandContext } from '../streams';
 
-/** Runs into a file or folder, which can be taken up again. */
-export async function runInFiles(request: RunRequest, context: CommandContext): Promise<void> {
-  const format = request.output.format === 'zarr' ? 'zarr' : 'npy';
-  const out = await resolveOutput(request.out, format);
+/** Carries out a run. */
+export async function run(request: RunRequest, context: CommandContext): Promise<void> {
+  const format = outputFormatOf(request.output.format);
+  await (format.kind === 'stream'
+    ? runIntoStream(request, format, context)
+    : runOnDisk(request, format, context));
+}
+
+/** Runs into a file or folder. Such a run can be resumed. */
+async function runOnDisk(
+  request: RunRequest,
+  format: StoredOutput,
+  context: CommandContext,
+): Promise<void> {
+  const out = await format.resolve(request.out);
   const isRestart = request.begin === 'restart';
   const begun = isRestart ? undefined : await UnfinishedRun.open(out);
   const earlier =
@@ -57,7 +62,7 @@ export async function runInFiles(request: RunRequest, context: CommandContext): 
     });
     try {
       // Only now does nobody else change it.
-      await removeLeftovers(provenancePathOf(out), 'nobody');
+      await removeLeftovers(format.provenancePathOf(out), 'nobody');
       const run = isRestart ? undefined : await UnfinishedRun.open(out);
       if (request.begin === 'resume' && run === undefined && (await isMade(job, out, format))) {
         context.stdout.write(`${request.out} is complete already.\n`);
@@ -75,7 +80,11 @@ export async function runInFiles(request: RunRequest, context: CommandContext): 
 }
 
 /** Runs into the standard output. */
-export async function runIntoPipe(request: RunRequest, context: CommandContext): Promise<void> {
+async function runIntoStream(
+  request: RunRequest,
+  format: StreamOutput,
+  context: CommandContext,
+): Promise<void> {
   for (const [option, isGiven] of [
     ['--resume', request.begin === 'resume'],
     ['--plot', request.plotPath !== undefined],
@@ -92,8 +101,7 @@ export async function runIntoPipe(request: RunRequest, context: CommandContext):
     if (events !== undefined) {
       context.stderr.write(`${prepared.inputPath}: ${describeEvents(events)}\n`);
     }
-    const sink = new PipeSink(stdout, layoutOf(job));
-    await sink.begin();
+    const sink = await format.openSink(stdout, layoutOf(job));
     await compute(request, prepared, undefined, sink, context);
     await sink.sync();
   } finally {
@@ -102,14 +110,14 @@ export async function runIntoPipe(request: RunRequest, context: CommandContext):
 }
 
 /** The job that has made an output; undefined where that is not known. */
-async function jobOf(out: string, format: 'npy' | 'zarr'): Promise<Job | undefined> {
+async function jobOf(out: string, format: StoredOutput): Promise<Job | undefined> {
   if (!(await isThere(out))) return undefined;
   const provenance = await readProvenance(out, format);
   return provenance && { ...provenance.job, shards: [] };
 }
 
 /** Whether the output is there already, whole, and made from the same in the same way. */
-async function isMade(job: Job, out: string, format: 'npy' | 'zarr'): Promise<boolean> {
+async function isMade(job: Job, out: string, format: StoredOutput): Promise<boolean> {
   const made = await jobOf(out, format);
   if (made === undefined || describeDifference(job, made) !== undefined) return false;
   return isWhole(made, out);
@@ -244,7 +252,7 @@ async function compute(
       const isComplete = await runLocally(job, source, sink, {
         signal: stop,
         checkpointsOf: (shard) =>
-          held === undefined || job.input.format === 'pipe'
+          held === undefined || inputFormatOf(job.input.format).isReadOnce === true
             ? undefined
             : checkpointsOf(held.run.journal(shard), held.lock),
         threads: request.threads,
@@ -335,8 +343,9 @@ function formatShare(done: number, total: number): string {
 /** Refuses what the disk has no room for, before days of work. Compressed sizes nobody knows. */
 async function requireSpace(prepared: Prepared, out: string, name: string): Promise<void> {
   const { source, job, inputPath } = prepared;
-  if (job.output.compression !== undefined && job.output.compression !== 'none') return;
-  const needed = sizeOfNpy(layoutOf(job));
+  const { format, compression } = job.output;
+  const needed = storedFormatOf(format).sizeOf(layoutOf(job), compression);
+  if (needed === undefined) return;
   let folder = dirname(out);
   let space = await statfs(folder).catch(() => undefined);
   while (space === undefined && dirname(folder) !== folder) {

@@ -28,6 +28,9 @@ export interface EventReading {
   name: string;
 }
 
+/** A raster that may have been made from a list of events. */
+type EventRaster = Pick<RasterSource, 'events' | 'shape'>;
+
 /** What a list of events holds; JSON. */
 export interface EventMeasures {
   count: number;
@@ -46,7 +49,7 @@ export interface EventMeasures {
 
 /** Undefined for another input than a list of events. */
 export function measureEvents(
-  { events, shape: [batches, timesteps, channels] }: RasterSource,
+  { events, shape: [batches, timesteps, channels] }: EventRaster,
   { input, dt }: Pick<EventReading, 'input' | 'dt'>,
 ): EventMeasures | undefined {
   if (events === undefined) return undefined;
@@ -79,7 +82,7 @@ export function describeEvents(measures: EventMeasures): string {
 
 /** One line for each thing that looks like a mistake; none for another input than a list of events. */
 export function eventWarnings(
-  { events, shape }: RasterSource,
+  { events, shape }: EventRaster,
   { input, dt, name }: EventReading,
 ): string[] {
   if (events === undefined) return [];
@@ -116,7 +119,7 @@ export function eventWarnings(
 }
 
 /** Whether so much lies before the first event that no disk holds the output. */
-export function isTooLong({ events, shape }: RasterSource): boolean {
+export function isTooLong({ events, shape }: EventRaster): boolean {
   return events !== undefined && events.firstStep * shape[2] > MAX_EMPTY_ELEMENTS;
 }
 

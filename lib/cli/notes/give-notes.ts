@@ -5,7 +5,8 @@ import { blockAt } from '../../runs/plan';
 import { inputRegion } from '../../runs/run-shard';
 import { CommandError } from '../../errors/command-errors';
 import { sizeOfRegion, type RasterSource, type Region } from '../../formats/raster-source';
-import { isAddress } from '../../formats/zarr/zarr';
+import { isAddress } from '../../formats/http/address';
+import { inputFormatOf } from '../../formats/registry';
 import type { TypedArray } from '../../index';
 import {
   noteOnAxes,
@@ -21,11 +22,10 @@ import { summarizeInput } from '../figure/reduction';
 const SAMPLE = 2 ** 20;
 
 export function headerOf(source: RasterSource, name: string): InputHeader {
-  const { shape, nAxes, type, identity } = source;
-  const isEvents = identity.format === 'events' || identity.format === 'hdf5';
-  const isPipe = name === '-';
-  const isNpyFile = !isPipe && identity.format === 'npy';
-  return { name: isPipe ? 'the standard input' : name, shape, nAxes, type, isEvents, isNpyFile };
+  const { shape, nAxes, type, identity, events } = source;
+  const { displayName, mayBeEventList = false } = inputFormatOf(identity.format);
+  const isEvents = events !== undefined;
+  return { name: displayName ?? name, shape, nAxes, type, isEvents, mayBeEventList };
 }
 
 /**
@@ -44,9 +44,9 @@ export async function giveNotes(
   if (job.shape.includes(0)) return false;
   const header = headerOf(source, name);
   const { settings } = job;
-  const isPipe = job.input.format === 'pipe';
-  const region = isPipe ? firstRegion(job) : sampleRegion(source);
-  const sample = region && (await readSample(source, region, isPipe));
+  const { isReadOnce = false } = inputFormatOf(job.input.format);
+  const region = isReadOnce ? firstRegion(job) : sampleRegion(source);
+  const sample = region && (await readSample(source, region, isReadOnce));
   const asList = sample && noteOnEventList(header, sample);
   const rate = sample && noteOnSample(header, sample, settings.dt);
   const notes =
@@ -54,7 +54,8 @@ export async function giveNotes(
     asList === undefined
       ? [noteOnAxes(header), noteOnLongTau(header, settings), noteOnShortTau(settings), rate]
       : [asList, noteOnShortTau(settings)];
-  for (const note of notes) if (note !== undefined) say(isPipe ? capitalized(note) : note);
+  for (const note of notes)
+    if (note !== undefined) say(header.name === name ? note : capitalized(note));
   return asList !== undefined || rate !== undefined;
 }
 

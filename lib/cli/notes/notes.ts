@@ -18,8 +18,8 @@ export interface InputHeader {
   type: string;
   /** Whether it is a raster that was made from a list of events. */
   isEvents: boolean;
-  /** Whether it is a .npy file, of which --events reads a list of events. */
-  isNpyFile: boolean;
+  /** Whether --events would read its file as a list of events. */
+  mayBeEventList: boolean;
 }
 
 /** How an input is read; times in seconds. */
@@ -83,13 +83,13 @@ export function noteOnAxes({ name, shape, nAxes, isEvents }: InputHeader): strin
  * @param rows The first rows, one after the other.
  */
 export function noteOnEventList(header: InputHeader, rows: TypedArray): string | undefined {
-  const { name, shape, nAxes, type, isEvents, isNpyFile } = header;
+  const { name, shape, nAxes, type, isEvents, mayBeEventList } = header;
   if (!isEvents && nAxes === 1 && shape[2] === 1) return noteOnTimes(header, rows);
   const isCandidate = !isEvents && nAxes === 2 && shape[2] === 2 && rows.length >= 2;
   if (!isCandidate) return undefined;
   const [first, second] = [columnOf(rows, 0), columnOf(rows, 1)];
   const start = `${name}, of shape ${formatShape(shape.slice(1))} ${type}, looks like a list of events`;
-  const advice = `${isNpyFile ? '' : 'save it as a .npy file, and '}give --events`;
+  const advice = `${mayBeEventList ? '' : 'save it as a .npy file, and '}give --events`;
   if (areTimes(first, second)) return `${start}; if it is one, ${advice}.`;
   if (!isOrdered(second) || !areTimes(second, first)) return undefined;
   return (

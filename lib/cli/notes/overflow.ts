@@ -1,7 +1,6 @@
 /** Notices sums of finite inputs that no float of the output's type can hold. */
 import type { Job } from '../../runs/job';
-import { openNpySource } from '../../formats/npy/npy-file';
-import { openZarrSource } from '../../formats/zarr/zarr';
+import { openOutput } from '../../runs/open-source';
 import type { TypedArray } from '../../index';
 import { MOST_SAMPLES } from '../figure/plot-output';
 import type { InputSummary } from '../figure/reduction';
@@ -18,16 +17,17 @@ const HARMLESS = 1e-6;
  * @param summary Of all of the input.
  */
 export async function noteOnOverflow(
-  { shape, settings, output }: Job,
+  job: Job,
   out: string,
   summary: InputSummary,
 ): Promise<string | undefined> {
+  const { shape, settings } = job;
   const [batches, timesteps, synapses] = shape;
   const size = batches * timesteps * synapses;
   const { dtype, noiseStd } = settings;
   const isHarmless = summary.magnitude + noiseStd < HARMLESS * LARGEST[dtype];
   if (isHarmless || summary.nonFinite > 0 || size === 0 || size > MOST_SAMPLES) return undefined;
-  const source = await (output.format === 'zarr' ? openZarrSource(out) : openNpySource(out));
+  const source = await openOutput(job, out);
   try {
     const currents = await source.read({
       batches: { begin: 0, end: batches },

@@ -5,7 +5,10 @@ import type { OutputSpecification, SynapseSettings } from '../../runs/job';
 import type { InputDescription } from '../../runs/open-source';
 import { UsageError } from '../../errors/command-errors';
 import { formatFraction } from '../../formats/events/fraction';
+import type { OutputFormat } from '../../formats/format';
 import type { AddressOptions } from '../../formats/http/reader';
+import { outputEndings, outputFormatFor, outputFormatOf, recognise } from '../../formats/registry';
+import { alternatives } from '../words';
 import { readAddressFlags, type AddressFlags } from './address-options';
 import { isTauFile, readTaus } from './taus';
 import { parseClockTime, parsePeriod, parseTime } from './times';
@@ -36,7 +39,7 @@ export interface RunFlags extends EventFlags, AddressFlags {
   nonFinite?: 'throw' | 'propagate';
   threads?: string;
   steps?: string;
-  compression?: 'none' | 'zstd' | 'blosc';
+  compression?: string;
   resume?: boolean;
   restart?: boolean;
   inputRepaired?: boolean;
@@ -135,10 +138,12 @@ export async function readFlags(
       'Expected --resume with --input-repaired, since it is about what is done.',
     );
   }
-  if (flags.queue !== undefined && output.format !== 'zarr') {
+  const isParallel = (format: OutputFormat): boolean =>
+    format.kind === 'stored' && format.chunks !== undefined;
+  if (flags.queue !== undefined && !isParallel(outputFormatOf(output.format))) {
     throw new UsageError(
-      `Expected a name that ends in .zarr for --out with --queue, since many processes write it, but ` +
-        `received '${out}'.`,
+      `Expected a name that ends in ${alternatives(outputEndings(isParallel))} for --out with --queue, since ` +
+        `many processes write it, but received '${out}'.`,
     );
   }
   return {
@@ -162,17 +167,14 @@ export async function readFlags(
   };
 }
 
-function readOutput(out: string, flags: RunFlags): OutputSpecification {
-  const format = out === '-' ? 'pipe' : /\.zarr\/?$/i.test(out) ? 'zarr' : 'npy';
-  if (format === 'npy') checkEnding(out, ['.npy', '.zarr'], '--out');
-  const { compression } = flags;
-  if (format === 'zarr') return { format, ...(compression && { compression }) };
-  if (compression !== undefined) {
-    throw new UsageError(
-      `Expected a name that ends in .zarr for --out with --compression but received '${out}'.`,
-    );
-  }
-  return { format };
+function readOutput(out: string, { compression }: RunFlags): OutputSpecification {
+  const format = outputFormatFor(out);
+  if (format === undefined) throw wrongEnding(out, outputEndings(), '--out');
+  const { name, output } = format;
+  if (compression === undefined) return { format: name };
+  if (output.compressions.includes(compression)) return { format: name, compression };
+  const endings = outputEndings(({ compressions }) => compressions.includes(compression));
+  throw wrongEnding(out, endings, '--out with --compression');
 }
 
 function readPlotPath({ plot }: RunFlags, out: string): string | undefined {
@@ -187,9 +189,19 @@ function besideOutput(out: string, name: string): string {
 
 export function checkEnding(path: string, endings: readonly string[], name: string): string {
   if (endings.some((ending) => path.toLowerCase().endsWith(ending))) return path;
-  throw new UsageError(
-    `Expected a name that ends in ${endings.join(' or ')} for ${name} but received '${path}'.`,
+  throw wrongEnding(path, endings, name);
+}
+
+function wrongEnding(path: string, endings: readonly string[], name: string): UsageError {
+  return new UsageError(
+    `Expected a name that ends in ${alternatives(endings)} for ${name} but received '${path}'.`,
   );
+}
+
+/** Refuses an input that can be read only once where it has to be read again. */
+export async function requireFileName(path: string): Promise<void> {
+  if ((await recognise(path)).input.isReadOnce !== true) return;
+  throw new UsageError('Expected the name of a file but received a pipe.');
 }
 
 /** How a list of events is to be read. */

@@ -4,24 +4,33 @@ import { readFile } from 'node:fs/promises';
 
 import { CommandError, UsageError } from '../../errors/command-errors';
 import { fileError } from '../../errors/system-errors';
-import { readNpyFile } from '../../formats/npy/npy';
-import { requireFile } from '../../formats/npy/npy-file';
+import { requireFile } from '../../formats/files/read-bytes';
+import { hasEnding, type Format } from '../../formats/format';
+import { arrayFormats } from '../../formats/registry';
+import { alternatives } from '../words';
 import { parseTime, parseTimes } from './times';
 
-const FILE = /\.(npy|txt|csv|tsv)$/i;
+const TEXT_ENDINGS = ['.txt', '.csv', '.tsv'];
 
 /** Whitespace between a number and its unit, which is a part of the time. */
 const BEFORE_UNIT = /\s+(?=(?:s|ms|us|\u00b5s|\u03bcs)(?:[\s,;]|$))/g;
 
+function fileEndings(): string[] {
+  return [...arrayFormats().flatMap(({ endings }) => endings), ...TEXT_ENDINGS];
+}
+
 /** Whether the value of --tau names a file. */
 export function isTauFile(text: string): boolean {
-  return FILE.test(text);
+  return hasEnding(text, fileEndings());
 }
 
 /** Reads the value of --tau, or the file that it names. */
 export async function readTaus(text: string): Promise<number[]> {
   if (!isTauFile(text)) return parseList(text);
-  const taus = /\.npy$/i.test(text) ? await readNpyTaus(text) : await readTextTaus(text);
+  const format = arrayFormats().find(({ endings }) => hasEnding(text, endings));
+  const taus = await (format === undefined
+    ? readTextTaus(text)
+    : readTauArray(text, format.readArray));
   if (taus.length > 0) return taus;
   throw new CommandError(`Expected at least one time in ${text} for --tau but received none.`);
 }
@@ -32,7 +41,7 @@ function parseList(text: string): number[] {
   } catch (error) {
     if (!existsSync(text)) throw error;
     throw new UsageError(
-      `Expected times, or a file of times whose name ends in .npy, .txt, .csv or .tsv, for --tau but ` +
+      `Expected times, or a file of times whose name ends in ${alternatives(fileEndings())}, for --tau but ` +
         `received '${text}'.`,
       { cause: error },
     );
@@ -40,8 +49,11 @@ function parseList(text: string): number[] {
 }
 
 /** Times in seconds, of shape (N,) or (). */
-async function readNpyTaus(path: string): Promise<number[]> {
-  const { data, shape } = await readNpyFile(path);
+async function readTauArray(
+  path: string,
+  readArray: NonNullable<Format['readArray']>,
+): Promise<number[]> {
+  const { data, shape } = await readArray(path);
   if (shape.length > 1) {
     throw new CommandError(
       `Expected shape (N,) or () in ${path} for --tau but received (${shape.join(', ')}).`,

@@ -18,7 +18,7 @@
  * The tolerance is at most half a step. An event then belongs to the step whose beginning is nearest.
  */
 import { divide, fractionOf, makeFraction, parseFraction, toNumber } from './fraction';
-import type { NpyData } from '../npy/npy';
+import type { Elements } from '../elements';
 
 /** What times are in, and what they are counted in. */
 export interface TimeScale {
@@ -124,7 +124,7 @@ export class EventClock {
    * Times relative to the start, in their own unit, all but what the start has beyond a whole number.
    * Nothing is lost near the start, whatever the size of the times.
    */
-  offsetsOf(times: NpyData): ArrayLike<number> {
+  offsetsOf(times: Elements): ArrayLike<number> {
     if (times instanceof BigInt64Array || times instanceof BigUint64Array) {
       const whole = BigInt(this.#whole);
       const offsets = new Float64Array(times.length);

@@ -3,7 +3,7 @@ import { CommandError } from '../../errors/command-errors';
 import { message, option } from '../../errors/message';
 import type { EventClock, TimeScale } from './event-clock';
 import { parseFraction, toNumber } from './fraction';
-import type { NpyData } from '../npy/npy';
+import type { Elements } from '../elements';
 import { lengthOf, sizeOfRegion, type EventSummary, type Region } from '../raster-source';
 
 /** How events become a raster. All numbers but the start are positive and finite. */
@@ -38,7 +38,7 @@ export function describeOptions(options: EventOptions): string {
 /** Some events, one after the other. */
 export interface Events {
   /** As the file has them. */
-  times: NpyData;
+  times: Elements;
   /** Of EventClock.offsetsOf(). */
   offsets: ArrayLike<number>;
   channels: ArrayLike<number>;
@@ -289,7 +289,7 @@ function countsIn(length: number, name: string, memory: Uint8Array | undefined):
 }
 
 /** Numbers of any type as numbers; whole ones beyond 2^53 lose their last digits. */
-export function toNumbers(values: NpyData): Exclude<NpyData, BigInt64Array | BigUint64Array> {
+export function toNumbers(values: Elements): Exclude<Elements, BigInt64Array | BigUint64Array> {
   return values instanceof BigInt64Array || values instanceof BigUint64Array
     ? Float64Array.from(values, Number)
     : values;

@@ -19,8 +19,8 @@ import { describeForeign } from '../foreign/formats';
 import { HEAD_BYTES } from '../foreign/head';
 import type { Lists, ListsDescription } from '../hdf5/lists-file';
 import { ListsReader, PATIENCE } from '../hdf5/lists-reader';
-import { readBytes, type NpyData } from '../npy/npy';
-import { requireFile } from '../npy/npy-file';
+import { readBytes, requireFile } from '../files/read-bytes';
+import type { Elements } from '../elements';
 import type { EventSummary, InputIdentity, RasterSource, Region } from '../raster-source';
 
 const TIMES = 'spikes/times';
@@ -108,7 +108,7 @@ ${describeForeign(head, name) ?? 'does not begin like one; the name of any other
 
 /** The events of one sample. */
 interface Sample {
-  times: NpyData;
+  times: Elements;
   units: ArrayLike<number>;
 }
 

@@ -16,8 +16,10 @@ import {
   type Events,
 } from './event-files';
 import { identifyFile, identifyPath } from '../files/fingerprint';
-import { decodeBytes, readBytes, readNpyLayout, type NpyData, type NpyLayout } from '../npy/npy';
-import { requireFile } from '../npy/npy-file';
+import { decodeBytes, type Elements } from '../elements';
+import { readBytes, requireFile } from '../files/read-bytes';
+import { readNpyLayout } from '../npy/npy';
+import type { NpyLayout } from '../npy/header';
 import type { EventSummary, InputIdentity, RasterSource, Region } from '../raster-source';
 
 /** A slab, the events that are read at a time, has at most 1 MB. */
@@ -115,7 +117,7 @@ leave ${option('events')} out if it is a raster.`,
     return { times, channels: toNumbers(channels), offsets: clock.offsetsOf(times) };
   }
 
-  async readTimes(slab: number): Promise<NpyData> {
+  async readTimes(slab: number): Promise<Elements> {
     if (!this.#layout.isFortranOrder) return (await this.#columns(slab)).times;
     const [first, length] = this.#rangeOf(slab);
     return this.#elements(first, length);
@@ -126,7 +128,7 @@ leave ${option('events')} out if it is a raster.`,
     return [first, Math.min(EVENTS_PER_SLAB, this.length - first)];
   }
 
-  async #columns(slab: number): Promise<{ times: NpyData; channels: NpyData }> {
+  async #columns(slab: number): Promise<{ times: Elements; channels: Elements }> {
     const [first, length] = this.#rangeOf(slab);
     if (this.#layout.isFortranOrder) {
       const times = await this.#elements(first, length);
@@ -136,7 +138,7 @@ leave ${option('events')} out if it is a raster.`,
     return { times: everySecond(rows, 0), channels: everySecond(rows, 1) };
   }
 
-  async #elements(index: number, length: number): Promise<NpyData> {
+  async #elements(index: number, length: number): Promise<Elements> {
     const { headerBytes, itemBytes } = this.#layout;
     const position = headerBytes + index * itemBytes;
     const bytes = await readBytes(this.#file, position, length * itemBytes, this.name);
@@ -145,7 +147,7 @@ leave ${option('events')} out if it is a raster.`,
 }
 
 /** One of the two columns of rows that lie one after the other. */
-function everySecond(rows: NpyData, column: 0 | 1): NpyData {
+function everySecond(rows: Elements, column: 0 | 1): Elements {
   const length = rows.length / 2;
   if (rows instanceof BigInt64Array || rows instanceof BigUint64Array) {
     const values =

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 
 import { fileError } from '../../errors/system-errors';
-import { readBytes } from '../npy/npy';
+import { readBytes } from './read-bytes';
 import type { InputIdentity } from '../raster-source';
 
 const SAMPLES = 64;
@@ -26,7 +26,7 @@ function samplePositions(fileBytes: number): number[] {
 export async function identifyFile(
   file: FileHandle,
   path: string,
-  format: InputIdentity['format'],
+  format: string,
   reading = '',
 ): Promise<InputIdentity> {
   const { size, mtimeNs } = await file.stat({ bigint: true });
@@ -42,7 +42,7 @@ export async function identifyFile(
 /** What now has a name; see identifyFile(). */
 export async function identifyPath(
   path: string,
-  format: InputIdentity['format'],
+  format: string,
   reading?: string,
 ): Promise<InputIdentity> {
   let file: FileHandle | undefined;

@@ -6,7 +6,7 @@ import type { Metadata, ready } from 'h5wasm/node' with { 'resolution-mode': 'im
 import { CommandError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
 import { adviseHdf5, type SonataGroup } from '../foreign/formats';
-import { decodeBytes, type NpyData } from '../npy/npy';
+import { decodeBytes, type Elements } from '../elements';
 
 type Hdf5 = Awaited<typeof ready>;
 
@@ -22,7 +22,7 @@ export interface ListsDescription {
 /** Some lists of a dataset, one after the other. */
 export interface Lists {
   lengths: Uint32Array<ArrayBuffer>;
-  numbers: NpyData;
+  numbers: Elements;
 }
 
 /** A dataset of every NWB file with spikes. */

@@ -1,5 +1,5 @@
 /** .npy files that are read and written region by region, so that they need not fit the memory. */
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { CommandError, CorruptRunError } from '../../errors/command-errors';
@@ -7,15 +7,10 @@ import { fileError, isMissing } from '../../errors/system-errors';
 import { writeAll } from '../files/complete-file';
 import type { CurrentsArray, CurrentsLayout, CurrentsSink } from '../currents-sink';
 import { identifyFile, identifyPath } from '../files/fingerprint';
-import {
-  decodeBytes,
-  descrOf,
-  encodeHeader,
-  readBytes,
-  readNpyLayout,
-  type NpyData,
-  type NpyLayout,
-} from './npy';
+import { decodeBytes, type Elements } from '../elements';
+import { descrOf, encodeHeader, type NpyLayout } from './header';
+import { readBytes, requireFile } from '../files/read-bytes';
+import { readNpyLayout } from './npy';
 import {
   lengthOf,
   sizeOfRegion,
@@ -53,12 +48,6 @@ export async function openNpySource(path: string): Promise<RasterSource> {
     await file?.close();
     throw fileError('read', path, error);
   }
-}
-
-/** Opening a pipe or a device might wait for ever. Errors of the system are left to be told. */
-export async function requireFile(path: string): Promise<void> {
-  if ((await stat(path)).isFile()) return;
-  throw new CommandError(`Expected a file but ${path} is a folder, a pipe or a device.`);
 }
 
 /** B, T and the number of columns. */
@@ -107,7 +96,7 @@ class NpySource implements RasterSource {
 
   readonly identify = () => identifyPath(this.identity.path, 'npy');
 
-  async read(region: Region, memory?: Uint8Array): Promise<NpyData> {
+  async read(region: Region, memory?: Uint8Array): Promise<Elements> {
     try {
       const bytes = await (this.#layout.isFortranOrder
         ? this.#readColumns(region)

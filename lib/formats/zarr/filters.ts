@@ -3,7 +3,7 @@
  * the order in which it is stored, whatever its axes.
  */
 import type { TypedArray } from '../../index';
-import { decodeBytes } from '../npy/npy';
+import { decodeBytes } from '../elements';
 import { CorruptChunkError, UnfitElementError } from './corruption';
 import { bitsOfHalf, roundToHalf } from './half-floats';
 import { type Json, type Validator, TYPES } from './validator';

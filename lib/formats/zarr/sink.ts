@@ -39,9 +39,13 @@ import { FolderStore } from './stores';
 export interface ZarrOptions {
   /** Made smaller where an axis is shorter. */
   chunkShape: [number, number, number];
-  compression: 'none' | 'zstd' | 'blosc';
+  /** One of COMPRESSIONS. */
+  compression: string;
   attributes: Record<string, unknown>;
 }
+
+/** The default first. */
+export const COMPRESSIONS = ['none', 'zstd', 'blosc'] as const;
 
 /**
  * The library's compressors have 2 GiB, in which a chunk must find room three times, and write to the
@@ -50,7 +54,7 @@ export interface ZarrOptions {
 const MAX_COMPRESSED_CHUNK_BYTES = 2 ** 29;
 
 /** How large a chunk may be, in bytes and in words. */
-export function largestChunk(compression: ZarrOptions['compression']): {
+export function largestChunk(compression: string = COMPRESSIONS[0]): {
   bytes: number;
   inWords: string;
 } {
@@ -61,17 +65,17 @@ export function largestChunk(compression: ZarrOptions['compression']): {
 
 const BLOSC = { cname: 'lz4', clevel: 5, blocksize: 0 };
 
-function codecsFor(compression: ZarrOptions['compression'], itemBytes: number): CodecMetadata[] {
+function codecsFor(compression: string, itemBytes: number): CodecMetadata[] {
   const bytes = { name: 'bytes', configuration: { endian: 'little' } };
   switch (compression) {
-    case 'none':
-      return [bytes];
     case 'zstd':
       return [bytes, { name: 'zstd', configuration: { level: 3, checksum: false } }];
     case 'blosc': {
       const configuration = { ...BLOSC, shuffle: 'shuffle', typesize: itemBytes };
       return [bytes, { name: 'blosc', configuration }];
     }
+    default:
+      return [bytes];
   }
 }
 
@@ -116,7 +120,7 @@ function checkSizes(
   shape: readonly number[],
   chunkShape: readonly number[],
   itemBytes: number,
-  compression: ZarrOptions['compression'],
+  compression: string,
 ): void {
   const isCount = (length: number): boolean => Number.isSafeInteger(length) && length >= 0;
   const areChunks = chunkShape.every((length) => isCount(length) && length > 0);

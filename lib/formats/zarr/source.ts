@@ -6,7 +6,7 @@ import type { AsyncReadable } from 'zarrita' with { 'resolution-mode': 'import' 
 import { CommandError } from '../../errors/command-errors';
 import type { TypedArray } from '../../index';
 import type { AddressOptions } from '../http/reader';
-import { decodeBytes } from '../npy/npy';
+import { decodeBytes } from '../elements';
 import {
   lengthOf,
   sizeOfRegion,

@@ -9,11 +9,6 @@ import { CorruptChunkError } from './corruption';
 
 export const MAX_METADATA_BYTES = 2 ** 26;
 
-/** Whether an array is asked for by an address and not by a folder. */
-export function isAddress(location: string): boolean {
-  return /^https?:\/\//i.test(location);
-}
-
 /** Where an array lies: zarrita's way to its chunks. */
 export interface ZarrStore extends AsyncReadable {
   /** As messages name it. */

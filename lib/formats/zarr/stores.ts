@@ -11,20 +11,15 @@ import { CommandError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
 import { fileError, hasCode } from '../../errors/system-errors';
 import { describeForeignFile } from '../foreign/formats';
-import { readBytes } from '../npy/npy';
+import { readBytes } from '../files/read-bytes';
+import { isAddress } from '../http/address';
 import type { AddressOptions } from '../http/reader';
 import { AddressStore } from './address-store';
 import { CorruptChunkError } from './corruption';
 import { MAX_CHUNK_BYTES } from './validator';
-import {
-  isAddress,
-  MAX_METADATA_BYTES,
-  MissingChunkError,
-  offsetIn,
-  type ZarrStore,
-} from './store';
+import { MAX_METADATA_BYTES, MissingChunkError, offsetIn, type ZarrStore } from './store';
 
-export { isAddress, MissingChunkError, type ZarrStore } from './store';
+export { MissingChunkError, type ZarrStore } from './store';
 
 /** What of the content of a chunk's file identifies it. */
 const SAMPLE_BYTES = 4096;

@@ -2,6 +2,7 @@
 import type * as Zarrita from 'zarrita' with { 'resolution-mode': 'import' };
 
 import { CommandError } from '../../errors/command-errors';
+import { ELEMENT_TYPES } from '../elements';
 
 export type Json = Record<string, unknown>;
 
@@ -12,21 +13,16 @@ export type RawType = Exclude<Zarrita.NumberDataType | Zarrita.BigintDataType, '
 
 const MAX_AXES = 3;
 
-/** The element types by NumPy's names: as .npy files call them, and as zarrita is to read them. */
-export const TYPES: Record<string, { code: string; raw: RawType; itemBytes: number }> = {
-  bool: { code: 'b1', raw: 'uint8', itemBytes: 1 },
-  int8: { code: 'i1', raw: 'int8', itemBytes: 1 },
-  uint8: { code: 'u1', raw: 'uint8', itemBytes: 1 },
-  int16: { code: 'i2', raw: 'int16', itemBytes: 2 },
-  uint16: { code: 'u2', raw: 'uint16', itemBytes: 2 },
-  int32: { code: 'i4', raw: 'int32', itemBytes: 4 },
-  uint32: { code: 'u4', raw: 'uint32', itemBytes: 4 },
-  int64: { code: 'i8', raw: 'int64', itemBytes: 8 },
-  uint64: { code: 'u8', raw: 'uint64', itemBytes: 8 },
-  float16: { code: 'f2', raw: 'uint16', itemBytes: 2 },
-  float32: { code: 'f4', raw: 'float32', itemBytes: 4 },
-  float64: { code: 'f8', raw: 'float64', itemBytes: 8 },
-};
+/** Types that zarrita reads as another one. */
+const READ_AS: Record<string, RawType> = { bool: 'uint8', float16: 'uint16' };
+
+/** The element types by NumPy's names, with the type as which zarrita reads them. */
+export const TYPES: Record<string, { code: string; raw: RawType; itemBytes: number }> =
+  Object.fromEntries(
+    Object.entries(ELEMENT_TYPES).map(([code, { name, itemBytes }]) => {
+      return [name, { code, raw: READ_AS[name] ?? (name as RawType), itemBytes }];
+    }),
+  );
 
 /** What the codecs, in their 32 bits, and Node's reading of files can hold, with room to spare. */
 export const MAX_CHUNK_BYTES = 2 ** 31 - 2 ** 16;

@@ -16,4 +16,3 @@ export {
   updateZarrAttributes,
 } from './sink';
 export { describeZarr, openZarrSource, remarkOnZarr } from './source';
-export { isAddress } from './stores';

@@ -1,20 +1,10 @@
-/** .npy data that comes through a pipe, or goes into one: once, and in its order. */
-import { once } from 'node:events';
-import type { Readable, Writable } from 'node:stream';
+/** .npy data that comes through a pipe: once, and in its order. */
+import type { Readable } from 'node:stream';
 
 import { CommandError } from '../../errors/command-errors';
-import { message, option } from '../../errors/message';
-import { fileError } from '../../errors/system-errors';
-import type { CurrentsArray, CurrentsLayout, CurrentsSink } from '../currents-sink';
-import {
-  decodeBytes,
-  isNpy,
-  MAX_HEADER_BYTES,
-  parseLayout,
-  type NpyData,
-  type NpyLayout,
-} from './npy';
-import { encodeNpyStart, interpretShape } from './npy-file';
+import { decodeBytes, type Elements } from '../elements';
+import { isNpy, MAX_HEADER_BYTES, parseLayout, type NpyLayout } from '../npy/header';
+import { interpretShape } from '../npy/npy-file';
 import {
   lengthOf,
   sizeOfRegion,
@@ -23,7 +13,7 @@ import {
   type Region,
 } from '../raster-source';
 
-/** Takes as many bytes as are wanted from a stream of pieces. */
+/** Takes any number of bytes from a stream of pieces. */
 class ByteReader {
   readonly #stream: Readable;
   readonly #pieces: AsyncIterator<Uint8Array>;
@@ -133,13 +123,13 @@ class PipeSource implements RasterSource {
     this.type = layout.type;
     this.itemBytes = layout.code === 'f2' ? 4 : layout.itemBytes;
     const { dataBytes } = layout;
-    this.identity = { path: '-', format: 'npy', bytes: dataBytes, modified: '', fingerprint: '' };
+    this.identity = { path: '-', format: 'pipe', bytes: dataBytes, modified: '', fingerprint: '' };
   }
 
   /** What has come through a pipe is not there any more. */
   readonly identify = () => Promise.resolve(this.identity);
 
-  async read(region: Region): Promise<NpyData> {
+  async read(region: Region): Promise<Elements> {
     const { batches, steps, channels } = region;
     const [, timesteps, columns] = this.shape;
     const { itemBytes } = this.#layout;
@@ -185,81 +175,4 @@ class PipeSource implements RasterSource {
   async close(): Promise<void> {
     await this.#reader.close();
   }
-}
-
-/** An output that goes into a stream as .npy data; regions come in the order of the array. */
-export class PipeSink implements CurrentsSink {
-  readonly #stream: Writable;
-  readonly #layout: CurrentsLayout;
-  #elements = 0;
-  #last: Promise<void> = Promise.resolve();
-
-  constructor(stream: Writable, layout: CurrentsLayout) {
-    this.#stream = stream;
-    this.#layout = layout;
-  }
-
-  async begin(): Promise<void> {
-    await this.#send(encodeNpyStart(this.#layout));
-  }
-
-  async write(region: Region, data: CurrentsArray): Promise<void> {
-    const [, timesteps, synapses] = this.#layout.shape;
-    const begin = (region.batches.begin * timesteps + region.steps.begin) * synapses;
-    const before = this.#last;
-    const own = (async () => {
-      await before;
-      if (begin !== this.#elements || lengthOf(region.channels) !== synapses) {
-        throw new CommandError(
-          message`Expected so few channels that their window fits the memory; give a file for ${option('out')}.`,
-        );
-      }
-      this.#elements += data.length;
-      await this.#send(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    })();
-    this.#last = own;
-    return own;
-  }
-
-  async sync(): Promise<void> {
-    await this.#last;
-  }
-
-  async close(): Promise<void> {
-    await this.#last.catch(() => undefined);
-  }
-
-  /** Resolves when the stream has taken all of it, so that the memory may be used again. */
-  async #send(bytes: Uint8Array): Promise<void> {
-    if (this.#stream.destroyed) throw endOfPipe();
-    const gone = new AbortController();
-    try {
-      await Promise.race([
-        new Promise<void>((resolve, reject) => {
-          this.#stream.write(bytes, (error) => {
-            if (error) reject(pipeError(error));
-            else resolve();
-          });
-        }),
-        once(this.#stream, 'close', { signal: gone.signal }).then(() => {
-          throw endOfPipe();
-        }),
-      ]);
-    } finally {
-      gone.abort();
-    }
-  }
-}
-
-/** A file may stand where the pipe is, and its disk be full. */
-function pipeError(error: Error): Error {
-  const isGone =
-    'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED');
-  return isGone ? endOfPipe(error) : (fileError('write', 'the standard output', error) as Error);
-}
-
-function endOfPipe(cause?: Error): CommandError {
-  return new CommandError('Could not write to the standard output: its reader has gone.', {
-    cause,
-  });
 }

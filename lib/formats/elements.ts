@@ -1,0 +1,127 @@
+/** The elements of arrays: their types, and how the bytes of files become typed arrays. */
+import { endianness } from 'node:os';
+
+import type { TypedArray } from '../index';
+
+/** What the elements of an array are held in. */
+export type Elements = Exclude<TypedArray, Uint8ClampedArray>;
+
+interface ElementType {
+  name: string;
+  itemBytes: number;
+  /** A view of bytes that are in this machine's order and aligned. */
+  view(buffer: ArrayBufferLike, byteOffset: number, length: number): Elements;
+}
+
+type ViewConstructor = new (
+  buffer: ArrayBufferLike,
+  byteOffset: number,
+  length: number,
+) => Elements;
+
+function elementType(name: string, itemBytes: number, View: ViewConstructor): ElementType {
+  return { name, itemBytes, view: (buffer, offset, length) => new View(buffer, offset, length) };
+}
+
+/** The element types by NumPy's codes without the byte order. */
+export const ELEMENT_TYPES: Record<string, ElementType> = {
+  b1: {
+    name: 'bool',
+    itemBytes: 1,
+    view: (buffer, offset, length) => normalizeBooleans(new Uint8Array(buffer, offset, length)),
+  },
+  i1: elementType('int8', 1, Int8Array),
+  u1: elementType('uint8', 1, Uint8Array),
+  i2: elementType('int16', 2, Int16Array),
+  u2: elementType('uint16', 2, Uint16Array),
+  i4: elementType('int32', 4, Int32Array),
+  u4: elementType('uint32', 4, Uint32Array),
+  i8: elementType('int64', 8, BigInt64Array),
+  u8: elementType('uint64', 8, BigUint64Array),
+  f2: {
+    name: 'float16',
+    itemBytes: 2,
+    view: (buffer, offset, length) => widenHalves(new Uint16Array(buffer, offset, length)),
+  },
+  f4: elementType('float32', 4, Float32Array),
+  f8: elementType('float64', 8, Float64Array),
+};
+
+export const IS_HOST_BIG_ENDIAN = endianness() === 'BE';
+
+/**
+ * Elements that lie one after the other in a file, as an array in this machine's byte order; a view
+ * of `bytes`, which may be changed, where they lie as they must. Half floats become Float32Array, and
+ * any byte of a boolean but 0 becomes 1, in a copy.
+ */
+export function decodeBytes(
+  bytes: Uint8Array,
+  { code, isBigEndian }: { code: string; isBigEndian: boolean },
+): Elements {
+  const type = typeOf(code);
+  const { itemBytes } = type;
+  const isSwapped = itemBytes > 1 && isBigEndian !== IS_HOST_BIG_ENDIAN;
+  const isAligned = bytes.byteOffset % itemBytes === 0;
+  const elements = isAligned ? bytes : new Uint8Array(bytes);
+  if (isSwapped) swapBytes(elements, itemBytes);
+  return type.view(elements.buffer, elements.byteOffset, elements.length / itemBytes);
+}
+
+export function typeOf(code: string): ElementType {
+  const type = ELEMENT_TYPES[code];
+  if (type === undefined) throw new RangeError(`Expected a code of a type but received '${code}'.`);
+  return type;
+}
+
+function swapBytes(bytes: Uint8Array, itemBytes: number): void {
+  const swapped = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (itemBytes === 2) swapped.swap16();
+  else if (itemBytes === 4) swapped.swap32();
+  else swapped.swap64();
+}
+
+/** IEEE 754 half floats: a sign, 5 bits of exponent, 10 bits of fraction. */
+function widenHalf(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 0x1f;
+  const fraction = half & 0x3ff;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+/** What each half float is. */
+let widened: Float32Array | undefined;
+
+function widenHalves(halves: Uint16Array): Float32Array {
+  widened ??= new Float32Array(2 ** 16).map((_, half) => widenHalf(half));
+  const floats = new Float32Array(halves.length);
+  for (let index = 0; index < floats.length; index++) {
+    floats[index] = widened[halves[index] ?? 0] ?? NaN;
+  }
+  return floats;
+}
+
+/** Booleans as 0 and 1: any byte but 0 is true. The array itself where it holds nothing else. */
+function normalizeBooleans(booleans: Uint8Array): Uint8Array {
+  if (!hasOtherBytes(booleans)) return booleans;
+  const normalized = new Uint8Array(booleans);
+  for (let index = 0; index < normalized.length; index++) {
+    normalized[index] = Math.min(normalized[index] ?? 0, 1);
+  }
+  return normalized;
+}
+
+/** Whether some byte is neither 0 nor 1. Four bytes are compared at a time where they lie aligned. */
+function hasOtherBytes(bytes: Uint8Array): boolean {
+  const { buffer, byteOffset, length } = bytes;
+  const isOther = (byte: number): boolean => byte > 1;
+  const begin = Math.min(length, (4 - (byteOffset % 4)) % 4);
+  const nWords = Math.floor((length - begin) / 4);
+  const words = nWords === 0 ? [] : new Int32Array(buffer, byteOffset + begin, nWords);
+  for (let index = 0; index < nWords; index++) {
+    if (((words[index] ?? 0) & 0xfe_fe_fe_fe) !== 0) return true;
+  }
+  const end = begin + 4 * nWords;
+  return bytes.subarray(0, begin).some(isOther) || bytes.subarray(end).some(isOther);
+}
