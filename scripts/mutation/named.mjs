@@ -5,13 +5,21 @@
 
 const pool = (name, from, to) => ({ name, file: 'native/core/worker_pool.cc', from, to });
 const sessions = (name, from, to) => ({ name, file: 'native/core/sessions.cc', from, to });
-const recursion = (name, from, to) => ({ name, file: 'native/core/method/recursion.cc', from, to });
-const transforms = (name, from, to) => ({
+const evolve = (name, from, to) => ({ name, file: 'native/core/evolve.cc', from, to });
+const recursion = (name, from, to) => ({
   name,
-  file: 'native/core/method/fft_convolver.cc',
+  file: 'native/core/kernel/exponential_recursion.cc',
   from,
   to,
 });
+const transforms = (name, from, to) => ({
+  name,
+  file: 'native/core/method/overlap_save.cc',
+  from,
+  to,
+});
+const spectra = (name, from, to) => ({ name, file: 'native/core/method/spectra.cc', from, to });
+const precise = (name, from, to) => ({ name, file: 'native/core/method/precise.cc', from, to });
 const kernels = (name, from, to) => ({ name, file: 'native/core/simd/ops-inl.h', from, to });
 const jobs = (name, from, to) => ({ name, file: 'native/binding/job_queue.cc', from, to });
 
@@ -66,28 +74,25 @@ export const NAMED = [
   sessions('a session opened again keeps its step', '  session.step = 0;\n', ''),
   sessions(
     'a session opened again keeps its state',
-    '  std::fill_n(session.state.isyn, n_synapses_, 0);\n',
+    '  std::fill_n(session.state.values, session_size(), 0);\n',
     '',
   ),
-  sessions(
-    'a session opened again keeps the correction of its state',
-    '  std::fill_n(session.state.correction, n_synapses_, 0);\n',
-    '',
-  ),
-  sessions(
-    'sessions go on after a cancellation',
-    '    if (cancelled.load(std::memory_order_relaxed)) return;\n',
-    '',
-  ),
-  sessions(
+
+  evolve('items are computed after a cancellation', '        if (IsStopped()) return;\n', ''),
+  evolve(
     'failures in no order',
-    '[](const SessionFailure& a, const SessionFailure& b) { return a.item < b.item; }',
-    '[](const SessionFailure& a, const SessionFailure& b) { return a.item > b.item; }',
+    '[](const ItemFailure& a, const ItemFailure& b) { return a.item < b.item; }',
+    '[](const ItemFailure& a, const ItemFailure& b) { return a.item > b.item; }',
+  ),
+  evolve(
+    'an item that failed moves on',
+    '        ++failure;\n',
+    '        ++failure;\n        CommitTiles(item);\n',
   ),
 
   recursion('cancellation ignored in the recursion', CANCELLED, ''),
-  recursion(
-    'cancellation ignored in the careful path',
+  precise(
+    'cancellation ignored in the precise recursion',
     '    if (tile.cancelled.load(std::memory_order_relaxed)) return true;\n',
     '',
   ),
@@ -104,7 +109,7 @@ export const NAMED = [
     '    if (tile_.is_streamed)',
   ),
   transforms('cancellation ignored in the transforms', CANCELLED, ''),
-  transforms(
+  spectra(
     'cancellation ignored where spectra are prepared',
     '    if (cancelled.load(std::memory_order_relaxed)) return nullptr;\n',
     '',

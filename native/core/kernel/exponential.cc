@@ -172,23 +172,34 @@ bool ExponentialKernel::RecurseFewSteps(const Tile<double>& item) const {
   return RecurseFewVectors(*this, item);
 }
 
-void ExponentialKernel::RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
-                                 double* rollover) const {
+template <typename Real>
+void ExponentialKernel::RollOverRows(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
+                                     Real* rows) const {
   // In plain arithmetic for some steps only: the rounding errors of one step would add up over tau.
   constexpr std::int64_t kInterval = simd::kRestartInterval<double>;
   const DoubleDouble over_interval{factors64_.restart_decay[n], factors64_.restart_decay_low[n]};
+  const double decay_of_n = decay()[n];
   DoubleDouble carried = *numbers;
   for (std::int64_t first = 0; first < n_rows; first += kInterval) {
     const std::int64_t end = std::min(first + kInterval, n_rows);
     double isyn = carried.high;
     for (std::int64_t row = first; row < end; ++row) {
-      isyn *= decay()[n];
-      rollover[row] = isyn;
+      isyn *= decay_of_n;
+      rows[row] = static_cast<Real>(static_cast<double>(rows[row]) + isyn);
     }
     carried = carried * over_interval;
   }
   const DoubleDouble rate = RateOf(dt_, tau_[static_cast<std::size_t>(n)]);
   *numbers = *numbers * ExpOfNegative(-(rate * static_cast<double>(n_rows)));
+}
+
+void ExponentialKernel::RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
+                                 float* rows) const {
+  RollOverRows(n, n_rows, numbers, rows);
+}
+void ExponentialKernel::RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
+                                 double* rows) const {
+  RollOverRows(n, n_rows, numbers, rows);
 }
 
 bool ExponentialKernel::IsAlwaysPrecise(std::int64_t n, ElementType dtype) const {

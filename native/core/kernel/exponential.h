@@ -35,7 +35,9 @@ class ExponentialKernel final : public Kernel {
   bool RecurseFewSteps(const Tile<float>& item) const override;
   bool RecurseFewSteps(const Tile<double>& item) const override;
   void RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
-                double* rollover) const override;
+                float* rows) const override;
+  void RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
+                double* rows) const override;
   bool IsAlwaysPrecise(std::int64_t n, ElementType dtype) const override;
 
   // a_n = exp(-dt / tau_n) to twice double precision: decay + decay_low.
@@ -89,6 +91,9 @@ class ExponentialKernel final : public Kernel {
   }
 
  private:
+  template <typename Real>
+  void RollOverRows(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers, Real* rows) const;
+
   double dt_;
   double smallest_decay_ = 1;
   std::int64_t refresh_interval32_ = kUnlimited;

@@ -23,6 +23,18 @@ void RecurseOneByOne(const Kernel& kernel, const Tile<Real>& tile) {
   }
 }
 
+template <typename Real>
+void RollOverStepByStep(const Kernel& kernel, std::int64_t n, std::int64_t n_rows,
+                        DoubleDouble* numbers, Real* rows) {
+  const std::unique_ptr<Recursion> recursion = kernel.MakeRecursion(n);
+  recursion->Start(numbers);
+  for (std::int64_t row = 0; row < n_rows; ++row) {
+    recursion->Advance();
+    rows[row] = static_cast<Real>(static_cast<double>(rows[row]) + recursion->Number(0).high);
+  }
+  for (std::int64_t i = 0; i < kernel.n_numbers(); ++i) numbers[i] = recursion->Number(i);
+}
+
 }  // namespace
 
 Kernel::Kernel(std::int64_t n_synapses, std::int64_t window_length, std::int64_t n_numbers)
@@ -58,14 +70,12 @@ bool Kernel::RecurseFewSteps(const Tile<float>& /*item*/) const { return false; 
 bool Kernel::RecurseFewSteps(const Tile<double>& /*item*/) const { return false; }
 
 void Kernel::RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
-                      double* rollover) const {
-  const std::unique_ptr<Recursion> recursion = MakeRecursion(n);
-  recursion->Start(numbers);
-  for (std::int64_t row = 0; row < n_rows; ++row) {
-    recursion->Advance();
-    rollover[row] = recursion->Number(0).high;
-  }
-  for (std::int64_t i = 0; i < n_numbers_; ++i) numbers[i] = recursion->Number(i);
+                      float* rows) const {
+  RollOverStepByStep(*this, n, n_rows, numbers, rows);
+}
+void Kernel::RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
+                      double* rows) const {
+  RollOverStepByStep(*this, n, n_rows, numbers, rows);
 }
 
 bool Kernel::IsAlwaysPrecise(std::int64_t /*n*/, ElementType /*dtype*/) const { return false; }

@@ -79,10 +79,12 @@ class Kernel {
   virtual bool RecurseFewSteps(const Tile<float>& item) const;
   virtual bool RecurseFewSteps(const Tile<double>& item) const;
 
-  // Moves the numbers of synapse n on by n_rows steps without input. rollover[row] becomes the
-  // current after each of them.
+  // Moves the numbers of synapse n on by n_rows steps without input, and adds the current after
+  // each of them to rows[0], rows[1] and so on. Here: by MakeRecursion().
   virtual void RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
-                        double* rollover) const;
+                        float* rows) const;
+  virtual void RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
+                        double* rows) const;
 
   // Whether Recurse() and the transforms lose digits of synapse n in calls of this element type,
   // whatever the input, so that it is always computed by MakeRecursion().

@@ -377,13 +377,8 @@ class BlockConvolution {
     const bool is_left = std::any_of(channel.rollover.begin(), channel.rollover.end(),
                                      [](const DoubleDouble& number) { return number.high != 0; });
     if (!is_left) return;
-    if (rollover_.size() == 0)
-      rollover_ = AlignedBuffer<double>(static_cast<std::size_t>(blocks_.hop));
     const std::int64_t n_held = std::min(n_rows, channel.rollover_steps);
-    kernel_.RollOver(n, n_held, channel.rollover.data(), rollover_.data());
-    for (std::int64_t row = 0; row < n_held; ++row) {
-      result[row] = static_cast<Real>(static_cast<double>(result[row]) + rollover_[row]);
-    }
+    kernel_.RollOver(n, n_held, channel.rollover.data(), result);
     if (IsCut()) channel.rollover_steps -= n_held;
     if (n_held < n_rows)
       std::fill(channel.rollover.begin(), channel.rollover.end(), DoubleDouble{});
@@ -433,7 +428,6 @@ class BlockConvolution {
   AlignedBuffer<Real> signals_;
   AlignedBuffer<Real> kept_;  // the overlap of each channel with the next block
   AlignedBuffer<std::complex<Real>> spectrum_;
-  AlignedBuffer<double> rollover_;  // of a block; made when needed
   AlignedBuffer<Real> part_, sum_;  // of a block whose input grows much; made when needed
   std::vector<Channel<Real>> channels_;
   // The rows of a block's input that are not finite, and their values.
