@@ -241,7 +241,7 @@ function stateFor({ isyn, step }: CarriedState): ExpSynEvolution['state'] {
 
 /** Calls one of the addon's functions with a call. Not by spreading an array, which takes longer. */
 function callNative<Result>(
-  evolve: (this: Synapses, ...call: [...EvolveArguments, id: number]) => Result,
+  evolve: (this: Synapses, ...call: [...Required<EvolveArguments>, id: number]) => Result,
   call: PreparedCall,
   before: CarriedState,
   output: FloatArray,

@@ -58,10 +58,10 @@ export type EvolveArguments = [
   seed: number,
   /** Absolute number of the first step. */
   step: number,
-  /** The place of the first batch item and synapse in the raster whose noise is drawn. */
-  firstBatch: number,
+  /** The place of the first batch item and synapse in the raster whose noise is drawn; default 0. */
+  firstBatch?: number,
   /** A multiple of 4. */
-  firstSynapse: number,
+  firstSynapse?: number,
 ];
 
 /** Numbers of sessions; one may be given as it is. */
@@ -86,7 +86,10 @@ export interface FailedSession {
   index?: number;
 }
 
-/** A kernel and the settings of calls. It keeps the kernel's memory, unless that is released. */
+/**
+ * A kernel and the settings of calls. It keeps the kernel's memory, unless that is released. evolve() and
+ * evolveSessions() are functions of the object itself, which need no receiver.
+ */
 export interface Synapses {
   /** The method for a call of so many steps. */
   methodFor: (timesteps: number) => 'fft' | 'recursive';
@@ -101,7 +104,7 @@ export interface Synapses {
    * memory, until the promise settles. `id` is a number that no other pending call has. Resolves with
    * undefined if the call was cancelled.
    */
-  evolveAsync: (...call: [...EvolveArguments, id: number]) => Promise<number | undefined>;
+  evolveAsync: (...call: [...Required<EvolveArguments>, id: number]) => Promise<number | undefined>;
   /**
    * Computes on the calling thread and moves the sessions on. Returns those that failed, by item: they
    * stay as they are, and the contents of their part of `output` are undefined, but as they were where

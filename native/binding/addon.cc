@@ -12,6 +12,7 @@
 #include <iterator>
 #include <limits>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "arguments.h"
@@ -45,22 +46,27 @@ napi_value Entry(napi_env env, napi_callback_info info) noexcept {
 
 using Kind = CallOfSynapses::Kind;
 
-// synapses.evolve(...), synapses.evolveSessions(...)
+// synapses.evolve(...), synapses.evolveSessions(...): functions of one object, by which they are
+// made.
 template <Kind kind>
 napi_value RunHere(const Arguments& arguments) {
-  return CallOfSynapses(arguments, kind).RunHere(arguments.env());
+  auto& synapses = *static_cast<SynapsesHandle*>(arguments.data());
+  return CallOfSynapses(arguments, synapses, kind).RunHere(arguments.env());
 }
 
 // synapses.evolveAsync(...), synapses.evolveSessionsAsync(...)
 template <Kind kind>
 napi_value RunOnPool(const Arguments& arguments) {
-  auto call = std::make_shared<CallOfSynapses>(arguments, kind);
+  auto& synapses = HandleOf<SynapsesHandle>(arguments.env(), arguments.receiver());
+  // The kernel may be released while the call runs.
+  const std::shared_ptr<const Kernel> kernel = synapses.kernel().Get(arguments.env());
+  auto call = std::make_shared<CallOfSynapses>(arguments, synapses, kind);
   call->ProtectInput();
   JobQueue::Job job;
   job.id = call->id(arguments);
   job.kind = call->queue();
   job.held = arguments.HoldObjects();
-  job.work = [call](const std::atomic<bool>& cancelled) { return call->Run(cancelled); };
+  job.work = [call, kernel](const std::atomic<bool>& cancelled) { return call->Run(cancelled); };
   job.result = [call](napi_env env) { return call->Result(env); };
   return Environment::Of(arguments.env()).jobs.Start(arguments.env(), std::move(job));
 }
@@ -231,6 +237,20 @@ void Destroy(napi_env env, void* data, void* environment) noexcept {
   delete handle;
 }
 
+// Gives the object that is being made a function of its own, which knows the object's handle. To
+// find the handle of the object that a method is called on would take as long as all else that a
+// short call does around the arithmetic. The function keeps the object alive.
+template <napi_value (*function)(const Arguments&)>
+void AddFunction(const Arguments& arguments, const char* name, Handle* handle) {
+  const napi_env env = arguments.env();
+  napi_value entry = nullptr;
+  Require(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, Entry<function>, handle, &entry));
+  const napi_property_descriptor owner = {
+      "owner", nullptr, nullptr, nullptr, nullptr, arguments.receiver(), napi_default, nullptr};
+  Require(env, napi_define_properties(env, entry, 1, &owner));
+  Require(env, napi_set_named_property(env, arguments.receiver(), name, entry));
+}
+
 // new Object(...): what the arguments describe, owned by the new object.
 template <typename Object>
 napi_value Construct(const Arguments& arguments) {
@@ -248,7 +268,11 @@ napi_value Construct(const Arguments& arguments) {
     throw Napi::Error::New(env);
   }
   // The object frees it from now on.
-  static_cast<void>(handle.release());
+  Handle* const wrapped = handle.release();
+  if constexpr (std::is_same_v<Object, SynapsesHandle>) {
+    AddFunction<RunHere<Kind::kBatch>>(arguments, "evolve", wrapped);
+    AddFunction<RunHere<Kind::kSessions>>(arguments, "evolveSessions", wrapped);
+  }
   return arguments.receiver();
 }
 
@@ -273,9 +297,7 @@ void Initialize(napi_env env, napi_value exports) {
   DefineClass<KernelHandle>(env, exports, {});
   DefineClass<SynapsesHandle>(
       env, exports,
-      {Define<MethodFor>("methodFor"), Define<RunHere<Kind::kBatch>>("evolve"),
-       Define<RunOnPool<Kind::kBatch>>("evolveAsync"),
-       Define<RunHere<Kind::kSessions>>("evolveSessions"),
+      {Define<MethodFor>("methodFor"), Define<RunOnPool<Kind::kBatch>>("evolveAsync"),
        Define<RunOnPool<Kind::kSessionsAsync>>("evolveSessionsAsync")});
   DefineClass<SessionTableHandle>(env, exports, {});
   const std::initializer_list<napi_property_descriptor> functions = {

@@ -41,8 +41,7 @@ Napi::TypeError ArgumentError(napi_env env, const std::string& message) {
 }
 
 Arguments::Arguments(napi_env env, napi_callback_info info) : env_(env), info_(info) {
-  std::size_t count = kMost;
-  Require(env, napi_get_cb_info(env, info, &count, values_.data(), &receiver_, nullptr));
+  Require(env, napi_get_cb_info(env, info, &count_, values_.data(), &receiver_, &data_));
 }
 
 bool Arguments::is_construction() const {
@@ -93,6 +92,25 @@ ArrayView Arguments::Array(std::size_t position) const {
   ArrayView view;
   if (!ReadArray(env_, values_[position], &view)) Refuse(position, "a typed array of numbers");
   return view;
+}
+
+ArrayView Arguments::ArrayOf(std::size_t position, ElementType type) const {
+  bool is_array = false;
+  void* data = nullptr;
+  std::size_t size_in_bytes = 0;
+  // Node-API's buffers are typed arrays of any type.
+  if (napi_is_typedarray(env_, values_[position], &is_array) != napi_ok || !is_array ||
+      napi_get_buffer_info(env_, values_[position], &data, &size_in_bytes) != napi_ok) {
+    Refuse(position, "a typed array of numbers");
+  }
+  // A power of 2: dividing by it would take longer than all else here.
+  const std::size_t element_size = ElementSize(type);
+  if (((reinterpret_cast<std::uintptr_t>(data) | size_in_bytes) & (element_size - 1)) != 0) {
+    Refuse(position, "an array of the element type that the other arguments ask for");
+  }
+  const std::size_t length = element_size == sizeof(double) ? size_in_bytes / sizeof(double)
+                                                            : size_in_bytes / element_size;
+  return {data, length, type};
 }
 
 ArrayView Arguments::Array(std::size_t position, ElementType type, std::size_t length) const {

@@ -69,12 +69,16 @@ class Numbers {
   ArrayView view_{};
 };
 
-// A Float64Array of states: plane after plane of `n_items` rows of a number a synapse.
+// A Float64Array of states: plane after plane of `n_items` rows of a number a synapse. Or, if
+// `may_be_shared`, of a single row for all items, whose planes are then shorter.
 NextState StatesAt(const Arguments& arguments, std::size_t position, std::int64_t state_size,
-                   std::int64_t n_items, std::int64_t n_synapses) {
+                   std::int64_t n_items, std::int64_t n_synapses, bool may_be_shared = false) {
+  const ArrayView view = arguments.ArrayOf(position, ElementType::kFloat64);
+  if (may_be_shared && view.length == Product(state_size, n_synapses)) n_items = 1;
   const std::size_t plane = Product(n_items, n_synapses);
-  const std::size_t length = CheckedProduct(static_cast<std::size_t>(state_size), plane);
-  const ArrayView view = arguments.Array(position, ElementType::kFloat64, length);
+  if (view.length != CheckedProduct(static_cast<std::size_t>(state_size), plane)) {
+    arguments.Refuse(position, "the states of the items");
+  }
   return {static_cast<double*>(view.data), static_cast<std::ptrdiff_t>(plane)};
 }
 
@@ -86,10 +90,8 @@ bool CanAdvance(const Session& session, std::int64_t n_timesteps) {
 
 }  // namespace
 
-CallOfSynapses::CallOfSynapses(const Arguments& arguments, Kind kind)
-    : kind_(kind),
-      synapses_(HandleOf<SynapsesHandle>(arguments.env(), arguments.receiver())),
-      kernel_(synapses_.kernel().Get(arguments.env())) {
+CallOfSynapses::CallOfSynapses(const Arguments& arguments, SynapsesHandle& synapses, Kind kind)
+    : kind_(kind), synapses_(synapses), kernel_(*synapses.kernel().Get(arguments.env())) {
   if (kind == Kind::kBatch) {
     ReadBatch(arguments);
   } else {
@@ -100,11 +102,11 @@ CallOfSynapses::CallOfSynapses(const Arguments& arguments, Kind kind)
 void CallOfSynapses::ReadArrays(const Arguments& arguments, std::size_t input_position,
                                 std::size_t output_position) {
   input_ = arguments.Array(input_position);
-  output_ = arguments.Array(output_position);
+  output_ = arguments.ArrayOf(output_position, synapses_.dtype());
   const std::size_t row = Product(raster_.n_batches, n_synapses());
   const std::size_t n_timesteps = row == 0 ? 0 : output_.length / row;
-  if (output_.type != synapses_.dtype() || output_.length != row * n_timesteps) {
-    arguments.Refuse(output_position, "an output of the dtype for every batch item");
+  if (output_.length != row * n_timesteps) {
+    arguments.Refuse(output_position, "an output for every batch item");
   }
   raster_.data = input_.data;
   raster_.type = input_.type;
@@ -120,21 +122,21 @@ void CallOfSynapses::ReadBatch(const Arguments& arguments) {
   const std::int64_t n_items = arguments.Size(At::kBatches);
   raster_.n_batches = n_items;
   ReadArrays(arguments, At::kInput, At::kOutput);
-  const std::int64_t state_size = kernel_->state_size();
-  const std::size_t shared_length = Product(state_size, n_synapses());
-  const bool is_shared = arguments.Array(At::kState).length == shared_length;
+  const std::int64_t state_size = kernel_.state_size();
   const State state =
-      StatesAt(arguments, At::kState, state_size, is_shared ? 1 : n_items, n_synapses()).view();
+      StatesAt(arguments, At::kState, state_size, n_items, n_synapses(), true).view();
   const NextState next_state =
       StatesAt(arguments, At::kNextState, state_size, n_items, n_synapses());
   const auto seed = static_cast<std::uint64_t>(arguments.Size(At::kSeed));
   const auto step = static_cast<std::uint64_t>(arguments.Size(At::kStep));
-  const std::int64_t first_batch = arguments.Size(At::kFirstBatch);
-  first_synapse_ = arguments.Size(At::kFirstSynapse);
+  const std::int64_t first_batch =
+      arguments.Has(At::kFirstBatch) ? arguments.Size(At::kFirstBatch) : 0;
+  if (arguments.Has(At::kFirstSynapse)) first_synapse_ = arguments.Size(At::kFirstSynapse);
   items_.Resize(n_items);
+  const bool is_shared = state.stride == n_synapses();
   for (std::int64_t item = 0; item < n_items; ++item) {
     const std::int64_t place = item * n_synapses();
-    items_[item] = {state.From(is_shared ? 0 : place), next_state.From(place), seed, step,
+    items_[item] = {is_shared ? state : state.From(place), next_state.From(place), seed, step,
                     first_batch + item};
   }
 }
@@ -143,7 +145,7 @@ void CallOfSynapses::ReadSessions(const Arguments& arguments) {
   using At = SessionsArgument;
   table_handle_ = &HandleOf<SessionTableHandle>(arguments.env(), arguments[At::kTable]);
   table_ = table_handle_->table();
-  const std::int64_t state_size = kernel_->state_size();
+  const std::int64_t state_size = kernel_.state_size();
   if (table_->n_synapses() != n_synapses() || table_->state_size() != state_size) {
     arguments.Refuse(At::kTable, "a session table for states of this kernel");
   }
@@ -207,7 +209,7 @@ bool CallOfSynapses::RunAs(const std::atomic<bool>& cancelled) {
   call.items = items_.data();
   call.first_synapse = first_synapse_;
   call.policy = kind_ == Kind::kBatch ? FailurePolicy::kCall : FailurePolicy::kItem;
-  EvolveResult result = Evolve(*kernel_, settings(), call, cancelled);
+  EvolveResult result = Evolve(kernel_, settings(), call, cancelled);
   failures_ = std::move(result.failures);
   return result.status != EvolveResult::Status::kCancelled;
 }

@@ -50,7 +50,8 @@ class CallOfSynapses {
     kSessionsAsync,  // evolveSessionsAsync(...): the sessions stay where they are
   };
 
-  CallOfSynapses(const Arguments& arguments, Kind kind);
+  // The synapses and their kernel must outlive the call.
+  CallOfSynapses(const Arguments& arguments, SynapsesHandle& synapses, Kind kind);
 
   // The number of an asynchronous call.
   std::uint64_t id(const Arguments& arguments) const;
@@ -83,11 +84,11 @@ class CallOfSynapses {
   void Advance();
 
   const Settings& settings() const { return synapses_.settings(); }
-  std::int64_t n_synapses() const { return kernel_->n_synapses(); }
+  std::int64_t n_synapses() const { return kernel_.n_synapses(); }
 
   const Kind kind_;
   SynapsesHandle& synapses_;
-  const std::shared_ptr<const Kernel> kernel_;
+  const Kernel& kernel_;
   ArrayView input_{};
   ArrayView output_{};
   Raster raster_;

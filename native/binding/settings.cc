@@ -91,7 +91,8 @@ ParsedSettings ReadSettings(napi_env env, napi_value object, const Kernel& kerne
   Require(env, napi_typeof(env, object, &type));
   if (type != napi_object) throw ArgumentError(env, "Expected an object of native settings.");
   const Reader reader(env, object);
-  const double n_processors = std::max(1u, std::thread::hardware_concurrency());
+  // Asking the system takes longer than all else here.
+  static const double n_processors = std::max(1u, std::thread::hardware_concurrency());
   ParsedSettings parsed;
   parsed.dtype = reader.WordOf("dtype", kDtypes);
   Settings& settings = parsed.settings;

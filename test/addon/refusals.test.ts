@@ -7,8 +7,10 @@ import {
   type EvolveArguments,
   type EvolveSessionsArguments,
   type Kernel,
+  type Native,
+  type Synapses,
 } from '../../lib/native/native';
-import { detach, LENGTH, raster, SIZE, STEPS } from '../support/buffers';
+import { collectGarbage, detach, LENGTH, raster, SIZE, STEPS } from '../support/buffers';
 import { newKernel, newSynapses, nextId, SETTINGS } from '../support/native-calls';
 
 type Function = (...values: unknown[]) => unknown;
@@ -57,7 +59,7 @@ const newTable = () => {
   native.openSession(table, 1);
   return table;
 };
-const evolveArguments = (): EvolveArguments => [
+const evolveArguments = (): Required<EvolveArguments> => [
   raster(),
   new Float64Array(LENGTH),
   new Float64Array(2 * SIZE),
@@ -76,8 +78,10 @@ const sessionsArguments = (): EvolveSessionsArguments => [
 ];
 const states = () => new Float64Array(2 * SIZE);
 
-const { evolve, evolveAsync, evolveSessions, evolveSessionsAsync, methodFor } = newSynapses(1);
-const GOOD_CALLS: Record<string, GoodCall> = {
+const { evolve, evolveSessions } = newSynapses(SIZE);
+const { evolveAsync, evolveSessionsAsync, methodFor } = newSynapses(1);
+type WithoutArguments = 'instructionSet' | 'readLoad';
+const GOOD_CALLS: Record<Exclude<keyof Native | keyof Synapses, WithoutArguments>, GoodCall> = {
   Kernel: {
     call: (...values) => Reflect.construct(native.Kernel, values) as unknown,
     make: () => ({ values: ['exp', 2, [new Float64Array(2).fill(1)], 1e-3, 10, 1e6] }),
@@ -96,7 +100,7 @@ const GOOD_CALLS: Record<string, GoodCall> = {
   },
   evolve: {
     call: evolve,
-    make: () => ({ receiver: newSynapses(SIZE), values: evolveArguments() }),
+    make: () => ({ values: evolveArguments() }),
   },
   evolveAsync: {
     call: evolveAsync,
@@ -104,7 +108,7 @@ const GOOD_CALLS: Record<string, GoodCall> = {
   },
   evolveSessions: {
     call: evolveSessions,
-    make: () => ({ receiver: newSynapses(SIZE), values: sessionsArguments() }),
+    make: () => ({ values: sessionsArguments() }),
   },
   evolveSessionsAsync: {
     call: evolveSessionsAsync,
@@ -219,6 +223,18 @@ describe('arguments of the addon', () => {
     assert.equal(await pending, -1);
   });
 
+  it('may be given to a function whose synapses nobody holds any more', () => {
+    const functions = Array.from({ length: 50 }, () => newSynapses(SIZE).evolve);
+    const first = evolveArguments();
+    newSynapses(SIZE).evolve(...first);
+    collectGarbage();
+    for (const own of functions) {
+      const call = evolveArguments();
+      assert.equal(own(...call), -1);
+      assert.deepEqual(call[1], first[1]);
+    }
+  });
+
   it('are no sessions that are closed, or of another size', () => {
     const synapses = newSynapses(SIZE);
     const [, , input, output] = sessionsArguments();
@@ -242,7 +258,7 @@ describe('arguments of the addon', () => {
   it('need new for what is made', () => {
     for (const name of ['Kernel', 'Synapses', 'SessionTable'] as const) {
       const make = native[name] as unknown as Function;
-      assert.throws(() => make(...(GOOD_CALLS[name]?.make().values ?? [])), TypeError);
+      assert.throws(() => make(...GOOD_CALLS[name].make().values), TypeError);
     }
   });
 
