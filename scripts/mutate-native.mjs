@@ -22,19 +22,19 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 const HELP = `Usage: node scripts/mutate-native.mjs [options]
 
-Changes the native sources, one small change at a time, and says which changes no test notices. A change that
-survives is a missing test or a needless line. The core is held against its own tests, the binding against
-tests of the package about threads, order, memory and faults. Works in a temporary folder; the project's own
-files stay as they are.
+Makes one small change at a time in the native sources and reports the changes that no test notices. A
+change that survives means that a test is missing or that the line is not needed. The core is tested by its
+own tests, the binding by the package's tests of threads, order, memory and faults. The changes are made in
+a copy of the project, in a temporary folder.
 
-  --named         the changes of scripts/mutation/named.mjs, all of which must be noticed
-  --count <n>     how many changes to draw (default: 40)
-  --seed <n>      of the drawing (default: 1)
-  --files <list>  only files whose names contain one of these, with commas between
-  --jobs <n>      processes of a build (default: 2)
-  --list          print the changes and apply none
+  --named         make the changes of scripts/mutation/named.mjs; tests must notice all of them
+  --count <n>     the number of random changes (default: 40)
+  --seed <n>      the seed of the random choice (default: 1)
+  --files <list>  only change files whose path contains one of these words, separated by commas
+  --jobs <n>      the number of processes that compile (default: 2)
+  --list          print the changes, but make none
   --keep          keep the temporary folder
-  --help          this text`;
+  --help          print this text`;
 
 const { values } = parseArgs({
   options: {
@@ -71,17 +71,15 @@ const MOCHA = [
   '--bail',
 ];
 
-/** How the changes of a folder are tested: what is built, and what is run, the quickest first. */
+/** For the changes of a folder: the targets to build and the commands to run, the quickest first. */
 const TARGETS = {
   core: {
     targets: ['expsyn_core_tests'],
     commandsFor: (file) =>
-      // A subject's own tests first: they take less time than all of them.
-      [[`--source-file=*/${basename(file).replace(/\..*/, '')}_test.cc`], []].map((selection) => [
-        'build/expsyn_core_tests',
-        '--abort-after=1',
-        ...selection,
-      ]),
+      // The tests of the file's subject first, because all of them take longer.
+      [[`--source-file=*/${basename(file).replace(/(-inl)?\.\w+$/, '')}_test.cc`], []].map(
+        (selection) => ['build/expsyn_core_tests', '--abort-after=1', ...selection],
+      ),
   },
   binding: {
     targets: ['expsyn', 'expsyn_faults'],
@@ -90,16 +88,18 @@ const TARGETS = {
   },
 };
 
-/** The changes that were asked for. */
+/** The changes that the options select. */
 function chosenMutations() {
   const words = values.files.split(',').filter((word) => word !== '');
   const isWanted = (file) => words.length === 0 || words.some((word) => file.includes(word));
   if (values.named) return NAMED.filter(({ file }) => isWanted(file)).map(namedMutation);
   const all = [];
   for (const folder of ['core', 'binding']) {
-    const files = readdirSync(join(root, 'native', folder)).sort();
+    const files = readdirSync(join(root, 'native', folder), { recursive: true })
+      .filter((name) => /\.(h|cc)$/.test(name))
+      .sort();
     for (const file of files.map((name) => `native/${folder}/${name}`)) {
-      // The binding takes minutes for each change, so it is asked for by name.
+      // Each change of the binding takes minutes, so they are made only if --files selects them.
       if (!isWanted(file) || (folder === 'binding' && words.length === 0)) continue;
       all.push(...mutationsOf(file, readFileSync(join(root, file), 'utf8')));
     }
@@ -120,10 +120,10 @@ function namedMutation({ name, file, from, to }) {
   return { file, line, what: name, from: from.trim(), to: to.trim(), apply: () => parts.join(to) };
 }
 
-/** The group of the command that runs, which does not end by itself with this program. */
+/** The command that runs, the leader of a process group, which does not end with this program. */
 let running;
 
-/** Runs a command to its end; resolves to its exit code, or undefined when it took too long. */
+/** Runs a command; resolves to its exit code, or to undefined if it was killed for taking too long. */
 function run(command, commandArguments, folder, milliseconds) {
   return new Promise((resolve) => {
     const child = spawn(command, commandArguments, {
@@ -144,7 +144,7 @@ function run(command, commandArguments, folder, milliseconds) {
   });
 }
 
-/** A copy of the sources with a build folder, in which changes are tried. */
+/** A copy of the sources, with a build folder, in which changes are made and tested. */
 class Workshop {
   #folder = mkdtempSync(join(tmpdir(), 'expsyn-mutation-'));
   #milliseconds = {};
@@ -168,7 +168,7 @@ class Workshop {
     symlinkSync(join(root, 'node_modules'), join(this.#folder, 'node_modules'));
   }
 
-  /** Builds and runs everything without a change, which has to pass. */
+  /** Builds and runs everything without a change: that must pass. */
   async prepare(files) {
     const flags = ['--CDCMAKE_BUILD_TYPE=Mutation', '--CDCMAKE_CXX_FLAGS_MUTATION=-O2'];
     if (!files.some(isOfBinding)) flags.push('--CDEXPSYN_ADDON=OFF');
@@ -182,8 +182,8 @@ class Workshop {
       const outcome = await this.#tryOut(file, true);
       if (outcome === 'survived') continue;
       throw new Error(
-        `Expected sources without a change to pass but they are ${outcome} by '${this.#latest}' in ` +
-          `${this.#folder}; give --keep to look at it.`,
+        `Expected the unchanged sources to pass but they are ${outcome} by '${this.#latest}' in ` +
+          `${this.#folder}; keep that folder with --keep to examine it.`,
       );
     }
   }
@@ -212,7 +212,7 @@ class Workshop {
       const code = await run(program, programArguments, this.#folder, limit);
       if (code === undefined) return 'killed (hangs)';
       if (code !== 0) return 'killed';
-      // What passes without a change has five times as long with one.
+      // With a change, a command may take five times as long as without one.
       this.#milliseconds[key] ??= 5 * (performance.now() - start) + 10_000;
     }
     return 'survived';

@@ -91,6 +91,12 @@ EXPSYN_DOUBLE_DOUBLE DoubleDouble Quotient(double a, double b) {
   return QuickTwoSum(high, ((a - back.high) - back.low) / b);
 }
 
+// The quotient of positive numbers of any size: in Quotient(), products of very large ones overflow.
+EXPSYN_DOUBLE_DOUBLE DoubleDouble QuotientOfPositive(double a, double b) {
+  const double scale = a > 0x1p900 || b > 0x1p900 ? 0x1p-200 : 1.0;
+  return Quotient(a * scale, b * scale);
+}
+
 inline constexpr DoubleDouble kLn2{0.6931471805599453, 2.3190468138462996e-17};
 
 // exp(x) for x <= 0 to about 23 digits, without a branch, by x = k ln 2 + 128 r, the Taylor series

@@ -1,27 +1,21 @@
 /**
- * Changes that once went unnoticed, or of their kind: each has a test that notices it. `from` stands
- * once in the file.
+ * Named changes, each of which a test must notice: they went unnoticed once, or resemble one that did.
+ * `from` occurs exactly once in the file.
  */
 
-const pool = (name, from, to) => ({ name, file: 'native/core/worker_pool.cc', from, to });
-const sessions = (name, from, to) => ({ name, file: 'native/core/sessions.cc', from, to });
-const evolve = (name, from, to) => ({ name, file: 'native/core/evolve.cc', from, to });
-const recursion = (name, from, to) => ({
-  name,
-  file: 'native/core/kernel/exponential_recursion.cc',
-  from,
-  to,
-});
-const transforms = (name, from, to) => ({
-  name,
-  file: 'native/core/method/overlap_save.cc',
-  from,
-  to,
-});
-const spectra = (name, from, to) => ({ name, file: 'native/core/method/spectra.cc', from, to });
-const precise = (name, from, to) => ({ name, file: 'native/core/method/precise.cc', from, to });
-const kernels = (name, from, to) => ({ name, file: 'native/core/simd/ops-inl.h', from, to });
-const jobs = (name, from, to) => ({ name, file: 'native/binding/job_queue.cc', from, to });
+const at = (file) => (name, from, to) => ({ name, file: `native/${file}`, from, to });
+const pool = at('core/worker_pool.cc');
+const sessions = at('core/sessions.cc');
+const evolve = at('core/evolve.cc');
+const recursion = at('core/kernel/exponential_recursion.cc');
+const transforms = at('core/method/overlap_save.cc');
+const spectra = at('core/method/spectra.cc');
+const direct = at('core/method/direct_sum.cc');
+const precise = at('core/method/precise.cc');
+const shortCalls = at('core/simd/first_order/short_calls-inl.h');
+const rows = at('core/simd/first_order/rows-inl.h');
+const instructionSets = at('core/simd/instruction_set.cc');
+const jobs = at('binding/job_queue.cc');
 
 const CANCELLED = 'if (tile_.cancelled.load(std::memory_order_relaxed)) return;';
 
@@ -77,23 +71,28 @@ export const NAMED = [
     '  std::fill_n(session.state.values, session_size(), 0);\n',
     '',
   ),
-
-  evolve('items are computed after a cancellation', '        if (IsStopped()) return;\n', ''),
-  evolve(
-    'failures in no order',
-    '[](const ItemFailure& a, const ItemFailure& b) { return a.item < b.item; }',
-    '[](const ItemFailure& a, const ItemFailure& b) { return a.item > b.item; }',
+  sessions(
+    'a session opened again keeps the correction of its state',
+    'std::fill_n(session.state.values, session_size(), 0)',
+    'std::fill_n(session.state.values, session_size() / 2, 0)',
   ),
-  evolve(
-    'an item that failed moves on',
-    '        ++failure;\n',
-    '        ++failure;\n        CommitTiles(item);\n',
-  ),
+  evolve('items go on after a cancellation', '        if (IsStopped()) return;\n', ''),
+  evolve('failures in no order', 'return a.item < b.item;', 'return a.item > b.item;'),
 
   recursion('cancellation ignored in the recursion', CANCELLED, ''),
+  direct(
+    'cancellation ignored in the direct sum',
+    '    if (tile.cancelled.load(std::memory_order_relaxed)) return;\n',
+    '',
+  ),
   precise(
     'cancellation ignored in the precise recursion',
     '    if (tile.cancelled.load(std::memory_order_relaxed)) return true;\n',
+    '',
+  ),
+  precise(
+    'cancellation ignored in the precise sum',
+    '    if (tile.cancelled.load(std::memory_order_relaxed)) return;\n',
     '',
   ),
   recursion('a run-in writes output', '      if (IsRunIn(s)) {', '      if (false) {'),
@@ -119,15 +118,25 @@ export const NAMED = [
     'if (peak > kSafeMagnitude || peak < 1 / kSafeMagnitude) {',
     'if (false) {',
   ),
-  kernels(
-    'faults of whole vectors dropped in a short call',
-    '    faults += AdvanceFewColumns<kN, kDrive>(rows, column, next_isyn, next_correction);',
-    '    AdvanceFewColumns<kN, kDrive>(rows, column, next_isyn, next_correction);',
+  shortCalls(
+    'faults of full vectors dropped in a short call',
+    '    faults += AdvanceShortColumns<kN, kInput>(call, column, next_isyn, next_correction);',
+    '    AdvanceShortColumns<kN, kInput>(call, column, next_isyn, next_correction);',
   ),
-  kernels(
+  rows(
     'the stride ignored in streamed stores',
-    'StreamPart(rows.output, rows.output_stride)',
-    'StreamPart(rows.output)',
+    'StreamWidth(rows.output, rows.output_stride)',
+    'StreamWidth(rows.output)',
+  ),
+  instructionSets(
+    'a set that the processor lacks is used',
+    '  while (!is_supported(*set)) --set;\n',
+    '',
+  ),
+  instructionSets(
+    'an unknown set is no error',
+    'if (set == std::end(kInstructionSets)) ThrowUnknown(given);',
+    'if (set == std::end(kInstructionSets)) --set;',
   ),
 
   jobs(

@@ -86,7 +86,7 @@ export function mutationsOf(file, source) {
   return mutations;
 }
 
-/** The source with blanks for comments and the text of literals, so that places stay. */
+/** The source with blanks for comments and the text of literals, so that positions stay the same. */
 function mask(source) {
   return source.replace(
     /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'/g,
@@ -94,7 +94,7 @@ function mask(source) {
   );
 }
 
-/** Where the condition of an if or while lies that begins and ends on this line. */
+/** The range of the condition of an if or while, if it begins and ends on this line. */
 function conditionOf(code) {
   const start = /\b(?:if|while) \(/.exec(code);
   if (start === null) return undefined;
@@ -106,7 +106,7 @@ function conditionOf(code) {
   return undefined;
 }
 
-/** The same order for the same seed, whatever the machine. */
+/** A copy in random order, which is the same for the same seed on every machine. */
 export function shuffle(items, seed) {
   const shuffled = [...items];
   let state = seed >>> 0;

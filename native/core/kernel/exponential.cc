@@ -22,13 +22,6 @@ constexpr std::int64_t kLeastRefreshInterval = sizeof(Real) == sizeof(float)
                                                    ? simd::kRestartInterval<float>
                                                    : 8 * simd::kRestartInterval<double>;
 
-// dt / tau to twice double precision.
-DoubleDouble RateOf(double dt, double tau) {
-  // Only the quotient counts, and close to the largest numbers products would overflow.
-  const double scale = tau > 0x1p900 || dt > 0x1p900 ? 0x1p-200 : 1.0;
-  return Quotient(dt * scale, tau * scale);
-}
-
 // isyn <- (isyn + input) a, where a is a normal number.
 class PlainRecursion final : public Recursion {
  public:
@@ -148,7 +141,7 @@ std::vector<std::int64_t> ExponentialKernel::FirstEqual() const {
 
 std::unique_ptr<Recursion> ExponentialKernel::MakeRecursion(std::int64_t n) const {
   if (IsDecayTiny<double>(n)) {
-    return std::make_unique<TinyDecayRecursion>(RateOf(dt_, tau_[static_cast<std::size_t>(n)]));
+    return std::make_unique<TinyDecayRecursion>(QuotientOfPositive(dt_, tau_[static_cast<std::size_t>(n)]));
   }
   return std::make_unique<PlainRecursion>(DoubleDouble{decay()[n], decay_low()[n]},
                                           DoubleDouble{tail_weight()[n], tail_weight_low()[n]});
@@ -189,7 +182,7 @@ void ExponentialKernel::RollOverRows(std::int64_t n, std::int64_t n_rows, Double
     }
     carried = carried * over_interval;
   }
-  const DoubleDouble rate = RateOf(dt_, tau_[static_cast<std::size_t>(n)]);
+  const DoubleDouble rate = QuotientOfPositive(dt_, tau_[static_cast<std::size_t>(n)]);
   *numbers = *numbers * ExpOfNegative(-(rate * static_cast<double>(n_rows)));
 }
 

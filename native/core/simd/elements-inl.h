@@ -80,14 +80,11 @@ EXPSYN_INLINE void LoadAs(const std::uint8_t* source, Vector<Real, n>& vector) {
   Load(elements, vector);
 }
 
-// Whether rows of `type` that begin at `source` can be read in place, for one value a synapse: they
-// are of type Real, aligned, and not a single value for all synapses. Of `other` too, unless null.
-template <typename Real>
-EXPSYN_INLINE bool IsReadInPlace(ElementType type, bool is_repeated, const void* source,
-                                 const void* other = nullptr) {
-  const auto addresses =
-      reinterpret_cast<std::uintptr_t>(source) | reinterpret_cast<std::uintptr_t>(other);
-  return type == kElementTypeOf<Real> && !is_repeated && addresses % alignof(Real) == 0;
+// Whether the input of some rows can be read in place: it is of type Real, has a value for each
+// synapse, and is aligned at all `addresses` (the bitwise or of them).
+template <typename Real, template <typename> typename Rows>
+EXPSYN_INLINE bool IsReadInPlace(const Rows<Real>& rows, std::uintptr_t addresses) {
+  return rows.type == kElementTypeOf<Real> && !rows.is_repeated && addresses % alignof(Real) == 0;
 }
 
 template <typename Real>

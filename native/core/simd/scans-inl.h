@@ -6,7 +6,7 @@
 
 namespace expsyn::simd::EXPSYN_SIMD_SET {
 
-// Whether none of a vector's values is other than 0.
+// Whether all values of a full vector are 0.
 template <typename Real>
 EXPSYN_INLINE bool IsZero(const Real* values) {
   constexpr int kN = kFull<Real>;
@@ -43,7 +43,7 @@ Real Peak(const Real* values, std::int64_t size) {
   constexpr int kN = kFull<Real>;
   using V = Vector<Real, kN>;
   V peak{};
-  V fault{};  // NaN where something was not finite
+  V fault{};  // NaN in lanes that had a value that is not finite
   std::int64_t i = 0;
   for (; i + kN <= size; i += kN) {
     V value;

@@ -1,16 +1,17 @@
 #ifndef EXPSYN_CORE_SIMD_SPECTRA_INL_H_
 #define EXPSYN_CORE_SIMD_SPECTRA_INL_H_
 
+#include <utility>
+
 #include "simd/spectra.h"
 #include "simd/vectors-inl.h"
 
 namespace expsyn::simd::EXPSYN_SIMD_SET {
 
-// n / 2 complex numbers, interleaved: spectrum *= kernel.
-//
-// Written with shuffles, a product with alternating signs and a sum: from subtracted and added
-// products side by side GCC makes one fused instruction where the processor has it, even with
-// -ffp-contract=off, and that rounds differently.
+// spectrum *= kernel for n / 2 complex numbers, with shuffles, a product with alternating signs and
+// a sum. If products were subtracted and added in alternating lanes, GCC would use the fused
+// instruction for it where the processor has one, even with -ffp-contract=off, and that rounds
+// differently.
 #if defined(EXPSYN_HAS_SHUFFLE)
 template <int n, typename Real, int... lane>
 EXPSYN_INLINE void MultiplyComplex(Real* spectrum, const Real* kernel,
@@ -40,7 +41,7 @@ void MultiplySpectra(Real* __restrict spectrum, const Real* __restrict kernel, s
     MultiplyComplex<2>(spectrum + i, kernel + i, std::make_integer_sequence<int, 2>());
   }
 #else
-  // Written out, because std::complex's product checks for infinities.
+  // Not std::complex, whose product checks for infinities.
   for (std::int64_t i = 0; i < size; ++i) {
     const Real real = spectrum[2 * i] * kernel[2 * i] - spectrum[2 * i + 1] * kernel[2 * i + 1];
     const Real imaginary =

@@ -6,6 +6,7 @@
 
 namespace expsyn::simd::EXPSYN_SIMD_SET {
 
+// Transposes 4 by 4 elements.
 template <typename Real>
 EXPSYN_INLINE void TransposeSquare(const Real* source, std::ptrdiff_t source_stride, Real* target,
                                    std::ptrdiff_t target_stride) {
@@ -38,7 +39,8 @@ template <typename Real>
 void Transpose(const Real* source, std::ptrdiff_t source_stride, std::int64_t n_rows,
                std::int64_t n_columns, Real* target, std::ptrdiff_t target_stride) {
   constexpr std::int64_t kN = 4;
-  // A cache line's width of rows at a time: each line is used whole before it leaves the cache.
+  // As many rows at a time as a cache line has elements, so that each line of the target is written
+  // completely before it leaves the cache.
   constexpr std::int64_t kBand = 64 / static_cast<int>(sizeof(Real));
   const std::int64_t n_squares = n_columns / kN * kN;
   for (std::int64_t band = 0; band < n_rows; band += kBand) {

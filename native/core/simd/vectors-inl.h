@@ -90,7 +90,7 @@ EXPSYN_INLINE int StreamWidth(const Real* target, std::ptrdiff_t stride = 0) {
 
 // 0 in each lane where both numbers are finite, otherwise NaN.
 template <typename V>
-EXPSYN_INLINE V FaultOf(const V& a, const V& b) {
+EXPSYN_INLINE V FaultOf(V a, V b) {
   return a * 0 + b * 0;
 }
 

@@ -15,20 +15,16 @@ void FillDecayPowers(const double* tau, std::int64_t size, double dt, double len
   const double cut_factor = is_cut ? 1.0 : 0.0;
   // kTile synapses at a time, in arrays that the compiler knows not to overlap.
   constexpr int kTile = 16;
-  alignas(64) double taus[kTile], dts[kTile];
+  alignas(64) double taus[kTile];
   alignas(64) double decay[2][kTile], tail_weight[2][kTile], restart32[kTile];
   alignas(64) double restart64[2][kTile];
   for (std::int64_t first = 0; first < size; first += kTile) {
     const int count = size - first < kTile ? static_cast<int>(size - first) : kTile;
     for (int i = 0; i < kTile; ++i) {
-      const double given = i < count ? tau[first + i] : 1.0;
-      // Only the quotient counts, and close to the largest numbers products would overflow.
-      const double scale = given > 0x1p900 || dt > 0x1p900 ? 0x1p-200 : 1.0;
-      taus[i] = given * scale;
-      dts[i] = dt * scale;
+      taus[i] = i < count ? tau[first + i] : 1.0;
     }
     for (int i = 0; i < kTile; ++i) {
-      const DoubleDouble rate = Quotient(dts[i], taus[i]);
+      const DoubleDouble rate = QuotientOfPositive(dt, taus[i]);
       const DoubleDouble a = ExpOfNegative(-rate);
       decay[0][i] = a.high;
       decay[1][i] = a.low;
@@ -40,7 +36,7 @@ void FillDecayPowers(const double* tau, std::int64_t size, double dt, double len
       restart64[1][i] = power.low;
     }
     for (int i = 0; i < kTile; ++i) {
-      const DoubleDouble rate = Quotient(dts[i], taus[i]);
+      const DoubleDouble rate = QuotientOfPositive(dt, taus[i]);
       const DoubleDouble weight = ExpOfNegative(-(rate * length));
       tail_weight[0][i] = weight.high * cut_factor;
       tail_weight[1][i] = weight.low * cut_factor;

@@ -47,10 +47,10 @@ EXPSYN_INLINE void StoreState(const StateVectors<n, Real>& state, const Recursio
 }
 
 // One step of the recursion.
-template <int n, typename Real>
-EXPSYN_INLINE void AdvanceState(const Vector<Real, n>& drive, StateVectors<n, Real>& state) {
-  state.isyn = (state.isyn + drive) * state.decay;
-  state.local = (state.local + drive) * state.decay;
+template <typename V>
+EXPSYN_INLINE void AdvanceState(V drive, V decay, V& isyn, V& local) {
+  isyn = (isyn + drive) * decay;
+  local = (local + drive) * decay;
 }
 
 // Advances n neighbouring synapses by one row.
@@ -64,7 +64,7 @@ EXPSYN_INLINE void AdvanceRow(const In* input, const In* delayed, Real* output,
     LoadAs<n, Real>(delayed, tail);
     drive -= state.tail_weight * tail;
   }
-  AdvanceState<n, Real>(drive, state);
+  AdvanceState(drive, state.decay, state.isyn, state.local);
   if constexpr (kStreamWidth > 0) {
     Stream<kStreamWidth>(state.isyn, output);
   } else {
@@ -102,7 +102,8 @@ EXPSYN_INLINE void AdvanceRemainder(const RecursionRows<Real>& rows, std::int64_
 // Whether the rows' input can be read in place.
 template <typename Real>
 EXPSYN_INLINE bool IsReadInPlace(const RecursionRows<Real>& rows) {
-  return IsReadInPlace<Real>(rows.type, rows.is_repeated, rows.input, rows.delayed);
+  return IsReadInPlace(rows, reinterpret_cast<std::uintptr_t>(rows.input) |
+                                 reinterpret_cast<std::uintptr_t>(rows.delayed));
 }
 
 // Converts one row to Real. If it is a single value, repeats that for all synapses.

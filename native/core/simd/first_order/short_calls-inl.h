@@ -47,18 +47,17 @@ EXPSYN_INLINE Vector<Real, n> AdvanceShortColumns(const ShortCall<Real>& call, s
     TwoSum(shown, correction, carried[part].high, carried[part].low);
     Store(Converted<kM, Real, double>(carried[part].high), isyns + part * kM);
   }
-  StateVectors<n, Real> state;
-  Load(call.decay + column, state.decay);
-  Load(isyns, state.isyn);
-  state.local = Vector<Real, n>{};
+  Vector<Real, n> decay, drive, isyn;
+  Load(call.decay + column, decay);
+  Load(isyns, isyn);
+  Vector<Real, n> local{};
   for (std::int64_t row = 0; row < call.n_rows; ++row) {
-    Vector<Real, n> drive;
     LoadInput<n, kInput>(call, row, column, drive);
-    AdvanceState<n, Real>(drive, state);
-    Store(state.isyn, call.output + row * call.output_stride + column);
+    AdvanceState(drive, decay, isyn, local);
+    Store(isyn, call.output + row * call.output_stride + column);
   }
-  Store(state.isyn, isyns);
-  Store(state.local, locals);
+  Store(isyn, isyns);
+  Store(local, locals);
   for (int part = 0; part < n / kM; ++part) {
     const std::int64_t first = column + part * kM;
     Vector<Real, kM> last, sum;
@@ -67,7 +66,7 @@ EXPSYN_INLINE Vector<Real, n> AdvanceShortColumns(const ShortCall<Real>& call, s
     FinishVector<kM, Real>(carried[part], DecayOverRows<kM>(call.decay_offset + first, call.n_rows),
                            last, sum, next_isyn + first, next_correction + first);
   }
-  return FaultOf(state.isyn, state.local);
+  return FaultOf(isyn, local);
 }
 
 // Advances the remaining columns, from `column` on, which do not fill a vector of 2 * n. Returns 0
@@ -112,7 +111,7 @@ bool AdvanceShortCallBy(const ShortCall<Real>& given) {
 
 template <typename Real>
 bool AdvanceShortCall(const ShortCall<Real>& call) {
-  if (IsReadInPlace<Real>(call.type, call.is_repeated, call.input)) {
+  if (IsReadInPlace(call, reinterpret_cast<std::uintptr_t>(call.input))) {
     return AdvanceShortCallBy<ShortInput::kInPlace>(call);
   }
   if (call.type == ElementType::kUint8 && !call.is_repeated) {
