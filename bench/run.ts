@@ -33,7 +33,7 @@ export class Run {
   readonly samples: number;
   readonly input: FloatArray | Uint8Array;
   readonly out: FloatArray;
-  readonly module: ExpSyn;
+  readonly module: ExpSyn<Dtype>;
   readonly tau: number;
 
   constructor(

@@ -5,19 +5,27 @@
  */
 export type { ArrayInput, NdArray, NestedArray } from './arrays/arrays';
 export type { ErrorCode, ExpSynError } from './errors/error-codes';
-export { ExpSyn } from './modules/typed-exp-syn';
 export type { Dtype, ElementType, FloatsOf, TypedArray } from './arrays/element-types';
-export type {
-  AbortSignalLike,
-  EvolveOptions,
-  ExpSynEvolution,
-  ExpSynJson,
-  ExpSynOptions,
-  ExpSynRecord,
-  ExpSynSessionJson,
-  ExpSynState,
-  Initial,
-} from './modules/exp-syn-options';
+export type { AbortSignalLike } from './calls/abort';
+export type { CallOptions, RasterInput } from './calls/arguments';
+export type { CallRecord } from './calls/call';
+export {
+  OverloadError,
+  setLimits,
+  stats,
+  type CallEvent,
+  type Limits,
+  type Stats,
+} from './calls/load';
+export {
+  ExpSyn,
+  ExpSynSession,
+  type ExpSynEvolution,
+  type ExpSynOptions,
+  type ExpSynVariables,
+} from './modules/exp-syn';
+export { Module, type AttributeValues, type Evolution, type ModuleOptions } from './modules/module';
+export type { EvolutionRecord, EvolveOptions, SynapsesEvolution } from './modules/module-call';
 export type {
   Compatibility,
   FixedOptions,
@@ -27,31 +35,6 @@ export type {
   SimulationParameters,
 } from './modules/options';
 export {
-  OverloadError,
-  setLimits,
-  stats,
-  type CallEvent,
-  type Limits,
-  type Stats,
-} from './calls/load';
-export { ExpSynSession } from './modules/session';
-export type { SynapticCurrent } from './modules/state';
-export type {
-  GatheredEvolution,
-  SessionEvolution,
-  SessionEvolveOptions,
-  SessionFailure,
-  SessionOptions,
-  SessionRecord,
-} from './modules/session';
-export {
-  Module,
-  type AttributeValues,
-  type Evolution,
-  type ModuleOptions,
-  type RasterInput,
-} from './modules/module';
-export {
   Attribute,
   Constant,
   Parameter,
@@ -60,5 +43,16 @@ export {
   type AttributeDefinition,
   type AttributeKind,
   type AttributeValue,
+  type Initial,
   type ShapePattern,
 } from './modules/parameters';
+export {
+  Session,
+  type SessionEvolution,
+  type SessionFailure,
+  type SessionJson,
+  type SessionOptions,
+  type SessionsEvolution,
+} from './modules/session';
+export type { StateArray, StateVariables, SynapticCurrent } from './modules/state';
+export { Synapses, type Size, type SynapsesJson, type SynapsesOptions } from './modules/synapses';

@@ -51,13 +51,12 @@ const MOST_SLAB_BYTES = 1 << 16;
 const SMALL_BYTES = 1 << 13;
 
 /**
- * An array for the state of `size` synapses, which never leaves the package: small ones share their
- * buffer with others. What is in it at first is not defined.
+ * An array for `length` numbers of state, which never leaves the package: small ones share their buffer
+ * with others. What is in it at first is not defined.
  */
-export function allocateState(size: number): Float64Array {
-  const length = 2 * size;
+export function allocateState(length: number): Float64Array {
   const bytes = length * 8;
-  if (bytes > SMALL_BYTES) return allocate(Float64Array, [length], 'isyn');
+  if (bytes > SMALL_BYTES) return allocate(Float64Array, [length], 'the state');
   if (slabUsed + bytes > slab.byteLength) {
     slab = new ArrayBuffer(Math.min(STATES_PER_SLAB * bytes, MOST_SLAB_BYTES));
     slabUsed = 0;
@@ -135,7 +134,10 @@ export function readArray(value: unknown, name: string): GivenArray {
 }
 
 /** Throws unless the array has as many elements as its shape says. Runs no caller's code. */
-export function checkSize(array: GivenArray, name: string): void {
+export function checkSize(
+  array: { data: TypedArray; shape: readonly number[] },
+  name: string,
+): void {
   const size = sizeOf(array.shape);
   const length = lengthOf(array.data);
   if (size !== length) {

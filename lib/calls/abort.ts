@@ -9,6 +9,17 @@ import { types } from 'node:util';
 import { wrongType } from '../errors/checks';
 import { isRevoked } from '../arrays/typed-arrays';
 
+/**
+ * An AbortSignal, or any object that has these properties and calls the listener once `aborted` is true.
+ * Without a `reason`, that is an AbortError.
+ */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason?: unknown;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 function getterOf(key: 'aborted' | 'reason'): (signal: unknown) => unknown {
   const descriptor = Object.getOwnPropertyDescriptor(AbortSignal.prototype, key) as {
     get: (this: unknown) => unknown;

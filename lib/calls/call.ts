@@ -1,342 +1,253 @@
 /**
- * The arguments of one call: read, checked, and copied where another thread needs them. Knows
- * nothing of the module that makes it but the settings it is given.
+ * The engine: what every call does, in its order. A call is made, waits for the calls before it on the
+ * same owners, computes (input, state) -> (output, next state), and moves its owners on.
+ *
+ * Which owners these are, a module or sessions, and where their states lie, is for the subclasses.
  */
-import { abortReason, isAborted, readSignal } from './abort';
-import { checkSize, duplicate, readArray, sizeOf, type GivenArray } from '../arrays/arrays';
+import { abortReason, isAborted, isForeign, orAborted } from './abort';
 import {
-  flag,
-  formatShape,
-  outOfRange,
-  readOptions,
-  requireObject,
-  unknownOption,
-  wholeNumber,
-  wrongType,
-} from '../errors/checks';
+  checkOut,
+  checkTransfer,
+  extentOf,
+  inputForThread,
+  refuseAsyncOptions,
+  takeOverOut,
+  type GivenArguments,
+} from './arguments';
+import { Acquisition } from './load';
+import { fillOffThread } from './off-thread';
+import type { Owner } from './owner';
+import type { PreparedSynapses } from './prepared';
+import { allocate, checkSize, indexIn, sizeOf } from '../arrays/arrays';
 import {
   arrayClassOf,
   bytesPerElement,
-  type Dtype,
   type FloatArray,
   type TypedArray,
 } from '../arrays/element-types';
-import { Admission } from './load';
-import type { Synapses } from '../native/native';
-import type { CarriedIsyn } from '../modules/state';
-import {
-  bytesOf,
-  haveSameBuffer,
-  isShared,
-  isTransferable,
-  isTypedArray,
-  ofFixedLength,
-  takeOver,
-  typeOfArray,
-} from '../arrays/typed-arrays';
+import { bytesOf, isShared } from '../arrays/typed-arrays';
+import { notFinite } from '../errors/checks';
+import type { ExpSynError } from '../errors/error-codes';
 
-/** The state that a call starts from, or leaves. */
-export interface CarriedState {
-  readonly isyn: CarriedIsyn;
-  readonly step: number;
-}
-
-/** What a caller gave to a call. Nothing of it is checked against the rest yet. */
-export interface CallArguments {
-  raster: GivenArray;
-  out: { data: TypedArray; shape: number[] | undefined } | undefined;
-  start: Partial<CarriedState> | undefined;
-  origin: Origin;
-  isTransferred: boolean;
-  signal: AbortSignal | undefined;
-}
-
-/** The place of a call's first item and synapse in the raster whose noise is drawn. */
-export interface Origin {
-  readonly batch: number;
-  readonly synapse: number;
-}
-
-const NO_ORIGIN: Origin = { batch: 0, synapse: 0 };
-
-/** As many batch items as the noise tells apart. */
-const MOST_BATCHES = 2 ** 32;
-/** As many synapses. */
-const MOST_SYNAPSES = 2 ** 32;
-/** Neighbours that draw their noise together. */
-const SYNAPSES_PER_DRAW = 4;
-
-/** What the module has set when a call is made; never changed. */
-export interface CallSettings {
-  size: number;
-  dtype: Dtype;
-  synapses: Synapses;
-  windowLength: number;
-  seed: number;
-  isRockpool: boolean;
-}
-
-/** A call as it was made: nothing that happens to the module or its caller later changes it. */
-export interface PreparedCall {
-  settings: CallSettings;
+/** How a call was computed. */
+export interface CallRecord {
+  /** The method that was taken. */
   method: 'fft' | 'recursive';
-  data: TypedArray;
-  inputShape: readonly number[];
-  batches: number;
-  timesteps: number;
-  given: Partial<CarriedState> | undefined;
-  firstBatch: number;
-  firstSynapse: number;
-  out: FloatArray | undefined;
-  isTransferred: boolean;
-  /** Ends the call when it is aborted. */
-  signal: AbortSignal | undefined;
-  /** What a call on another thread is counted by, until leave() is called. */
-  admission: Admission | undefined;
+  /** Length of the window in steps, or Infinity. */
+  windowLength: number;
 }
+
+/** In place of the input of a call that is over. */
+const NOTHING = new Uint8Array(0);
 
 /**
- * Reads the arguments of a call. All of the caller's code that there may be (getters, proxies) runs
- * here; `castIsyn` checks a state, and without it there is no such option.
+ * A call as it was made: nothing that happens to its owners' attributes or to its caller later changes
+ * it. `Found` is what the addon says about it: NaNs and infinities in the input, and the like.
  */
-export function readArguments(
-  input: unknown,
-  options: unknown,
-  castIsyn?: (value: unknown, name: string) => CarriedIsyn,
-): CallArguments {
-  let out: unknown;
-  let state: unknown;
-  let transfer: unknown;
-  let signal: unknown;
-  let origin: unknown;
-  // Spelled out, because a server makes this call for every tick of every stream.
-  if (options !== undefined) {
-    requireObject(options, 'options');
-    for (const key of Object.keys(options)) {
-      const value: unknown = Reflect.get(options, key);
-      if (key === 'out') out = value;
-      else if (key === 'state' && castIsyn !== undefined) state = value;
-      else if (key === 'transfer') transfer = value;
-      else if (key === 'signal') signal = value;
-      else if (key === 'origin' && castIsyn !== undefined) origin = value;
-      else {
-        const own = castIsyn === undefined ? [] : ['state', 'origin'];
-        const known = ['out', ...own, 'transfer', 'signal'];
-        throw unknownOption(key, 'options', known);
-      }
+export abstract class Call<Found, Result> {
+  /** Sizes of the output, (B, T, N). */
+  readonly batches: number;
+  readonly timesteps: number;
+  readonly shape: number[];
+  readonly method: CallRecord['method'];
+  protected input: TypedArray;
+  protected readonly inputShape: readonly number[];
+  readonly #given: GivenArguments;
+  #out: FloatArray | undefined;
+  #acquisition: Acquisition | undefined;
+  #ended: Promise<void> | undefined;
+  #hasLeft = false;
+
+  /** Checks the arguments against the synapses. Runs none of the caller's code, as all that follows. */
+  constructor(
+    given: GivenArguments,
+    protected readonly synapses: PreparedSynapses,
+    protected readonly owners: readonly Owner[],
+  ) {
+    const { raster, out } = given;
+    const { size, dtype } = synapses;
+    checkSize(raster, 'input');
+    const { batches, timesteps } = extentOf(raster, size);
+    this.#given = given;
+    this.batches = batches;
+    this.timesteps = timesteps;
+    this.shape = [batches, timesteps, size];
+    this.#out = checkOut(out, dtype, this.shape);
+    this.input = raster.data;
+    this.inputShape = raster.shape;
+    this.method = synapses.methodFor(timesteps);
+  }
+
+  /** Resolves when a call that evolve() has made is over, whatever its outcome. */
+  get ended(): Promise<void> {
+    return this.#ended ?? Promise.resolve();
+  }
+
+  /** Throws if the call does not fit the state that it starts from, as far as that is known. */
+  protected checkStart(): void {
+    // The addon knows the states of sessions.
+  }
+
+  /** Takes the state that the calls before it have left. */
+  protected begin(): void {
+    // As above.
+  }
+
+  /** Computes on the calling thread; `output` may overlap the input. */
+  protected abstract compute(output: FloatArray): Found;
+  /** Computes on the addon's threads; undefined if the call of this number was cancelled. */
+  protected abstract computeAsync(output: FloatArray, id: number): Promise<Found | undefined>;
+  /**
+   * The batch items that have failed, in ascending order: their part of the caller's array stays as it
+   * is. Throws if the call fails as a whole.
+   */
+  protected abstract failedItems(found: Found): readonly number[];
+  /** Moves the owners on and returns the result; `found` is undefined if there was nothing to compute. */
+  protected abstract commit(output: FloatArray, found: Found | undefined): Result;
+
+  /** Computes on the calling thread. None of the owners may have a call pending. */
+  evolveSync(): Result {
+    refuseAsyncOptions(this.#given);
+    this.checkStart();
+    this.owners.forEach((owner, item) => {
+      owner.requireIdle(this.owners.length === 1 ? 'evolveSync()' : `${owner.kind}s[${item}]`);
+    });
+    this.begin();
+    const output = this.#out ?? this.#allocateOutput();
+    if (this.isEmpty) return this.commit(output, undefined);
+    const found = this.compute(output);
+    this.failedItems(found);
+    return this.commit(output, found);
+  }
+
+  /**
+   * Computes on the addon's threads. Throws if the call cannot be made; the promise rejects if it fails
+   * or is aborted.
+   */
+  evolve(): Promise<Result> {
+    const { signal } = this.#given;
+    // Before memory is taken over or copied.
+    if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
+    if (this.#given.isTransferred) checkTransfer(this.input, this.#out);
+    this.checkStart();
+    const acquisition = this.#acquire();
+    const before = new Set<Promise<void>>();
+    for (const { last } of this.owners) if (last !== undefined) before.add(last.ended);
+    // The code of a signal that is not the platform's runs once the call has its place.
+    let hasBegun = before.size === 0 && !isForeign(signal);
+    const run = async (): Promise<Result> => {
+      if (!hasBegun) await Promise.all(before);
+      hasBegun = true;
+      return this.#runOffThread();
+    };
+    const { kernel } = this.synapses;
+    kernel.hold();
+    const settled = run().then(
+      (result) => {
+        this.#leave();
+        acquisition.release('done');
+        return result;
+      },
+      (error: unknown) => {
+        this.#leave();
+        this.#fail(error);
+        throw error;
+      },
+    );
+    const end = (): void => {
+      kernel.drop();
+    };
+    this.#ended = settled.then(end, end);
+    for (const owner of this.owners) owner.enter(this);
+    acquisition.announce();
+    if (signal === undefined) return settled;
+    // A call that waits for others is left at once; one that runs ends by itself.
+    return orAborted(settled, signal, () => {
+      if (hasBegun) return false;
+      this.#leave();
+      this.#fail(abortReason(signal));
+      // The calls that it waits for may take long.
+      this.input = NOTHING;
+      this.#out = undefined;
+      return true;
+    });
+  }
+
+  protected get isEmpty(): boolean {
+    return this.batches === 0 || this.timesteps === 0;
+  }
+
+  protected get record(): CallRecord {
+    return { method: this.method, windowLength: this.synapses.windowLength };
+  }
+
+  /** The error for a NaN or infinity at flat index `flat` of the input. */
+  protected nonFiniteInput(flat: number): RangeError & ExpSynError {
+    const index = indexIn(this.inputShape, flat);
+    const value = Number(this.input[flat]);
+    const received = `${value} at [${index.join(', ')}]`;
+    return notFinite('finite numbers', 'input', received, { argument: 'input', index, value });
+  }
+
+  async #runOffThread(): Promise<Result> {
+    this.begin();
+    const { signal, isTransferred } = this.#given;
+    let found: Found | undefined;
+    const output = await fillOffThread({
+      out: this.#out,
+      isOutOwn: this.#out !== undefined && (isTransferred || isShared(this.#out)),
+      allocate: () => this.#allocateOutput(),
+      itemSize: sizeOf(this.shape.slice(1)),
+      signal,
+      fill: async (array, id) => {
+        // It may start from what another call has left.
+        this.checkStart();
+        if (this.isEmpty) return [];
+        found = await this.computeAsync(array, id);
+        return found === undefined ? undefined : this.failedItems(found);
+      },
+    });
+    return this.commit(output, found);
+  }
+
+  /** Counts the call as pending, then copies or takes over its arrays. */
+  #acquire(): Acquisition {
+    const { method, shape, input } = this;
+    const { dtype } = this.synapses;
+    const { isTransferred } = this.#given;
+    const out = this.#out;
+    const inputBytes = isShared(input) ? 0 : bytesOf(input);
+    const outputBytes =
+      out !== undefined && isShared(out) ? 0 : sizeOf(shape) * bytesPerElement(dtype);
+    const acquisition = new Acquisition({ shape, dtype, method, bytes: inputBytes + outputBytes });
+    this.#acquisition = acquisition;
+    try {
+      // The output first: an input that cannot be taken over is copied instead.
+      if (out !== undefined && isTransferred) this.#out = takeOverOut(out);
+      this.input = inputForThread(input, isTransferred);
+    } catch (error) {
+      acquisition.announce();
+      acquisition.release('failed', error);
+      throw error;
     }
+    return acquisition;
   }
-  const isTransferred = transfer === undefined ? false : flag(transfer, 'options.transfer');
-  return {
-    raster: readArray(input, 'input'),
-    out: readOut(out),
-    start: state === undefined || castIsyn === undefined ? undefined : readState(state, castIsyn),
-    origin: origin === undefined ? NO_ORIGIN : readOrigin(origin),
-    isTransferred,
-    signal: readSignal(signal, 'options.signal'),
-  };
-}
 
-function readState(
-  state: unknown,
-  castIsyn: (value: unknown, name: string) => CarriedIsyn,
-): Partial<CarriedState> {
-  const given = readOptions(state, 'options.state', ['isyn', 'step']);
-  return {
-    ...(given.isyn !== undefined && { isyn: castIsyn(given.isyn, 'options.state.isyn') }),
-    ...(given.step !== undefined && { step: wholeNumber(given.step, 'options.state.step') }),
-  };
-}
+  /** The end of a call with an error, which is the signal's reason if that has ended it. */
+  #fail(error: unknown): void {
+    const { signal } = this.#given;
+    const isEnded = signal !== undefined && isAborted(signal) && error === abortReason(signal);
+    this.#acquisition?.release(isEnded ? 'aborted' : 'failed', error);
+  }
 
-function readOrigin(origin: unknown): Origin {
-  const given = readOptions(origin, 'options.origin', ['batch', 'synapse']);
-  const { batch = 0, synapse = 0 } = given;
-  const place = {
-    batch: wholeNumber(batch, 'options.origin.batch'),
-    synapse: wholeNumber(synapse, 'options.origin.synapse'),
-  };
-  if (place.synapse % SYNAPSES_PER_DRAW !== 0) {
-    throw outOfRange(
-      `a multiple of ${SYNAPSES_PER_DRAW}`,
-      'options.origin.synapse',
-      `${place.synapse}`,
-    );
+  /** Lets the next calls of the owners no longer count this one as pending. */
+  #leave(): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    for (const owner of this.owners) owner.leave();
   }
-  return place;
-}
 
-/** Throws when the noise knows no such places. */
-function checkOrigin({ batch, synapse }: Origin, batches: number, size: number): void {
-  if (batch + batches > MOST_BATCHES) {
-    throw outOfRange('fewer than 2^32 batch items', 'options.origin.batch', `${batch}`);
+  #allocateOutput(): FloatArray {
+    return allocate(arrayClassOf(this.synapses.dtype), this.shape, 'output');
   }
-  if (synapse + size > MOST_SYNAPSES) {
-    throw outOfRange('fewer than 2^32 synapses', 'options.origin.synapse', `${synapse}`);
-  }
-}
-
-/**
- * Checks the arguments against each other and takes everything that the call depends on. Runs none
- * of the caller's code. `checkStart` throws where the call does not fit what it starts from: nothing
- * is counted, copied or taken over before.
- */
-export function prepareCall(
-  given: CallArguments,
-  settings: CallSettings,
-  chooseMethod: (timesteps: number) => 'fft' | 'recursive',
-  isAsync: boolean,
-  checkStart: (call: PreparedCall) => void,
-): PreparedCall {
-  const { raster, isTransferred, signal } = given;
-  const { size } = settings;
-  checkSize(raster, 'input');
-  const { batches, timesteps } = interpretShape(raster.shape, size);
-  const { origin } = given;
-  if (origin !== NO_ORIGIN) checkOrigin(origin, batches, size);
-  const out =
-    given.out === undefined
-      ? undefined
-      : checkOut(given.out, settings.dtype, batches, timesteps, size);
-  if (signal !== undefined && !isAsync) {
-    throw outOfRange(
-      'none',
-      'options.signal',
-      'one',
-      'evolveSync() cannot be aborted; use evolve()',
-    );
-  }
-  // Before memory is taken over or copied.
-  if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
-  if (isTransferred) checkTransfer(raster.data, out, isAsync);
-  const method = chooseMethod(timesteps);
-  const call: PreparedCall = {
-    settings,
-    method,
-    data: raster.data,
-    inputShape: raster.shape,
-    batches,
-    timesteps,
-    given: given.start,
-    firstBatch: origin.batch,
-    firstSynapse: origin.synapse,
-    out: out && ofFixedLength(out),
-    isTransferred,
-    signal,
-    admission: undefined,
-  };
-  checkStart(call);
-  return isAsync ? admit(call) : call;
-}
-
-/** Counts a call as pending, then copies or takes over its arrays. */
-function admit(call: PreparedCall): PreparedCall {
-  const { method, batches, timesteps, data, out, isTransferred } = call;
-  const { size, dtype } = call.settings;
-  const shape = [batches, timesteps, size];
-  const inputBytes = isShared(data) ? 0 : bytesOf(data);
-  const outputBytes = sizeOf(shape) * bytesPerElement(dtype);
-  const bytes = inputBytes + (out !== undefined && isShared(out) ? 0 : outputBytes);
-  const admission = new Admission({ shape, dtype, method, bytes });
-  try {
-    // The output first: of an input that cannot be taken over, a copy does.
-    const ownOut = out && isTransferred ? takeOver(out) : out;
-    if (out !== undefined && ownOut === undefined) {
-      throw outOfRange(
-        'memory that can be handed over',
-        'options.out',
-        "a pooled Buffer's, or WebAssembly's",
-        'leave out options.transfer',
-      );
-    }
-    return { ...call, data: dataForThread(data, isTransferred), out: ownOut, admission };
-  } catch (error) {
-    admission.announce();
-    admission.leave('failed', error);
-    throw error;
-  }
-}
-
-/** The output's array as the caller gave it, with a shape where there is one. */
-function readOut(out: unknown): CallArguments['out'] {
-  if (out === undefined) return undefined;
-  if (isTypedArray(out)) return { data: out, shape: undefined };
-  return readArray(out, 'options.out');
-}
-
-/** The output's array, if it fits. */
-function checkOut(
-  out: { data: TypedArray; shape: number[] | undefined },
-  dtype: Dtype,
-  batches: number,
-  timesteps: number,
-  size: number,
-): FloatArray {
-  const type = arrayClassOf(dtype).name;
-  if (typeOfArray(out.data) !== type) throw wrongType(`a ${type}`, 'options.out', out.data);
-  const shape = [batches, timesteps, size];
-  if (out.shape !== undefined && formatShape(out.shape) !== formatShape(shape)) {
-    throw outOfRange(
-      `shape ${formatShape(shape)}`,
-      'options.out',
-      `shape ${formatShape(out.shape)}`,
-    );
-  }
-  checkSize({ data: out.data, shape }, 'options.out');
-  return out.data as FloatArray;
-}
-
-/** B and T of an input for `size` synapses. */
-function interpretShape(
-  shape: readonly number[],
-  size: number,
-): {
-  batches: number;
-  timesteps: number;
-} {
-  const nAxes = shape.length;
-  const columns = nAxes === 1 ? 1 : (shape[nAxes - 1] ?? 1);
-  if (nAxes === 0 || (columns !== size && columns !== 1)) {
-    throw outOfRange(
-      `shape (T,), (T, ${size}) or (B, T, ${size}), or a last axis of 1,`,
-      'input',
-      `shape ${formatShape(shape)}`,
-    );
-  }
-  const timesteps = (nAxes === 1 ? shape[0] : shape[nAxes - 2]) ?? 0;
-  const batches = nAxes === 3 ? (shape[0] ?? 0) : 1;
-  if (!Number.isSafeInteger(batches * timesteps * size)) {
-    throw outOfRange(
-      'fewer than 2^53 elements',
-      'output',
-      `shape ${formatShape([batches, timesteps, size])}`,
-    );
-  }
-  return { batches, timesteps };
-}
-
-/** Throws unless the memory of a call's arrays can be handed over. */
-function checkTransfer(data: TypedArray, out: FloatArray | undefined, isAsync: boolean): void {
-  if (!isAsync) {
-    throw outOfRange('false', 'options.transfer', 'true', 'evolveSync() copies nothing');
-  }
-  const arrays: [string, TypedArray][] = [['input', data]];
-  if (out !== undefined) arrays.push(['options.out', out]);
-  for (const [name, array] of arrays) {
-    if (isTransferable(array)) continue;
-    throw outOfRange(
-      'memory of fixed size that is not shared',
-      name,
-      'shared or resizable memory',
-      'leave out options.transfer',
-    );
-  }
-  if (out !== undefined && haveSameBuffer(data, out)) {
-    throw outOfRange('another buffer than that of the input', 'options.out', 'the same one');
-  }
-}
-
-/** The input's elements where nobody can take them away while another thread reads. */
-function dataForThread(data: TypedArray, isTransferred: boolean): TypedArray {
-  const ownData = isTransferred ? takeOver(data) : undefined;
-  return ownData ?? (isShared(data) ? ofFixedLength(data) : duplicate(data, 'input'));
 }

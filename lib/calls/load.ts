@@ -78,21 +78,22 @@ export class OverloadError extends Error {
   readonly code = 'ERR_EXPSYN_OVERLOAD' satisfies ErrorCode;
 }
 
+/** The load of the process at this moment. */
 export function stats(): Stats {
-  const load = native.readLoad();
-  const { calls, running, bytes, done, failed, aborted, rejected, memory } = load;
+  const { maxCalls, maxBytes, pendingSeconds, runningSeconds, ...load } = native.readLoad();
+  const { calls, bytes, running, detached, done, failed, aborted, rejected, memory } = load;
   return {
-    // What has begun computes until a moment after its call is over.
-    queued: Math.max(0, calls - (running - load.detached)),
+    // A detached call computes until a moment after its end.
+    queued: Math.max(0, calls - (running - detached)),
     running,
     bytes,
     done,
     failed,
     aborted,
     rejected,
-    seconds: { pending: load.pendingSeconds, running: load.runningSeconds },
+    seconds: { pending: pendingSeconds, running: runningSeconds },
     memory,
-    limits: { calls: load.maxCalls, bytes: load.maxBytes },
+    limits: { calls: maxCalls, bytes: maxBytes },
   };
 }
 
@@ -112,33 +113,33 @@ export function setLimits(limits: Partial<Limits>): void {
   native.setLimits(read('calls'), read('bytes'), false);
 }
 
-/** A call that is counted as pending until leave(). */
-export class Admission {
+/** A call that is counted as pending until release(). */
+export class Acquisition {
   readonly #call: Omit<CallEvent, 'seconds' | 'error'>;
   readonly #start = performance.now();
   #isOver = false;
 
-  /** Throws an OverloadError when there is no room. */
+  /** Throws an OverloadError if there is no room. */
   constructor(call: Omit<CallEvent, 'seconds' | 'error'>) {
     this.#call = call;
     if (native.acquire(call.bytes)) return;
     const { calls, bytes, maxCalls, maxBytes } = native.readLoad();
     const error = new OverloadError(
-      `Expected at most ${maxCalls} calls and ${maxBytes} bytes pending in the process ` +
-        `for evolve() but there are ${calls} calls and ${bytes} bytes, and this one ` +
-        `has ${call.bytes}; wait for pending calls, or raise the limits by setLimits().`,
+      `Expected at most ${maxCalls} calls and ${maxBytes} bytes pending in the process for evolve() ` +
+        `but there are ${calls} calls and ${bytes} bytes, and this one has ${call.bytes}; wait for ` +
+        'pending calls, or raise the limits by setLimits().',
     );
     this.#publish('rejected', 0, error);
     throw error;
   }
 
-  /** Tells subscribers, whose code may do anything, so the call must have its place by now. */
+  /** Publishes the call. Subscribers may do anything, so the call must have its place in order. */
   announce(): void {
     this.#publish('queued', 0);
   }
 
   /** The end of the call; only the first one counts. */
-  leave(outcome: 'done' | 'failed' | 'aborted', error?: unknown): void {
+  release(outcome: 'done' | 'failed' | 'aborted', error?: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
     const seconds = (performance.now() - this.#start) / 1000;

@@ -1,7 +1,7 @@
 /** What TypeScript knows of a kernel: its parameters and its state. The kernel itself is in the core. */
 import type { Check } from '../errors/checks';
 
-/** How a run is computed. */
+/** How a call is computed: by FFTs, or by the kernel's recursion. */
 export type ComputedBy = 'fft' | 'recursive';
 
 /** One parameter of a kernel: a number for each synapse, or one for all. */
@@ -11,7 +11,7 @@ export interface KernelParameter {
   /** What sort of quantity it is, e.g. 'taus'. */
   readonly family: string;
   /** The unit of its numbers, if they have one. */
-  readonly unit?: 's';
+  readonly unit?: 's' | 'Hz' | 'steps';
   /** In a few words, for the command line's help and the docs. */
   readonly summary: string;
   /** The value of each synapse, unless another is given. */
@@ -21,19 +21,14 @@ export interface KernelParameter {
 }
 
 /**
- * One variable of a kernel's state. It is some of the planes in which the core carries the state, each
- * with a number for every synapse of every batch item.
+ * One variable of a kernel's state, by the name that it has as an attribute, in results and in JSON.
+ *
+ * A kernel with a recursion has a 'number' for each number that the recursion carries, in its order; the
+ * first is the synaptic current. A kernel without one has its last 'inputs', and nothing else.
  */
 export interface StateVariable {
-  /** As an attribute, in results and in JSON, e.g. 'isyn'. */
   readonly name: string;
-  /** The first plane that holds it. */
-  readonly plane: number;
-  /**
-   * The plane of its corrections: what rounding the variable to the module's dtype left out. Without
-   * one, the variable is shown in double precision.
-   */
-  readonly correction?: number;
+  readonly kind: 'number' | 'inputs';
 }
 
 /** A kernel, as a class of synapses describes it. */

@@ -1,6 +1,6 @@
 /** What every module shares: registered attributes, submodules, and the way to run. */
-import type { NdArray, NestedArray } from '../arrays/arrays';
-import { readShape } from '../arrays/arrays';
+import type { RasterInput } from '../calls/arguments';
+import { readShape, type NdArray } from '../arrays/arrays';
 import {
   flag,
   outOfRange,
@@ -12,11 +12,7 @@ import {
 } from '../errors/checks';
 import { errorWith } from '../errors/error-codes';
 import type { Attribute, AttributeKind, AttributeValue } from './parameters';
-import type { TypedArray } from '../arrays/element-types';
 import { isList } from '../arrays/typed-arrays';
-
-/** An input: (T,), (T, N) or (B, T, N), as data with a shape or as nested plain arrays. */
-export type RasterInput = NdArray<TypedArray> | NestedArray;
 
 /** Values of attributes by name; those of a submodule are nested under the submodule's name. */
 export interface AttributeValues {
@@ -138,6 +134,11 @@ export abstract class Module {
 
   protected registerModule(name: string, module: Module): void {
     this.#modules.set(name, module);
+  }
+
+  /** The value of an attribute, in memory of the caller's own. */
+  protected read(name: string): AttributeValue {
+    return this.#attribute(name).data;
   }
 
   /** Checks and assigns one attribute. */

@@ -86,7 +86,9 @@ export interface OptionDefinition<Value extends OptionValue = OptionValue> {
   readonly kind: 'SimulationParameter' | 'fixed';
   /** The unit of the number, if it has one. */
   readonly unit?: 's' | 'steps';
-  /** The words that it may be, if it is a word. */
+  /** What it is in JavaScript. */
+  readonly type: 'number' | 'string' | 'boolean';
+  /** The words that it may be, if these are few. */
   readonly choices?: readonly Value[];
   /** Makes the value that holds where none is given. */
   readonly initial: () => Value;
@@ -107,33 +109,46 @@ export type OptionTable = {
   readonly [Name in OptionName]: OptionDefinition<OptionValues[Name]>;
 };
 
+const ANY_KERNEL = { methods: [], windowTaus: Infinity };
+
+/** The names of the options, which are the same for every kernel. */
+export const OPTION_NAMES = Object.keys(optionsOf(ANY_KERNEL)) as readonly OptionName[];
+
+/** The names of those that can be assigned. */
+export const ASSIGNABLE_NAMES = OPTION_NAMES.filter(
+  (name) => optionsOf(ANY_KERNEL)[name].kind === 'SimulationParameter',
+) as readonly (keyof SimulationParameters)[];
+
 /** The table for the synapses of a kernel, whose defaults and methods may be its own. */
-export function optionsOf(kernel: KernelDefinition): OptionTable {
+export function optionsOf(kernel: Pick<KernelDefinition, 'methods' | 'windowTaus'>): OptionTable {
   return {
     dtype: { ...fixed(oneOfWords(DTYPES)), shown: 'always', summary: 'element type of the output' },
     spikingInput: { ...fixed(either(true)), summary: 'whether the input is meant to be spikes' },
     spikingOutput: { ...fixed(either(false)), summary: 'whether the output is spikes' },
-    name: { ...fixed({ initial: () => '', check: text }), summary: 'name of the module' },
+    name: {
+      ...fixed({ type: 'string', initial: () => '', check: text }),
+      summary: 'name of the module',
+    },
     dt: {
-      ...assignable({ initial: () => 1e-3, check: positive }),
+      ...assignable(number(() => 1e-3, positive)),
       unit: 's',
       isOfKernel: true,
       shown: 'always',
       summary: 'length of a time step',
     },
     maxWindowLength: {
-      ...assignable({ initial: () => 1e6, check: positiveOrInfinite }),
+      ...assignable(number(() => 1e6, positiveOrInfinite)),
       unit: 'steps',
       isOfKernel: true,
       summary: 'the most steps of the window',
     },
     windowTaus: {
-      ...assignable({ initial: () => kernel.windowTaus, check: positiveOrInfinite }),
+      ...assignable(number(() => kernel.windowTaus, positiveOrInfinite)),
       isOfKernel: true,
       summary: 'length of the window, in units of the largest time constant',
     },
     noiseStd: {
-      ...assignable({ initial: () => 0, check: nonNegative }),
+      ...assignable(number(() => 0, nonNegative)),
       shown: 'with noise',
       summary: 'standard deviation of the noise after 1 s',
     },
@@ -143,7 +158,7 @@ export function optionsOf(kernel: KernelDefinition): OptionTable {
       summary: 'where the noise is added',
     },
     seed: {
-      ...assignable({ initial: drawSeed, check: seed }),
+      ...assignable(number(drawSeed, seed)),
       isDrawn: true,
       shown: 'with noise',
       summary: 'seed of the noise',
@@ -154,7 +169,7 @@ export function optionsOf(kernel: KernelDefinition): OptionTable {
       summary: 'how a call is computed; auto takes the faster method',
     },
     threads: {
-      ...assignable({ initial: () => Infinity, check: wholeNumberOrInfinite(1) }),
+      ...assignable(number(() => Infinity, wholeNumberOrInfinite(1))),
       summary: 'the most threads that compute one call',
     },
     nonFinite: {
@@ -180,7 +195,7 @@ export function seed(value: unknown, name: string): number {
 
 type Described<Value extends OptionValue> = Pick<
   OptionDefinition<Value>,
-  'initial' | 'check' | 'choices'
+  'type' | 'initial' | 'check' | 'choices'
 >;
 
 function fixed<Value extends OptionValue>(described: Described<Value>) {
@@ -191,11 +206,15 @@ function assignable<Value extends OptionValue>(described: Described<Value>) {
   return { kind: 'SimulationParameter', ...described } as const;
 }
 
+function number(initial: () => number, check: Check<number>): Described<number> {
+  return { type: 'number', initial, check };
+}
+
 /** One of a few words, the first by default. */
 function oneOfWords<Word extends string>(choices: readonly [Word, ...Word[]]): Described<Word> {
-  return { choices, initial: () => choices[0], check: oneOf(choices) };
+  return { type: 'string', choices, initial: () => choices[0], check: oneOf(choices) };
 }
 
 function either(initial: boolean): Described<boolean> {
-  return { initial: () => initial, check: flag };
+  return { type: 'boolean', initial: () => initial, check: flag };
 }

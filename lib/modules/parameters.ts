@@ -1,8 +1,9 @@
 /** The attributes of a module: what kinds there are, and how a value gets into one. */
-import { readFloats, type NdArray } from '../arrays/arrays';
+import { readFloats, type ArrayInput, type NdArray } from '../arrays/arrays';
 import { formatShape, outOfRange, type Check } from '../errors/checks';
 import { errorWith } from '../errors/error-codes';
 import { isRevoked } from '../arrays/typed-arrays';
+import type { KernelParameter } from './kernel-definition';
 
 /** What kind of attribute a module has registered. */
 export type AttributeKind = 'Parameter' | 'State' | 'SimulationParameter';
@@ -12,6 +13,9 @@ export type AttributeValue = number | string | NdArray;
 
 /** A permitted shape; '*' stands for any size of at least 1. */
 export type ShapePattern = readonly (number | '*')[];
+
+/** The initial value of a parameter, or a function of the shape (N,) that makes it. */
+export type Initial = ArrayInput | ((shape: readonly number[]) => ArrayInput);
 
 export interface AttributeDefinition<Value extends AttributeValue = AttributeValue> {
   /** What sort of quantity it is, e.g. 'taus'; attributes of several modules may share it. */
@@ -68,12 +72,7 @@ export abstract class Attribute<Value extends AttributeValue = AttributeValue> {
    */
   prepare(value: unknown, name: string, isShapeKept = false): Value {
     const prepared = this.#definition.cast(value, name);
-    const shape = shapeOfValue(prepared);
-    const shapes = isShapeKept ? [this.shape] : this.shapes;
-    if (!shapes.some((pattern) => matches(shape, pattern))) {
-      const permitted = shapes.map(formatPattern).join(' or ');
-      throw outOfRange(`shape ${permitted}`, name, `shape ${formatShape(shape)}`);
-    }
+    requireShape(shapeOfValue(prepared), isShapeKept ? [this.shape] : this.shapes, name);
     return prepared;
   }
 
@@ -146,6 +145,38 @@ export function single<Value extends number | string>(
   return { shapes: [[]], initial, cast };
 }
 
+/** An attribute of floats. */
+export type FloatsAttribute =
+  Parameter<NdArray<Float64Array>> | SimulationParameter<NdArray<Float64Array>>;
+
+/**
+ * The attribute for a parameter of a kernel of `size` synapses: what the caller gave, which is no
+ * parameter if it is a Constant, or the default for each synapse.
+ */
+export function makeParameter(
+  { name, family, default: each, check }: KernelParameter,
+  given: unknown,
+  size: number,
+): FloatsAttribute {
+  const value = isConstant(given) ? given.value : given;
+  const initial = value === undefined ? new Float64Array(size).fill(each) : value;
+  const definition = {
+    ...floats([[size], []], initialFunction(initial, name, size), check),
+    family,
+  };
+  return isConstant(given) ? new SimulationParameter(definition) : new Parameter(definition);
+}
+
+/** Makes the initial value of a parameter from what the caller gave. */
+function initialFunction(given: unknown, name: string, size: number): () => unknown {
+  if (typeof given === 'function') {
+    return () => (given as (shape: readonly number[]) => unknown)(Object.freeze([size]));
+  }
+  // The caller may change an array later; a reset must not see it.
+  const kept = readFloats(given, name);
+  return () => kept;
+}
+
 function copyOfValue<Value extends AttributeValue>(value: Value): Value {
   if (typeof value !== 'object') return value;
   return { data: value.data.slice(), shape: [...value.shape] } as NdArray as Value;
@@ -153,6 +184,17 @@ function copyOfValue<Value extends AttributeValue>(value: Value): Value {
 
 function shapeOfValue(value: AttributeValue): readonly number[] {
   return typeof value === 'object' ? value.shape : [];
+}
+
+/** Throws unless a shape matches one of a few patterns. */
+export function requireShape(
+  shape: readonly number[],
+  patterns: readonly ShapePattern[],
+  name: string,
+): void {
+  if (patterns.some((pattern) => matches(shape, pattern))) return;
+  const permitted = patterns.map(formatPattern).join(' or ');
+  throw outOfRange(`shape ${permitted}`, name, `shape ${formatShape(shape)}`);
 }
 
 function matches(shape: readonly number[], pattern: ShapePattern): boolean {

@@ -3,7 +3,7 @@ import { CommandError } from '../errors/command-errors';
 import { message, option } from '../errors/message';
 import type { CurrentsArray, CurrentsSink } from '../formats/currents-sink';
 import { lengthOf, sizeOfRegion, type RasterSource, type Region } from '../formats/raster-source';
-import type { ExpSyn, ExpSynError, SynapticCurrent, TypedArray } from '../index';
+import type { Dtype, ExpSyn, ExpSynError, SynapticCurrent, TypedArray } from '../index';
 import type { Job } from './job';
 import { NOTHING_DONE, type Progress } from './journal';
 import { blockAt, countBlocks, type Block } from './plan';
@@ -164,7 +164,7 @@ class ShardRun {
     }
   }
 
-  async #compute(synapses: ExpSyn, block: Block, input: TypedArray): Promise<CurrentsArray> {
+  async #compute(synapses: ExpSyn<Dtype>, block: Block, input: TypedArray): Promise<CurrentsArray> {
     const { region, history, isContinued } = block;
     const { batches, steps, channels } = region;
     const nBatches = lengthOf(batches);

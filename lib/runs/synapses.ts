@@ -1,7 +1,7 @@
 /** The module that computes a job, or some of its channels. */
 import { CommandError } from '../errors/command-errors';
 import type { Range } from '../formats/raster-source';
-import type { ExpSyn, ExpSynOptions } from '../index';
+import type { Dtype, ExpSyn, ExpSynOptions } from '../index';
 import { decodeInfinity, type Job, type SynapseSettings } from './job';
 
 /** Loads the native addon only when it is needed: help must work without it. */
@@ -49,7 +49,11 @@ export async function chooseMethod(
 }
 
 /** The synapses of some channels, with the window and method of the whole. */
-export async function makeSynapses(job: Job, channels: Range, threads: number): Promise<ExpSyn> {
+export async function makeSynapses(
+  job: Job,
+  channels: Range,
+  threads: number,
+): Promise<ExpSyn<Dtype>> {
   const { settings, windowLength, method } = job;
   const options = optionsOf(settings);
   const tau =
@@ -62,7 +66,7 @@ export async function makeSynapses(job: Job, channels: Range, threads: number): 
   return make(size, { ...options, ...window, tau, method, threads });
 }
 
-async function make(size: number, options: ExpSynOptions): Promise<ExpSyn> {
+async function make(size: number, options: ExpSynOptions): Promise<ExpSyn<Dtype>> {
   const Class = await loadExpSyn();
   const tau = options.tau as number[];
   const each = tau.length === size ? tau : new Float64Array(size).fill(tau[0] ?? NaN);

@@ -18,6 +18,7 @@ import {
   onAbort,
   orAborted,
   readSignal,
+  type AbortSignalLike,
 } from '../calls/abort';
 import { flag, oneOf, readOptions, requireObject, wholeNumber, wrongType } from '../errors/checks';
 import {
@@ -27,7 +28,6 @@ import {
   type FloatArray,
 } from '../arrays/element-types';
 import { ChunkReader, type RasterPiece } from './chunks';
-import type { AbortSignalLike } from '../modules/exp-syn-options';
 import { bytesIn, bytesOf, isRevoked, isTypedArray } from '../arrays/typed-arrays';
 
 export type { ElementType };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
 import { MessageChannel } from 'node:worker_threads';
 
-import { ExpSyn, stats, type EvolveOptions } from '../../lib/index';
+import { ExpSyn, stats, type Dtype, type EvolveOptions } from '../../lib/index';
 import { native } from '../../lib/native/native';
 import { assertSameBits } from '../support/bits';
 import {
@@ -41,7 +41,7 @@ async function collectAll(): Promise<void> {
 
 /** A call that rejects leaves the state, and a later call finds the module as it was. */
 async function assertRefused(
-  module: ExpSyn,
+  module: ExpSyn<Dtype>,
   call: () => unknown,
   name: 'TypeError' | 'RangeError',
   message: RegExp,
@@ -59,7 +59,7 @@ async function assertRefused(
   assertSameBits(own.data, output.data);
 }
 
-function newModuleLike(module: ExpSyn): ExpSyn {
+function newModuleLike(module: ExpSyn<Dtype>): ExpSyn<Dtype> {
   return ExpSyn.fromJSON(JSON.stringify(module));
 }
 

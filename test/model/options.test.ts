@@ -4,10 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { ExpSyn } from '../../lib/index';
-import { EXPONENTIAL } from '../../lib/modules/exp-syn';
 import { optionsOf, type OptionName } from '../../lib/modules/options';
 
-const OPTIONS = optionsOf(EXPONENTIAL);
+const OPTIONS = optionsOf(ExpSyn.definition);
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 
 describe('the table of options', () => {

@@ -1,7 +1,7 @@
 /** Recorded answers of the reference implementation. */
 import assert from 'node:assert/strict';
 
-import { ExpSyn, type ExpSynOptions } from '../../lib/index';
+import { ExpSyn, type Dtype, type ExpSynOptions } from '../../lib/index';
 import {
   goldenArray,
   goldenCases,
@@ -10,7 +10,7 @@ import {
   type GoldenCase,
 } from '../support/oracle';
 
-function moduleFor(golden: GoldenCase, options: ExpSynOptions): ExpSyn {
+function moduleFor(golden: GoldenCase, options: ExpSynOptions): ExpSyn<Dtype> {
   const { tau, dt, max_window_length: maxWindowLength } = golden.options;
   return new ExpSyn(golden.shape, {
     ...(tau === undefined ? {} : { tau }),

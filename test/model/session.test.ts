@@ -10,9 +10,10 @@ import {
   ExpSyn,
   ExpSynSession,
   stats,
+  type Dtype,
   type ExpSynOptions,
   type NdArray,
-  type SessionEvolveOptions,
+  type CallOptions,
 } from '../../lib/index';
 import { ROOT } from '../support/processes';
 import { assertSameBits } from '../support/bits';
@@ -44,7 +45,7 @@ function gathered(inputs: { data: Float64Array; shape: number[] }[]) {
   return { data, shape: [inputs.length, ...(inputs[0]?.shape ?? [1, SIZE])] };
 }
 
-function assertSameState(session: ExpSynSession, module: ExpSyn | ExpSynSession): void {
+function assertSameState(session: ExpSynSession, module: ExpSyn<Dtype> | ExpSynSession): void {
   assertSameBits(session.isyn.data, module.isyn.data, 'isyn');
   assert.equal(session.step, module.step);
 }
@@ -268,7 +269,7 @@ describe('a session', () => {
     batch.isyn = { data: new Float64Array(SIZE * 3), shape: [3, SIZE] };
     const old = new ExpSyn(SIZE, { tau: TAU });
     old.step = 2 ** 53 - 1;
-    type Call = (input: NdArray, options: SessionEvolveOptions) => Promise<unknown>;
+    type Call = (input: NdArray, options: CallOptions) => Promise<unknown>;
     const refusals: [RegExp, number[], Call][] = [
       [/open session/, [2, SIZE], (input, options) => closed.evolve(input, options)],
       [/step below 2\^53/, [2, SIZE], (input, options) => late.evolve(input, options)],

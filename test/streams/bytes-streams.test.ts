@@ -216,7 +216,10 @@ describe('a signal that is not an AbortSignal', () => {
         yield RASTER.subarray(0, SIZE);
         await new Promise(() => undefined);
       };
-      const kinds: ((own: ReturnType<typeof newSignal>, module: ExpSyn) => Promise<unknown>)[] = [
+      const kinds: ((
+        own: ReturnType<typeof newSignal>,
+        module: ExpSyn<Dtype>,
+      ) => Promise<unknown>)[] = [
         async (own, module) => {
           await collect(iterate(module, source(own), { signal: own.signal }));
         },

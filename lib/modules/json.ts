@@ -1,7 +1,7 @@
-/** Numbers in JSON that come back exactly: JSON itself loses NaN, infinities and the sign of 0. */
+/** What is saved as JSON: numbers come back exactly, though JSON itself has no NaN, infinity or -0. */
 import { readShape, sizeOf } from '../arrays/arrays';
-import { formatShape, outOfRange, wrongType } from '../errors/checks';
-import type { SynapticCurrent } from './state';
+import { formatShape, outOfRange, readOptions, wrongType } from '../errors/checks';
+import type { StateArray } from './state';
 import { isList, isRevoked } from '../arrays/typed-arrays';
 
 type EncodedNumber = number | 'NaN' | 'Infinity' | '-Infinity' | '-0';
@@ -9,14 +9,14 @@ type EncodedNumber = number | 'NaN' | 'Infinity' | '-Infinity' | '-0';
 /** A number, or an array with its shape. */
 export type EncodedNumbers = EncodedNumber | EncodedArray;
 
-/** With the corrections of a state, where it has any. */
-interface EncodedArray {
+/** With the corrections of a state variable, if it has any. */
+export interface EncodedArray {
   shape: readonly number[];
   data: EncodedNumber[];
   correction?: EncodedNumber[];
 }
 
-export function encodeNumbers(value: number | SynapticCurrent): EncodedNumbers {
+export function encodeNumbers(value: number | StateArray): EncodedNumbers {
   if (typeof value === 'number') return encodeNumber(value);
   const { shape, data, correction } = value;
   return {
@@ -27,10 +27,7 @@ export function encodeNumbers(value: number | SynapticCurrent): EncodedNumbers {
 }
 
 /** Reads what encodeNumbers() wrote; throws a TypeError or RangeError for anything else. */
-export function decodeNumbers(
-  value: unknown,
-  name: string,
-): number | SynapticCurrent<Float64Array> {
+export function decodeNumbers(value: unknown, name: string): number | StateArray<Float64Array> {
   if (typeof value !== 'object' || value === null || isRevoked(value)) {
     return decodeNumber(value, name);
   }
@@ -75,8 +72,28 @@ function decodeNumber(value: unknown, name: string): number {
   throw wrongType('a number', name, value);
 }
 
-/** A JSON object, given as it is or as its text. */
-export function parseJson(json: unknown): unknown {
+/** The version of what toJSON() returns. */
+export const VERSION = 1;
+
+/**
+ * What toJSON() of a class has returned, or the text of it. Throws unless it has all of the properties
+ * and no others.
+ */
+export function readJson<Name extends string>(
+  json: unknown,
+  className: string,
+  names: readonly Name[],
+): Record<Name, unknown> {
+  const saved = readOptions(parse(json), 'json', ['class', 'version', ...names]);
+  if (saved.class !== className) throw wrongType(`'${className}'`, 'json.class', saved.class);
+  if (saved.version !== VERSION) throw wrongType('version 1', 'json.version', saved.version);
+  for (const name of names) {
+    if (saved[name] === undefined) throw wrongType('a value', `json.${name}`, undefined);
+  }
+  return saved as Record<Name, unknown>;
+}
+
+function parse(json: unknown): unknown {
   if (typeof json !== 'string') return json;
   try {
     return JSON.parse(json);

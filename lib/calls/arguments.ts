@@ -1,0 +1,211 @@
+/** The arguments of a call: read, checked, and copied where another thread needs them. */
+import { readSignal, type AbortSignalLike } from './abort';
+import {
+  checkSize,
+  duplicate,
+  readArray,
+  type GivenArray,
+  type NdArray,
+  type NestedArray,
+} from '../arrays/arrays';
+import {
+  arrayClassOf,
+  type Dtype,
+  type FloatArray,
+  type TypedArray,
+} from '../arrays/element-types';
+import {
+  haveSameBuffer,
+  isShared,
+  isTransferable,
+  isTypedArray,
+  ofFixedLength,
+  takeOver,
+  typeOfArray,
+} from '../arrays/typed-arrays';
+import {
+  flag,
+  formatShape,
+  outOfRange,
+  requireObject,
+  unknownOption,
+  wrongType,
+} from '../errors/checks';
+
+/** An input: (T,), (T, N) or (B, T, N), as data with a shape or as nested plain arrays. */
+export type RasterInput = NdArray<TypedArray> | NestedArray;
+
+/** The options that every call has. */
+export interface CallOptions {
+  /**
+   * Array that receives the output, (B, T, N), of the module's dtype. It may be the input's own memory
+   * if the call is synchronous.
+   */
+  out?: FloatArray | NdArray;
+  /**
+   * Only for calls that return a promise: take over the memory of input and `out` instead of copying it.
+   * Both are detached at once; the result's output holds the memory of `out`. Default false.
+   */
+  transfer?: boolean;
+  /**
+   * Only for calls that return a promise: ends the call when it is aborted. The promise rejects with the
+   * signal's reason, the state is as if the call had not been made, and the contents of `out` are
+   * undefined.
+   */
+  signal?: AbortSignalLike;
+}
+
+/** What a caller gave to a call, not yet checked. */
+export interface GivenArguments {
+  readonly raster: GivenArray;
+  readonly out: { data: TypedArray; shape: number[] | undefined } | undefined;
+  readonly isTransferred: boolean;
+  readonly signal: AbortSignal | undefined;
+  /** As they were given, for calls that know these options. */
+  readonly state: unknown;
+  readonly origin: unknown;
+}
+
+/** The options of calls of a session. */
+export const SESSION_OPTIONS = ['out', 'transfer', 'signal'] as const;
+/** The options of calls of a module. */
+export const MODULE_OPTIONS = [...SESSION_OPTIONS, 'state', 'origin'] as const;
+
+/** Reads the arguments of a call. The caller's code (getters, proxies) runs here, each part once. */
+export function readArguments(
+  input: unknown,
+  options: unknown,
+  known: readonly string[],
+): GivenArguments {
+  let out: unknown;
+  let state: unknown;
+  let transfer: unknown;
+  let signal: unknown;
+  let origin: unknown;
+  // Spelled out, because a server makes this call for every tick of every stream.
+  if (options !== undefined) {
+    requireObject(options, 'options');
+    for (const key of Object.keys(options)) {
+      const value: unknown = Reflect.get(options, key);
+      if (!known.includes(key)) throw unknownOption(key, 'options', known);
+      if (key === 'out') out = value;
+      else if (key === 'state') state = value;
+      else if (key === 'transfer') transfer = value;
+      else if (key === 'signal') signal = value;
+      else origin = value;
+    }
+  }
+  const isTransferred = transfer === undefined ? false : flag(transfer, 'options.transfer');
+  return {
+    raster: readArray(input, 'input'),
+    out: readOut(out),
+    isTransferred,
+    signal: readSignal(signal, 'options.signal'),
+    state,
+    origin,
+  };
+}
+
+/** The output's array as the caller gave it, with a shape if there is one. */
+function readOut(out: unknown): GivenArguments['out'] {
+  if (out === undefined) return undefined;
+  if (isTypedArray(out)) return { data: out, shape: undefined };
+  return readArray(out, 'options.out');
+}
+
+/** B, T and the number of columns of an input for `size` synapses. */
+export interface Extent {
+  readonly batches: number;
+  readonly timesteps: number;
+  readonly columns: number;
+}
+
+/** The extent of an input; throws unless it fits `size` synapses. */
+export function extentOf({ shape }: GivenArray, size: number): Extent {
+  const nAxes = shape.length;
+  const columns = nAxes === 1 ? 1 : (shape[nAxes - 1] ?? 1);
+  if (nAxes === 0 || (columns !== size && columns !== 1)) {
+    throw outOfRange(
+      `shape (T,), (T, ${size}) or (B, T, ${size}), or a last axis of 1,`,
+      'input',
+      `shape ${formatShape(shape)}`,
+    );
+  }
+  const timesteps = (nAxes === 1 ? shape[0] : shape[nAxes - 2]) ?? 0;
+  const batches = nAxes === 3 ? (shape[0] ?? 0) : 1;
+  if (!Number.isSafeInteger(batches * timesteps * size)) {
+    throw outOfRange(
+      'fewer than 2^53 elements',
+      'output',
+      `shape ${formatShape([batches, timesteps, size])}`,
+    );
+  }
+  return { batches, timesteps, columns };
+}
+
+/** The output's array if it has the shape and the dtype of the output; throws otherwise. */
+export function checkOut(
+  out: GivenArguments['out'],
+  dtype: Dtype,
+  shape: readonly number[],
+): FloatArray | undefined {
+  if (out === undefined) return undefined;
+  const type = arrayClassOf(dtype).name;
+  if (typeOfArray(out.data) !== type) throw wrongType(`a ${type}`, 'options.out', out.data);
+  if (out.shape !== undefined && formatShape(out.shape) !== formatShape(shape)) {
+    throw outOfRange(
+      `shape ${formatShape(shape)}`,
+      'options.out',
+      `shape ${formatShape(out.shape)}`,
+    );
+  }
+  checkSize({ data: out.data, shape }, 'options.out');
+  return ofFixedLength(out.data as FloatArray);
+}
+
+/** Throws if a call on the calling thread was given options that it cannot have. */
+export function refuseAsyncOptions({ signal, isTransferred }: GivenArguments): void {
+  if (signal !== undefined) {
+    const advice = 'evolveSync() cannot be aborted; use evolve()';
+    throw outOfRange('none', 'options.signal', 'one', advice);
+  }
+  if (isTransferred) {
+    throw outOfRange('false', 'options.transfer', 'true', 'evolveSync() copies nothing');
+  }
+}
+
+/** Throws unless the memory of a call's arrays can be handed over. */
+export function checkTransfer(input: TypedArray, out: FloatArray | undefined): void {
+  const arrays: [string, TypedArray][] = [['input', input]];
+  if (out !== undefined) arrays.push(['options.out', out]);
+  for (const [name, array] of arrays) {
+    if (isTransferable(array)) continue;
+    throw outOfRange(
+      'memory of fixed size that is not shared',
+      name,
+      'shared or resizable memory',
+      'leave out options.transfer',
+    );
+  }
+  if (out !== undefined && haveSameBuffer(input, out)) {
+    throw outOfRange('another buffer than that of the input', 'options.out', 'the same one');
+  }
+}
+
+/** The elements of an input where nobody can take them away while another thread reads them. */
+export function inputForThread(input: TypedArray, isTransferred: boolean): TypedArray {
+  const own = isTransferred ? takeOver(input) : undefined;
+  return own ?? (isShared(input) ? ofFixedLength(input) : duplicate(input, 'input'));
+}
+
+/** The memory of an output that is handed over. */
+export function takeOverOut(out: FloatArray): FloatArray {
+  const own = takeOver(out);
+  if (own !== undefined) return own;
+  throw outOfRange(
+    'memory that can be handed over',
+    'options.out',
+    "a pooled Buffer's, or WebAssembly's",
+    'leave out options.transfer',
+  );
+}

@@ -1,0 +1,86 @@
+/** What many calls have in common, prepared once whenever one of it changes. */
+import type { Dtype } from '../arrays/element-types';
+import {
+  native,
+  type Kernel,
+  type KernelDescription,
+  type Synapses,
+  type SynapsesSettings,
+} from '../native/native';
+
+/** What a kernel is made of; `parameters` in the kernel's order. */
+export interface KernelArguments {
+  readonly name: string;
+  readonly size: number;
+  readonly parameters: readonly Float64Array[];
+  readonly dt: number;
+  readonly windowTaus: number;
+  readonly maxWindowLength: number;
+}
+
+/** The addon's kernel. Its memory is given back when it is retired and no call holds it. */
+export class PreparedKernel {
+  readonly native: Kernel;
+  readonly description: KernelDescription;
+  #nHolders = 0;
+  #isRetired = false;
+
+  constructor(kernel: KernelArguments) {
+    const { name, size, parameters, dt, windowTaus, maxWindowLength } = kernel;
+    this.native = new native.Kernel(name, size, parameters, dt, windowTaus, maxWindowLength);
+    this.description = native.describeKernel(this.native);
+  }
+
+  /** Keeps the kernel for a call that may not have been handed to the addon yet. */
+  hold(): void {
+    this.#nHolders++;
+  }
+
+  /** The end of such a call. */
+  drop(): void {
+    this.#nHolders--;
+    this.#releaseIfUnused();
+  }
+
+  /** No further call will be made with it. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#releaseIfUnused();
+  }
+
+  #releaseIfUnused(): void {
+    if (this.#isRetired && this.#nHolders === 0) native.releaseKernel(this.native);
+  }
+}
+
+/** A kernel and the settings of calls. */
+export class PreparedSynapses {
+  readonly native: Synapses;
+  readonly dtype: Dtype;
+  /** Length of the window in steps, or Infinity. */
+  readonly windowLength: number;
+  /** Numbers of state for each synapse. */
+  readonly stateSize: number;
+  #choice: { timesteps: number; method: Method } | undefined;
+
+  constructor(
+    readonly kernel: PreparedKernel,
+    readonly size: number,
+    settings: SynapsesSettings,
+  ) {
+    this.native = new native.Synapses(kernel.native, settings);
+    this.dtype = settings.dtype;
+    this.windowLength = kernel.description.windowLength;
+    this.stateSize = kernel.description.stateSize;
+  }
+
+  /** The method that computes a call of so many steps. */
+  methodFor(timesteps: number): Method {
+    if (this.#choice?.timesteps !== timesteps) {
+      this.#choice = { timesteps, method: this.native.methodFor(timesteps) };
+    }
+    return this.#choice.method;
+  }
+}
+
+type Method = ReturnType<Synapses['methodFor']>;

@@ -1,0 +1,349 @@
+/** The states of sessions, which lie with the addon, and the calls that move them on. */
+import type { GivenArguments } from '../calls/arguments';
+import { Call, type CallRecord } from '../calls/call';
+import { Owner } from '../calls/owner';
+import type { PreparedSynapses } from '../calls/prepared';
+import { allocateState, type NdArray } from '../arrays/arrays';
+import type { FloatArray } from '../arrays/element-types';
+import { outOfRange, tooManySteps } from '../errors/checks';
+import { errorWith, type ExpSynError } from '../errors/error-codes';
+import {
+  native,
+  type FailedSession,
+  type SessionNumbers,
+  type SessionTable,
+} from '../native/native';
+import type { KernelDefinition } from './kernel-definition';
+import type { Module } from './module';
+import { requireShape } from './parameters';
+import {
+  itemShapesOf,
+  planesOf,
+  readVariable,
+  variablesIn,
+  zeros,
+  type CarriedState,
+  type CarriedVariable,
+  type StateOwner,
+} from './state';
+
+/** Sessions with the same number of numbers of state. */
+interface Table {
+  readonly native: SessionTable;
+  readonly stateSize: number;
+}
+
+/** Where the state of a session lies. */
+interface Place {
+  table: Table;
+  number: number;
+}
+
+/** The number of a session that has been closed. */
+const CLOSED = -1;
+
+/** The states of the sessions of one module. */
+export class SessionStates {
+  #table: Table | undefined;
+  readonly #forgotten = new FinalizationRegistry<Place>(({ table, number }) => {
+    native.closeSession(table.native, number);
+  });
+
+  constructor(
+    /** Whose sessions they are. */
+    readonly module: Module,
+    readonly definition: KernelDefinition,
+    readonly owner: StateOwner,
+    /** The synapses with the attributes of the module as they are. */
+    readonly prepare: () => PreparedSynapses,
+    /** Whether the module's policy permits NaNs in a state. */
+    readonly isNaNAllowed: () => boolean,
+  ) {}
+
+  /** The variables of a state, each (N,), among values by name; the errors name them after `prefix`. */
+  readVariables(
+    values: Readonly<Record<string, unknown>>,
+    prefix: string,
+    isNaNAllowed = this.isNaNAllowed(),
+  ): (CarriedVariable | undefined)[] {
+    const { owner } = this;
+    return this.definition.state.map((definition) => {
+      const value = values[definition.name];
+      if (value === undefined) return undefined;
+      const name = `${prefix}${definition.name}`;
+      const variable = readVariable(definition, owner, value, name, isNaNAllowed);
+      requireShape(variable.shape, itemShapesOf(definition, owner), name);
+      return variable;
+    });
+  }
+
+  /** Opens a session; what is not given is 0. */
+  open(
+    seed: number,
+    step: number,
+    variables: readonly (CarriedVariable | undefined)[],
+  ): SessionState {
+    const table = this.tableOf(this.prepare().stateSize);
+    const place = { table, number: native.openSession(table.native, seed) };
+    const session = new SessionState(this, place, seed);
+    this.#forgotten.register(session, place, place);
+    if (step > 0 || variables.some((variable) => variable !== undefined)) {
+      session.write({ variables, step });
+    }
+    return session;
+  }
+
+  /** The table of sessions whose kernel has so many numbers of state. */
+  tableOf(stateSize: number): Table {
+    if (this.#table?.stateSize !== stateSize) {
+      this.#table = { native: new native.SessionTable(this.owner.size, stateSize), stateSize };
+    }
+    return this.#table;
+  }
+
+  /** The garbage collector has nothing to close any more. */
+  forget(place: Place): void {
+    this.#forgotten.unregister(place);
+  }
+}
+
+/** The state of a session. */
+export class SessionState extends Owner {
+  override readonly kind = 'session';
+  readonly #states: SessionStates;
+  readonly #place: Place;
+  #isClosed = false;
+  #seed: number;
+  #lastCheck = 0;
+
+  constructor(states: SessionStates, place: Place, seed: number) {
+    super();
+    this.#states = states;
+    this.#place = place;
+    this.#seed = seed;
+  }
+
+  /** Whether it is a session of these. */
+  isOf(states: SessionStates): boolean {
+    return this.#states === states;
+  }
+
+  get seed(): number {
+    return this.#seed;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Absolute number of the next step. */
+  get step(): number {
+    const { table, number } = this.#place;
+    return native.readSession(table.native, number, undefined);
+  }
+
+  read(): CarriedState {
+    const { definition, owner } = this.#states;
+    const { table, number } = this.#place;
+    const planes = new Float64Array(table.stateSize * owner.size);
+    const step = native.readSession(table.native, number, planes);
+    return { variables: variablesIn(definition.state, owner, planes, undefined), step };
+  }
+
+  /** Replaces what is given. No call may be pending. */
+  write(given: {
+    variables?: readonly (CarriedVariable | undefined)[];
+    step?: number;
+    seed?: number;
+  }): void {
+    const { table, number } = this.#place;
+    const { variables, step = this.step, seed = this.#seed } = given;
+    let planes: Float64Array | undefined;
+    if (variables !== undefined) {
+      const own = this.read().variables;
+      const all = own.map((variable, index) => variables[index] ?? variable);
+      planes = planesOf(all, table.stateSize);
+    }
+    native.writeSession(table.native, number, planes, step, seed);
+    this.#seed = seed;
+  }
+
+  /** Sets all variables and the step to 0. No call may be pending. */
+  reset(): void {
+    const { definition, owner } = this.#states;
+    this.write({ variables: definition.state.map((each) => zeros(each, owner)), step: 0 });
+  }
+
+  /** Gives the memory back, after the calls that are pending. */
+  close(): void {
+    this.#isClosed = true;
+    const { table, number } = this.#place;
+    this.#states.forget(this.#place);
+    const { last } = this;
+    if (last === undefined) native.closeSession(table.native, number);
+    else void last.ended.then(() => native.closeSession(table.native, number));
+  }
+
+  /** Throws an error about `argument` if the session has been closed. */
+  requireOpen(argument: string): void {
+    if (!this.#isClosed) return;
+    const error = new Error(
+      `Expected an open session for ${argument} but it has been closed; open another.`,
+    );
+    throw errorWith(error, 'ERR_EXPSYN_CLOSED', { argument });
+  }
+
+  /**
+   * The number of the session in the table of the present kernel, where its state is moved if it lies in
+   * another one: the kernel has been replaced by one with another number of numbers of state.
+   */
+  numberIn(table: Table, argument: string): number {
+    const place = this.#place;
+    if (place.table !== table) {
+      this.requireIdle(argument);
+      const { variables, step } = this.read();
+      native.closeSession(place.table.native, place.number);
+      place.table = table;
+      place.number = native.openSession(table.native, this.#seed);
+      this.write({ variables, step });
+    }
+    return place.number;
+  }
+
+  /** Marks the session as seen in a check of sessions; false if it was already. */
+  markSeen(check: number): boolean {
+    if (this.#lastCheck === check) return false;
+    this.#lastCheck = check;
+    return true;
+  }
+}
+
+/** A session that a call could not move on. */
+export interface Failure {
+  /** Its place among the sessions of the call. */
+  item: number;
+  error: RangeError & ExpSynError;
+}
+
+/** What a call of sessions returns. */
+export interface SessionsResult {
+  output: NdArray;
+  failures: Failure[];
+  record: CallRecord;
+}
+
+/** Number of the last call whose sessions were compared with each other. */
+let lastCheck = 0;
+
+/** A call that moves sessions on, each by an item of the input. */
+export class SessionsCall extends Call<FailedSession[], SessionsResult> {
+  readonly #sessions: readonly SessionState[];
+  readonly #table: Table;
+  readonly #numbers: SessionNumbers;
+  /** Whether the call fails if a session does. */
+  readonly #isAlone: boolean;
+  #nextStates: Float64Array | undefined;
+
+  constructor(
+    given: GivenArguments,
+    states: SessionStates,
+    sessions: readonly SessionState[],
+    isAlone: boolean,
+  ) {
+    const synapses = states.prepare();
+    super(given, synapses, sessions);
+    this.#sessions = sessions;
+    this.#isAlone = isAlone;
+    this.#table = states.tableOf(synapses.stateSize);
+    this.#numbers = this.#readNumbers();
+  }
+
+  override evolve(): Promise<SessionsResult> {
+    const [session] = this.#sessions;
+    if (this.#isAlone && !this.isEmpty && session !== undefined) {
+      // Before memory is taken over. The addon checks again when the call runs.
+      if (!Number.isSafeInteger(session.step + this.timesteps)) throw this.#stepError(session);
+    }
+    return super.evolve();
+  }
+
+  protected override compute(output: FloatArray): FailedSession[] {
+    const { native: table } = this.#table;
+    return this.synapses.native.evolveSessions(table, this.#numbers, this.input, output);
+  }
+
+  protected override computeAsync(
+    output: FloatArray,
+    id: number,
+  ): Promise<FailedSession[] | undefined> {
+    const { stateSize, size, native: synapses } = this.synapses;
+    const nextStates = allocateState(stateSize * this.batches * size);
+    this.#nextStates = nextStates;
+    const { native: table } = this.#table;
+    return synapses.evolveSessionsAsync(table, this.#numbers, this.input, output, nextStates, id);
+  }
+
+  protected override failedItems(found: readonly FailedSession[]): readonly number[] {
+    const [first] = found;
+    if (this.#isAlone && first !== undefined) throw this.#errorOf(first);
+    return found.map(({ item }) => item);
+  }
+
+  protected override commit(output: FloatArray, found: FailedSession[] = []): SessionsResult {
+    const failures = found.map((failed) => ({ item: failed.item, error: this.#errorOf(failed) }));
+    // A call on this thread has moved the sessions on.
+    if (this.#nextStates !== undefined) {
+      const numbers = this.#numbersWithout(found);
+      native.commitSessions(this.#table.native, numbers, this.#nextStates, this.timesteps);
+    }
+    return { output: { data: output, shape: this.shape }, failures, record: this.record };
+  }
+
+  #errorOf({ item, index }: FailedSession): RangeError & ExpSynError {
+    const session = this.#sessions[item];
+    return index === undefined && session !== undefined
+      ? this.#stepError(session)
+      : this.nonFiniteInput(index ?? 0);
+  }
+
+  #stepError({ step }: SessionState): RangeError & ExpSynError {
+    return tooManySteps('session.step', step, this.timesteps, 'reset the session');
+  }
+
+  /** The numbers of the sessions, which must be open, different and one an item. */
+  #readNumbers(): SessionNumbers {
+    const sessions = this.#sessions;
+    const count = sessions.length;
+    if (this.batches !== count) {
+      throw outOfRange(
+        `${count} batch items, one a session,`,
+        'input',
+        `${this.batches}`,
+        'give each session its own item',
+      );
+    }
+    const numbers = new Int32Array(count);
+    const check = ++lastCheck;
+    sessions.forEach((session, item) => {
+      const name = `sessions[${item}]`;
+      session.requireOpen(name);
+      if (!session.markSeen(check)) {
+        const received = `the same one again at [${item}]`;
+        throw outOfRange('different sessions', 'sessions', received, 'put its steps into one item');
+      }
+      numbers[item] = session.numberIn(this.#table, name);
+    });
+    const [first] = numbers;
+    return count === 1 && first !== undefined ? first : numbers;
+  }
+
+  /** The numbers, with that of no session in the place of each that failed. */
+  #numbersWithout(failed: readonly FailedSession[]): SessionNumbers {
+    const numbers = this.#numbers;
+    if (failed.length === 0) return numbers;
+    if (typeof numbers === 'number') return CLOSED;
+    const others = numbers.slice();
+    for (const { item } of failed) others[item] = CLOSED;
+    return others;
+  }
+}

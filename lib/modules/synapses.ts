@@ -1,0 +1,437 @@
+/** What all synapses have in common, whatever their kernel. */
+import { inspect } from 'node:util';
+
+import {
+  readArguments,
+  SESSION_OPTIONS,
+  type CallOptions,
+  type RasterInput,
+} from '../calls/arguments';
+import type { CallRecord } from '../calls/call';
+import { PreparedKernel, PreparedSynapses } from '../calls/prepared';
+import { allocate } from '../arrays/arrays';
+import type { Dtype } from '../arrays/element-types';
+import { describe, formatShape, outOfRange, readOptions, wholeNumber } from '../errors/checks';
+import { encodeNumbers, VERSION, type EncodedArray, type EncodedNumbers } from './json';
+import type { KernelDefinition } from './kernel-definition';
+import { fix, Module } from './module';
+import {
+  ModuleCall,
+  ModuleState,
+  readModuleArguments,
+  type EvolveOptions,
+  type SynapsesEvolution,
+} from './module-call';
+import {
+  ASSIGNABLE_NAMES,
+  OPTION_NAMES,
+  optionsOf,
+  type FixedOptions,
+  type OptionDefinition,
+  type OptionName,
+  type OptionTable,
+  type SimulationParameters,
+} from './options';
+import {
+  makeParameter,
+  SimulationParameter,
+  single,
+  State,
+  type Attribute,
+  type AttributeValue,
+  type FloatsAttribute,
+} from './parameters';
+import {
+  newState,
+  restoreState,
+  readSessions,
+  statesOf,
+  type Session,
+  type SessionOptions,
+  type SessionsEvolution,
+} from './session';
+import {
+  SessionsCall,
+  SessionStates,
+  type SessionsResult,
+  type SessionState,
+} from './session-state';
+import {
+  readVariable,
+  shapesOf,
+  zeros,
+  type CarriedVariable,
+  type StateOwner,
+  type StateVariables,
+} from './state';
+
+/** The number of synapses, N or [N]. */
+export type Size = number | readonly [number] | readonly number[];
+
+/** The options that all synapses have. */
+export type SynapsesOptions<D extends Dtype = Dtype> = Partial<
+  SimulationParameters & FixedOptions<D>
+>;
+
+/** What toJSON() returns: enough to continue in another process, exactly. Parameters have their names. */
+export interface SynapsesJson {
+  class: string;
+  version: 1;
+  size: number;
+  /** The parameters that are constants. */
+  constants: string[];
+  [attribute: string]: EncodedArray | boolean | number | string | string[];
+}
+
+/** More threads than this count as what the machine offers. */
+const MOST_THREADS = 2 ** 20;
+
+/* eslint-disable @typescript-eslint/no-unsafe-declaration-merging --
+   The accessors of simulation parameters are made from the table of options. */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unused-vars
+export interface Synapses<D, Variables, OneSession> extends SimulationParameters {}
+
+/**
+ * N synapses with one kernel: for channel n,
+ *
+ *     output[b,t,n] = sum_{k < W} w_n[k] input[b,t-k,n] + what the state before the call still adds
+ *
+ * A subclass gives the kernel's definition, and accessors for its parameters and state variables.
+ *
+ * Calls on one module run in the order in which they were made, each with the attributes as they were
+ * when it was made. A call that fails leaves the state as it was.
+ */
+export abstract class Synapses<
+  D extends Dtype = Dtype,
+  Variables extends StateVariables = StateVariables,
+  OneSession extends Session<D> = Session<D>,
+> extends Module {
+  /** Element type of the output and of the state. */
+  readonly dtype: D;
+  readonly #definition: KernelDefinition;
+  readonly #options: OptionTable;
+  readonly #parameters: readonly FloatsAttribute[];
+  readonly #settings: ReadonlyMap<string, SimulationParameter>;
+  readonly #state: ModuleState;
+  readonly #sessions: SessionStates;
+  readonly #Session: SessionClass<OneSession>;
+  #kernel: PreparedKernel | undefined;
+  #synapses: PreparedSynapses | undefined;
+
+  static {
+    for (const name of ASSIGNABLE_NAMES) {
+      Object.defineProperty(this.prototype, name, {
+        get(this: Synapses) {
+          return this.#settings.get(name)?.current;
+        },
+        set(this: Synapses, value: unknown) {
+          this.assign(name, value);
+        },
+        configurable: true,
+      });
+    }
+  }
+
+  protected constructor(
+    definition: KernelDefinition,
+    Session: SessionClass<OneSession>,
+    size: Size,
+    options: object,
+  ) {
+    const table = optionsOf(definition);
+    const parameterNames = definition.parameters.map(({ name }) => name);
+    const given = readOptions(options, 'options', [...parameterNames, ...OPTION_NAMES]);
+    const valueOf = (name: OptionName): unknown => {
+      const value = given[name];
+      return value === undefined ? table[name].initial() : value;
+    };
+    super(size, {
+      spikingInput: valueOf('spikingInput'),
+      spikingOutput: valueOf('spikingOutput'),
+      name: valueOf('name'),
+    });
+    if (this.shape.length !== 1) {
+      throw outOfRange('shape (N,)', 'shape', `shape ${formatShape(this.shape)}`);
+    }
+    this.dtype = table.dtype.check(valueOf('dtype'), 'dtype') as D;
+    fix(this, ['dtype']);
+    this.#definition = definition;
+    this.#options = table;
+    this.#Session = Session;
+    this.#parameters = definition.parameters.map((parameter) =>
+      this.#registered(
+        parameter.name,
+        makeParameter(parameter, given[parameter.name], this.sizeOut),
+      ),
+    );
+    this.#settings = new Map(
+      ASSIGNABLE_NAMES.map((name) => {
+        const { check, initial } = table[name] as OptionDefinition<number | string>;
+        const value = given[name];
+        const attribute = single(value === undefined ? initial : () => value, check);
+        return [name, this.#registered(name, new SimulationParameter(attribute))];
+      }),
+    );
+    const owner: StateOwner = { size: this.sizeOut, dtype: this.dtype };
+    const variables = definition.state.map((variable) => {
+      const state = new State<CarriedVariable>({
+        shapes: shapesOf(variable, owner),
+        initial: () => zeros(variable, owner).copy(),
+        cast: (value, name) => readVariable(variable, owner, value, name, this.#isNaNAllowed),
+        copy: (value) => value.copy(),
+      });
+      return this.#registered(variable.name, state);
+    });
+    const step = this.#registered('step', new State(single(() => 0, wholeNumber)));
+    this.#state = new ModuleState(variables, step);
+    this.#sessions = new SessionStates(
+      this,
+      definition,
+      owner,
+      () => this.#prepare(),
+      () => this.#isNaNAllowed,
+    );
+  }
+
+  /** Absolute number of the next step. */
+  get step(): number {
+    return this.#state.step.current;
+  }
+  set step(value: number) {
+    this.assign('step', value);
+  }
+
+  /** Length of the window in steps, Infinity if it is not cut. */
+  get windowLength(): number {
+    return this.#prepareKernel().description.windowLength;
+  }
+
+  /** What a call of so many steps would do: the method that would compute it, and the window's length. */
+  plan(timesteps: number): CallRecord {
+    const synapses = this.#prepare();
+    const method = synapses.methodFor(wholeNumber(timesteps, 'timesteps'));
+    return { method, windowLength: synapses.windowLength };
+  }
+
+  /**
+   * Computes the output for an input (T,), (T, N) or (B, T, N), off the main thread, and moves the state
+   * on. A last axis of 1, and (T,), is for every synapse.
+   *
+   * The input is copied when the call is made, unless it is in shared memory (which must not change until
+   * the promise settles) or handed over by `transfer`. `out` is filled at the end; shared memory, and
+   * memory that was handed over, while the call runs. If the promise rejects, the contents of `out` are
+   * undefined. A call that is aborted by `signal` ends at once or, if `out` is such memory, when nothing
+   * more is written there, and the calls behind it go on as if it had not been made.
+   */
+  override async evolve(
+    input: RasterInput,
+    options: EvolveOptions<Variables> = {},
+  ): Promise<SynapsesEvolution<D, Variables>> {
+    const run = this.#call(input, options).evolve();
+    return run as Promise<SynapsesEvolution<D, Variables>>;
+  }
+
+  /**
+   * The same on the calling thread. Throws an error while a promise of evolve() on this module is pending.
+   * `out` may be the input's own memory. If the call throws for a value of the input, such an `out` is as
+   * it was; the contents of any other are undefined.
+   */
+  evolveSync(
+    input: RasterInput,
+    options: EvolveOptions<Variables> = {},
+  ): SynapsesEvolution<D, Variables> {
+    const result = this.#call(input, options).evolveSync();
+    return result as SynapsesEvolution<D, Variables>;
+  }
+
+  /** An independent state over the kernel and parameters of this module; there may be any number. */
+  session(options: SessionOptions<Variables> = {}): OneSession {
+    return new this.#Session(this.#sessions, newState(this.#sessions, options));
+  }
+
+  /**
+   * The session that its toJSON() described, given the result or the text of it. It goes on exactly if
+   * this module has the parameters that the session's had.
+   */
+  restoreSession(json: unknown): OneSession {
+    return new this.#Session(this.#sessions, restoreState(this.#sessions, json));
+  }
+
+  /**
+   * Computes the next steps of K different sessions of this module in one call, off the main thread: item
+   * k of the input (K, T, N) is for sessions[k]. Waits for what is pending on any of them. A session that
+   * cannot be moved on is named in `failures` and stays as it was; the others go on. Otherwise as
+   * evolve().
+   */
+  async evolveSessions(
+    sessions: readonly Session[],
+    input: RasterInput,
+    options: CallOptions = {},
+  ): Promise<SessionsEvolution<D, OneSession>> {
+    const own = readSessions(this.#sessions, sessions);
+    const result = await this.#sessionsCall(own, input, options).evolve();
+    return withSessions(result, own) as SessionsEvolution<D, OneSession>;
+  }
+
+  /** The same on the calling thread. No call of the sessions may be pending. */
+  evolveSessionsSync(
+    sessions: readonly Session[],
+    input: RasterInput,
+    options: CallOptions = {},
+  ): SessionsEvolution<D, OneSession> {
+    const own = readSessions(this.#sessions, sessions);
+    const result = this.#sessionsCall(own, input, options).evolveSync();
+    return withSessions(result, own) as SessionsEvolution<D, OneSession>;
+  }
+
+  /** Everything that another process needs to continue exactly, as JSON. */
+  toJSON(): SynapsesJson {
+    const { className, parameters, state } = this.#definition;
+    const settings = OPTION_NAMES.map((name) => {
+      const value = this[name];
+      return [name, typeof value === 'number' ? encodeNumbers(value) : value];
+    });
+    const constants = parameters.filter(
+      (_, index) => this.#parameters[index]?.kind === 'SimulationParameter',
+    );
+    return {
+      class: className,
+      version: VERSION,
+      size: this.sizeOut,
+      ...(Object.fromEntries(settings) as Record<string, EncodedNumbers>),
+      constants: constants.map(({ name }) => name),
+      ...this.#show(parameters, this.#parameters, encodeNumbers),
+      ...this.#show(state, this.#state.variables, encodeNumbers),
+      step: this.step,
+    };
+  }
+
+  /**
+   * What console.log() shows.
+   *
+   * @internal Not in the published types, which need none of Node's.
+   */
+  [inspect.custom](_depth: number, options: object): string {
+    const { className, parameters, state } = this.#definition;
+    const { lastMethod } = this.#state;
+    const isShown = ({ shown }: OptionDefinition) =>
+      shown === 'always' || (shown === 'with noise' && this.noiseStd > 0);
+    const settings = OPTION_NAMES.filter((name) => isShown(this.#options[name]));
+    const shown = {
+      ...this.#show(parameters, this.#parameters, ({ shape, data }) =>
+        shape.length === 0 ? data[0] : data,
+      ),
+      ...Object.fromEntries(settings.map((name) => [name, this[name]])),
+      windowLength: this.windowLength,
+      ...(this.method === 'auto' && lastMethod && { method: `auto (last took ${lastMethod})` }),
+      ...this.#show(state, this.#state.variables, (variable) => variable),
+      step: this.step,
+    };
+    const name = this.name === '' ? '' : ` ${describe(this.name)}`;
+    return `${className}${name} ${formatShape(this.shape)} ${inspect(shown, options)}`;
+  }
+
+  protected override attributeChanged(name: string): void {
+    const { state, parameters } = this.#definition;
+    const index = [...state.map((variable) => variable.name), 'step'].indexOf(name);
+    if (index >= 0) {
+      this.#state.assigned(index);
+      return;
+    }
+    this.#synapses = undefined;
+    const isOfKernel =
+      parameters.some((parameter) => parameter.name === name) ||
+      this.#options[name as OptionName].isOfKernel === true;
+    if (!isOfKernel) return;
+    this.#kernel?.retire();
+    this.#kernel = undefined;
+  }
+
+  get #isNaNAllowed(): boolean {
+    return this.nonFinite === 'propagate';
+  }
+
+  #registered<OneAttribute extends Attribute>(name: string, attribute: OneAttribute): OneAttribute {
+    this.register(name, attribute);
+    return attribute;
+  }
+
+  /** Attributes by name, each shown by `show`. */
+  #show<Value extends AttributeValue, Shown>(
+    definitions: readonly { readonly name: string }[],
+    attributes: readonly Attribute<Value>[],
+    show: (value: Value) => Shown,
+  ): Record<string, Shown> {
+    const entries = attributes.map(({ data }, index) => [definitions[index]?.name, show(data)]);
+    return Object.fromEntries(entries) as Record<string, Shown>;
+  }
+
+  #call(input: RasterInput, options: object): ModuleCall {
+    const given = readModuleArguments(input, options, this.#state, this.#definition.state);
+    // From here on, none of the caller's code runs.
+    const settings = {
+      synapses: this.#prepare(),
+      seed: this.seed,
+      keepsFirstItem: this.compat === 'rockpool',
+    };
+    return new ModuleCall(given, settings, this.#state, this.#definition.state);
+  }
+
+  #sessionsCall(
+    sessions: readonly Session[],
+    input: RasterInput,
+    options: CallOptions,
+  ): SessionsCall {
+    const given = readArguments(input, options, SESSION_OPTIONS);
+    return new SessionsCall(given, this.#sessions, statesOf(sessions), false);
+  }
+
+  #prepareKernel(): PreparedKernel {
+    const { sizeOut: size, dt, windowTaus, maxWindowLength } = this;
+    this.#kernel ??= new PreparedKernel({
+      name: this.#definition.name,
+      size,
+      parameters: this.#parameters.map(({ current: { data, shape } }) =>
+        shape.length > 0
+          ? data
+          : allocate(Float64Array, [size], 'a parameter').fill(data[0] ?? NaN),
+      ),
+      dt,
+      windowTaus,
+      maxWindowLength,
+    });
+    return this.#kernel;
+  }
+
+  /** The addon's synapses with the attributes as they are. */
+  #prepare(): PreparedSynapses {
+    this.#synapses ??= new PreparedSynapses(this.#prepareKernel(), this.sizeOut, {
+      dtype: this.dtype,
+      method: this.method,
+      noise: this.noise,
+      noiseScale: this.noiseStd * Math.sqrt(this.dt),
+      nonFinite: this.nonFinite,
+      isStateNoisy: this.compat === 'rockpool',
+      threads: Math.min(this.threads, MOST_THREADS),
+    });
+    return this.#synapses;
+  }
+}
+
+type SessionClass<OneSession> = new (states: SessionStates, state: SessionState) => OneSession;
+
+/** A result of sessions' states as one of the sessions themselves. */
+function withSessions<OneSession>(
+  { output, failures, record }: SessionsResult,
+  sessions: readonly OneSession[],
+): SessionsEvolution<Dtype, OneSession> {
+  return {
+    output,
+    failures: failures.map(({ item, error }) => ({
+      session: sessions[item] as OneSession,
+      item,
+      error,
+    })),
+    record,
+  };
+}
