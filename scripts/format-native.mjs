@@ -1,4 +1,4 @@
-/** Formats the C++ sources with clang-format; with --check only says what is not formatted. */
+/** Formats the C++ sources with clang-format. With --check, only reports what is not formatted. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

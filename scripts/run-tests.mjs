@@ -3,13 +3,17 @@
  * arguments (`npm test -- FILE`), mocha runs only these. The last line counts the tests.
  */
 import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** The core's SIMD code is compiled for each of these. A processor that lacks one runs its best one instead. */
-const INSTRUCTION_SETS = ['baseline', 'avx2', 'avx512'];
+const INSTRUCTION_SETS = readdirSync(join(root, 'native/core/simd/sets')).map((file) =>
+  basename(file, '.cc'),
+);
 
 /** Files that mocha runs at a time. Many tests wait for other processes, so even one core runs two. */
 const jobs = Math.max(2, Math.min(4, availableParallelism()));

@@ -1,22 +1,22 @@
 /**
- * Brings a clean clone to the point where the package runs: system packages, npm packages, the
- * native build, the TypeScript build. Does only what is missing, says what it does before it does
- * it, asks for nothing. Uses Node's own modules only, since node_modules may be missing.
+ * Makes a clean clone ready: system packages, npm packages, the native build, the TypeScript build. Does only
+ * what is missing, announces each step, and asks no questions. Uses only Node's own modules, since
+ * node_modules may be missing.
  */
 import { SetupError } from './setup/setup-error.mjs';
 
 const HELP = `Usage: node scripts/setup.mjs [--tests] [--lint] [--bench]
 
-Installs and builds what is missing, and nothing else.
+Installs and builds only what is missing.
 
-  --tests   also what the tests need: doctest, and the tests of the native core
+  --tests   also what the tests need, and the tests of the native core
   --lint    also clang-format and clang-tidy
   --bench   also the native peers of the benchmark
   --help    this text
 
 Environment:
   CC, CXX                     the compilers to use
-  EXPSYN_SETUP_NO_INSTALL=1   never install system packages; say which are missing instead`;
+  EXPSYN_SETUP_NO_INSTALL=1   install no system packages; report which are missing`;
 
 const OLDEST_NODE = [20, 17];
 
@@ -45,15 +45,15 @@ function readArguments(given) {
 }
 
 async function main() {
-  const wanted = readArguments(process.argv.slice(2));
-  if (wanted.help) {
+  const requested = readArguments(process.argv.slice(2));
+  if (requested.help) {
     console.log(HELP);
     return;
   }
   requireNode();
-  // Loaded only now, because an older Node cannot even read what the steps import.
+  // Imported here, because an older Node cannot parse the modules of the steps.
   const { setUp } = await import('./setup/set-up.mjs');
-  await setUp(wanted);
+  await setUp(requested);
 }
 
 try {

@@ -1,11 +1,11 @@
-/** Starts the server, and ends it on SIGTERM and SIGINT without losing an accepted frame. */
+/** Starts the server. On SIGTERM and SIGINT, it ends without losing an accepted frame. */
 import { createServer } from './server';
 import { readSettings } from './settings';
 
 const HELP = `Usage: npm run server
 
-Simulates the sources of spikes of each WebSocket that connects. examples/server/README.md tells the
-protocol, the endpoints, and the environment variables (EXPSYN_SERVER_PORT, ..._TOKEN and so on).`;
+Computes synaptic currents for clients that send spikes by WebSocket. examples/server/README.md describes the
+endpoints, the messages, and the environment variables, such as EXPSYN_SERVER_PORT and EXPSYN_SERVER_TOKEN.`;
 
 async function main(): Promise<void> {
   if (process.argv.includes('--help')) {
@@ -14,10 +14,10 @@ async function main(): Promise<void> {
   }
   const settings = readSettings(process.env);
   const { app, shutDown } = await createServer(settings);
-  let isEnding = false;
+  let isShuttingDown = false;
   const end = (signal: NodeJS.Signals) => {
-    if (isEnding) return;
-    isEnding = true;
+    if (isShuttingDown) return;
+    isShuttingDown = true;
     app.log.info({ signal }, 'shutting down');
     shutDown().then(
       () => process.exit(0),

@@ -1,47 +1,47 @@
-/** What the server can be told by environment variables, with what it does otherwise. */
+/** The settings of the server, which environment variables set, and their defaults. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 
 export interface Settings {
   host: string;
   port: number;
-  /** What clients show; made anew for each start when none is given. */
+  /** The token that clients send; by default a new one for each start. */
   token: string;
-  /** Where sessions are saved. */
+  /** The folder in which sessions are saved. */
   folder: string;
-  /** WebSockets, all together, and of one address. */
+  /** WebSockets in all, and of one address. */
   maxConnections: number;
   maxConnectionsPerAddress: number;
-  /** Connections that are no WebSockets with a session. */
+  /** Connections that are not WebSockets with a session. */
   maxHttpConnections: number;
-  /** Of one connection. */
+  /** Sources of one connection. */
   maxSources: number;
-  /** Of all sources of one connection together. */
+  /** Channels of all sources of one connection together. */
   maxChannels: number;
-  /** Of a binary message, header included, and of the body of a POST. */
+  /** Bytes of a binary message with its header, and of the body of a POST. */
   maxFrameBytes: number;
-  /** Of the frames of one connection that wait, and of its answers that are not yet sent. */
+  /** Bytes of the frames of one connection that wait, and of its answers that are unread. */
   maxQueuedBytes: number;
-  /** Of the frames, bodies and answers of all clients together. */
+  /** Bytes of the frames, bodies and answers of all clients together. */
   maxTotalBytes: number;
-  /** For the head of a request, from when the connection is open or was last answered. */
+  /** Time for the head of a request, from when the connection was opened or last answered. */
   headerSeconds: number;
-  /** For a whole request. */
+  /** Time for a whole request. */
   bodySeconds: number;
-  /** For a client to read an answer. */
+  /** Time for a client to read an answer. */
   answerSeconds: number;
-  /** A connection without a frame for so long is closed; one that answers no ping sooner. */
+  /** A connection without a message for this time is closed; earlier if it does not answer pings. */
   idleSeconds: number;
-  /** How often the state of each open session is saved. */
+  /** Time between two saves of an open session. */
   saveSeconds: number;
-  /** How long a saved session waits for its client. */
+  /** How long a saved session is kept for its client. */
   keepSeconds: number;
-  /** Saved sessions, and the bytes of their files; the oldest are removed. */
+  /** Saved sessions, and the bytes of their files. If there are more, the oldest are removed. */
   maxSavedSessions: number;
   maxSavedBytes: number;
   /** How long a shutdown waits for clients to read. */
   drainSeconds: number;
-  /** Names that requests may be for besides this machine's own, and other origins; a list with commas. */
+  /** Further hosts that requests may be for, and origins that may send them; lists separated by commas. */
   allowedHosts: string;
   allowedOrigins: string;
   engine: 'expsyn' | 'loop';
@@ -75,7 +75,7 @@ export const DEFAULTS: Omit<Settings, 'token'> = {
   logLevel: 'info',
 };
 
-/** What a number may be; a timer takes no more than 24 days. */
+/** The range of each number. A timer takes at most 24 days. */
 const RANGES: Partial<Record<keyof Settings, [least: number, most: number]>> = {
   port: [0, 65535],
   maxConnections: [1, 1e6],
@@ -102,7 +102,7 @@ const WORDS: Partial<Record<keyof Settings, readonly string[]>> = {
   logLevel: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
 };
 
-/** EXPSYN_SERVER_PORT=9000 and so on: the names above in capitals. */
+/** Reads variables such as EXPSYN_SERVER_PORT: EXPSYN_SERVER_ and the name of a setting in capitals. */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   const settings: Record<string, string | number> = {
     ...DEFAULTS,
@@ -123,7 +123,7 @@ function readSetting(key: keyof Settings, name: string, given: string): string |
   const range = RANGES[key];
   if (range === undefined) {
     const words = WORDS[key];
-    if (given === '' && DEFAULTS[key as keyof typeof DEFAULTS] !== '') return refuse('a text');
+    if (given === '' && DEFAULTS[key as keyof typeof DEFAULTS] !== '') return refuse('some text');
     return words === undefined || words.includes(given) ? given : refuse(words.join(', '));
   }
   const [least, most] = range;

@@ -1,4 +1,4 @@
-/** The builds: the addon, the tests of its core, and the TypeScript. */
+/** Builds the addon, the tests of its core, the benchmark's native peers, and the TypeScript. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const SHOWN_LINES = 40;
 
 const jobs = String(availableParallelism());
 
-/** What makes an earlier native build useless although no file has changed. */
+/** If one of these changes, native code is built again although its files are the same. */
 const platform = [process.platform, process.arch, process.env.CXX ?? '', process.env.CC ?? ''];
 
 export function buildAddon(stamps, toolchain) {
@@ -21,13 +21,13 @@ export function buildAddon(stamps, toolchain) {
     result: 'build/Release/expsyn.node',
     hash: hashOf(['native', 'CMakeLists.txt', 'package-lock.json'], platform),
     commands: [
-      // Not 'compile', which removes build/ with the log when a source does not compile.
+      // Not 'compile', which removes build/ and the log in it if a source does not compile.
       [process.execPath, ['node_modules/cmake-js/bin/cmake-js', 'build', '--parallel', jobs]],
     ],
   });
 }
 
-/** The addon whose allocations and threads can be made to fail, beside the one without that. */
+/** Builds a second addon for tests, in which allocations and thread starts can be made to fail. */
 export function buildFaults(stamps, toolchain) {
   if (process.platform !== 'linux') return false;
   return buildByCmake(stamps, toolchain, 'build', {
@@ -91,12 +91,12 @@ export function buildTypeScript(stamps) {
     commands: [
       [process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']],
     ],
-    // For npx, which runs a clone's own command as the file that it is.
+    // npx executes the file itself if it runs in a clone.
     after: () => chmodSync(join(root, 'dist/cli/main.js'), 0o755),
   });
 }
 
-/** CMake keeps the paths and the compiler of its first run, so others need a first run again. */
+/** CMake remembers the paths and the compiler of its first run, so its memory is removed if they change. */
 async function buildByCmake(stamps, toolchain, folder, target) {
   const step = `${folder} configuration`;
   const configuration = hashOf([], [root, toolchain, ...platform]);
@@ -110,7 +110,7 @@ async function buildByCmake(stamps, toolchain, folder, target) {
   if (await build(stamps, { ...target, before })) stamps.record(step, configuration);
 }
 
-/** Builds unless the result is there and current; resolves to whether it built. */
+/** Builds unless the result exists and is current. Resolves to whether it built. */
 async function build(stamps, { name, result, hash, before, commands, after }) {
   if (existsSync(join(root, result)) && stamps.isCurrent(result, hash)) return false;
   const start = performance.now();
@@ -125,7 +125,7 @@ async function build(stamps, { name, result, hash, before, commands, after }) {
     console.error(readFileSync(log, 'utf8').trimEnd().split('\n').slice(-SHOWN_LINES).join('\n'));
     throw new SetupError(
       `Expected ${name} to build but '${command} ${commandArguments.join(' ')}' failed; the end of ` +
-        `its output is above, the whole in ${log}.`,
+        `its output is above, all of it is in ${log}.`,
     );
   }
   after?.();

@@ -1,4 +1,4 @@
-/** One set-up at a time in a folder. */
+/** Lets only one set-up run at a time in a folder. */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -30,31 +30,31 @@ export async function withLock(folder, work) {
 }
 
 async function acquire(folder) {
-  let hasSaidSo = false;
+  let hasReported = false;
   while (!tryAcquire(folder)) {
     const holder = readHolder(folder);
     if (holder !== undefined && !isAlive(holder)) {
       removeLockOf(holder, folder);
       continue;
     }
-    if (!hasSaidSo && holder !== undefined) {
+    if (!hasReported && holder !== undefined) {
       console.log(
         `set-up: another set-up (process ${holder}) is running; waiting. ` +
-          `If it is none, remove ${folder}.`,
+          `If that process is not a set-up, remove ${folder}.`,
       );
-      hasSaidSo = true;
+      hasReported = true;
     }
     await sleep(POLL_MILLISECONDS);
   }
 }
 
-/** Takes the lock, with the holder's number in it from the first moment on. */
+/** Takes the lock. It contains the holder's process number from the first moment on. */
 function tryAcquire(folder) {
   const candidate = `${folder}.${process.pid}`;
   mkdirSync(candidate, { recursive: true });
   writeFileSync(join(candidate, 'pid'), `${process.pid}`);
   try {
-    // Fails when there is a folder of this name that is not empty.
+    // Fails if a folder of this name exists and is not empty.
     renameSync(candidate, folder);
     return true;
   } catch (error) {
@@ -64,7 +64,7 @@ function tryAcquire(folder) {
   }
 }
 
-/** Removes the lock of a process that has died, unless another one has just taken it over. */
+/** Removes the lock of a process that has died, unless another process has taken it meanwhile. */
 function removeLockOf(holder, folder) {
   const aside = `${folder}.dead.${process.pid}`;
   try {
@@ -90,7 +90,7 @@ function readHolder(folder) {
 }
 
 function isAlive(pid) {
-  // A container gives the same numbers again, so a lock may carry this process's own.
+  // Containers use the same process numbers again, so an old lock may contain this process's own number.
   if (pid === process.pid) return false;
   try {
     process.kill(pid, 0);

@@ -1,4 +1,4 @@
-/** The packages of package-lock.json. */
+/** Installs the packages of package-lock.json. */
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
@@ -9,11 +9,11 @@ import { SetupError } from './setup-error.mjs';
 export async function installNpmPackages() {
   if (areInstalled()) return;
 
-  // Dev dependencies build the package, also where NODE_ENV says production.
+  // Dev dependencies are needed to build the package, even if NODE_ENV is production.
   const npmArguments = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   console.log(`set-up: installing npm packages (npm ${npmArguments.join(' ')})`);
   const npm = process.env.npm_execpath ?? '';
-  // Other package managers set this variable, too, and know no 'ci' that does the same.
+  // Other package managers set this variable too, but their 'ci' differs from npm's.
   const isOk =
     basename(npm) === 'npm-cli.js'
       ? await runVisibly(process.execPath, [npm, ...npmArguments])
@@ -26,7 +26,7 @@ export async function installNpmPackages() {
   }
 }
 
-/** Compares what npm notes about node_modules with the lockfile, whoever ran npm. */
+/** Compares npm's record of node_modules with the lockfile. */
 function areInstalled() {
   const { '': project, ...locked } = readPackages('package-lock.json');
   const installed = readPackages(join('node_modules', '.package-lock.json'));
@@ -34,14 +34,14 @@ function areInstalled() {
     project !== undefined &&
     Object.entries(locked).every(
       ([path, wanted]) =>
-        isLeftOut(wanted, installed[path]) ||
+        isOptional(wanted, installed[path]) ||
         (isSame(wanted, installed[path]) && existsSync(join(root, path))),
     )
   );
 }
 
-/** Whether a package was rightly not installed: it may be for another platform. */
-function isLeftOut(wanted, found) {
+/** Whether a missing package is optional: it may be for another platform. */
+function isOptional(wanted, found) {
   return found === undefined && Boolean(wanted.optional || wanted.devOptional);
 }
 

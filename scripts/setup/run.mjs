@@ -1,4 +1,4 @@
-/** Child processes of the set-up. */
+/** Runs the set-up's child processes. */
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -6,20 +6,20 @@ import { fileURLToPath } from 'node:url';
 /** The project's folder. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** How long a build may take to end after it was asked to. */
+/** The time that a build has to end after a signal. */
 const GRACE_MILLISECONDS = 5000;
 
-/** What runs now: for each child what sends a signal to it, and a promise of its end. */
+/** The children that run: for each, a function that sends it a signal, and a promise of its end. */
 const running = new Map();
 let isEnding = false;
 
-/** Ends the commands that are running; resolves when they have ended. */
+/** Ends the commands that run. Resolves when they have ended. */
 export async function endChildren(signal) {
   isEnding = true;
   const timers = [];
   for (const { send, isGroup } of running.values()) {
     send(signal);
-    // A package manager is given the time that it needs.
+    // Package managers, which run without a group, get all the time that they need.
     if (isGroup) timers.push(setTimeout(() => send('SIGKILL'), GRACE_MILLISECONDS));
   }
   await Promise.all([...running.values()].map(({ ended }) => ended));
@@ -35,7 +35,7 @@ export function probe(command, commandArguments, options = {}) {
   return { isOk: status === 0, output: `${stdout ?? ''}${stderr ?? ''}` };
 }
 
-/** Runs a command that shows its output; resolves to whether it succeeded. */
+/** Runs a command and shows its output. Resolves to whether it succeeded. */
 export function runVisibly(command, commandArguments, environment = {}) {
   return waitFor(
     spawn(command, commandArguments, {
@@ -46,11 +46,11 @@ export function runVisibly(command, commandArguments, environment = {}) {
   );
 }
 
-/** Runs a command whose output is added to a file; resolves to whether it succeeded. */
+/** Runs a command and appends its output to a file. Resolves to whether it succeeded. */
 export async function runLogged(command, commandArguments, logFile) {
   const log = openSync(logFile, 'a');
   try {
-    // A build starts further processes; in a group of their own they end together.
+    // A build starts further processes. In a group of their own, they end together.
     const options = { cwd: root, stdio: ['ignore', log, log], detached: true };
     return await waitFor(spawn(command, commandArguments, options), true);
   } finally {
@@ -64,7 +64,7 @@ function waitFor(child, isGroup = false) {
       const finish = (isOk) => {
         running.delete(child);
         end();
-        // What follows a command must not run, nor complain, while the set-up is being ended.
+        // While the set-up is being ended, the step after this command must not run or report an error.
         if (!isEnding) resolve(isOk);
       };
       child.on('error', () => {

@@ -1,4 +1,4 @@
-/** The steps of the set-up, in their order. */
+/** The steps of the set-up, in order. */
 import { join } from 'node:path';
 
 import {
@@ -14,15 +14,15 @@ import { root } from './run.mjs';
 import { Stamps } from './stamps.mjs';
 import { requireSystemPackages } from './system-packages.mjs';
 
-export function setUp(wanted) {
+export function setUp(requested) {
   return withLock(join(root, '.setup.lock'), async () => {
     const stamps = new Stamps(join(root, 'build', '.setup.json'));
-    const toolchain = await requireSystemPackages(wanted, stamps);
+    const toolchain = await requireSystemPackages(requested, stamps);
     await installNpmPackages();
     await buildAddon(stamps, toolchain);
     await buildTypeScript(stamps);
-    if (wanted.tests) await buildCoreTests(stamps, toolchain);
-    if (wanted.tests) await buildFaults(stamps, toolchain);
-    if (wanted.bench) await buildBenchPeers(stamps, toolchain);
+    if (requested.tests) await buildCoreTests(stamps, toolchain);
+    if (requested.tests) await buildFaults(stamps, toolchain);
+    if (requested.bench) await buildBenchPeers(stamps, toolchain);
   });
 }

@@ -1,2 +1,2 @@
-/** A reason for which set-up cannot go on, in a sentence that says what to do. */
+/** Why the set-up cannot continue, in a sentence that says what to do. */
 export class SetupError extends Error {}

@@ -1,4 +1,4 @@
-/** What was done last, and from what: a step is repeated only when its inputs have changed. */
+/** Records a hash of each step's inputs. A step is repeated only if they have changed. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -21,7 +21,7 @@ export class Stamps {
     this.#write({ ...this.#read(), [step]: hash });
   }
 
-  /** To be called before a step starts to change its result. */
+  /** To be called before a step changes its result. */
   forget(step) {
     const { [step]: forgotten, ...rest } = this.#read();
     if (forgotten !== undefined) this.#write(rest);
@@ -43,7 +43,7 @@ export class Stamps {
   }
 }
 
-/** A hash of files (whole folders, too, relative to the project) and of further words. */
+/** A hash of files and whole folders, relative to the project, and of further words. */
 export function hashOf(paths, words = []) {
   const hash = createHash('sha256');
   for (const path of paths) {

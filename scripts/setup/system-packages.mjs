@@ -1,4 +1,4 @@
-/** What the system has to provide, how to tell, and how to install it. */
+/** What the system must provide, how to find it, and how to install it. */
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,14 +8,14 @@ import { SetupError } from './setup-error.mjs';
 
 const OLDEST_CMAKE = [3, 15];
 
-/** The compiler and its first arguments: CXX may be 'ccache g++'. */
+/** The compiler and its first arguments, since CXX may be 'ccache g++'. */
 const [compiler, ...compilerArguments] = (process.env.CXX || 'c++').trim().split(/\s+/);
 
 const COMPILER = 'a C++17 compiler';
 
 /**
- * Each need is judged by the tool or header itself; packages are its names per manager. find() is
- * cheap and returns what it found, or undefined; prove() is slow.
+ * What is needed. find() is fast and returns what it has found, or undefined. prove() is slow and returns
+ * whether that works. `packages` has the names of its package for each package manager.
  */
 const NEEDS = [
   {
@@ -116,7 +116,7 @@ const INSTALL_COMMANDS = {
   brew: ['brew', 'install'],
 };
 
-/** The version of the first browser of the family that is there. */
+/** The version of the first of these browsers that is installed. */
 function findChromium() {
   for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
     const version = outputOf(name, ['--version']);
@@ -125,7 +125,7 @@ function findChromium() {
   return undefined;
 }
 
-/** The version of a module of the system's Python, which the tests take too (test/python.ts). */
+/** The version of a module of the system's Python, which the tests use too (test/support/python.ts). */
 function findPythonModule(name) {
   const python = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
   return outputOf(python, ['-c', `import ${name}; print('${name}', ${name}.__version__)`]);
@@ -134,13 +134,12 @@ function findPythonModule(name) {
 const APT_LISTS = '/var/lib/apt/lists';
 
 /**
- * Installs what is missing, or throws a SetupError that names the command to run. Returns what was
- * found of the compiler, CMake and FFTW. When that is what it was before, nothing is compiled to
- * find out whether it works.
+ * Installs what is missing, or throws a SetupError that names the command to run. Returns a description of
+ * the compiler, CMake and FFTW that were found. If it is the same as before, they are not tried out again.
  */
-export async function requireSystemPackages(wanted, stamps) {
+export async function requireSystemPackages(requested, stamps) {
   findHeadersOfHomebrew();
-  const needs = NEEDS.filter(({ onlyFor }) => onlyFor === undefined || wanted[onlyFor]);
+  const needs = NEEDS.filter(({ onlyFor }) => onlyFor === undefined || requested[onlyFor]);
   let missing = findMissing(needs, stamps);
   if (missing.length > 0) {
     requireChosenCompiler(missing);
@@ -153,7 +152,7 @@ export async function requireSystemPackages(wanted, stamps) {
     .join('');
 }
 
-/** The needs that are not met; records that all are. */
+/** Returns the needs that are not met. If all are met, records it. */
 function findMissing(needs, stamps) {
   const step = `system ${needs.map(({ name }) => name).join(', ')}`;
   const found = needs.map(({ find }) => find());
@@ -166,7 +165,7 @@ function findMissing(needs, stamps) {
   return missing;
 }
 
-/** No package mends a compiler that the caller has chosen. */
+/** If the caller has chosen a compiler that does not work, no package can help. */
 function requireChosenCompiler(missing) {
   if (!process.env.CXX || !missing.some(({ name }) => name === COMPILER)) return;
   throw new SetupError(
@@ -175,7 +174,7 @@ function requireChosenCompiler(missing) {
   );
 }
 
-/** Clang on Apple silicon does not look where Homebrew puts headers. */
+/** Clang on Apple silicon does not search the folder of Homebrew's headers. */
 function findHeadersOfHomebrew() {
   const folder = '/opt/homebrew/include';
   if (process.platform !== 'darwin' || !existsSync(folder)) return;
@@ -195,13 +194,13 @@ async function install(missing) {
     );
   }
   if (process.env.EXPSYN_SETUP_NO_INSTALL === '1') {
-    throw failure(missing, 'EXPSYN_SETUP_NO_INSTALL forbids to install it');
+    throw failure(missing, 'EXPSYN_SETUP_NO_INSTALL forbids installing it');
   }
   const prefix = privilegePrefix(manager);
   if (prefix === undefined) throw failure(missing, 'only root may install it');
 
   if (!(await runCommands(commandsOf(manager, missing, prefix, !hasPackageLists())))) {
-    // Package lists may be old and name versions that the archive no longer has.
+    // Old package lists may name versions that the archive does not have any more.
     const isOk =
       manager === 'apt-get' &&
       hasPackageLists() &&
@@ -210,7 +209,7 @@ async function install(missing) {
   }
 }
 
-/** The commands that install, the first of which fetches package lists if they are to be new. */
+/** The commands that install packages. With `isUpdating`, apt-get first fetches new package lists. */
 function commandsOf(manager, missing, prefix, isUpdating = true) {
   const packages = new Set(missing.map(({ packages }) => packages[manager]).filter(Boolean));
   const command = [...INSTALL_COMMANDS[manager], ...packages];
@@ -219,7 +218,7 @@ function commandsOf(manager, missing, prefix, isUpdating = true) {
   return [...(isUpdating ? [update] : []), [...prefix, ...command]];
 }
 
-/** Runs commands one after the other; resolves to whether the last succeeded. */
+/** Runs commands one after the other. Resolves to whether the last one succeeded. */
 async function runCommands(commands) {
   const environment = { DEBIAN_FRONTEND: 'noninteractive', HOMEBREW_NO_AUTO_UPDATE: '1' };
   let isOk = true;
@@ -245,15 +244,15 @@ function isRoot() {
   return process.getuid?.() === 0;
 }
 
-/** What makes a command run as root without a password; undefined where nothing does. */
+/** The words that make a command run as root without a password; undefined if there is no way. */
 function privilegePrefix(manager) {
   if (manager === 'brew' || isRoot()) return [];
   if (!probe('sudo', ['-n', 'true']).isOk) return undefined;
-  // sudo drops variables, so what keeps installations from asking is part of the command.
+  // sudo drops variables, so the one that prevents questions is a part of the command.
   return ['sudo', '-n', 'env', 'DEBIAN_FRONTEND=noninteractive'];
 }
 
-/** One message: what is missing, why it could not be installed, and the command that does. */
+/** Says what is missing, why it could not be installed, and which command installs it. */
 function failure(missing, reason) {
   const names = missing.map(({ name }) => name).join('; ');
   return new SetupError(
@@ -308,7 +307,7 @@ function compiles(program, flags = []) {
   }
 }
 
-/** What a command printed; undefined when it is missing or fails. */
+/** What a command printed; undefined if it is missing or fails. */
 function outputOf(command, commandArguments) {
   const { isOk, output } = probe(command, commandArguments);
   return isOk ? output : undefined;

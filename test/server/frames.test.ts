@@ -278,13 +278,13 @@ describe('frames of the example server', () => {
   });
 
   it('waits for a frame that arrives slowly', async () => {
-    const { port } = await startServer({ idleSeconds: 0.8 });
+    const { port } = await startServer({ idleSeconds: 4 });
     const client = new Client(port, {}, { autoPong: false });
     await client.text('welcome');
     const steps = 2000;
     const data = raster(steps, 3);
     const message = messageOf(0, [[0, data]]);
-    // One frame of WebSocket, its bytes over a second and a half.
+    // One WebSocket frame, which takes longer than two pings.
     const header = Buffer.alloc(14);
     header[0] = 0x82;
     header[1] = 0xff;
@@ -292,9 +292,9 @@ describe('frames of the example server', () => {
     const stream = (client.socket as unknown as { _socket: { write: (bytes: Buffer) => void } })
       ._socket;
     stream.write(header);
-    for (let sent = 0; sent < message.length; sent += Math.ceil(message.length / 15)) {
-      stream.write(message.subarray(sent, sent + Math.ceil(message.length / 15)));
-      await wait(50);
+    for (let sent = 0; sent < message.length; sent += Math.ceil(message.length / 25)) {
+      stream.write(message.subarray(sent, sent + Math.ceil(message.length / 25)));
+      await wait(100);
     }
     await client.until(() => client.answers.length === 1);
   });

@@ -1,4 +1,4 @@
-/** The example server: how much, for how long, and from how many it takes. */
+/** The example server: its limits on bytes, times, connections and saved sessions. */
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -66,7 +66,7 @@ function post(
 describe('the limits of the example server', () => {
   afterEach(stopServers);
 
-  it('holds no more bytes of bodies and answers than it is told to, and answers 503 beyond', async () => {
+  it('limits the bytes of bodies and answers, and answers 503 beyond the limit', async () => {
     const { server, port } = await startServer({ maxTotalBytes: 12 * MIB, answerSeconds: 20 });
     const body = new Uint8Array(MIB);
     // Two fit: each counts its body and an answer four times as long.
@@ -82,7 +82,7 @@ describe('the limits of the example server', () => {
     assert.ok((await metricOf(server, 'held_bytes')) <= 12 * MIB);
   });
 
-  it('gives back what bodies and answers have held, however their requests end', async () => {
+  it('releases the bytes of bodies and answers, however their requests end', async () => {
     const { server, port } = await startServer({ maxTotalBytes: 12 * MIB, bodySeconds: 0.4 });
     const body = new Uint8Array(MIB);
     const length = `Content-Length: ${MIB}\r\n\r\n`;
@@ -106,7 +106,7 @@ describe('the limits of the example server', () => {
     assert.equal((await post(port, body)).status, 200);
   });
 
-  it('counts a body without a length as the longest one until it has come', async () => {
+  it('counts a body without a length as the longest one until it is complete', async () => {
     const { server, port } = await startServer({ maxTotalBytes: 12 * MIB });
     const socket = await rawSocket(port, `${POST_HEAD}Transfer-Encoding: chunked\r\n\r\n40\r\n`);
     await eventually(async () => (await metricOf(server, 'held_bytes')) === 5 * MIB);
@@ -116,7 +116,7 @@ describe('the limits of the example server', () => {
     await eventually(async () => (await metricOf(server, 'held_bytes')) === 0);
   });
 
-  it('cuts a client that does not read the answer to its post, in a pipeline as well', async () => {
+  it('cuts a client that does not read the answer to its POST, also with pipelined requests', async () => {
     const { server, port } = await startServer({ answerSeconds: 0.3 });
     const body = Buffer.alloc(MIB);
     const posts = Buffer.concat([Buffer.from(`${POST_HEAD}Content-Length: ${MIB}\r\n\r\n`), body]);
@@ -130,7 +130,7 @@ describe('the limits of the example server', () => {
     socket.destroy();
   });
 
-  it('stays small under 300 posts of a megabyte whose answers nobody reads', async function () {
+  it('needs little memory for 300 posts of a megabyte whose answers are not read', async function () {
     this.timeout(120_000);
     const settings = { ...DEFAULTS, token: TOKEN, port: 0, logLevel: 'silent' };
     const folder = mkdtempSync(join(tmpdir(), 'expsyn-limits-'));
@@ -165,7 +165,7 @@ describe('the limits of the example server', () => {
     }
   });
 
-  it('bounds what all connections hold together, and goes on when it is read', async () => {
+  it('limits the bytes of all connections together, and continues when answers are read', async () => {
     const { server, port } = await startServer({ maxTotalBytes: 4 * MIB, answerSeconds: 20 });
     const slow = await Promise.all(Array.from({ length: 8 }, () => openSocket(port)));
     const frame = frameOf(4000);
@@ -194,7 +194,7 @@ describe('the limits of the example server', () => {
     await eventually(async () => (await metricOf(server, 'held_bytes')) === 0);
   });
 
-  it('cuts who leaves answers unread, also the slowest when all hold too much', async () => {
+  it('cuts clients that leave answers unread, and the slowest one while the total is at its limit', async () => {
     const { server, port } = await startServer({ answerSeconds: 0.3 });
     const silent = await openSocket(port);
     silent.pause();
@@ -214,7 +214,7 @@ describe('the limits of the example server', () => {
     unread.terminate();
   });
 
-  it('counts messages that are half sent, and cuts who does not complete them', async () => {
+  it('counts incomplete messages, and cuts clients that do not complete them', async () => {
     const { server, port } = await startServer({ bodySeconds: 0.6 });
     const half = await rawSocket(port, handshakeOf(`/stream?token=${TOKEN}`));
     await untilText(half, /"welcome"/);
@@ -233,7 +233,7 @@ describe('the limits of the example server', () => {
     good.close();
   });
 
-  it('cuts who has stalled for the longest time when half-sent messages fill the room', async () => {
+  it('cuts the client that has stalled for the longest time if incomplete messages reach the limit', async () => {
     const { server, port } = await startServer({ maxTotalBytes: 2 * MIB, answerSeconds: 3 });
     const head = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 15, 0, 0, 0, 0, 0, 0]);
     const halves: Socket[] = [];
@@ -251,7 +251,7 @@ describe('the limits of the example server', () => {
     for (const half of halves) half.destroy();
   });
 
-  it('counts the answers to pings, and reads no more from who does not take them', async () => {
+  it('counts the answers to pings, and stops reading from a client that does not read them', async () => {
     const { server, port } = await startServer({ maxQueuedBytes: 50_000, answerSeconds: 0.5 });
     const socket = await openSocket(port);
     const pong = once(socket, 'pong') as Promise<[Buffer]>;
@@ -285,7 +285,7 @@ describe('the limits of the example server', () => {
     });
   }
 
-  it('closes a connection that sends a little of nothing again and again', async () => {
+  it('closes a connection that sends a few bytes of no request again and again', async () => {
     const { port } = await startServer({ headerSeconds: 0.3 });
     for (const text of [
       'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n',
@@ -303,7 +303,7 @@ describe('the limits of the example server', () => {
     }
   });
 
-  it('closes a connection whose body comes too slowly', async () => {
+  it('closes a connection whose body arrives too slowly', async () => {
     const { server, port } = await startServer({ bodySeconds: 0.4, headerSeconds: 0.2 });
     const socket = await rawSocket(port, `${POST_HEAD}Content-Length: 100000\r\n\r\n`);
     const timer = setInterval(() => socket.write('x'), 30);
@@ -312,7 +312,7 @@ describe('the limits of the example server', () => {
     await eventually(async () => (await metricOf(server, 'held_bytes')) === 0);
   });
 
-  it('lets new clients in while idle and half-sent connections fill every place', async () => {
+  it('accepts new clients while idle connections and incomplete requests fill every place', async () => {
     const limits = {
       maxHttpConnections: 20,
       maxConnections: 4,
@@ -332,7 +332,7 @@ describe('the limits of the example server', () => {
     }
   });
 
-  it('does not close a connection that has shown the token to make room', async () => {
+  it('does not close a connection with the token to make room', async () => {
     const { port } = await startServer({ maxHttpConnections: 4, bodySeconds: 1000 });
     const posting = await rawSocket(port, `${POST_HEAD}Content-Length: 64\r\n\r\n`);
     await wait(50);
@@ -343,7 +343,7 @@ describe('the limits of the example server', () => {
     for (const socket of [posting, ...idle]) socket.destroy();
   });
 
-  it('takes from the address with the most connections, and gives one address no more than its share', async () => {
+  it('closes connections of the address that has the most, and limits the connections of one address', async () => {
     const limits = { maxHttpConnections: 10, headerSeconds: 1000, maxConnectionsPerAddress: 2 };
     const { port } = await startServer(limits);
     const few = await rawSocket(port, '', '127.0.0.2');
@@ -365,7 +365,7 @@ describe('the limits of the example server', () => {
     for (const socket of [...own, other]) socket.close();
   });
 
-  it('tells addresses apart by network', () => {
+  it('counts an IPv6 network as one address', () => {
     assert.equal(addressOf('::ffff:10.0.0.1'), '10.0.0.1');
     assert.equal(addressOf('10.0.0.1'), '10.0.0.1');
     assert.equal(addressOf('2001:db8:1:2:3:4:5:6'), addressOf('2001:db8:1:2::9'));
@@ -375,7 +375,7 @@ describe('the limits of the example server', () => {
     assert.equal(addressOf('2001:db8::'), '2001:db8:0:0::/64');
   });
 
-  it('reads no body that it refuses, and says so before it closes', async () => {
+  it('does not read a body that it refuses, and answers before it closes', async () => {
     const { server, port } = await startServer();
     let accepted: Socket | undefined;
     server.app.server.on('connection', (socket: Socket) => (accepted = socket));
@@ -398,7 +398,7 @@ describe('the limits of the example server', () => {
     }
   });
 
-  it('asks for no body before it has seen the token', async () => {
+  it('asks for a body only after it has checked the token', async () => {
     const { port } = await startServer();
     const expect = 'Expect: 100-continue\r\nContent-Length: 64\r\n\r\n';
     const refused = await rawSocket(
@@ -414,7 +414,7 @@ describe('the limits of the example server', () => {
     taken.destroy();
   });
 
-  it('keeps no more saved sessions than it is told to, the newest and the open ones', async () => {
+  it('limits the number and bytes of saved sessions, and keeps the newest and the open ones', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'expsyn-saved-'));
     const id = (k: number) => `00000000-0000-0000-0000-${String(k).padStart(12, '0')}`;
     const files = () => readdirSync(folder).sort();
@@ -445,7 +445,7 @@ describe('the limits of the example server', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('has room for the only holder, and turns when it is full and when an eighth is free', () => {
+  it('has a byte budget with room for any single request, which has room again when an eighth is free', () => {
     const budget = new ByteBudget(80);
     const turns: boolean[] = [];
     budget.onChange = (isFull) => turns.push(isFull);

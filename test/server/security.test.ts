@@ -74,7 +74,7 @@ async function sessionOf(socket: WebSocket): Promise<string> {
 describe('the security of the example server', () => {
   afterEach(stopServers);
 
-  it('leaves a session to its connection whatever handshake is refused', async () => {
+  it('leaves a session to its connection when a handshake is refused', async () => {
     const { server, port } = await startServer({ maxConnectionsPerAddress: 1 });
     const live = new WebSocket(`ws://127.0.0.1:${port}/stream?token=${TOKEN}`);
     const session = await sessionOf(live);
@@ -118,7 +118,7 @@ describe('the security of the example server', () => {
     next.close();
   });
 
-  it('loses nothing that a client sends while its session is taken over', async () => {
+  it('loses no message that a client sends while its session is taken over', async () => {
     const { port } = await startServer();
     const first = new WebSocket(`ws://127.0.0.1:${port}/stream?token=${TOKEN}`);
     const session = await sessionOf(first);
@@ -137,7 +137,7 @@ describe('the security of the example server', () => {
     next.close();
   });
 
-  it('survives clients that go while they take a session over', async () => {
+  it('survives clients that leave while they take a session over', async () => {
     const { server, port } = await startServer();
     const first = new WebSocket(`ws://127.0.0.1:${port}/stream?token=${TOKEN}`);
     const session = await sessionOf(first);
@@ -156,7 +156,7 @@ describe('the security of the example server', () => {
     first.terminate();
   });
 
-  it('answers to its own names alone', async () => {
+  it('answers only requests for its own names', async () => {
     const { port } = await startServer({ allowedHosts: 'Lab.Example, other:8443,10.1.2.3' });
     const paths = ['/', '/page.js', '/metrics', '/healthz', `/evolve?token=${TOKEN}`, '/nope'];
     const statusOf = async (path: string, host: string) =>
@@ -205,14 +205,14 @@ describe('the security of the example server', () => {
     assert.ok(!String(policy).includes("script-src 'unsafe-inline'"), String(policy));
   });
 
-  it('answers at the address that it was reached at when it listens at all of them', async () => {
+  it('answers at the address that was reached if it listens at all addresses', async () => {
     const { port } = await startServer({ host: '0.0.0.0' });
     assert.equal((await ask(port, '/', { host: '127.0.0.1' })).status, 200);
     assert.equal((await ask(port, '/', { host: '0.0.0.0' })).status, 403);
     assert.equal((await ask(port, '/', { host: '8.8.8.8' })).status, 403);
   });
 
-  it('answers pages of other sites with nothing', async () => {
+  it('refuses requests of other sites', async () => {
     const { port } = await startServer({ allowedOrigins: 'https://Lab.Example' });
     const host = `localhost:${port}`;
     const evolve = `/evolve?token=${TOKEN}`;
@@ -241,7 +241,7 @@ describe('the security of the example server', () => {
     assert.equal((await ask(port, '/', { ...tls, origin: 'https://localhost:80' })).status, 403);
   });
 
-  it('gives other sites no pictures and scripts either, and takes their links', async () => {
+  it('refuses images and scripts to other sites, and accepts their links', async () => {
     const { port } = await startServer();
     const from = (site: string, mode: string, dest: string) =>
       ask(port, '/', {
@@ -258,7 +258,7 @@ describe('the security of the example server', () => {
     assert.equal((await from('none', 'navigate', 'document')).status, 200);
   });
 
-  it('upgrades no other path to a WebSocket', async () => {
+  it('accepts WebSockets at /stream only', async () => {
     const { server, port } = await startServer();
     for (const path of ['/', '/metrics', '/healthz', '/nope', '/page.js']) {
       const status = await shake(port, path);
@@ -267,7 +267,7 @@ describe('the security of the example server', () => {
     await eventually(async () => (await metricOf(server, 'http_connections')) === 0);
   });
 
-  it('puts the headers of security on every answer', async () => {
+  it('sends security headers with every answer', async () => {
     const { port } = await startServer();
     for (const [path, status] of [
       ['/', 200],
@@ -297,7 +297,7 @@ describe('the security of the example server', () => {
     assert.equal(answer.headers['x-content-type-options'], 'nosniff');
   });
 
-  it('tells a page without a WebSocket whether its session is there', async () => {
+  it('tells a page without a WebSocket whether its session exists', async () => {
     const { server, port } = await startServer();
     const live = await openSocket(port);
     live.close();
@@ -310,7 +310,7 @@ describe('the security of the example server', () => {
     assert.equal(await statusOf(`token=${TOKEN}&session=${unknown}`), 400);
   });
 
-  it('is loaded with frames that are masked like those of every client', async () => {
+  it('is loaded with masked frames, as every client sends them', async () => {
     const received: Buffer[] = [];
     const listener = createServer((socket) => {
       let text = '';
@@ -354,7 +354,7 @@ describe('the security of the example server', () => {
     listener.close();
   });
 
-  it('saves what a source carries beyond single precision, and refuses it where it is corrupt', () => {
+  it('saves the rounding error of a source, and rejects a corrupt one', () => {
     const isyn = Float32Array.of(1, 2, 3);
     const correction = Float64Array.of(1e-9, 0, -1e-9);
     const saved = encodeSource(isyn, 7, 8, correction);
@@ -377,7 +377,7 @@ describe('the security of the example server', () => {
     }
   });
 
-  it('blames a client for its input by the kind and code of an error', () => {
+  it('recognises errors that a client has caused by their kind and code', () => {
     const coded = (error: Error, code: string) => Object.assign(error, { code });
     for (const [error, isBad] of [
       [new InputError('x'), true],

@@ -1,4 +1,4 @@
-/** A client of the load test: its sources send frames when these are due. */
+/** A client of the load test, whose sources send frames at fixed times. */
 import { WebSocket } from 'ws';
 
 import { headerBytes } from '../stream/messages';
@@ -9,7 +9,7 @@ export interface Load {
   sources: number;
   /** Sources that share a connection. */
   perConnection: number;
-  /** Frames a second of each source. */
+  /** Frames that each source sends in a second. */
   rate: number;
   channels: number;
   /** Steps of a frame. */
@@ -19,24 +19,24 @@ export interface Load {
   engine: string;
 }
 
-/** A message that has been sent: how it began, and when each of its frames was due. */
+/** A message that was sent: its header, and when each of its frames was due. */
 interface Sent {
   header: Buffer;
   dueAt: number[];
 }
 
-/** A connection and its sources, which counts what it sends and receives in frames. */
+/** A connection with some sources. Counts the frames that it sends and receives. */
 export class Client {
   readonly socket: WebSocket;
   readonly #load: Load;
-  /** Of each source: where in the interval its frames are due, and how many it has sent. */
+  /** For each source, the part of the interval at which its frames are due, and how many it has sent. */
   readonly #phases: readonly number[];
   readonly #nSent: number[];
   /** The spikes of every frame. */
   readonly #spikes: Buffer;
-  /** The most sources of a message, as the server tells. */
+  /** The most sources of a message, which follows from the server's welcome. */
   #most = 1;
-  /** Resolves when the server has told. */
+  /** Resolves when the server has welcomed the client. */
   readonly welcome: Promise<void>;
   /** Messages without an answer, in their order. */
   readonly #pending: Sent[] = [];
@@ -56,7 +56,7 @@ export class Client {
     this.#phases = phases;
     this.#nSent = phases.map(() => 0);
     const query = `token=${LOAD_TOKEN}&sources=${phases.length}&channels=${channels}&noiseStd=${noiseStd}`;
-    // Masked with random numbers, as by every client: the server has to take the masks off.
+    // Frames are masked with random numbers, as every client does it: unmasking is a part of the load.
     this.socket = new WebSocket(`ws://127.0.0.1:${port}/stream?${query}`, {
       perMessageDeflate: false,
     });
@@ -93,7 +93,7 @@ export class Client {
     });
   }
 
-  /** Sends all frames that are due, in messages of one frame a source. */
+  /** Sends all frames that are due. A message contains at most one frame of each source. */
   send(begin: number, now: number): void {
     const interval = 1000 / this.#load.rate;
     for (;;) {

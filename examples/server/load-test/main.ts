@@ -1,6 +1,6 @@
 /**
- * Loads the server on loopback: many sources that send frames at a fixed rate, whether the answers
- * come or not. Latency counts from when a frame was due.
+ * Measures the server under load, on loopback. Many sources send frames at a fixed rate, whether or not answers
+ * arrive. Latency is measured from when a frame was due.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,23 +15,23 @@ import { Command, InvalidArgumentError } from 'commander';
 import { Client, LOAD_TOKEN as TOKEN, type Load } from './client';
 
 interface Result extends Load {
-  /** Frames that were answered, a second. */
+  /** Frames answered in a second. */
   throughput: number;
   sent: number;
   answered: number;
-  /** Answers that came out of their order. */
+  /** Answers out of order. */
   reordered: number;
   /** Milliseconds. */
   latency: { p50: number; p99: number; p999: number };
-  /** The server's event-loop delay at its 99th percentile, at worst, in milliseconds. */
+  /** The worst 99th percentile of the server's event-loop delay, in milliseconds. */
   eventLoopDelay: number;
-  /** The server's time on the processors for a frame, in microseconds. */
+  /** Processor time of the server for a frame, in microseconds. */
   cpu: number;
   /** The server's resident memory in MiB, each second. */
   memory: number[];
 }
 
-/** Those that run; none stays, however this process ends. */
+/** The servers that run. They end with this process, however it ends. */
 const servers = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const server of servers) server.kill('SIGKILL');
@@ -65,10 +65,10 @@ async function startServer(engine: string, folder: string): Promise<[ChildProces
   return [child, port];
 }
 
-/** The numbers of some of the server's metrics. */
+/** Reads some of the server's metrics. */
 async function readMetrics(port: number): Promise<{ delay: number; memory: number; cpu: number }> {
   const text = await new Promise<string>((resolve, reject) => {
-    // A connection of its own: one that is kept may be closed by a server that is late.
+    // A new connection each time: the server may be about to close an old one.
     const request = get({ port, host: '127.0.0.1', path: '/metrics', agent: false }, (answer) => {
       readText(answer).then(resolve, reject);
     });
@@ -87,25 +87,25 @@ async function measure(load: Load): Promise<Result> {
   const [server, port] = await startServer(load.engine, folder);
   try {
     const latency = createHistogram({ highest: 60_000_000 });
-    // In an object, because it changes while others wait.
+    // In an object, since it changes during awaits, which TypeScript does not assume of a variable.
     const phase = { isMeasured: false };
     const clients: Client[] = [];
     for (let first = 0; first < load.sources; first += load.perConnection) {
       const nSources = Math.min(load.perConnection, load.sources - first);
-      // Every source has its own place in the interval.
+      // The sources send at different times, spread over the interval.
       const phases = Array.from({ length: nSources }, (_, i) => (first + i) / load.sources);
       const client = new Client(port, load, phases, (milliseconds) => {
         if (phase.isMeasured) latency.record(Math.max(1, Math.round(milliseconds * 1000)));
       });
       clients.push(client);
-      // Not all at once, so that none waits too long to be accepted.
+      // A few at a time, so that none waits too long to be accepted.
       if (clients.length % 50 === 0) await client.welcome;
     }
     await Promise.all(clients.map(({ welcome }) => welcome));
     const memory: number[] = [];
     let eventLoopDelay = 0;
     const answeredSoFar = () => clients.reduce((sum, { answered }) => sum + answered, 0);
-    /** At the beginning and at the end of what is measured, in this order. */
+    /** Readings at the beginning and at the end of the measurement. */
     const spent: { cpu: number; answered: number }[] = [];
     const readSpent = async () => {
       const { cpu } = await readMetrics(port);
@@ -122,7 +122,7 @@ async function measure(load: Load): Promise<Result> {
         if (phase.isMeasured) eventLoopDelay = Math.max(eventLoopDelay, now.delay);
       }
     })();
-    // Told when it is waited for.
+    // An error is thrown where it is awaited.
     watching.catch(() => undefined);
     let answeredBefore = 0;
     let reading = Promise.resolve();
@@ -132,7 +132,7 @@ async function measure(load: Load): Promise<Result> {
       if (!phase.isMeasured && now >= begin + warmUp * 1000) {
         phase.isMeasured = true;
         answeredBefore = answeredSoFar();
-        // Frames that are due do not wait for it.
+        // Not awaited, since frames that are due must not wait.
         reading = readSpent();
       }
       for (const client of clients) client.send(begin, now);
@@ -143,7 +143,7 @@ async function measure(load: Load): Promise<Result> {
     await reading;
     await readSpent();
     const count = () => clients.reduce((sum, { sent, answered }) => sum + sent - answered, 0);
-    // As long as answers come: what an overloaded server has accepted is late, not lost.
+    // Waits as long as answers arrive: frames that an overloaded server has accepted are late, not lost.
     for (let before = Infinity; count() > 0 && count() < before;) {
       before = count();
       await wait(2000);
@@ -170,7 +170,7 @@ async function measure(load: Load): Promise<Result> {
   }
 }
 
-/** The microseconds of a frame between two readings. */
+/** Processor time for a frame between two readings, in microseconds. */
 function perFrame(spent: readonly { cpu: number; answered: number }[]): number {
   const [first, last] = [spent[0], spent.at(-1)];
   if (first === undefined || last === undefined) return NaN;
@@ -184,13 +184,13 @@ const COLUMNS = [
   ...['memory, MiB', 'lost', 'reordered'],
 ];
 
-/** The least and the most of some numbers, as they are shown. */
+/** The range of some numbers as text. */
 function rangeOf(values: readonly number[], digits = 0): string {
   const [least, most] = [Math.min(...values), Math.max(...values)].map((x) => x.toFixed(digits));
   return least === most ? `${least}` : `${least} to ${most}`;
 }
 
-/** A row for all runs of the same load. */
+/** The row of the table for all runs with the same load. */
 function rowOf(results: readonly Result[]): string {
   const [first] = results;
   if (first === undefined) return '';

@@ -34,7 +34,8 @@ export class SimulationClock {
 
   /** Takes up to `most` whole steps of dt seconds, and returns their number. */
   takeSteps(dt, most) {
-    const steps = Math.min(Math.floor(this.behind / dt), most);
+    // The clock of a page may step back.
+    const steps = Math.max(0, Math.min(Math.floor(this.behind / dt), most));
     this.behind -= steps * dt;
     return steps;
   }
