@@ -11,7 +11,7 @@ import { addPlotCommand } from './commands/plot-command';
 import { addRunCommand } from './commands/run-command';
 import { requireUnspacedTimes } from './options/spaced-times';
 import type { CommandContext, Streams } from './streams';
-import { readVersion } from './commands/version';
+import { readVersion } from './version';
 import { addWorkerCommand } from './commands/worker-command';
 import { wordError } from './words';
 

@@ -1,4 +1,4 @@
-import type { ProgressStream } from './progress';
+import type { ProgressStream } from './run/progress';
 
 /** Where a command writes what it has to say. */
 export interface Streams {

@@ -66,4 +66,10 @@ export class InterruptedError extends CommandError {
     super(sentence);
     this.exitCode = signal === 'SIGTERM' ? 143 : 130;
   }
+
+  /** Why a signal was aborted: for a reason that is an error, or by the operating system's signal. */
+  static from({ reason }: AbortSignal): Error {
+    if (reason instanceof Error) return reason;
+    return new InterruptedError('The run was interrupted.', reason);
+  }
 }

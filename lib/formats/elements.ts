@@ -1,12 +1,13 @@
 /** The elements of arrays: their types, and how the bytes of files become typed arrays. */
 import { endianness } from 'node:os';
 
-import type { TypedArray } from '../index';
+import { ELEMENT_TYPES as ARRAYS, type TypedArray } from '../arrays/element-types';
 
 /** What the elements of an array are held in. */
 export type Elements = Exclude<TypedArray, Uint8ClampedArray>;
 
 interface ElementType {
+  /** NumPy's name. */
   name: string;
   itemBytes: number;
   /** A view of bytes that are in this machine's order and aligned. */
@@ -19,32 +20,23 @@ type ViewConstructor = new (
   length: number,
 ) => Elements;
 
-function elementType(name: string, itemBytes: number, View: ViewConstructor): ElementType {
-  return { name, itemBytes, view: (buffer, offset, length) => new View(buffer, offset, length) };
-}
+/** The types of typed arrays, by NumPy's codes without the byte order, such as 'u1' and 'f8'. */
+const PLAIN_TYPES = Object.entries(ARRAYS).map(([name, View]): [string, ElementType] => {
+  const itemBytes = View.BYTES_PER_ELEMENT;
+  const Elements = View as ViewConstructor;
+  const view: ElementType['view'] = (...part) => new Elements(...part);
+  return [`${name.charAt(0)}${itemBytes}`, { name, itemBytes, view }];
+});
 
-/** The element types by NumPy's codes without the byte order. */
+/** All element types of files, by NumPy's codes without the byte order. */
 export const ELEMENT_TYPES: Record<string, ElementType> = {
   b1: {
     name: 'bool',
     itemBytes: 1,
-    view: (buffer, offset, length) => normalizeBooleans(new Uint8Array(buffer, offset, length)),
+    view: (...part) => normalizeBooleans(new Uint8Array(...part)),
   },
-  i1: elementType('int8', 1, Int8Array),
-  u1: elementType('uint8', 1, Uint8Array),
-  i2: elementType('int16', 2, Int16Array),
-  u2: elementType('uint16', 2, Uint16Array),
-  i4: elementType('int32', 4, Int32Array),
-  u4: elementType('uint32', 4, Uint32Array),
-  i8: elementType('int64', 8, BigInt64Array),
-  u8: elementType('uint64', 8, BigUint64Array),
-  f2: {
-    name: 'float16',
-    itemBytes: 2,
-    view: (buffer, offset, length) => widenHalves(new Uint16Array(buffer, offset, length)),
-  },
-  f4: elementType('float32', 4, Float32Array),
-  f8: elementType('float64', 8, Float64Array),
+  f2: { name: 'float16', itemBytes: 2, view: (...part) => widenHalves(new Uint16Array(...part)) },
+  ...Object.fromEntries(PLAIN_TYPES),
 };
 
 export const IS_HOST_BIG_ENDIAN = endianness() === 'BE';

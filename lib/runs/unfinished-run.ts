@@ -18,6 +18,7 @@ import { isSameInput } from '../formats/raster-source';
 import type { Job } from './job';
 import { Journal } from './journal';
 import { countBlocks } from './plan';
+import { dismissWorkers } from './queue/submission';
 import { hasLayout, type Provenance } from './provenance';
 import { addChecksum, verifyChecksum } from './checksummed';
 
@@ -158,6 +159,11 @@ export class UnfinishedRun {
   async openSink(): Promise<CurrentsSink> {
     const temporaries = join(this.workFolder, 'temporaries');
     return this.#format.openSink(this.#data, layoutOf(this.job), temporaries);
+  }
+
+  /** Makes all workers stop that serve the run. */
+  async dismissWorkers(): Promise<void> {
+    await dismissWorkers(this.workFolder);
   }
 
   /** Blocks of a shard. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { ProgressDisplay, type ProgressLine } from '../../lib/cli/progress';
+import { ProgressDisplay, type ProgressLine } from '../../lib/cli/run/progress';
 
 import { emptyFolders } from '../support/folders';
 

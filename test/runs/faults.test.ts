@@ -151,10 +151,7 @@ describe('a run that meets a fault', function () {
     const args = ['long.npy', '--steps', '300000000', '--no-plot', '--out', 'isyn.zarr'];
     const { code, err } = await expsyn(...args);
     assert.equal(code, 2);
-    assert.match(
-      err,
-      /^Expected chunks of less than 2 GiB for --out but .* --steps, or .*\.\n$/,
-    );
+    assert.match(err, /^Expected chunks of less than 2 GiB for --out but .* --steps, or .*\.\n$/);
     assert.deepEqual(await readdir('.'), ['long.npy']);
   });
 

@@ -3,8 +3,8 @@ import { Option, type Command } from 'commander';
 
 import { compressions, inputFormats, outputEndings } from '../../formats/registry';
 import { addAddressOptions, addForbiddenOption } from '../options/address-options';
-import { DEFAULT_OUT } from './prepare-run';
-import { run } from './run';
+import { DEFAULT_OUT } from '../run/prepare';
+import { run } from '../run/run';
 import { outsideOption, readFlags, type RunFlags } from '../options/run-options';
 import type { CommandContext } from '../streams';
 

@@ -7,7 +7,7 @@ import { readCount } from '../options/run-options';
 import type { CommandContext } from '../streams';
 import { parseTime } from '../options/times';
 import { wordError } from '../words';
-import { softwareVersion } from './version';
+import { softwareVersion } from '../version';
 
 /** Milliseconds in which a worker that has ended its work ends by itself, if it does. */
 const LINGERING = 500;

@@ -25,8 +25,8 @@ const POLLS_PER_CHECK = 10;
 
 export interface QueueOptions {
   signal: AbortSignal;
-  /** Told how many samples are written in all. */
-  onProgress: (samples: number) => void;
+  /** Told of samples that are written, first of those that an earlier process has written. */
+  onProgress: (samples: number, isInherited: boolean) => void;
   /** Told once, in words, why nothing happens, where that is known. */
   onStandstill: (reason: string) => void;
 }
@@ -79,10 +79,15 @@ class Submission {
 
   async run(): Promise<boolean> {
     const { signal, onProgress } = this.#options;
+    let reported = 0;
+    const report = (isInherited: boolean): void => {
+      onProgress(this.#written() - reported, isInherited);
+      reported = this.#written();
+    };
     const { workFolder, job } = this.#run;
     for (const shard of job.shards.keys()) this.#open.add(shard);
     await this.#look();
-    onProgress(this.#written());
+    report(true);
     await markSubmission(workFolder, this.#id);
     this.#talk(async () => this.#submit([...this.#open]));
     let checked = this.#written();
@@ -90,7 +95,7 @@ class Submission {
       for (let poll = 1; this.#open.size > 0 && !signal.aborted; poll++) {
         await sleep(POLL_INTERVAL, undefined, { signal }).catch(() => undefined);
         await this.#look();
-        onProgress(this.#written());
+        report(false);
         if (this.#open.size > 0 && this.#failure !== undefined) throw this.#failure.error;
         if (poll % POLLS_PER_CHECK > 0) continue;
         const isStandstill = this.#written() === checked;

@@ -1,8 +1,8 @@
 /** Shows how far a run has come: a bar on a terminal, or one line of JSON a second. */
 import type { SingleBar } from 'cli-progress';
 
-import type { ProgressMode } from './options/run-options';
-import { formatTime } from './options/times';
+import type { ProgressMode } from '../options/run-options';
+import { formatTime } from '../options/times';
 
 /** Where it is shown. */
 export interface ProgressStream {

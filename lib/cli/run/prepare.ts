@@ -15,14 +15,8 @@ import { readProvenance, requireOwnPlace } from '../../runs/provenance';
 import { CommandError, InterruptedError, UsageError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
 import { hasCode } from '../../errors/system-errors';
-import {
-  folderAbove,
-  isThere,
-  removeLeftovers,
-  temporaryPathOf,
-} from '../../formats/files/complete-file';
+import { folderAbove, isThere, temporaryPathOf } from '../../formats/files/complete-file';
 import type { AddressOptions } from '../../formats/http/reader';
-import { readNpyFile, writeNpyFile } from '../../formats/npy/npy';
 import { isSameInput, type InputIdentity, type RasterSource } from '../../formats/raster-source';
 import { isAddress } from '../../formats/http/address';
 import {
@@ -32,19 +26,16 @@ import {
   storedFormatAt,
   storedFormatOf,
 } from '../../formats/registry';
-import { makeExampleRaster, type Stimulus } from '../figure/example-raster';
+import type { Stimulus } from '../figure/example-raster';
 import { eventWarnings, isTooLong, requireNearOrigin } from '../notes/event-notes';
 import { formatShape } from '../options/numbers';
-import { requireOtherFiles } from '../other-files';
+import { requireOtherFiles } from './other-files';
 import { completeSettings, type GivenEvents, type RunRequest } from '../options/run-options';
 import type { CommandContext } from '../streams';
-import { formatTime } from '../options/times';
-import { softwareVersion } from './version';
+import { softwareVersion } from '../version';
+import { EXAMPLE_PATH, writeExample } from './example';
 
 export const DEFAULT_OUT = join('output', 'isyn.npy');
-const EXAMPLE_PATH = join('output', 'raster.npy');
-/** With shorter steps the example would take its user's time. */
-const SHORTEST_EXAMPLE_DT = 1e-4;
 
 /** An input that is open, and the run that is to be made of it. */
 export interface Prepared {
@@ -94,7 +85,7 @@ export async function prepare(
   if (request.plotPath !== undefined) {
     await requireShortName(request.plotPath, '--plot', request.plotPath);
   }
-  const example = isExample ? await writeExample(request) : undefined;
+  const example = isExample ? await writeExample(request.settings.dt) : undefined;
   const settings = completeSettings(
     { ...(example && { tau: Array.from(example.tau) }), ...definedOf(request.settings) },
     earlier?.settings,
@@ -158,9 +149,7 @@ async function interruptibly<Result>(
 ): Promise<Result> {
   return context.interruptibly(async (signal) =>
     work(signal).catch((error: unknown) => {
-      throw signal.aborted
-        ? new InterruptedError('The run was interrupted.', signal.reason)
-        : error;
+      throw signal.aborted ? InterruptedError.from(signal) : error;
     }),
   );
 }
@@ -250,28 +239,6 @@ function requireNoEvents(given: GivenEvents): void {
   throw new UsageError(
     message`Expected an input with --events, ${EVENT_OPTIONS} but received none; give a list of events.`,
   );
-}
-
-/** Makes the raster of the example, and writes it where the run reads it. */
-async function writeExample(request: RunRequest) {
-  const { dt = 1e-3 } = request.settings;
-  if (dt < SHORTEST_EXAMPLE_DT) {
-    throw new UsageError(
-      `Expected at least ${formatTime(SHORTEST_EXAMPLE_DT)} for --dt of the example but ` +
-        `received ${formatTime(dt)}; give a raster of your own.`,
-    );
-  }
-  const { data, shape, tau, stimuli } = makeExampleRaster(dt);
-  // Left as it is where it is the same, so that a run can be resumed.
-  const found = await readNpyFile(EXAMPLE_PATH).catch(() => undefined);
-  const isSame =
-    found !== undefined &&
-    formatShape(found.shape) === formatShape(shape) &&
-    found.data instanceof Uint8Array &&
-    Buffer.compare(found.data, data) === 0;
-  if (isSame) await removeLeftovers(EXAMPLE_PATH);
-  else await writeNpyFile(EXAMPLE_PATH, { data, shape });
-  return { tau, stimuli };
 }
 
 /** The shape and type of an input, as its file has them. */

@@ -2,10 +2,10 @@
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 
-import { UsageError } from '../errors/command-errors';
-import { folderAbove } from '../formats/files/complete-file';
-import { recognise, storedFormatOf } from '../formats/registry';
-import type { RunRequest } from './options/run-options';
+import { UsageError } from '../../errors/command-errors';
+import { folderAbove } from '../../formats/files/complete-file';
+import { recognise, storedFormatOf } from '../../formats/registry';
+import type { RunRequest } from '../options/run-options';
 
 /** Refuses to write over what is read, or into it, whatever links lead there. */
 export async function requireOtherFiles(

@@ -12,24 +12,16 @@ import { noteOnRate } from '../notes/notes';
 import { counted, formatCount, formatShape } from '../options/numbers';
 import { noteOnOverflow } from '../notes/overflow';
 import { drawToFile, loadRecording, MOST_SAMPLES } from '../figure/plot-output';
-import { describeSource, type Prepared } from './prepare-run';
+import type { Outcome } from './compute';
+import { describeSource, type Prepared } from './prepare';
 import { describeSpikes, summarizeInput, type InputSummary } from '../figure/reduction';
 import type { RunRequest } from '../options/run-options';
 import type { CommandContext } from '../streams';
 import { inWords } from '../words';
 import { formatTime, formatTimeRange } from '../options/times';
 
-/** What a run has come to. */
-export interface Outcome {
-  /** Seconds in this process, and samples that were computed in it. */
-  seconds: number;
-  samples: number;
-  /** Whether it was said that the input does not look like spikes. */
-  isNoted: boolean;
-}
-
 /** Draws what has come out, and says what it is. */
-export async function present(
+export async function report(
   request: RunRequest,
   { source, inputPath, job, stimuli }: Prepared,
   outcome: Outcome,

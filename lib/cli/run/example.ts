@@ -1,0 +1,34 @@
+/** The raster that `expsyn run` makes if it is given no input. */
+import { join } from 'node:path';
+
+import { UsageError } from '../../errors/command-errors';
+import { removeLeftovers } from '../../formats/files/complete-file';
+import { readNpyFile, writeNpyFile } from '../../formats/npy/npy';
+import { makeExampleRaster } from '../figure/example-raster';
+import { formatShape } from '../options/numbers';
+import { formatTime } from '../options/times';
+
+export const EXAMPLE_PATH = join('output', 'raster.npy');
+/** With shorter steps the example would take too long. */
+const SHORTEST_EXAMPLE_DT = 1e-4;
+
+/** Makes the raster of the example, and writes it to where the run reads it. */
+export async function writeExample(dt = 1e-3) {
+  if (dt < SHORTEST_EXAMPLE_DT) {
+    throw new UsageError(
+      `Expected at least ${formatTime(SHORTEST_EXAMPLE_DT)} for --dt of the example but ` +
+        `received ${formatTime(dt)}; give a raster of your own.`,
+    );
+  }
+  const { data, shape, tau, stimuli } = makeExampleRaster(dt);
+  // The same raster is left as it is, so that a run can be resumed.
+  const found = await readNpyFile(EXAMPLE_PATH).catch(() => undefined);
+  const isSame =
+    found !== undefined &&
+    formatShape(found.shape) === formatShape(shape) &&
+    found.data instanceof Uint8Array &&
+    Buffer.compare(found.data, data) === 0;
+  if (isSame) await removeLeftovers(EXAMPLE_PATH);
+  else await writeNpyFile(EXAMPLE_PATH, { data, shape });
+  return { tau, stimuli };
+}
