@@ -141,7 +141,8 @@ std::vector<std::int64_t> ExponentialKernel::FirstEqual() const {
 
 std::unique_ptr<Recursion> ExponentialKernel::MakeRecursion(std::int64_t n) const {
   if (IsDecayTiny<double>(n)) {
-    return std::make_unique<TinyDecayRecursion>(QuotientOfPositive(dt_, tau_[static_cast<std::size_t>(n)]));
+    return std::make_unique<TinyDecayRecursion>(
+        QuotientOfPositive(dt_, tau_[static_cast<std::size_t>(n)]));
   }
   return std::make_unique<PlainRecursion>(DoubleDouble{decay()[n], decay_low()[n]},
                                           DoubleDouble{tail_weight()[n], tail_weight_low()[n]});
