@@ -91,7 +91,8 @@ EXPSYN_DOUBLE_DOUBLE DoubleDouble Quotient(double a, double b) {
   return QuickTwoSum(high, ((a - back.high) - back.low) / b);
 }
 
-// The quotient of positive numbers of any size: in Quotient(), products of very large ones overflow.
+// The quotient of positive numbers of any size: in Quotient(), products of very large ones
+// overflow.
 EXPSYN_DOUBLE_DOUBLE DoubleDouble QuotientOfPositive(double a, double b) {
   const double scale = a > 0x1p900 || b > 0x1p900 ? 0x1p-200 : 1.0;
   return Quotient(a * scale, b * scale);

@@ -142,7 +142,7 @@ class Evolution {
   EvolveResult Run() {
     if (call_.policy == FailurePolicy::kCall) StageStates();
     RunFewSteps();
-    if (!left_.empty() && !IsStopped()) {
+    if (!remaining_.empty() && !IsStopped()) {
       StageStates();
       RunTiles();
       if (!IsStopped()) Recompute();
@@ -193,7 +193,7 @@ class Evolution {
     return {staged_ + item * n_synapses_, n_items_ * n_synapses_};
   }
 
-  // Computes the items that Kernel::RecurseFewSteps() can; left_ becomes the others.
+  // Computes the items that Kernel::RecurseFewSteps() can; remaining_ becomes the others.
   void RunFewSteps() {
     std::vector<std::uint8_t> is_done(static_cast<std::size_t>(n_items_));
     if (method_ == Method::kRecursive && n_timesteps_ <= kFewSteps) {
@@ -205,7 +205,7 @@ class Evolution {
       });
     }
     for (std::int64_t item = 0; item < n_items_; ++item) {
-      if (is_done[static_cast<std::size_t>(item)] == 0) left_.push_back(item);
+      if (is_done[static_cast<std::size_t>(item)] == 0) remaining_.push_back(item);
     }
   }
 
@@ -239,18 +239,18 @@ class Evolution {
 
   // The width of tiles of which there are n_wanted in all items together.
   std::int64_t TileWidthFor(std::int64_t n_wanted) const {
-    const auto n_left = static_cast<std::int64_t>(left_.size());
-    const std::int64_t per_item = (n_wanted + n_left - 1) / n_left;
+    const auto n_remaining = static_cast<std::int64_t>(remaining_.size());
+    const std::int64_t per_item = (n_wanted + n_remaining - 1) / n_remaining;
     return n_synapses_ / per_item / kNarrowestTile * kNarrowestTile;
   }
 
   void RunTiles() {
     PlanTiles();
-    const std::int64_t n_groups = (n_synapses_ + tile_width_ - 1) / tile_width_;
-    ForEach(static_cast<std::int64_t>(left_.size()) * n_groups * n_chunks_, [&](std::int64_t i) {
-      const std::int64_t group = i / n_chunks_ % n_groups;
-      RunTile(left_[static_cast<std::size_t>(i / n_chunks_ / n_groups)], group * tile_width_,
-              i % n_chunks_);
+    const std::int64_t n_across = (n_synapses_ + tile_width_ - 1) / tile_width_;
+    const auto n_items = static_cast<std::int64_t>(remaining_.size());
+    ForEach(n_items * n_across * n_chunks_, [&](std::int64_t i) {
+      const std::int64_t item = remaining_[static_cast<std::size_t>(i / n_chunks_ / n_across)];
+      RunTile(item, i / n_chunks_ % n_across * tile_width_, i % n_chunks_);
     });
   }
 
@@ -349,13 +349,13 @@ class Evolution {
     std::sort(failures_.begin(), failures_.end(),
               [](const ItemFailure& a, const ItemFailure& b) { return a.item < b.item; });
     auto failure = failures_.begin();
-    auto left = left_.begin();
+    auto remaining = remaining_.begin();
     for (std::int64_t item = 0; item < n_items_; ++item) {
-      const bool is_left = left != left_.end() && *left == item;
-      if (is_left) ++left;
+      const bool is_remaining = remaining != remaining_.end() && *remaining == item;
+      if (is_remaining) ++remaining;
       if (failure != failures_.end() && failure->item == item) {
         ++failure;
-      } else if (is_left) {
+      } else if (is_remaining) {
         CommitTiles(item);
       } else if (call_.policy == FailurePolicy::kCall) {
         CopyNumbers(item);
@@ -410,7 +410,7 @@ class Evolution {
   std::int64_t tile_width_ = 0;
   std::int64_t n_chunks_ = 1;
   std::int64_t chunk_length_ = 0;
-  std::vector<std::int64_t> left_;  // items that are computed by tiles, ascending
+  std::vector<std::int64_t> remaining_;  // items that are computed by tiles, ascending
   std::atomic<bool> is_failed_{false};
   std::mutex lock_;
   // Guarded by lock_.

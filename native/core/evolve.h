@@ -13,7 +13,7 @@
 
 namespace expsyn {
 
-// What a module does in every call, until it is changed.
+// What all calls of a module have in common.
 struct Settings {
   Method method = Method::kAuto;
   // kState is for kernels that remember noise: see Kernel::remembers_noise().
@@ -24,7 +24,7 @@ struct Settings {
   unsigned n_threads = 1;        // the most that compute, this one included; no bit depends on it
 };
 
-// One independent run: an item of a batch, or a session.
+// One of the independent runs that a call advances: an item of a batch, or a session.
 struct Item {
   State state;           // before the call
   NextState next_state;  // after it; may be `state`
@@ -33,7 +33,7 @@ struct Item {
   std::int64_t batch = 0;  // the item's place in the raster whose noise is drawn
 };
 
-// What a non-finite value in the input of an item stops: the whole call, or the item only.
+// What fails because of a non-finite value in the input of an item: the whole call or that item.
 enum class FailurePolicy { kCall, kItem };
 
 // One call: K items, T steps, N synapses. Owns nothing.
@@ -65,13 +65,13 @@ struct EvolveResult {
   std::vector<ItemFailure> failures;
 };
 
-// Computes the output and the next state of every item from its input and state: a pure function,
-// whichever the method and the number of threads, apart from the rounding of the methods. K = 0,
-// T = 0 and N = 0 do nothing.
+// Computes the output and the next state of every item, which depend on its input, its state and
+// its place in the noise alone: not on the other items or the number of threads, and on the method
+// in rounding only. The method must be one that the kernel has. K = 0, T = 0 and N = 0 do nothing.
 //
-// Where Settings::throw_non_finite is set, a non-finite input fails the call (status kFailed) or
-// its item (status kDone). The next state of what has failed, or of all items if the call was
-// cancelled, is untouched, and its output is void. Subnormal numbers count as 0.
+// With Settings::throw_non_finite, a non-finite input fails the call (status kFailed) or its item
+// (status kDone). The next states of a call that failed or was cancelled, and of an item that
+// failed, are untouched, and the output is void. Subnormal numbers count as 0.
 //
 // Runs on the calling thread, whose floating-point mode it keeps, and on helpers of the shared
 // pool. Throws std::bad_alloc, and std::length_error when the window is too long for Method::kFft.

@@ -20,9 +20,9 @@ SessionTable::SessionTable(std::int64_t n_synapses, std::int64_t state_size)
 std::int64_t SessionTable::Open(std::uint64_t seed) {
   if (closed_.empty()) {
     const auto number = static_cast<std::int64_t>(sessions_.size());
-    // Room for every number first, so that closing one cannot fail.
+    // Room for every number, so that closing a session cannot fail.
     closed_.reserve(sessions_.size() + 1);
-    // A block that is there already was made for an opening that then failed.
+    // The block exists already if an earlier call failed after it had allocated it.
     if (number / sessions_per_block_ == static_cast<std::int64_t>(blocks_.size())) {
       blocks_.emplace_back(static_cast<std::size_t>(sessions_per_block_ * session_size()));
     }

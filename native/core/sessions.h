@@ -10,17 +10,17 @@
 
 namespace expsyn {
 
-// Where one of many independent runs over the same synapses has got to.
+// The state of one of many independent runs over the same synapses.
 struct Session {
-  NextState state;         // of N synapses, owned by the table
+  NextState state;         // memory of the table
   std::uint64_t step = 0;  // absolute number of the next step
   std::uint64_t seed = 0;  // of its noise
   bool is_open = false;
 };
 
-// The sessions of one module, by number. A closed session's number and memory are given to the next
-// that is opened; otherwise memory is kept until the table goes. Not thread-safe, but sessions stay
-// where they are: a thread may read one while others are opened and closed.
+// The sessions of one module, by number. The number and the memory of a closed session are given to
+// the next one that is opened; the table frees no memory before it is destroyed itself. Not
+// thread-safe, but sessions do not move: a thread may read one while others are opened and closed.
 class SessionTable {
  public:
   // For states of n_synapses synapses and state_size planes: see Kernel::state_size().
@@ -36,7 +36,7 @@ class SessionTable {
   // Copies a state of the table's size.
   void Copy(State from, NextState to) const;
 
-  // Memory for the next states of a call on the table's own thread, good until the next one.
+  // Memory for the next states of a call, valid until the next call of this function.
   double* Scratch(std::size_t size);
 
   std::int64_t n_synapses() const { return n_synapses_; }

@@ -28,16 +28,16 @@ struct Tile {
   const InputReader& input;  // of the item
   std::int64_t first_synapse;
   std::int64_t n_synapses;
-  // Steps first_step .. end_step - 1. Only a recursion is asked to begin later than at step 0, and
-  // not before one window has passed: the window then holds inputs only, and `state` is not read.
+  // Steps first_step .. end_step - 1. first_step is 0 except for recursions, where it may also be a
+  // step after the first window: the window then holds inputs only, and `state` is not read.
   std::int64_t first_step;
   std::int64_t end_step;
   State state;                // before step 0, from first_synapse on
   Real* output;               // row of step 0, column of first_synapse
   std::ptrdiff_t row_stride;  // from a step to the next in `output`
   bool is_streamed;           // whether the output is too large for the caches
-  // After the last step, from first_synapse on, free of the noise that is added to the output. The
-  // methods write it for kernels with a recursion only; inputs are carried by Evolve().
+  // After the last step, from first_synapse on, without the noise that is added to the output.
+  // Methods write it only if the kernel has a recursion; Evolve() itself carries inputs.
   NextState next_state;
   Finding* findings;                   // one value a synapse
   const std::atomic<bool>& cancelled;  // once true, the method returns early; results are then void

@@ -33,7 +33,10 @@ export function buildFaults(stamps, toolchain) {
   return buildByCmake(stamps, toolchain, 'build', {
     name: 'the native addon with fault injection',
     result: 'build/Release/expsyn_faults.node',
-    hash: hashOf(['native', 'test/native/faults', 'CMakeLists.txt', 'package-lock.json'], platform),
+    hash: hashOf(
+      ['native', 'test/native/faults', 'test/native/kernels', 'CMakeLists.txt', 'package-lock.json'],
+      platform,
+    ),
     commands: [
       [
         'cmake',

@@ -12,7 +12,7 @@ namespace expsyn {
 
 namespace {
 
-// A window is refreshed when the slowest synapse remembers longer than this many windows.
+// Synapses whose tau is longer than this many windows are refreshed, after as many windows.
 constexpr std::int64_t kWindowsPerRefresh = 8;
 
 // The least steps from one refresh to the next. In double precision, the errors of so many steps
@@ -30,8 +30,8 @@ class PlainRecursion final : public Recursion {
 
   void Start(const DoubleDouble* numbers) override { start_ = isyn_ = *numbers; }
   void Enter(double input) override { isyn_ = isyn_ + input; }
-  void Leave(double input) override { isyn_ = isyn_ + -(tail_weight_ * input); }
-  void LeaveStart() override { isyn_ = isyn_ + -(tail_weight_ * start_); }
+  void CancelTail(double input) override { isyn_ = isyn_ + -(tail_weight_ * input); }
+  void CancelStart() override { isyn_ = isyn_ + -(tail_weight_ * start_); }
   void Advance() override { isyn_ = isyn_ * decay_; }
   DoubleDouble Number(std::int64_t /*i*/) const override { return isyn_; }
 
@@ -40,8 +40,8 @@ class PlainRecursion final : public Recursion {
   DoubleDouble isyn_, start_;
 };
 
-// The same where a is too small to be a normal number, though its products with large inputs are
-// not. Nothing is left of an input that could leave the window.
+// The same where a is too small to be a normal number, though its products with large inputs may be
+// normal numbers. Nothing of an input is left when it leaves the window.
 class TinyDecayRecursion final : public Recursion {
  public:
   // a = exp(-rate)
@@ -59,8 +59,8 @@ class TinyDecayRecursion final : public Recursion {
     // Scaled down, so that the sum does not overflow.
     isyn_ = DoubleDouble{isyn_.high * kDown, isyn_.low * kDown} + input * kDown;
   }
-  void Leave(double /*input*/) override {}
-  void LeaveStart() override {}
+  void CancelTail(double /*input*/) override {}
+  void CancelStart() override {}
   void Advance() override {
     isyn_ = isyn_ * fraction_;
     isyn_ = {std::ldexp(isyn_.high, kRoom - exponent_), std::ldexp(isyn_.low, kRoom - exponent_)};
@@ -71,7 +71,8 @@ class TinyDecayRecursion final : public Recursion {
   static constexpr int kRoom = 100;
   static constexpr double kDown = 0x1p-100;
 
-  // a = fraction 2^-exponent, with a fraction in (1/2, 1] or, far below all numbers, 0.
+  // a = fraction 2^-exponent. The fraction is in (1/2, 1], or 0 if no product with a can be a
+  // number.
   DoubleDouble fraction_;
   int exponent_ = 0;
   DoubleDouble isyn_;
@@ -82,7 +83,7 @@ class TinyDecayRecursion final : public Recursion {
 ExponentialKernel::ExponentialKernel(const double* tau, std::int64_t n_synapses, double dt,
                                      std::int64_t window_length)
     : Kernel(n_synapses, window_length, 1), dt_(dt) {
-  // Only the quotient of dt and tau counts, and a subnormal dt counts as 0 in some threads.
+  // Only the quotient of dt and tau matters, and a subnormal dt counts as 0 in some threads.
   const double scale = dt < 0x1p-900 ? 0x1p+200 : 1.0;
   dt_ *= scale;
   const auto size = static_cast<std::size_t>(n_synapses);
@@ -103,12 +104,11 @@ ExponentialKernel::ExponentialKernel(const double* tau, std::int64_t n_synapses,
        factors32_.tail_weight.data(), factors32_.restart_decay.data(),
        factors64_.restart_decay.data(), factors64_.restart_decay_low.data()});
 
+  bool is_any_refreshed = false;
   for (std::int64_t n = 0; n < n_synapses; ++n) {
     smallest_decay_ = std::min(smallest_decay_, decay()[n]);
-  }
-  bool is_any_refreshed = false;
-  for (std::int64_t n = 0; n < n_synapses; ++n)
     is_any_refreshed = is_any_refreshed || NeedsRefresh(n);
+  }
   if (is_any_refreshed) {
     const std::int64_t windows = window_length <= kUnlimited / kWindowsPerRefresh
                                      ? window_length * kWindowsPerRefresh
@@ -141,7 +141,8 @@ std::vector<std::int64_t> ExponentialKernel::FirstEqual() const {
 
 std::unique_ptr<Recursion> ExponentialKernel::MakeRecursion(std::int64_t n) const {
   if (IsDecayTiny<double>(n)) {
-    return std::make_unique<TinyDecayRecursion>(QuotientOfPositive(dt_, tau_[static_cast<std::size_t>(n)]));
+    return std::make_unique<TinyDecayRecursion>(
+        QuotientOfPositive(dt_, tau_[static_cast<std::size_t>(n)]));
   }
   return std::make_unique<PlainRecursion>(DoubleDouble{decay()[n], decay_low()[n]},
                                           DoubleDouble{tail_weight()[n], tail_weight_low()[n]});
@@ -168,7 +169,7 @@ bool ExponentialKernel::RecurseFewSteps(const Tile<double>& item) const {
 template <typename Real>
 void ExponentialKernel::RollOverRows(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
                                      Real* rows) const {
-  // In plain arithmetic for some steps only: the rounding errors of one step would add up over tau.
+  // In plain arithmetic for kInterval steps at a time: over tau, rounding errors would add up.
   constexpr std::int64_t kInterval = simd::kRestartInterval<double>;
   const DoubleDouble over_interval{factors64_.restart_decay[n], factors64_.restart_decay_low[n]};
   const double decay_of_n = decay()[n];

@@ -13,10 +13,13 @@
 
 namespace expsyn {
 
-// w_n[k] = exp(-(k + 1) dt / tau_n), by the recursion isyn <- (isyn + input) exp(-dt / tau_n),
-// which carries one number. Arrays hold one value a synapse.
+// The exponential kernel, w_n[k] = exp(-(k + 1) dt / tau_n), by the recursion
 //
-// MakeKernel("exp", ...) has one parameter, tau in seconds, one value a synapse.
+//   isyn <- (isyn + input) exp(-dt / tau_n),
+//
+// which carries one number. Arrays have one value a synapse.
+//
+// MakeKernel("exp", ...) takes one parameter: tau in seconds, one value a synapse.
 class ExponentialKernel final : public Kernel {
  public:
   // `tau` (seconds) has n_synapses values, all finite and positive; dt in seconds, finite and
@@ -43,8 +46,8 @@ class ExponentialKernel final : public Kernel {
   // a_n = exp(-dt / tau_n) to twice double precision: decay + decay_low.
   const double* decay() const { return factors64_.decay.data(); }
   const double* decay_low() const { return decay_low_.data(); }
-  // a_n to the power of window_length(), likewise: the weight with which a sample leaves the
-  // window. 0 for an unlimited one.
+  // a_n to the power of window_length(), likewise: the weight of an input as it leaves the window.
+  // 0 for a kernel that is not cut.
   const double* tail_weight() const { return factors64_.tail_weight.data(); }
   const double* tail_weight_low() const { return tail_weight_low_.data(); }
 
@@ -52,19 +55,19 @@ class ExponentialKernel final : public Kernel {
   // a_n - 1 < 0 where a_n is above 1/2, else a_n >= 0.
   const double* decay_offset() const { return decay_offset_.data(); }
 
-  // Whether a_n is too small to be a normal number of type Real. Its products with large inputs
-  // are normal numbers nevertheless, which only MakeRecursion() computes.
+  // Whether a_n is too small to be a normal number of type Real. Its products with large inputs may
+  // be normal numbers nevertheless; only MakeRecursion() computes them.
   template <typename Real>
   bool IsDecayTiny(std::int64_t n) const {
     return decay()[n] < static_cast<double>(std::numeric_limits<Real>::min());
   }
-  // Whether that is so of any synapse.
+  // Whether any synapse has such a decay.
   template <typename Real>
   bool HasTinyDecay() const {
     return smallest_decay_ < static_cast<double>(std::numeric_limits<Real>::min());
   }
 
-  // What the recursion in plain arithmetic multiplies with.
+  // The factors of the recursion in arithmetic of type Real.
   template <typename Real>
   struct Factors {
     AlignedBuffer<Real> decay;
@@ -75,14 +78,14 @@ class ExponentialKernel final : public Kernel {
   template <typename Real>
   const Factors<Real>& factors() const;
 
-  // Steps after which the recursion's state is summed again from the input, or kUnlimited: a window
-  // much shorter than tau hardly forgets, so the rounding errors of what enters and leaves would
-  // add up. Over eight windows they are eight times the error of one sum.
+  // The number of steps after which the sum over the window is refreshed, that is computed anew
+  // from the inputs; kUnlimited if never. A window much shorter than tau hardly forgets, so the
+  // rounding errors of the inputs that enter and leave it would add up.
   template <typename Real>
   std::int64_t refresh_interval() const {
     return sizeof(Real) == sizeof(float) ? refresh_interval32_ : refresh_interval64_;
   }
-  // Whether that concerns synapse n; it does not depend on the others.
+  // Whether synapse n is refreshed; this does not depend on the other synapses.
   bool NeedsRefresh(std::int64_t n) const;
 
  protected:

@@ -10,21 +10,22 @@ namespace expsyn {
 
 namespace {
 
-// Elements to which noise is added at a time: they stay in the first-level cache.
+// Noise is added to so many elements at a time: they stay in the first-level cache.
 constexpr std::int64_t kNoisyElements = 2048;
 
-// Most bytes in which noisy drive is kept until it leaves the window; beyond, it is made again.
+// The most bytes in which drive with noise is kept until it leaves the window. If it takes more, it
+// is computed again.
 constexpr std::int64_t kKeptBytes = 4 << 20;
 
 // Chunks of simd::kRestartInterval steps that run side by side for few synapses.
 constexpr std::int64_t kMostChunks = 16;
 constexpr std::int64_t kFewestChunks = 4;
 
-// The drive of some rows: where it stands, and where what leaves the window does.
+// Where the drive of some rows stands, and the drive that leaves the window in these rows.
 struct Source {
   ElementType type;
   const void* input;
-  const void* delayed;  // null while nothing leaves
+  const void* delayed;  // null while the window is not full
   std::ptrdiff_t stride;
   bool is_repeated;
 };
@@ -72,13 +73,13 @@ class VectorRecursion {
       const bool has_tail = step - origin_ >= length;
       const std::int64_t n_left =
           has_tail ? end - step : std::min(end - step, length - (step - origin_));
-      if (step == length && origin_ == 0) DropInitialState();
+      if (step == length && origin_ == 0) CancelStart();
       if (has_tail && step - refreshed >= kernel_.template refresh_interval<Real>()) {
         Refresh(step);
         refreshed = step;
       }
       std::int64_t n_rows = std::min(kInterval, n_left);
-      // Chunks do not go past a refresh: it comes after the same interval as for many synapses.
+      // No chunk goes past a refresh, so that it comes at the same step as for many synapses.
       const std::int64_t n_together =
           has_tail ? std::min(n_left, RowsToRefresh(step - refreshed)) : n_left;
       if (IsAcrossTime() && n_together >= kFewestChunks * kInterval) {
@@ -114,13 +115,15 @@ class VectorRecursion {
     return kernel_.template factors<Real>();
   }
   Real* RowsOf(std::int64_t step) const { return tile_.output + step * tile_.row_stride; }
-  // Whether a step comes before the tile: it only fills the window.
+  // Whether a step comes before the tile's first one and only fills the window.
   bool IsRunIn(std::int64_t step) const { return step < tile_.first_step; }
-  // Whether rows wait in staged_ for their noise: what has gone past the caches is not read again.
+  // Whether rows are computed in staged_ until their noise is added: an output that is too large
+  // for the caches is written once and not read again.
   bool IsStaged() const { return tile_.is_streamed && reader_.is_output_noisy(); }
   bool IsAcrossTime() const { return width_ < kFewSynapses && tile_.row_stride == width_; }
 
-  // Sets the sum that is carried from restart to restart, in twice the precision of Real.
+  // Restarts the recursion of a synapse from `sum`, which is carried in twice the precision of
+  // Real.
   void SetCarried(std::int64_t c, DoubleDouble sum) {
     constexpr bool kIsSingle = sizeof(Real) == sizeof(float);
     carried_[c] = kIsSingle ? sum.high + sum.low : sum.high;
@@ -129,8 +132,8 @@ class VectorRecursion {
     local_[c] = 0;
   }
 
-  // The state before the call leaves the window, like an input of step 0.
-  void DropInitialState() {
+  // Cancels the tail of the state before the call: it leaves the window like an input of step 0.
+  void CancelStart() {
     for (std::int64_t c = 0; c < width_; ++c) {
       const std::int64_t n = tile_.first_synapse + c;
       const DoubleDouble tail_weight{kernel_.tail_weight()[n], kernel_.tail_weight_low()[n]};
@@ -139,15 +142,15 @@ class VectorRecursion {
     }
   }
 
-  // Rows, in whole intervals, until the state is refreshed again, n_rows after the last time.
+  // The rows, in whole intervals, until the next refresh; the last one was n_rows ago.
   std::int64_t RowsToRefresh(std::int64_t n_rows) const {
     const std::int64_t interval = kernel_.template refresh_interval<Real>();
-    if (interval == ExponentialKernel::kUnlimited) return ExponentialKernel::kUnlimited;
+    if (interval == Kernel::kUnlimited) return Kernel::kUnlimited;
     return (interval - n_rows + kInterval - 1) / kInterval * kInterval;
   }
 
-  // Sums the state of the synapses that are refreshed again, from the inputs that the window holds
-  // before `step`, where the sums have just been carried.
+  // Computes the sums of the synapses that are refreshed anew, from the inputs in the window before
+  // `step`. All sums have just been carried to there.
   void Refresh(std::int64_t step) {
     const std::array<double, simd::kMaxColumns> high = carried_;
     const std::array<double, simd::kMaxColumns> low = carried_low_;
@@ -170,7 +173,7 @@ class VectorRecursion {
     }
   }
 
-  // After n_rows rows since the last restart, of at most kInterval.
+  // Carries the sums over n_rows rows, at most kInterval, and restarts the recursion there.
   void CarryOver(std::int64_t n_rows) {
     if (n_rows == kInterval) {
       ops_.carry_over(Carry());
@@ -182,7 +185,7 @@ class VectorRecursion {
     for (std::int64_t c = 0; c < width_; ++c) SetCarried(c, TwoSum(isyn[c], correction[c]));
   }
 
-  // The sums n_rows after they were carried.
+  // The end of n_rows rows since the sums were carried.
   simd::RecursionEnd<Real> End(std::int64_t n_rows, double* next_isyn,
                                double* next_correction) const {
     return {width_,
@@ -249,7 +252,8 @@ class VectorRecursion {
     }
   }
 
-  // Runs the chunks' sums side by side, then carries from chunk to chunk, then runs them again.
+  // Runs the recursion of some chunks side by side, each from 0; carries the sums from chunk to
+  // chunk; then runs the chunks again, each from its own sum.
   void AdvanceAcrossTime(std::int64_t step, std::int64_t n_chunks, bool has_tail) {
     const std::int64_t n_rows = n_chunks * kInterval;
     const Source source = SourceOf(step, n_rows, has_tail);
@@ -289,14 +293,15 @@ class VectorRecursion {
                                     : InRaster(step, has_tail);
   }
 
-  // Noisy drive is made once, in `kept_`, a row after the other, and stays there until it has left
-  // the window; of a window that is too long for that it is made again.
+  // Drive with noise is computed row after row in kept_ and stays there until it has left the
+  // window. If the window is too long for that, it is computed again.
   void PrepareNoisyDrive() {
     const std::int64_t row_bytes = width_ * static_cast<std::int64_t>(sizeof(Real));
     const bool is_cut = kernel_.window_length() < n_steps_;
-    if (is_cut && kernel_.window_length() <= kKeptBytes / 2 / row_bytes)
+    if (is_cut && kernel_.window_length() <= kKeptBytes / 2 / row_bytes) {
       n_kept_ = kernel_.window_length();
-    // Twice what is kept, so that moving it to the front costs little.
+    }
+    // Twice as many rows as are kept, so that moving these to the front costs little.
     capacity_ = 2 * n_kept_ + noisy_rows_;
     kept_ = AlignedBuffer<Real>(Size(capacity_ * width_));
     if (is_cut && n_kept_ == 0) delayed_ = AlignedBuffer<Real>(Size(noisy_rows_ * width_));
@@ -338,7 +343,7 @@ class VectorRecursion {
     return {kElementTypeOf<Real>, drive, delayed, width_, false};
   }
 
-  // The noise of n_rows rows; the raster's next rows come to the cache while it is made.
+  // The noise of n_rows rows. While it is computed, the next rows of the raster come to the cache.
   simd::NormalPlaces NoiseOf(std::int64_t step, std::int64_t n_rows, std::ptrdiff_t stride) const {
     simd::NormalPlaces places = reader_.PlacesOf(step, n_rows, tile_.first_synapse, width_, stride);
     if (raster_.n_columns == width_) {
@@ -348,7 +353,7 @@ class VectorRecursion {
     return places;
   }
 
-  // Writes rows that were just computed, and are in the cache, to the output with their noise.
+  // Adds the noise to rows that were just computed, and writes them to the output.
   void PutNoisy(const Real* rows, std::ptrdiff_t stride, std::int64_t step, std::int64_t n_rows) {
     if (reader_.noise().placement == NoisePlacement::kOutput) {
       simd::NormalPlaces places = NoiseOf(step, n_rows, stride);
@@ -381,13 +386,13 @@ class VectorRecursion {
   // One element a synapse. Not initialised beyond width_, which is small in most calls.
   alignas(64) std::array<Real, simd::kMaxColumns> isyn_;
   alignas(64) std::array<Real, simd::kMaxColumns> local_;
-  std::array<Real, simd::kMaxColumns> ignored_;  // a row that nobody reads
+  std::array<Real, simd::kMaxColumns> ignored_;  // output of the steps before the tile
   std::array<double, simd::kMaxColumns> carried_, carried_low_;
-  std::array<Real, simd::kMaxColumns> fault_;  // NaN once isyn was not finite
-  std::int64_t n_uncarried_ = 0;               // rows at the end of the run that were not carried
+  std::array<Real, simd::kMaxColumns> fault_;  // NaN as soon as isyn has not been finite
+  std::int64_t n_uncarried_ = 0;  // rows at the end of the tile over which no sum was carried
   AlignedBuffer<Real> drive_;
   AlignedBuffer<Real> staged_;
-  // The noisy drive: n_kept_ rows are wanted, n_used_ are there.
+  // The drive with noise: n_kept_ rows are kept, n_used_ rows are filled.
   AlignedBuffer<Real> kept_, delayed_;
   std::int64_t noisy_rows_ = 0;  // rows to which noise is added at a time
   std::int64_t n_kept_ = 0;

@@ -9,14 +9,14 @@
 
 namespace expsyn {
 
-// The non-finite input that the window of a kernel with a recursion holds: the step of the latest
-// value of each kind.
+// The non-finite inputs in the window of a synapse whose kernel has a recursion. Only the step of
+// the latest one of each kind matters.
 class HeldNonFinite {
  public:
   explicit HeldNonFinite(const Kernel& kernel)
       : length_(kernel.window_length()), is_positive_(kernel.is_positive()) {}
 
-  // Returns the finite part of an input of step `step`: the value itself, or 0.
+  // Notes an input of step `step`. Returns its finite part: the value itself, or 0.
   double Take(double value, std::int64_t step) {
     if (std::isfinite(value)) return value;
     if (std::isnan(value) || !is_positive_) {
@@ -41,7 +41,7 @@ class HeldNonFinite {
     return finite;
   }
 
-  // Whether the window of step `step` holds any.
+  // Whether the window of step `step` holds a non-finite input.
   bool HoldsAny(std::int64_t step) const {
     return IsHeld(nan_, step) || IsHeld(positive_, step) || IsHeld(negative_, step);
   }

@@ -71,13 +71,13 @@ void LinearRecursion::Enter(double input) {
   }
 }
 
-void LinearRecursion::Leave(double input) {
+void LinearRecursion::CancelTail(double input) {
   for (std::size_t i = 0; i < entry_.size(); ++i) {
     numbers_[i] = numbers_[i] + -(tail_weights_[i] * input);
   }
 }
 
-void LinearRecursion::LeaveStart() {
+void LinearRecursion::CancelStart() {
   for (std::size_t i = 0; i < entry_.size(); ++i) numbers_[i] = numbers_[i] + -start_tail_[i];
 }
 

@@ -13,14 +13,14 @@ namespace expsyn {
 // Kernel::state_size() planes of doubles, where plane p of synapse n stands at
 // values[p * stride + n].
 //
-// A kernel with a recursion carries its numbers in pairs of planes: number i of synapse n is the
-// sum of planes 2 i and 2 i + 1. Number 0 is the synaptic current. Plane 0 is the last step of the
-// output, to the bit; plane 1 is its correction: what the rounding of that step left out. A single
-// double would not do: over calls of one step, roundings that lean to one side add up to tau / dt
-// times the error of one of them. The correction of a number that is not finite is 0.
+// The state of a kernel with a recursion is the numbers of the recursion, each in two planes:
+// number i is the sum of planes 2 i and 2 i + 1. Number 0 is the synaptic current: plane 0 is the
+// last step of the output, to the bit, and plane 1 its correction, which the rounding of that step
+// left out. The corrections are needed: over calls of one step, rounding errors of the same sign
+// would add up to tau / dt times one of them. The correction of a number that is not finite is 0.
 //
-// A kernel without a recursion carries its last W - 1 inputs: plane p is the input p steps before
-// the last one.
+// The state of a kernel without a recursion is its last W - 1 inputs: plane p is the input p steps
+// before the last one.
 struct State {
   const double* values = nullptr;
   std::ptrdiff_t stride = 0;
@@ -40,7 +40,7 @@ struct NextState {
   NextState From(std::int64_t synapse) const { return {values + synapse, stride}; }
   State view() const { return {values, stride}; }
   double* Plane(std::int64_t p) const { return values + p * stride; }
-  // Sets number i of synapse n to `sum`, which is shown as `shown`.
+  // Sets number i of synapse n to `sum`; `shown` is its rounded value.
   void SetNumber(std::int64_t i, std::int64_t n, double shown, DoubleDouble sum) const {
     const double difference = (sum.high - shown) + sum.low;
     Plane(2 * i)[n] = shown;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t kMinFftLength = 16;
 
-// Lengths that FFTW transforms well, in rising order: 2^k, 5/4 2^k and 3/2 2^k.
+// The next longer of the lengths that FFTW transforms fast: 2^k, 5/4 2^k and 3/2 2^k.
 std::int64_t NextFftLength(std::int64_t length) {
   std::int64_t power = kMinFftLength;
   while (power * 2 <= length) power *= 2;
@@ -22,9 +22,9 @@ std::int64_t NextFftLength(std::int64_t length) {
   return power * 2;
 }
 
-// Nanoseconds of a transform forth and back with the product between. Like all constants of this
-// file it was measured on one x86-64 core with 1 MiB of second-level cache and FFTW's ESTIMATE
-// plans; only the ratios between the constants matter.
+// Nanoseconds of a forward transform, the product of spectra and an inverse transform. All
+// constants of this file and Kernel::RecursionCost() were measured on one x86-64 core with 1 MiB of
+// second-level cache and FFTW's ESTIMATE plans; only their ratios matter.
 double BlockCost(std::int64_t fft_length) {
   constexpr double kPerBlock = 60;
   constexpr double kPerSample = 1.0;
@@ -41,7 +41,7 @@ double BlockCost(std::int64_t fft_length) {
   return kPerBlock + length * (butterfly * std::log2(length) + kPerSample);
 }
 
-// Nanoseconds to read a sample into its block and to write it out again.
+// Nanoseconds to copy a sample into its block and out again.
 constexpr double kTransposeCost = 4.0;
 
 // Nanoseconds of one term of the direct sum.
@@ -77,8 +77,8 @@ BlockPlan ChooseBlocks(const Kernel& kernel, std::int64_t n_timesteps) {
   while (length <= kMaxFftLength) {
     const std::int64_t kernel_length = std::min(window_length, length / 2 + 1);
     const std::int64_t hop = length - kernel_length + 1;
-    // A call of one block that is shorter than the window needs no more samples than it has steps,
-    // unless its state is inputs: every sample weighs one of these.
+    // A call that is shorter than the window meets only as many samples of the kernel as it has
+    // steps. If the state is inputs, it meets all of them.
     const bool is_enough = kernel_length == window_length || window_length == Kernel::kUnlimited ||
                            (kernel.has_recursion() && n_timesteps <= std::min(hop, kernel_length));
     if (is_enough) {

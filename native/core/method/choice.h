@@ -8,10 +8,10 @@ namespace expsyn {
 class Kernel;
 
 enum class Method {
-  kAuto,       // the fastest that the kernel has
-  kFft,        // by transforms: every kernel has it
-  kRecursive,  // kernels with a recursion
-  kDirect,     // kernels without one, sample by sample
+  kAuto,       // the fastest of those that the kernel has
+  kFft,        // by transforms; every kernel has it
+  kRecursive,  // by the recursion of the kernel
+  kDirect,     // by direct sums; only kernels without a recursion have it
 };
 
 // The name that users know, such as 'fft'.
@@ -20,7 +20,7 @@ const char* NameOf(Method method);
 // Whether the kernel can be computed by this method.
 bool HasMethod(const Kernel& kernel, Method method);
 
-// How a channel of n_timesteps is cut for the transforms.
+// How the steps of a call are cut into blocks for the transforms.
 struct BlockPlan {
   std::int64_t fft_length;     // transform length L
   std::int64_t kernel_length;  // samples of the kernel in one transform, K
@@ -28,11 +28,12 @@ struct BlockPlan {
   double cost;                 // nanoseconds a sample
 };
 
-// The block plan of least cost. Blocks of a kernel that is not cut hand their state on, so any K
-// does. Returns fft_length 0 when no transform is long enough.
+// The block plan of least cost. Any K does for a kernel that is not cut, because a block takes over
+// the numbers of the recursion from the one before it. fft_length is 0 if no transform is long
+// enough.
 BlockPlan ChooseBlocks(const Kernel& kernel, std::int64_t n_timesteps);
 
-// The fastest method for calls of n_timesteps. No result tells which it was, beyond rounding.
+// The fastest method for calls of n_timesteps. Results of the methods differ in rounding only.
 Method ChooseMethod(const Kernel& kernel, std::int64_t n_timesteps);
 
 }  // namespace expsyn

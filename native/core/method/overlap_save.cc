@@ -24,13 +24,13 @@ constexpr std::int64_t kStagedRows = 32;
 // Values beyond this magnitude, or a block below its inverse, are scaled before the transform.
 constexpr double kSafeMagnitude = 0x1p+40;
 
-// By how much the running peak of an input may grow within one transform: the errors of what comes
-// before are relative to the peak of the whole transform.
+// The factor by which the running peak of an input may grow within one transform: the errors of
+// earlier rows are relative to the peak of the whole transform.
 template <typename Real>
 constexpr Real kMostGrowth = sizeof(Real) == sizeof(float) ? 16 : 256;
 
-// The distance of two signals of this length: whole cache lines, and one more where they would
-// otherwise all start at the same place of the caches.
+// The distance between two signals of this length: whole cache lines and one more, so that they do
+// not all start at the same place of the caches.
 template <typename Real>
 std::int64_t SignalStride(std::int64_t length) {
   constexpr auto kPerLine = static_cast<std::int64_t>(kAlignment / sizeof(Real));
@@ -46,11 +46,12 @@ struct Channel {
         last(rollover.size()),
         held(kernel) {}
 
-  std::int64_t rollover_steps;         // for which the window still holds the state
-  std::vector<DoubleDouble> rollover;  // what is left of the state's numbers after the last step
-  std::vector<DoubleDouble> last;      // the numbers after the last step
-  Real last_shown = 0;                 // the current among them, as the output has it
-  Real peak = 0;                       // of the input so far
+  // The window holds the state before the call for so many more steps.
+  std::int64_t rollover_steps;
+  std::vector<DoubleDouble> rollover;  // what is left of that state after the last step
+  std::vector<DoubleDouble> last;      // the numbers of the recursion after the last step
+  Real last_shown = 0;                 // the current after the last step, as the output has it
+  Real peak = 0;                       // the largest magnitude of the input so far
   HeldNonFinite held;
   Finding finding = Finding::kFinite;
 };
@@ -69,9 +70,9 @@ class BlockConvolution {
         n_timesteps_(tile.end_step),
         padded_(SignalStride<Real>(blocks.fft_length)),
         channels_(static_cast<std::size_t>(tile.n_synapses), Channel<Real>(kernel)) {
-    group_width_ = std::min(static_cast<std::int64_t>(kAlignment / sizeof(Real)), tile.n_synapses);
+    strip_width_ = std::min(static_cast<std::int64_t>(kAlignment / sizeof(Real)), tile.n_synapses);
     signals_ = AlignedBuffer<Real>(
-        CheckedProduct(static_cast<std::size_t>(padded_), static_cast<std::size_t>(group_width_)));
+        CheckedProduct(static_cast<std::size_t>(padded_), static_cast<std::size_t>(strip_width_)));
     kept_ = AlignedBuffer<Real>(CheckedProduct(static_cast<std::size_t>(Overlap()),
                                                static_cast<std::size_t>(tile.n_synapses)));
     spectrum_ =
@@ -85,13 +86,13 @@ class BlockConvolution {
     }
   }
 
-  // Block after block, and in a block group after group of as many synapses as a cache line holds:
-  // every line of the raster is read once, and the signals of a group stay in the cache.
+  // Block after block, and in a block strip after strip of as many synapses as a cache line holds:
+  // every line of the raster is read once, and the signals of a strip stay in the cache.
   void Run() {
     for (std::int64_t step = 0; step < n_timesteps_; step += blocks_.hop) {
       const std::int64_t n_rows = std::min(blocks_.hop, n_timesteps_ - step);
-      for (std::int64_t first = 0; first < tile_.n_synapses; first += group_width_) {
-        const std::int64_t width = std::min(group_width_, tile_.n_synapses - first);
+      for (std::int64_t first = 0; first < tile_.n_synapses; first += strip_width_) {
+        const std::int64_t width = std::min(strip_width_, tile_.n_synapses - first);
         TransposeIn(first, width, step, n_rows);
         for (std::int64_t c = 0; c < width; ++c) {
           if (tile_.cancelled.load(std::memory_order_relaxed)) return;
@@ -101,12 +102,13 @@ class BlockConvolution {
         TransposeOut(first, width, step, n_rows);
       }
     }
-    for (std::int64_t c = 0; c < tile_.n_synapses; ++c) Leave(c);
+    for (std::int64_t c = 0; c < tile_.n_synapses; ++c) FinishSynapse(c);
   }
 
  private:
   bool IsCut() const { return kernel_.window_length() != Kernel::kUnlimited; }
-  // Steps that a block keeps from the one before it. A kernel that is not cut hands its numbers on.
+  // Inputs that a block keeps from the one before it. If the kernel is not cut, the block takes
+  // over the numbers of the recursion instead.
   std::int64_t Overlap() const { return IsCut() ? blocks_.kernel_length - 1 : 0; }
 
   void StartFromNumbers(std::int64_t c) {
@@ -137,8 +139,8 @@ class BlockConvolution {
     }
   }
 
-  // The state and the finding of a synapse after the last step.
-  void Leave(std::int64_t c) {
+  // Writes the next state and the finding of a synapse.
+  void FinishSynapse(std::int64_t c) {
     const Channel<Real>& channel = ChannelOf(c);
     for (std::int64_t i = 0; i < kernel_.n_numbers(); ++i) {
       const DoubleDouble number = channel.last[static_cast<std::size_t>(i)];
@@ -157,8 +159,8 @@ class BlockConvolution {
 
   Real* KeptOf(std::int64_t synapse) { return kept_.data() + synapse * Overlap(); }
 
-  // Puts behind each channel's kept samples n_rows new ones, then keeps the last for the next
-  // block. The remainder of the block is 0.
+  // Fills the signals of some synapses: the inputs that were kept, n_rows new ones, then zeros.
+  // Keeps the last of them for the next block.
   void TransposeIn(std::int64_t first, std::int64_t width, std::int64_t step, std::int64_t n_rows) {
     const std::int64_t overlap = Overlap();
     const InputReader& input = tile_.input;
@@ -182,8 +184,8 @@ class BlockConvolution {
     }
   }
 
-  // Asks for a share of the rows that the next tile reads: their lines are too far apart for the
-  // caches' own prefetching.
+  // Brings some of the rows that the next strip reads to the cache: their lines are too far apart
+  // for the processor's own prefetching.
   void PrefetchNext(std::int64_t first, std::int64_t width, std::int64_t step, std::int64_t n_rows,
                     std::int64_t column) const {
     const std::int64_t this_first = first;
@@ -194,15 +196,15 @@ class BlockConvolution {
       step += n_rows;
     }
     const std::int64_t n_next = std::min(blocks_.hop, n_timesteps_ - step);
-    // And of the rows that this tile will write.
+    // And some of the rows that this strip will write.
     const std::int64_t row_end = n_rows * (column + 1) / width;
     const Real* output = tile_.output + this_step * tile_.row_stride + this_first + width - 1;
     for (std::int64_t row = n_rows * column / width; row < row_end; ++row) {
       __builtin_prefetch(output + row * tile_.row_stride, 1);
     }
-    // The line of a row's last element: where tiles straddle two lines, the tile before has read
-    // the other.
-    const std::int64_t last = std::min(first + group_width_, tile_.n_synapses) - 1;
+    // The cache line of a row's last element: where a strip straddles two lines, the strip before
+    // it has read the other one.
+    const std::int64_t last = std::min(first + strip_width_, tile_.n_synapses) - 1;
     tile_.input.Prefetch(step + n_next * column / width,
                          n_next * (column + 1) / width - n_next * column / width,
                          tile_.first_synapse + last);
@@ -217,7 +219,7 @@ class BlockConvolution {
       TakeOutNonFinite(synapse, signal, n_rows);
       peak = ops_.peak(signal, blocks_.fft_length);
     }
-    // A kernel that is not cut hands its numbers on; others need them at the end only.
+    // If the kernel is not cut, the next block needs the numbers; else only the next state does.
     const bool is_last = step + n_rows == n_timesteps_;
     if (!IsCut() || is_last) RespondToInputs(synapse, signal, n_rows);
     FindSilence(signal, n_rows);
@@ -231,10 +233,11 @@ class BlockConvolution {
     PutBackNonFinite(channel, step, n_rows, signal + Overlap());
   }
 
-  // What the inputs that the window holds at the end of a block give to the numbers of state that
-  // are not the current.
+  // Sets the numbers of the recursion other than the current to what the inputs in the window at
+  // the end of a block contribute.
   void RespondToInputs(std::int64_t synapse, const Real* signal, std::int64_t n_rows) {
-    // Sums of so many terms are summed in turn, so that rounding errors do not grow with the block.
+    // So many terms are summed before they are added to the others: rounding errors then do not
+    // grow with the block.
     constexpr std::int64_t kTerms = 64;
     const std::int64_t kernel = spectra_.kernel_of[tile_.first_synapse + synapse];
     const std::int64_t end = Overlap() + n_rows;
@@ -254,7 +257,8 @@ class BlockConvolution {
     }
   }
 
-  // The transforms would spread a value that is not finite over its whole block.
+  // Replaces the non-finite inputs of a block by 0: the transforms would spread them over the
+  // block.
   void TakeOutNonFinite(std::int64_t synapse, Real* signal, std::int64_t n_rows) {
     const std::int64_t overlap = Overlap();
     for (std::int64_t row = 0; row < n_rows; ++row) {
@@ -344,12 +348,12 @@ class BlockConvolution {
     for (std::int64_t i = 0; i < blocks_.fft_length; ++i) signal[i] = signal[i] * half * other_half;
   }
 
+  // Sets the output to exactly 0 where the window holds no input.
   void ClearSilence(Real* result) const {
     for (const auto& [begin, end] : silent_) std::fill(result + begin, result + end, Real{0});
   }
 
-  // Turns a block's convolution into currents: exactly 0 where the window holds no input, plus
-  // what is left of the state.
+  // Completes a block of a kernel with a recursion: adds what is left of the state.
   void FinishNumbers(std::int64_t synapse, Channel<Real>& channel, std::int64_t n_rows,
                      Real* result) {
     ClearSilence(result);
@@ -365,23 +369,25 @@ class BlockConvolution {
     if (!IsCut()) channel.rollover = channel.last;
   }
 
-  // The same without a recursion: the state is among the inputs.
+  // Completes a block of a kernel without a recursion: its state was among the inputs.
   void FinishInputs(Channel<Real>& channel, std::int64_t n_rows, Real* result) {
     ClearSilence(result);
     const bool is_finite = std::isfinite(ops_.peak(result, n_rows));
     if (!is_finite || !non_finite_.empty()) channel.finding = Finding::kRecompute;
   }
 
-  // Adds what is left of the state to n_rows rows, and moves it on.
+  // Adds what is left of the state to n_rows rows, and moves it on by as many steps.
   void RollOver(std::int64_t n, Channel<Real>& channel, std::int64_t n_rows, Real* result) {
-    const bool is_left = std::any_of(channel.rollover.begin(), channel.rollover.end(),
-                                     [](const DoubleDouble& number) { return number.high != 0; });
-    if (!is_left) return;
+    const bool is_any_left =
+        std::any_of(channel.rollover.begin(), channel.rollover.end(),
+                    [](const DoubleDouble& number) { return number.high != 0; });
+    if (!is_any_left) return;
     const std::int64_t n_held = std::min(n_rows, channel.rollover_steps);
     kernel_.RollOver(n, n_held, channel.rollover.data(), result);
     if (IsCut()) channel.rollover_steps -= n_held;
-    if (n_held < n_rows)
+    if (n_held < n_rows) {
       std::fill(channel.rollover.begin(), channel.rollover.end(), DoubleDouble{});
+    }
   }
 
   // Finds the runs of rows of the block whose window holds no input.
@@ -424,15 +430,15 @@ class BlockConvolution {
   const typename simd::Ops::Of<Real>& ops_;
   std::int64_t n_timesteps_;
   std::int64_t padded_;
-  std::int64_t group_width_;
+  std::int64_t strip_width_;
   AlignedBuffer<Real> signals_;
   AlignedBuffer<Real> kept_;  // the overlap of each channel with the next block
   AlignedBuffer<std::complex<Real>> spectrum_;
   AlignedBuffer<Real> part_, sum_;  // of a block whose input grows much; made when needed
   std::vector<Channel<Real>> channels_;
-  // The rows of a block's input that are not finite, and their values.
+  // The rows of the block whose input is not finite, and that input.
   std::vector<std::pair<std::int64_t, Real>> non_finite_;
-  // The runs of a block's rows, begin and end, whose window holds no input.
+  // The runs of rows of the block, begin and end, whose window holds no input.
   std::vector<std::pair<std::int64_t, std::int64_t>> silent_;
 };
 

@@ -33,7 +33,8 @@ bool IsStateFinite(const Kernel& kernel, const Tile<Real>& tile) {
   return true;
 }
 
-// RecursePrecisely() with sums scaled by `down`, a power of two. Returns whether none overflowed.
+// RecursePrecisely() with all sums scaled by `down`, a power of two. Returns whether none
+// overflowed.
 template <typename Real>
 bool RecurseScaled(const Kernel& kernel, const Tile<Real>& tile, std::int64_t first_written,
                    double down) {
@@ -45,7 +46,7 @@ bool RecurseScaled(const Kernel& kernel, const Tile<Real>& tile, std::int64_t fi
   const std::int64_t end = tile.end_step;
   const std::unique_ptr<Recursion> recursion = kernel.MakeRecursion(n);
   HeldNonFinite held(kernel);
-  HeldNonFinite left(kernel);
+  HeldNonFinite passed(kernel);
   bool is_finite = true;
   std::vector<DoubleDouble> numbers(static_cast<std::size_t>(kernel.n_numbers()));
   if (origin == 0) {
@@ -65,7 +66,7 @@ bool RecurseScaled(const Kernel& kernel, const Tile<Real>& tile, std::int64_t fi
     if (tile.cancelled.load(std::memory_order_relaxed)) return true;
     const std::int64_t n_rows = std::min(kChunk, end - step);
     tile.input.Read(step, n_rows, n, 1, drive, 1);
-    // Rows of this chunk before the window's end have nothing that leaves.
+    // In the rows of this chunk before that one, the window is not full yet.
     const std::int64_t first_delayed =
         length == Kernel::kUnlimited ? n_rows
                                      : std::clamp<std::int64_t>(origin + length - step, 0, n_rows);
@@ -79,8 +80,8 @@ bool RecurseScaled(const Kernel& kernel, const Tile<Real>& tile, std::int64_t fi
       is_finite = is_finite && std::isfinite(input);
       recursion->Enter(held.Take(input, t) * down);
       if (row >= first_delayed) {
-        recursion->Leave(left.Take(static_cast<double>(delayed[row]), t) * down);
-        if (t == origin + length) recursion->LeaveStart();
+        recursion->CancelTail(passed.Take(static_cast<double>(delayed[row]), t) * down);
+        if (t == origin + length) recursion->CancelStart();
       }
       recursion->Advance();
       const auto value = static_cast<Real>(held.Overlay(recursion->Number(0).high * up, t));
@@ -93,7 +94,9 @@ bool RecurseScaled(const Kernel& kernel, const Tile<Real>& tile, std::int64_t fi
         }
       }
     }
-    if (!IsFinite(recursion->Number(0))) return false;
+    for (std::int64_t i = 0; i < kernel.n_numbers(); ++i) {
+      if (!IsFinite(recursion->Number(i))) return false;
+    }
   }
   tile.input.AddOutputNoise(first_written, end - first_written, n, 1,
                             tile.output + first_written * tile.row_stride, tile.row_stride);
@@ -101,8 +104,8 @@ bool RecurseScaled(const Kernel& kernel, const Tile<Real>& tile, std::int64_t fi
   return true;
 }
 
-// Where a window that reaches back beyond the call finds its inputs: input t of the call is at
-// place W - 1 + t.
+// The inputs of a tile of one synapse, by step; those before the call, at negative steps, are the
+// state.
 template <typename Real>
 class Inputs {
  public:

@@ -8,15 +8,15 @@
 
 namespace expsyn {
 
-// Computes a tile of one synapse by Kernel::MakeRecursion(), for input that may hold non-finite or
-// huge values: these are held by the window as IEEE arithmetic has it, and released afterwards. The
-// output before `first_written` is left as it is. Slow.
+// Computes a tile of one synapse by Kernel::MakeRecursion(). The input may hold non-finite and huge
+// values: the output follows IEEE arithmetic as long as the window holds them, and is finite again
+// afterwards. The output before step `first_written` is left as it is. Slow.
 template <typename Real>
 void RecursePrecisely(const Kernel& kernel, const Tile<Real>& tile, std::int64_t first_written);
 
-// The counterpart for kernels without a recursion, by direct sums: corrects the output of a method
-// at the steps whose window holds non-finite input and at those where a sum has overflowed. The
-// output of the other steps is left as it is. Slow.
+// The counterpart for kernels without a recursion: computes by direct sums those steps of a tile of
+// one synapse whose window holds a non-finite input or whose output is not finite. The output of
+// the other steps is left as it is. Slow.
 template <typename Real>
 void SumPrecisely(const Kernel& kernel, const Tile<Real>& tile);
 
