@@ -5,7 +5,7 @@ import { CurrentsMemory, type Engine, type Parameters, type Source } from './eng
 
 /** Computes with the package: a session for each source, and a module for each choice of parameters. */
 export class ExpSynEngine implements Engine {
-  readonly #modules = new Map<string, { module: ExpSyn; nSources: number }>();
+  readonly #modules = new Map<string, { module: ExpSyn<'float32'>; nSources: number }>();
   readonly #memory = new CurrentsMemory();
 
   open(parameters: Parameters): Source {
@@ -44,7 +44,7 @@ export class ExpSynEngine implements Engine {
   }
 
   /** Returns the module of these parameters. It is kept until each caller has called release(). */
-  module(parameters: Parameters): ExpSyn {
+  module(parameters: Parameters): ExpSyn<'float32'> {
     const key = JSON.stringify(parameters);
     let entry = this.#modules.get(key);
     if (entry === undefined) {
@@ -73,7 +73,7 @@ class SessionSource implements Source {
   constructor(
     engine: ExpSynEngine,
     parameters: Parameters,
-    open: (module: ExpSyn) => ExpSynSession,
+    open: (module: ExpSyn<'float32'>) => ExpSynSession,
   ) {
     this.#engine = engine;
     this.parameters = parameters;
