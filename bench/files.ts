@@ -1,6 +1,6 @@
 /**
- * `npm run bench:files`: `expsyn run` on files larger than a cache, beside `cp` of the same bytes.
- * Each round runs every contender once, on files that have just been written to the disk.
+ * `npm run bench:files`: times `expsyn run` on large files, and `cp` of as many bytes to compare with. Each round
+ * runs every contender once, after all earlier writes have reached the disk.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -33,35 +33,35 @@ const main = join(__dirname, '..', 'dist', 'cli', 'main.js');
 
 interface Measured {
   seconds: number;
-  /** Peak of the memory of its own, in MB; of `expsyn run` alone. */
+  /** Peak of the process's resident memory, in MB. */
   memory: number;
 }
 
-/** A raster in which about 2 % of the elements are spikes, written piece by piece. */
+/** Writes a raster in which about 2 % of the elements are spikes, some rows at a time. */
 async function writeRaster(path: string, type: '<f4' | '|u1'): Promise<void> {
   const itemBytes = type === '<f4' ? 4 : 1;
-  // Currents of four bytes come out of either.
+  // The currents are float32 for either type, and are as long as `--gigabytes` says.
   const timesteps = Math.floor(bytes / 4 / size);
   const rows = Math.min(timesteps, 65536);
-  const piece = Buffer.alloc(rows * size * itemBytes);
+  const chunk = Buffer.alloc(rows * size * itemBytes);
   for (let index = 0; index < rows * size; index++) {
     if (Math.random() >= 0.02) continue;
-    if (itemBytes === 4) piece.writeFloatLE(1, 4 * index);
-    else piece[index] = 1;
+    if (itemBytes === 4) chunk.writeFloatLE(1, 4 * index);
+    else chunk[index] = 1;
   }
   const file = await open(path, 'w');
   await file.write(encodeHeader(type, [timesteps, size]));
   for (let step = 0; step < timesteps; step += rows) {
     const length = Math.min(rows, timesteps - step) * size * itemBytes;
     for (let done = 0; done < length;) {
-      done += (await file.write(piece, done, length - done)).bytesWritten;
+      done += (await file.write(chunk, done, length - done)).bytesWritten;
     }
   }
   await file.sync();
   await file.close();
 }
 
-/** Runs a program on a disk that has nothing else to do. */
+/** Runs a program after earlier writes have reached the disk. */
 async function measure(program: string, args: readonly string[]): Promise<Measured> {
   execFileSync('sync');
   const begin = performance.now();
@@ -72,7 +72,7 @@ async function measure(program: string, args: readonly string[]): Promise<Measur
       const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
       memory = Math.max(memory, Number(/VmHWM:\s*(\d+)/.exec(status)?.[1] ?? 0) / 1000);
     } catch {
-      // It has just ended, or this system has no such file.
+      // The process has just ended, or this system has no /proc.
     }
   }, 20);
   const [code] = (await once(child, 'close')) as [number | null];
@@ -94,14 +94,14 @@ async function run(): Promise<void> {
     '| case | `cp` | `cp` and `sync` | `expsyn run` | of `cp` | of `cp` and `sync` | memory |\n' +
       '| --- | --- | --- | --- | --- | --- | --- |',
   );
-  const wanted = values.cases.split(',').map((number) => CASES[Number(number) - 1]);
-  for (const one of wanted) {
+  const chosen = values.cases.split(',').map((number) => CASES[Number(number) - 1]);
+  for (const one of chosen) {
     if (one === undefined) throw new Error('Expected numbers from 1 to 4 for --cases.');
     const [name, type, out, flags] = one;
     await writeRaster(raster, type);
     const output = join(folder, out);
     const args = ['run', raster, '--dtype', 'float32', '--no-plot', '--out', output, ...flags];
-    // What is copied is as many bytes as come out: the raster itself, or currents made before.
+    // `cp` copies as many bytes as the run writes: the raster itself, or currents that are computed first.
     let original = raster;
     if (type !== '<f4') {
       original = join(folder, 'currents.npy');

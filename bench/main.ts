@@ -1,4 +1,4 @@
-/** `npm run bench`: measures the table of cases and shows it. */
+/** `npm run bench`: measures the cases beside their peers, and prints a table. */
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 
@@ -29,8 +29,8 @@ function count(text: string): number {
 const nameOf = ({ group, name }: BenchCase): string => `${group}: ${name}`;
 
 const command = new Command('npm run bench --')
-  .description('Measures expsyn beside its peers, each goal as a ratio in one run.')
-  .option('--only <text>', 'only the cases whose group or name contains the text')
+  .description('Measures expsyn beside its peers. Each goal is a ratio of times in one run.')
+  .option('--only <text>', 'only the cases whose group and name contain the text')
   .option('--list', 'print the names of the cases and measure nothing')
   .option('--rounds <count>', 'runs of every contender, in turn', count, 9)
   .option('--json <file>', 'write every measurement here')

@@ -8,7 +8,7 @@ const given = JSON.parse(process.argv[2] ?? '{}') as ExpSynOptions;
 const input = { data: new Float64Array(timesteps * size).fill(1), shape: [timesteps, size] };
 const out = new Float64Array(timesteps * size).fill(1);
 const module = new ExpSyn(size, { tau: 0.2, threads: 1, seed: 1, ...given });
-// What is loaded and made once is not the run's.
+// Loads and allocates what is needed once, so that only the memory of a run is measured.
 module.evolveSync({ data: new Float64Array(size), shape: [1, size] });
 
 const peak = (): number => process.resourceUsage().maxRSS * 1024;

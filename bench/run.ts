@@ -94,7 +94,7 @@ export class Run {
     };
   }
 
-  /** The Python peers, on the same data; checks the package's output against the reference's. */
+  /** The Python peers on the same data. Compares the package's output with that of the reference. */
   async python(python: Python, peers: readonly PythonPeer[]): Promise<Contender[]> {
     if (python.versions === undefined) return [];
     const { module, shape, tau } = this;
@@ -123,7 +123,7 @@ export function checkAgainstLoop(run: Run): void {
   plainLoop(run.input, expected, decay, new Float64Array(size), batches, timesteps);
   run.evolve();
   const error = relativeError(run.out, expected);
-  // What a window of ten time constants cuts off.
+  // A window of ten time constants leaves out this much of the kernel.
   const bound = run.module.windowTaus === Infinity ? 5e-6 : 1e-4;
   if (!(error <= bound)) throw new Error(`Expected ${bound} against a loop but got ${error}.`);
 }

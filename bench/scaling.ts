@@ -1,10 +1,10 @@
 /**
- * `npm run bench:scaling`: one job on 1, 2 and 4 workers of a queue on this machine, then, from the
- * times of its shards, what more workers would take.
+ * `npm run bench:scaling`: times one job on 1, 2 and 4 workers of a queue on this machine. Then simulates more
+ * workers, from the measured times of the shards.
  *
- * The simulation hands shards out as the queue does: each worker takes the next one when it is done.
- * Times are drawn from the measured ones of a worker that had the machine to itself; what workers
- * share on one machine, processors and disk, is not in it.
+ * In the simulation, as in the queue, each worker takes the next shard when it is ready. The times of shards are
+ * drawn from those of a worker that had the machine to itself, so the simulation does not contain what workers
+ * on one machine share: processors and disk.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -53,7 +53,7 @@ async function startRedis(port: number): Promise<ChildProcess> {
   return redis;
 }
 
-/** A worker, and the seconds that each of its shards took. */
+/** A worker process, and the seconds that each of its shards took. */
 class Worker {
   readonly shards: number[] = [];
   readonly #child: ChildProcess;
@@ -80,7 +80,7 @@ class Worker {
   }
 }
 
-/** Seconds of one run, and of its shards. */
+/** Runs the job once. Resolves with the seconds of the run and of each shard. */
 async function runOnce(
   nWorkers: number,
   address: string,
@@ -101,7 +101,7 @@ async function runOnce(
   return { seconds, shards: workers.flatMap(({ shards }) => shards) };
 }
 
-/** Seconds until `count` shards are done by workers that each take the next one. */
+/** The seconds that `nWorkers` workers take for `count` shards, if each takes the next one when it is ready. */
 function simulate(nWorkers: number, count: number, measured: readonly number[]): number {
   const free = new Float64Array(nWorkers);
   for (let shard = 0; shard < count; shard++) {
@@ -144,9 +144,7 @@ async function run(): Promise<void> {
     }
     const perRun = alone.shards.length / rounds;
     const overhead = alone.seconds - alone.shards.reduce((sum, time) => sum + time, 0) / rounds;
-    console.log(
-      `\nA run has ${perRun} shards; ${overhead.toFixed(2)} s of it are in none of them.\n`,
-    );
+    console.log(`\nA run has ${perRun} shards, and takes ${overhead.toFixed(2)} s besides them.\n`);
     console.log(
       '| workers | this job | 10 TB of currents | speed-up | GB/s that the store must take |',
     );

@@ -1,8 +1,8 @@
-/** What one would write instead in plain JavaScript. */
+/** The loop that one would write in plain JavaScript. */
 
 /**
- * isyn <- (isyn + input) * decay for each synapse, and output = isyn; (B, T, N) row-major. The
- * kernel is not cut, which is the least work.
+ * Computes isyn <- (isyn + input) * decay and output = isyn for each synapse; arrays are row-major (B, T, N). The
+ * window is unlimited, which is the least work.
  */
 export function plainLoop(
   input: Float64Array | Float32Array | Uint8Array,

@@ -3,11 +3,11 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 interface NativePeers {
-  /** Takes any arguments, does nothing. */
+  /** Takes any arguments and does nothing. */
   nothing(...values: unknown[]): undefined;
   /**
-   * Nanoseconds of the real transforms, there and back, of the blocks into which the package cuts
-   * a run; only executed.
+   * Nanoseconds of the forward and inverse transforms of all blocks into which the package divides a run. The
+   * transforms run on one buffer, and nothing is done with their results.
    */
   transforms(isSingle: boolean, timesteps: number, windowLength: number, channels: number): number;
 }

@@ -1,5 +1,4 @@
-// Peers of the benchmark that JavaScript cannot be: a Node-API call that does nothing, and bare
-// FFTW transforms.
+// The benchmark's native peers: a Node-API call that does nothing, and bare FFTW transforms.
 
 #include <napi.h>
 
@@ -35,8 +34,8 @@ double Transforms(const expsyn::BlockPlan& blocks, std::int64_t n_timesteps,
   return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
 }
 
-// transforms(isSingle, timesteps, windowLength, channels): nanoseconds for the real transforms,
-// there and back, of the blocks into which the package cuts such a run; only executed.
+// transforms(isSingle, timesteps, windowLength, channels): nanoseconds of the forward and inverse
+// transforms of all blocks into which the package divides such a run.
 Napi::Value TimeTransforms(const Napi::CallbackInfo& info) {
   const std::int64_t n_timesteps = info[1].As<Napi::Number>().Int64Value();
   const std::int64_t n_channels = info[3].As<Napi::Number>().Int64Value();

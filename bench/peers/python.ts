@@ -1,4 +1,4 @@
-/** NumPy and SciPy in a process of their own, which measures its own times. */
+/** The peers in NumPy and SciPy. They run in a Python process, which measures their times itself. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ export class Python {
   #lines: AsyncIterator<string> | undefined;
   #nRuns = 0;
   readonly #folder = mkdtempSync(join(tmpdir(), 'expsyn-bench-'));
-  /** Versions, or undefined when Python, NumPy or SciPy is missing. */
+  /** The versions of Python, NumPy and SciPy; undefined if one of them is missing. */
   versions: Record<string, string> | undefined;
 
   static async start(): Promise<Python> {
@@ -40,7 +40,7 @@ export class Python {
     return python;
   }
 
-  /** Makes the data of a run known; only the latest one is. */
+  /** Gives Python the data of a run. It keeps only the latest. */
   async prepare(run: PythonRun): Promise<void> {
     const file = join(this.#folder, 'input');
     writeFileSync(
