@@ -1,113 +1,26 @@
-/** Which step an event lies in: clocks, units, origins and roundings of every kind. */
+/** Times of events: the steps to which they belong. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-
-import { ROOT } from '../support/processes';
-import { EventClock, TimeSurvey } from '../../lib/formats/events/event-clock';
-import type { EventOptions } from '../../lib/formats/events/event-files';
+import { EventClock } from '../../lib/formats/events/event-clock';
 import { openEventsHdf5 } from '../../lib/formats/events/events-hdf5';
 import { openEventsNpy } from '../../lib/formats/events/events-npy';
-import { encodeHeader } from '../../lib/formats/npy/header';
-import type { Elements } from '../../lib/formats/elements';
-import type { RasterSource } from '../../lib/formats/raster-source';
 import { isCommandError } from '../support/command-errors';
-import { temporaryFolder } from '../support/folders';
 import { randomNumbers } from '../support/oracle';
 import { PYTHON } from '../support/python';
-
-const CASES = join(ROOT, 'test', 'cases');
-const CHANNELS = 7;
-
-type Floats = Float32Array | Float64Array;
-
-/** How a list is written. */
-interface Layout {
-  isFortranOrder?: boolean;
-  isBigEndian?: boolean;
-}
+import {
+  CASES,
+  CHANNELS,
+  npyOf,
+  assertSteps,
+  readSteps,
+  refuses,
+  withEventTimes,
+  newPath,
+} from '../support/event-times';
 
 describe('times of events', () => {
-  const folder = temporaryFolder();
-  let files = 0;
-
-  /** Event k is of channel k % 7. */
-  async function npyOf(times: Elements, layout: Layout = {}): Promise<string> {
-    const { isFortranOrder = false, isBigEndian = false } = layout;
-    const { length, BYTES_PER_ELEMENT: itemBytes } = times;
-    const isBigInt = times instanceof BigInt64Array || times instanceof BigUint64Array;
-    const rows = times.slice().constructor as new (length: number) => Record<number, unknown> & {
-      buffer: ArrayBuffer;
-    };
-    const data = new rows(2 * length);
-    for (let k = 0; k < length; k++) {
-      const [time, channel] = isFortranOrder ? [k, length + k] : [2 * k, 2 * k + 1];
-      data[time] = times[k];
-      data[channel] = isBigInt ? BigInt(k % CHANNELS) : k % CHANNELS;
-    }
-    const bytes = Buffer.from(data.buffer);
-    if (isBigEndian && itemBytes > 1) {
-      if (itemBytes === 2) bytes.swap16();
-      else if (itemBytes === 4) bytes.swap32();
-      else bytes.swap64();
-    }
-    const tag = times[Symbol.toStringTag];
-    const kind = tag.startsWith('Float') ? 'f' : tag.includes('Uint') ? 'u' : 'i';
-    const descr = `${isBigEndian ? '>' : '<'}${kind}${itemBytes}`;
-    const header = Buffer.from(encodeHeader(descr, [length, 2]));
-    if (isFortranOrder) header.write('True ', header.indexOf('False'));
-    const path = join(folder.path, `${files++}.npy`);
-    await writeFile(path, Buffer.concat([header, bytes]));
-    return path;
-  }
-
-  /** Checks that event k lies in the step that is said, in reads of a whole raster and of parts. */
-  async function assertSteps(
-    source: RasterSource,
-    stepOf: (k: number) => number,
-    length: number,
-    what: string,
-  ): Promise<void> {
-    try {
-      const [batches, timesteps, channels] = source.shape;
-      const expected = new Uint16Array(timesteps * channels);
-      for (let k = 0; k < length; k++) {
-        const index = stepOf(k) * channels + (k % CHANNELS);
-        expected[index] = (expected[index] ?? 0) + 1;
-      }
-      const whole = await readSteps(source, 0, timesteps);
-      const wrong = whole.findIndex((count, index) => count !== expected[index]);
-      assert.equal(wrong, -1, `${what}: step ${Math.floor(wrong / channels)}`);
-      assert.equal(batches, 1);
-      const third = Math.ceil(timesteps / 3);
-      for (let begin = 0; begin < timesteps; begin += third) {
-        const end = Math.min(timesteps, begin + third);
-        const part = await readSteps(source, begin, end);
-        assert.ok(
-          Buffer.from(part.buffer, part.byteOffset, part.byteLength).equals(
-            Buffer.from(whole.subarray(begin * channels, end * channels).slice().buffer),
-          ),
-          what,
-        );
-      }
-    } finally {
-      await source.close();
-    }
-  }
-
-  async function readSteps(source: RasterSource, begin: number, end: number): Promise<Uint16Array> {
-    const [, , channels] = source.shape;
-    return (await source.read({
-      batches: { begin: 0, end: 1 },
-      steps: { begin, end },
-      channels: { begin: 0, end: channels },
-    })) as Uint16Array;
-  }
-
-  async function refuses(path: string, options: EventOptions, pattern: RegExp): Promise<void> {
-    await assert.rejects(openEventsNpy(path, options), isCommandError(pattern));
-  }
+  withEventTimes();
 
   for (const name of ['trial', 'running-sum', 'float32-in-float64']) {
     it(`keep their steps: ${name}`, async () => {
@@ -403,127 +316,10 @@ describe('times of events', () => {
     }
   });
 
-  describe('in single precision', () => {
-    const options = { dt: 1e-3, timeUnit: 1 };
-
-    it('are known by every one of them, also where the last one tells', async () => {
-      const length = 150_000;
-      const times = Float64Array.from({ length }, (_, k) => Math.fround(k * 1e-3));
-      const isEarly = (k: number): boolean => k - (times[k] ?? 0) / 1e-3 > 1e-3;
-      assert.ok(times.some((_, k) => isEarly(k)));
-      await assertSteps(await openEventsNpy(await npyOf(times), options), (k) => k, length, 'all');
-      // One more digit in the last time, and all of them are what they are.
-      times[length - 1] = (length - 1) * 1e-3 + 1e-10;
-      const source = await openEventsNpy(await npyOf(times), options);
-      await assertSteps(source, (k) => (isEarly(k) ? k - 1 : k), length, 'all but one');
-    });
-
-    it('are the same in any order, and as part of a list that is read in parts', async () => {
-      const length = 100_000;
-      const times = Float64Array.from({ length }, (_, k) => Math.fround(k * 1e-3)).reverse();
-      const source = await openEventsNpy(await npyOf(times), options);
-      await assertSteps(source, (k) => length - 1 - k, length, 'reversed');
-    });
-
-    it('have a tolerance of half their spacing, and what that makes of dt', () => {
-      const toleranceOf = (times: Floats, scale: { dt: number; timeUnit: number }): number => {
-        const survey = new TimeSurvey();
-        survey.add(times);
-        return new EventClock(scale, survey.precision).tolerance;
-      };
-      // From 64 to 128 the spacing is 2^-17; 0.001 becomes larger, and 0.0001 smaller.
-      const times = Float32Array.of(0.1, 100.3, 3);
-      const half = 2 ** -18;
-      assert.ok(Math.abs(toleranceOf(times, options) - half / 1e-3) < 1e-9);
-      const [largest = NaN] = Float32Array.of(100.3);
-      const loss = (largest * (1e-4 - Math.fround(1e-4))) / 1e-4;
-      const expected = (half + loss) / 1e-4;
-      assert.ok(Math.abs(toleranceOf(times, { dt: 1e-4, timeUnit: 1 }) - expected) < 1e-9);
-      // The unit of the times does not matter.
-      const inSteps = toleranceOf(times, { dt: 1, timeUnit: 1000 });
-      assert.ok(Math.abs(inSteps - half / 1e-3) < 1e-9);
-      assert.equal(toleranceOf(Float32Array.of(1e6 + 0.5), options), 0.5, 'at most half a step');
-      assert.equal(toleranceOf(Float64Array.of(0.5, 100.3), options), 1e-3);
-      assert.equal(toleranceOf(Float32Array.of(0.1), options), 1e-3);
-    });
-
-    it('are not what a list shows to be exact, in any order and any blocks', () => {
-      const clock = Float64Array.from({ length: 7_372_800 / 97 }, (_, k) => (97 * k) / 1024);
-      const samples = Float64Array.from({ length: 20_000 }, (_, k) => 2 ** 24 - 1 - 800 * k);
-      const few = clock.slice(-31);
-      // Of one binade.
-      const binade = Float32Array.from({ length: 40_000 }, (_, k) => 70 + k * 1e-3);
-      for (const [name, times, kind] of [
-        ['a clock of 1024 Hz', clock, 'double'],
-        ['the same, negative', clock.map((time) => -time), 'double'],
-        ['numbers of samples', samples, 'double'],
-        ['the largest whole number', Float64Array.of(2 ** 24), 'double'],
-        ['a larger one', Float64Array.of(2 ** 24 + 2), 'single'],
-        ['few times', few, 'single'],
-        [
-          'the same few, many times',
-          Float64Array.from({ length: 4000 }, (_, k) => few[k % 31] ?? 0),
-          'single',
-        ],
-        [
-          'one odd multiple of the spacing',
-          Float64Array.of(...clock.slice(-99), 7000 + 2 ** -11),
-          'single',
-        ],
-        ['rounded times of one binade', binade, 'single'],
-        ['the same in double precision', Float64Array.from(binade), 'single'],
-      ] as const) {
-        for (const list of [times, times.slice().reverse()]) {
-          const survey = new TimeSurvey();
-          for (let begin = 0; begin < list.length; begin += 1013) {
-            survey.add(list.subarray(begin, begin + 1013));
-          }
-          assert.equal(survey.precision.kind, kind, name);
-        }
-      }
-    });
-
-    it('do not move events of exact clocks to later steps', async () => {
-      const length = 20_000;
-      const seconds = Float64Array.from({ length }, (_, k) => (7_372_800 - length + k) / 1024);
-      const numbers = Float64Array.from({ length }, (_, k) => 2 ** 24 - length + k);
-      for (const [times, timeUnit, start, stepOf] of [
-        [seconds, 1, '7000', (k: number) => ((7_372_800 - length + k) * 125) / 128 - 7e6],
-        [numbers, 1 / 24414.0625, '600', (k: number) => (2 ** 24 - length + k) * 0.04096 - 6e5],
-      ] as const) {
-        const source = await openEventsNpy(await npyOf(times), { dt: 1e-3, timeUnit, start });
-        await assertSteps(source, (k) => Math.floor(stepOf(k) + 1e-3), length, `${timeUnit}`);
-      }
-    });
-
-    it('are whole numbers that are taken as they are', async () => {
-      // In milliseconds, in steps of 0.3 ms: single precision has halves there.
-      const length = 10_000;
-      const times = Float64Array.from({ length }, (_, k) => 5_000_000 + k);
-      const scale = { dt: 3e-4, timeUnit: 1e-3, start: '5000' };
-      for (const list of [times, Float32Array.from(times), Int32Array.from(times)]) {
-        const source = await openEventsNpy(await npyOf(list), scale);
-        await assertSteps(source, (k) => Math.floor((10 * k) / 3), length, list.constructor.name);
-      }
-    });
-
-    it('never decrease', () => {
-      for (const largest of [1, 100, 5000]) {
-        const clock = new EventClock(options, { kind: 'single', largest });
-        let last = -1;
-        for (let time = largest - 0.01; time <= largest; time += 1e-7) {
-          const step = clock.stepOf(time);
-          assert.ok(step >= last);
-          last = step;
-        }
-      }
-    });
-  });
-
   describe('in HDF5', () => {
     /** Lists of one sample, as h5py writes them. */
     function hdf5Of(script: string, kind: string): string {
-      const path = join(folder.path, `${files++}.h5`);
+      const path = newPath('.h5');
       const program = `
 import h5py, numpy
 times = numpy.array(${script}).astype('${kind}')
