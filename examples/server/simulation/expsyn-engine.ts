@@ -40,7 +40,7 @@ export class ExpSynEngine implements Engine {
       module.evolveSessionsSync(sessions, input, { out });
       return out;
     }
-    return module.evolveSessions(sessions, input).then(({ output }) => output.data as Float32Array);
+    return module.evolveSessions(sessions, input).then(({ output }) => output.data);
   }
 
   /** Returns the module of these parameters. It is kept until each caller has called release(). */
@@ -68,12 +68,12 @@ export class ExpSynEngine implements Engine {
 class SessionSource implements Source {
   readonly #engine: ExpSynEngine;
   parameters: Parameters;
-  session: ExpSynSession;
+  session: ExpSynSession<'float32'>;
 
   constructor(
     engine: ExpSynEngine,
     parameters: Parameters,
-    open: (module: ExpSyn<'float32'>) => ExpSynSession,
+    open: (module: ExpSyn<'float32'>) => ExpSynSession<'float32'>,
   ) {
     this.#engine = engine;
     this.parameters = parameters;
