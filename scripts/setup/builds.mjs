@@ -34,7 +34,13 @@ export function buildFaults(stamps, toolchain) {
     name: 'the native addon with fault injection',
     result: 'build/Release/expsyn_faults.node',
     hash: hashOf(
-      ['native', 'test/native/faults', 'test/native/kernels', 'CMakeLists.txt', 'package-lock.json'],
+      [
+        'native',
+        'test/native/faults',
+        'test/native/kernels',
+        'CMakeLists.txt',
+        'package-lock.json',
+      ],
       platform,
     ),
     commands: [
