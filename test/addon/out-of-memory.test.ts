@@ -1,13 +1,10 @@
 /** Calls whose allocations or threads fail: each settles, leaves nothing, and disturbs no later one. */
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { ROOT, runProgram } from '../support/processes';
-
-/** The addon with fault injection; where there is none, nothing can be made to fail. */
-const ADDON = join(ROOT, 'build/Release/expsyn_faults.node');
+import { makeTestPackage } from '../support/test-package';
 
 interface Outcome {
   name: string;
@@ -22,14 +19,7 @@ describe('when memory or threads run out', function () {
 
   before(function () {
     if (process.platform !== 'linux') this.skip();
-    assert.ok(existsSync(ADDON), 'npm run setup has not built expsyn_faults.node');
-    // The addon is loaded from build/Release of the package's own folder.
-    folder = mkdtempSync(join(tmpdir(), 'expsyn-faults-'));
-    cpSync(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
-    cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
-    mkdirSync(join(folder, 'build/Release'), { recursive: true });
-    cpSync(ADDON, join(folder, 'build/Release/expsyn.node'));
-    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+    folder = makeTestPackage();
   });
   after(() => {
     rmSync(folder, { recursive: true, force: true });
