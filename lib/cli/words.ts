@@ -3,9 +3,13 @@ import { CommandError } from '../errors/command-errors';
 import { wordMessage, type Message, type OptionMention } from '../errors/message';
 import { systemError } from '../errors/system-errors';
 
-export function nameOption({ option, value }: OptionMention): string {
-  const flag = `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  return value === undefined ? flag : `${flag} ${value}`;
+/** The flag of an option. */
+export function flagOf(option: string): string {
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+function nameOption({ option, value }: OptionMention): string {
+  return value === undefined ? flagOf(option) : `${flagOf(option)} ${value}`;
 }
 
 export function inWords(message: Message | string): string {

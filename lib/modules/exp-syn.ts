@@ -1,8 +1,7 @@
 /** Exponential synapses. */
 import type { ArrayInput, NdArray } from '../arrays/arrays';
 import type { Dtype, FloatsOf } from '../arrays/element-types';
-import { positive } from '../errors/checks';
-import type { KernelDefinition } from './kernel-definition';
+import { EXPONENTIAL } from './exponential';
 import type { SynapsesEvolution } from './module-call';
 import type { Constant, Initial } from './parameters';
 import { restoreSynapses } from './restore';
@@ -44,23 +43,7 @@ export class ExpSyn<D extends Dtype = 'float64'> extends Synapses<
   ExpSynSession<D>
 > {
   /** @internal */
-  static readonly definition: KernelDefinition = {
-    name: 'exp',
-    className: 'ExpSyn',
-    parameters: [
-      {
-        name: 'tau',
-        family: 'taus',
-        unit: 's',
-        summary: 'time constant',
-        default: 10e-3,
-        check: positive,
-      },
-    ],
-    state: [{ name: 'isyn', kind: 'number' }],
-    methods: ['fft', 'recursive'],
-    windowTaus: 10,
-  };
+  static readonly definition = EXPONENTIAL;
 
   constructor(size: Size, options: ExpSynOptions<D> = {}) {
     super(ExpSyn.definition, ExpSynSession, size, options);

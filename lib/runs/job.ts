@@ -1,6 +1,7 @@
 /** A run as data: what is computed, from what, and in which parts. */
 import type { InputIdentity, Region } from '../formats/raster-source';
-import type { Dtype, NoisePlacement, NonFinitePolicy } from '../index';
+import type { ComputedBy } from '../modules/kernel-definition';
+import type { Encoded, SynapseSettings } from './settings';
 
 /** Which input, and how it is to be read. */
 export interface InputSpecification {
@@ -18,23 +19,6 @@ export interface InputSpecification {
   start?: string;
   /** Given where events before the first step or after the last are left out. */
   outside?: 'drop';
-}
-
-/** What the synapses are given. The currents depend on all of it. */
-export interface SynapseSettings {
-  /** One for all channels, or one each, in seconds. */
-  tau: number[];
-  /** Seconds. */
-  dt: number;
-  dtype: Dtype;
-  method: 'auto' | 'fft' | 'recursive';
-  /** 'Infinity' stands for itself, which JSON does not know. */
-  windowTaus: number | 'Infinity';
-  maxWindowLength: number | 'Infinity';
-  noiseStd: number;
-  noise: NoisePlacement;
-  seed: number;
-  nonFinite: NonFinitePolicy;
 }
 
 /** How an output is stored. */
@@ -63,7 +47,7 @@ export interface BlockPlan {
  * blocks are computed, and however often they are interrupted.
  */
 export interface Job {
-  class: 'ExpSynJob';
+  class: 'ExpsynJob';
   version: 1;
   /** Of the package. */
   software: string;
@@ -74,9 +58,9 @@ export interface Job {
   repaired?: InputIdentity[];
   settings: SynapseSettings;
   /** The method that was chosen. */
-  method: 'fft' | 'recursive';
+  method: ComputedBy;
   /** In steps. */
-  windowLength: number | 'Infinity';
+  windowLength: Encoded;
   /** B, T and N. */
   shape: [number, number, number];
   /** N, or 1 for one column that every channel receives. */
@@ -87,13 +71,4 @@ export interface Job {
   stepsPerBlock?: number;
   /** Parts that depend on no other part: what is given to one process at a time. */
   shards: Region[];
-}
-
-/** JSON has no infinity. */
-export function encodeInfinity(value: number): number | 'Infinity' {
-  return value === Infinity ? 'Infinity' : value;
-}
-
-export function decodeInfinity(value: number | 'Infinity'): number {
-  return value === 'Infinity' ? Infinity : value;
 }

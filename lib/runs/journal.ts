@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { CorruptRunError } from '../errors/command-errors';
 import { fileError, hasCode } from '../errors/system-errors';
 import { writeCompleteFile } from '../formats/files/complete-file';
-import type { Dtype, SynapticCurrent } from '../index';
+import type { Dtype } from '../arrays/element-types';
+import type { StateArray, StateVariables } from '../modules/state';
 import type { Job } from './job';
 import { blockAt, countBlocks } from './plan';
 import { addChecksum, verifyChecksum } from './checksummed';
@@ -14,8 +15,8 @@ import { addChecksum, verifyChecksum } from './checksummed';
 export interface Progress {
   /** Blocks of the shard that are written. */
   blocksDone: number;
-  /** isyn after the last of them, where the next goes on from it: (N,), or (B, N) for items. */
-  isyn: SynapticCurrent | undefined;
+  /** The state after the last of them, if the next one goes on from it. */
+  state: StateVariables | undefined;
 }
 
 /** The content of the file. */
@@ -23,11 +24,19 @@ interface Entry {
   /** Which one of the run. */
   shard: number;
   blocksDone: number;
-  /** The elements' bytes in this machine's order, in base 64; the corrections in double precision. */
-  isyn?: { bytes: string; correction?: string; shape: readonly number[] };
+  /** The variables of the state by name. */
+  state?: Record<string, EncodedVariable>;
 }
 
-export const NOTHING_DONE: Progress = { blocksDone: 0, isyn: undefined };
+/** The elements' bytes in this machine's order, in base 64; the corrections in double precision. */
+interface EncodedVariable {
+  type: Dtype;
+  bytes: string;
+  correction?: string;
+  shape: readonly number[];
+}
+
+export const NOTHING_DONE: Progress = { blocksDone: 0, state: undefined };
 
 /** The journal of a shard of a run, in a folder that is there as long as the run is. */
 export class Journal {
@@ -53,25 +62,25 @@ export class Journal {
     try {
       const entry = verifyChecksum(text) as Entry;
       this.#check(entry);
-      const { blocksDone, isyn } = entry;
-      return { blocksDone, isyn: isyn && decodeState(isyn, this.#job.settings.dtype) };
+      const { blocksDone, state } = entry;
+      return { blocksDone, state: state && mapValues(state, decodeVariable) };
     } catch (cause) {
       throw new CorruptRunError(`the journal of a run, ${this.#path},`, cause);
     }
   }
 
   /** What it says must be durable before. */
-  async write({ blocksDone, isyn }: Progress): Promise<void> {
+  async write({ blocksDone, state }: Progress): Promise<void> {
     const entry: Entry = {
       shard: this.#shard,
       blocksDone,
-      ...(isyn && { isyn: encodeState(isyn) }),
+      ...(state && { state: mapValues(state, encodeVariable) }),
     };
     await writeCompleteFile(this.#path, [addChecksum(entry)], { folders: 'require' });
   }
 
   /** Whether the shard can have come so far, and can go on from there. */
-  #check({ shard, blocksDone, isyn }: Entry): void {
+  #check({ shard, blocksDone, state }: Entry): void {
     if (shard !== this.#shard) throw new Error('shard');
     const { shards, blocks } = this.#job;
     const region = shards[shard];
@@ -79,33 +88,39 @@ export class Journal {
     if (!Number.isSafeInteger(blocksDone) || blocksDone < 0 || blocksDone > nBlocks) {
       throw new Error('blocksDone');
     }
-    if (region === undefined || blocksDone === nBlocks || isyn !== undefined) return;
-    if (blockAt(region, blocks, blocksDone).isContinued) throw new Error('isyn');
+    if (region === undefined || blocksDone === nBlocks || state !== undefined) return;
+    if (blockAt(region, blocks, blocksDone).isContinued) throw new Error('state');
   }
 }
 
-function encodeState({ data, correction, shape }: SynapticCurrent): NonNullable<Entry['isyn']> {
+function mapValues<Value, Result>(
+  values: Record<string, Value>,
+  map: (value: Value) => Result,
+): Record<string, Result> {
+  const entries = Object.entries(values).map(([name, value]) => [name, map(value)] as const);
+  return Object.fromEntries(entries);
+}
+
+function encodeVariable({ data, correction, shape }: StateArray): EncodedVariable {
   return {
+    type: data instanceof Float32Array ? 'float32' : 'float64',
     bytes: encodeBytes(data),
     ...(correction && { correction: encodeBytes(correction) }),
     shape,
   };
 }
 
-function decodeState(
-  { bytes, correction, shape }: NonNullable<Entry['isyn']>,
-  dtype: Dtype,
-): SynapticCurrent {
+function decodeVariable({ type, bytes, correction, shape }: EncodedVariable): StateArray {
   const buffer = decodeBytes(bytes);
-  const state = {
-    data: dtype === 'float32' ? new Float32Array(buffer) : new Float64Array(buffer),
+  const variable = {
+    data: type === 'float32' ? new Float32Array(buffer) : new Float64Array(buffer),
     shape,
     ...(correction !== undefined && { correction: new Float64Array(decodeBytes(correction)) }),
   };
   const size = shape.reduce((product, axis) => product * axis, 1);
-  if (state.data.length !== size) throw new Error('isyn');
-  if (state.correction !== undefined && state.correction.length !== size) throw new Error('isyn');
-  return state;
+  if (variable.data.length !== size) throw new Error('state');
+  if ((variable.correction?.length ?? size) !== size) throw new Error('state');
+  return variable;
 }
 
 function encodeBytes(array: Float64Array | Float32Array): string {

@@ -3,15 +3,10 @@ import { CommandError, UsageError } from '../errors/command-errors';
 import { message, option, type Message } from '../errors/message';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
 import { inputFormatOf, outputFormatOf } from '../formats/registry';
-import {
-  encodeInfinity,
-  type InputSpecification,
-  type Job,
-  type OutputSpecification,
-  type SynapseSettings,
-} from './job';
+import type { InputSpecification, Job, OutputSpecification } from './job';
 import { planBlocks, planChunkShape, planLocalShards, planQueueShards } from './plan';
-import { chooseMethod, describeSynapses } from './synapses';
+import { encodeInfinity, unitOf, type SynapseSettings, type UnseededSettings } from './settings';
+import { synapsesOf } from './synapses';
 
 /** Of one module. */
 const MOST_CHANNELS = 2 ** 24;
@@ -22,7 +17,7 @@ export interface JobRequest {
   /** What to call the input. */
   name: string;
   input: InputSpecification;
-  settings: Omit<SynapseSettings, 'seed'> & { seed: number | undefined };
+  settings: UnseededSettings;
   output: OutputSpecification;
   stepsPerBlock: number | undefined;
   /** Whether the shards are for the workers of a queue. */
@@ -38,7 +33,7 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
   const { input, output, isQueued } = request;
   const [batches, timesteps, columns] = source.shape;
   const given = request.settings;
-  const synapses = countSynapses(source, given.tau.length, request.name);
+  const synapses = countSynapses(source, given, request.name);
   if (synapses > MOST_CHANNELS) {
     throw new CommandError(
       `Expected at most ${MOST_CHANNELS} channels for ${request.name} but received ${synapses}.`,
@@ -51,8 +46,9 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
         `(${shape.join(', ')}).`,
     );
   }
-  const { seed, windowLength } = await describeSynapses(given, synapses);
-  const settings: SynapseSettings = { ...given, seed: given.noiseStd > 0 ? seed : 0 };
+  const module = await synapsesOf(given, synapses);
+  const { windowLength } = module;
+  const settings: SynapseSettings = { ...given, seed: given.noiseStd > 0 ? module.seed : 0 };
   const outputFormat = outputFormatOf(output.format);
   const isStream = outputFormat.kind === 'stream';
   const chunks = isStream ? undefined : outputFormat.chunks;
@@ -79,13 +75,13 @@ after the other, but received Fortran order; give a file for ${option('out')}, o
     requireSmallChunks(chunkShape, settings, chunks?.largest(output.compression));
   }
   return {
-    class: 'ExpSynJob',
+    class: 'ExpsynJob',
     version: 1,
     software: request.software,
     input,
     ...(inputFormatOf(input.format).isReadOnce !== true && { identity: source.identity }),
     settings,
-    method: await chooseMethod(settings, synapses, nSteps),
+    method: module.plan(nSteps).method,
     windowLength: encodeInfinity(windowLength),
     shape,
     columns,
@@ -112,19 +108,26 @@ function requireSmallChunks(
   );
 }
 
-/** N is the last axis; one column is given to as many channels as there are taus. */
-function countSynapses(source: RasterSource, taus: number, name: string): number {
+/** N is the last axis; one column is given to as many channels as the parameters have values. */
+function countSynapses(
+  source: RasterSource,
+  { kernel, parameters }: UnseededSettings,
+  name: string,
+): number {
   const [, , columns] = source.shape;
   if (source.nAxes > 1 && columns === 0) {
     throw new CommandError(`Expected at least one channel in ${name} but received none.`);
   }
-  if (columns === 1) return taus;
-  if (taus !== 1 && taus !== columns) {
-    throw new UsageError(
-      message`Expected one time for ${option('tau')}, or ${columns}, one for each channel, but received ${taus}.`,
-    );
-  }
-  return columns;
+  const counts = Object.entries(parameters).map(([key, { length }]) => ({ key, length }));
+  const most = Math.max(1, ...counts.map(({ length }) => length));
+  const synapses = columns === 1 ? most : columns;
+  const wrong = counts.find(({ length }) => length !== 1 && length !== synapses);
+  if (wrong === undefined) return synapses;
+  const what = unitOf(kernel, wrong.key) === 's' ? 'time' : 'number';
+  throw new UsageError(
+    message`Expected one ${what} for ${option(wrong.key)}, or ${synapses}, one for each channel, but received \
+${wrong.length}.`,
+  );
 }
 
 /**
@@ -134,39 +137,44 @@ function countSynapses(source: RasterSource, taus: number, name: string): number
  * @param isInputRepaired Whether the content of the input may differ, in what has not been computed.
  */
 export function describeDifference(
-  wanted: Job,
+  requested: Job,
   begun: Job,
   isInputRepaired = false,
 ): Message | undefined {
-  if (wanted.software !== begun.software) {
-    return message`${begun.software} began it and this is ${wanted.software}`;
+  if (requested.software !== begun.software) {
+    return message`${begun.software} began it and this is ${requested.software}`;
   }
-  if (JSON.stringify(wanted.input) !== JSON.stringify(begun.input)) {
+  if (JSON.stringify(requested.input) !== JSON.stringify(begun.input)) {
     return message`it reads ${begun.input.path} in another way, or another file`;
   }
   const isSameShape =
-    wanted.shape.join() === begun.shape.join() && wanted.columns === begun.columns;
-  if (!isSameShape || (!isInputRepaired && !isSameInput(wanted.identity, begun.identity))) {
+    requested.shape.join() === begun.shape.join() && requested.columns === begun.columns;
+  if (!isSameShape || (!isInputRepaired && !isSameInput(requested.identity, begun.identity))) {
     return message`${begun.input.path} has changed since`;
   }
-  for (const [key, value] of Object.entries(begun.settings)) {
-    // What is done has met no value that it is about.
+  const requestedSettings = namedSettings(requested.settings);
+  for (const [key, value] of Object.entries(namedSettings(begun.settings))) {
+    // It is about values of the input, and what is done has met none of them.
     if (key === 'nonFinite') continue;
-    const other: unknown = wanted.settings[key as keyof SynapseSettings];
-    if (JSON.stringify(other) === JSON.stringify(value)) continue;
+    if (JSON.stringify(requestedSettings[key]) === JSON.stringify(value)) continue;
     const isLong = Array.isArray(value) && value.length > 1;
-    const unit = key === 'tau' || key === 'dt' ? ' s' : '';
+    const unit = unitOf(begun.settings.kernel, key) === 's' ? ' s' : '';
     return isLong
       ? message`its ${option(key)} is another`
       : message`its ${option(key)} is ${String(value)}${unit}`;
   }
-  if (JSON.stringify(wanted.blocks) !== JSON.stringify(begun.blocks)) {
+  if (JSON.stringify(requested.blocks) !== JSON.stringify(begun.blocks)) {
     return message`its ${option('steps')} is ${begun.blocks.stepsPerBlock}`;
   }
-  if (wanted.output.format !== begun.output.format)
+  if (requested.output.format !== begun.output.format)
     return message`it writes ${begun.output.format}`;
-  if (wanted.output.compression !== begun.output.compression) {
+  if (requested.output.compression !== begun.output.compression) {
     return message`its ${option('compression')} is ${begun.output.compression ?? 'none'}`;
   }
   return undefined;
+}
+
+/** Options and parameters by their names. */
+function namedSettings({ parameters, ...options }: SynapseSettings): Record<string, unknown> {
+  return { ...options, ...parameters };
 }

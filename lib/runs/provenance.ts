@@ -7,6 +7,7 @@ import { isThere } from '../formats/files/complete-file';
 import type { StoredOutput } from '../formats/format';
 import type { AddressOptions } from '../formats/http/reader';
 import type { Job } from './job';
+import { areSettings } from './settings';
 
 const CLASS = 'ExpSynRun';
 
@@ -109,26 +110,14 @@ move it, or give another ${option('out')}.`,
 function isProvenance(found: unknown): found is Provenance {
   if (!isObject(found) || found['version'] !== 1) return false;
   const { command, finished, node, platform, job, fingerprint } = found;
-  if (!isObject(job) || !isObject(job['settings']) || !isObject(job['input'])) return false;
-  const { tau, dt, dtype, noiseStd, noise, seed } = job['settings'];
+  if (!isObject(job) || !areSettings(job['settings']) || !isObject(job['input'])) return false;
   const { shape, output, software, windowLength } = job;
-  const isPositive = (value: unknown): boolean =>
-    typeof value === 'number' && value > 0 && value < Infinity;
+  const isPositive = typeof windowLength === 'number' && windowLength > 0;
+  const texts = [finished, node, platform, software, fingerprint, job['input']['path']];
   return (
     Array.isArray(command) &&
-    [...(command as unknown[]), finished, node, platform, software, fingerprint].every(
-      (text) => typeof text === 'string',
-    ) &&
-    Array.isArray(tau) &&
-    tau.length > 0 &&
-    tau.every(isPositive) &&
-    isPositive(dt) &&
-    (dtype === 'float64' || dtype === 'float32') &&
-    typeof noiseStd === 'number' &&
-    typeof noise === 'string' &&
-    typeof seed === 'number' &&
-    (windowLength === 'Infinity' || isPositive(windowLength)) &&
-    typeof job['input']['path'] === 'string' &&
+    [...(command as unknown[]), ...texts].every((text) => typeof text === 'string') &&
+    (windowLength === 'Infinity' || isPositive) &&
     isObject(output) &&
     Array.isArray(shape) &&
     shape.length === 3

@@ -3,11 +3,13 @@ import { CommandError } from '../errors/command-errors';
 import { message, option } from '../errors/message';
 import type { CurrentsArray, CurrentsSink } from '../formats/currents-sink';
 import { lengthOf, sizeOfRegion, type RasterSource, type Region } from '../formats/raster-source';
-import type { Dtype, ExpSyn, ExpSynError, SynapticCurrent, TypedArray } from '../index';
+import type { Dtype, ExpSynError, TypedArray } from '../index';
+import type { StateVariables } from '../modules/state';
+import type { Synapses } from '../modules/synapses';
 import type { Job } from './job';
 import { NOTHING_DONE, type Progress } from './journal';
 import { blockAt, countBlocks, type Block } from './plan';
-import { makeSynapses } from './synapses';
+import { synapsesOfShard } from './synapses';
 
 /** Where progress is kept; a run whose output cannot be taken up again keeps none. */
 export interface Checkpoints {
@@ -70,10 +72,10 @@ class ShardRun {
   /** The first one that is not in the journal. */
   #recorded: number;
   /** The state after the last block that has been computed. */
-  #isyn: SynapticCurrent | undefined;
+  #state: StateVariables | undefined;
   /** After the blocks that have been computed but not written, and after the last one written. */
-  readonly #states = new Map<number, SynapticCurrent | undefined>();
-  #writtenState: SynapticCurrent | undefined;
+  readonly #states = new Map<number, StateVariables | undefined>();
+  #writtenState: StateVariables | undefined;
   readonly #writes: Promise<void>[] = [];
   /** Blocks that are written while one before them is not. */
   readonly #complete = new Set<number>();
@@ -101,14 +103,14 @@ class ShardRun {
     this.#nBlocks = countBlocks(shard, job.blocks);
     this.#written = progress.blocksDone;
     this.#recorded = this.#written;
-    this.#isyn = progress.isyn;
+    this.#state = progress.state;
   }
 
   async run(): Promise<boolean> {
     const { signal, onProgress } = this.#options;
     for (let index = 0; index < this.#written; index++) onProgress(this.#samplesOf(index), true);
     if (this.#written === this.#nBlocks) return true;
-    const synapses = await makeSynapses(this.#job, this.#shard.channels, this.#options.threads);
+    const synapses = await synapsesOfShard(this.#job, this.#shard.channels, this.#options.threads);
     const first = this.#written;
     let reading = this.#read(first);
     const interrupt = (): void => this.#source.interrupt?.();
@@ -164,25 +166,30 @@ class ShardRun {
     }
   }
 
-  async #compute(synapses: ExpSyn<Dtype>, block: Block, input: TypedArray): Promise<CurrentsArray> {
+  async #compute(
+    synapses: Synapses<Dtype>,
+    block: Block,
+    input: TypedArray,
+  ): Promise<CurrentsArray> {
     const { region, history, isContinued } = block;
     const { batches, steps, channels } = region;
     const nBatches = lengthOf(batches);
     const nSteps = history + lengthOf(steps);
     const columns = this.#job.columns === 1 ? 1 : lengthOf(channels);
     const length = nBatches * nSteps * lengthOf(channels);
-    const isyn = isContinued ? this.#isyn : new Float64Array(lengthOf(channels));
     const out = this.#allocateOutput(length);
+    if (!isContinued) synapses.resetState();
     try {
       const { state } = await synapses.evolve(
         { data: input, shape: [nBatches, nSteps, columns] },
         {
           out,
-          state: { step: steps.begin - history, ...(isyn && { isyn }) },
+          state: { ...(isContinued && this.#state), step: steps.begin - history } as object,
           origin: { batch: batches.begin, synapse: channels.begin },
         },
       );
-      this.#isyn = state.isyn;
+      const variables = Object.entries(state).filter(([name]) => name !== 'step');
+      this.#state = Object.fromEntries(variables) as StateVariables;
       this.#release(input);
       return out;
     } catch (error) {
@@ -218,7 +225,7 @@ ${bytes} bytes; give fewer with ${option('steps')}, or a shorter window.`,
   }
 
   #startWrite(index: number, block: Block, output: CurrentsArray): void {
-    this.#states.set(index, this.#isyn);
+    this.#states.set(index, this.#state);
     const write = this.#write(block, output)
       .then(() => {
         this.#release(output);
@@ -280,7 +287,7 @@ ${bytes} bytes; give fewer with ${option('steps')}, or a shorter window.`,
     const state = this.#writtenState;
     await this.#sink.sync();
     const isNeeded = blocksDone < this.#nBlocks && this.#block(blocksDone).isContinued;
-    await checkpoints.write({ blocksDone, isyn: isNeeded ? state : undefined });
+    await checkpoints.write({ blocksDone, state: isNeeded ? state : undefined });
     this.#recorded = blocksDone;
   }
 }

@@ -81,7 +81,7 @@ export class UnfinishedRun {
         attempt: string;
         job: Partial<Record<keyof Job, unknown>>;
       };
-      if (job.class === 'ExpSynJob' && job.version === 1 && UUID.test(attempt)) {
+      if (job.class === 'ExpsynJob' && job.version === 1 && UUID.test(attempt)) {
         return new UnfinishedRun(folder, attempt, job as unknown as Job);
       }
     } catch {

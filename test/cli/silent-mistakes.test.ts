@@ -367,8 +367,8 @@ describe('notes', () => {
   it('are sentences', () => {
     const counts = summarizeInput({ data: [5, 5], timesteps: 2, columns: 1 });
     const notes = [
-      noteOnLongTau(header, { tau: [1], dt: 1e-3 }),
-      noteOnShortTau({ tau: [1e-5], dt: 1e-3 }),
+      noteOnLongTau(header, { name: 'tau', values: [1] }, 1e-3),
+      noteOnShortTau({ name: 'tau', values: [1e-5] }, 1e-3),
       noteOnAxes({ ...header, shape: [1, 5, 200] }),
       noteOnEventList(
         header,

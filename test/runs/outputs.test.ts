@@ -83,7 +83,7 @@ describe('an output that is there already', () => {
     for (const [args, pattern] of [
       [
         ['raster.npy', '--tau', 'tau.npy', '--out', 'tau.npy'],
-        /another file than the file of the taus/,
+        /another file than the file of --tau/,
       ],
       [['in.svg', '--out', 'x.npy', '--plot', 'in.svg'], /another file than the raster for --plot/],
       [['x.npy.json', '--out', 'x.npy'], /another file than the raster for --out/],

@@ -37,7 +37,8 @@ function checkCover(regions: readonly Region[], shape: readonly [number, number,
 const ANYHOW = { stepsAtOnce: 1, channelsAtOnce: Infinity };
 
 const SETTINGS = {
-  tau: [0.01] as number[],
+  kernel: 'exp',
+  parameters: { tau: [0.01] as number[] },
   dt: 1e-3,
   dtype: 'float64',
   method: 'auto',

@@ -30,7 +30,7 @@ describe('the provenance of an output', () => {
         provenance: { command: string[]; job: Job };
       };
       assert.deepEqual(provenance.command, [...args, '--out', out]);
-      assert.deepEqual(provenance.job.settings.tau, [0.002, 0.003, 0.004, 0.005]);
+      assert.deepEqual(provenance.job.settings.parameters['tau'], [0.002, 0.003, 0.004, 0.005]);
       assert.ok(Number.isSafeInteger(provenance.job.settings.seed));
       assert.equal(provenance.job.identity?.path, join(process.cwd(), 'raster.npy'));
       assert.match(provenance.job.software, /^expsyn \d/);
@@ -52,7 +52,7 @@ describe('the provenance of an output', () => {
     const { provenance } = JSON.parse(await succeed('info', 'c.npy', '--json')) as {
       provenance: { job: Job };
     };
-    assert.deepEqual(provenance.job.settings.tau, [0.007]);
+    assert.deepEqual(provenance.job.settings.parameters['tau'], [0.007]);
     assert.equal(provenance.job.settings.noiseStd, 0.5);
     const { code, err } = await expsyn('--like', 'raster.npy', '--out', 'd.npy');
     assert.equal(code, 1);

@@ -258,7 +258,7 @@ describe('a run that is interrupted', function () {
     const shard = { steps: { begin: 0, end: 50 }, channels: { begin: 0, end: 8 } };
     const shards = [{ batches: { begin: 0, end: 1 }, ...shard }];
     const run = await UnfinishedRun.begin(resolve('isyn.zarr'), { ...job, shards });
-    await run.journal(0).write({ blocksDone: 5, isyn: undefined });
+    await run.journal(0).write({ blocksDone: 5, state: undefined });
     const args = ['raster.npy', '--steps', '10', '--no-plot', '--out', 'isyn.zarr', '--resume'];
     const { code, err } = await expsyn(...args);
     assert.equal(code, 1);

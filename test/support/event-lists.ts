@@ -128,7 +128,7 @@ export async function inAnotherProcess(
   path: string,
   dist = join(ROOT, 'dist'),
 ): Promise<{ stdout: string; stderr: string }> {
-  const module = JSON.stringify(join(dist, 'formats', 'events', 'events.js'));
+  const module = JSON.stringify(join(dist, 'formats', 'events', 'events-hdf5.js'));
   const preamble = `const { openEventsHdf5 } = require(${module});
     const path = ${JSON.stringify(path)};`;
   return promisify(execFile)(process.execPath, ['-e', preamble + script]);

@@ -26,7 +26,8 @@ import { giveNotesOnFile } from '../notes/give-notes';
 import { counted, formatBytes, formatShape } from '../options/numbers';
 import { outsideOption, readEvents, requireFileName } from '../options/run-options';
 import type { CommandContext } from '../streams';
-import { formatTime, formatTimeRange, parsePeriod } from '../options/times';
+import { describeParameters } from '../options/synapse-options';
+import { formatTime, parsePeriod } from '../options/times';
 
 interface InfoFlags extends AddressFlags {
   forbiddenIsMissing?: boolean;
@@ -184,14 +185,14 @@ function describeProvenance({
   platform,
 }: Provenance): [string, string][] {
   const { settings, windowLength, method, identity, repaired } = job;
-  const { dt, tau, noiseStd, noise, seed } = settings;
+  const { dt, noiseStd, noise, seed } = settings;
   const window = windowLength === 'Infinity' ? 'not cut' : counted(windowLength, 'step');
   return [
     ['made by', `${job.software}, Node ${node}, ${platform}, ${finished}`],
     ['command', ['expsyn', ...command].map(quote).join(' ')],
     [
       'synapses',
-      `tau ${formatTimeRange(Float64Array.from(tau))}, dt ${formatTime(dt)}, window ${window}, ` +
+      `${describeParameters(settings)}, dt ${formatTime(dt)}, window ${window}, ` +
         `method ${method}, non-finite ${settings.nonFinite}`,
     ],
     ['noise', noiseStd > 0 ? `${noiseStd} after 1 s, on the ${noise}, seed ${seed}` : 'none'],

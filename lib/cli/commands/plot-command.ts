@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 
 import { openSource, specifyInput } from '../../runs/open-source';
 import { readProvenance, type Provenance } from '../../runs/provenance';
+import { longestTimeConstants } from '../../runs/settings';
 import { CommandError, UsageError } from '../../errors/command-errors';
 import type { AddressOptions } from '../../formats/http/reader';
 import type { Range, RasterSource } from '../../formats/raster-source';
@@ -119,7 +120,7 @@ async function plot(path: string, flags: PlotFlags, context: CommandContext): Pr
     }
     const recording = await loadRecording({
       ...sources,
-      tau: provenance?.job.settings.tau,
+      tau: provenance && longestTimeConstants(provenance.job.settings),
       dt,
       name: basename(path),
       ...readParts(main, flags, dt, path),

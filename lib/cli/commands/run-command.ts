@@ -6,6 +6,7 @@ import { addAddressOptions, addForbiddenOption } from '../options/address-option
 import { DEFAULT_OUT } from '../run/prepare';
 import { run } from '../run/run';
 import { outsideOption, readFlags, type RunFlags } from '../options/run-options';
+import { addSynapseOptions } from '../options/synapse-options';
 import type { CommandContext } from '../streams';
 
 const DESCRIPTION = `Computes the synaptic currents of a raster of spikes, and draws them.
@@ -58,12 +59,8 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .summary('compute the synaptic currents of a raster (the default)')
     .description(DESCRIPTION)
     .usage('[input] [options]')
-    .argument('[input]', 'spikes or input currents; without it, an example is made')
-    .option(
-      '--tau <times>',
-      'time constant; one for all channels, N with commas, or a file: .npy, .txt, .csv (default: 10ms)',
-    )
-    .option('--dt <time>', 'length of a time step, or the rate of steps (default: 1ms)')
+    .argument('[input]', 'spikes or input currents; without it, an example is made');
+  addSynapseOptions(command)
     .option(
       '--out <file>',
       `where the currents go: ${outputEndings().join(', ')} or - (default: ${DEFAULT_OUT})`,
@@ -79,14 +76,6 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       'where the picture goes, .svg or .png (default: expsyn.svg beside --out)',
     )
     .option('--no-plot', 'draw no picture')
-    .addOption(choice('--method <name>', 'how to compute; auto takes the faster', METHODS))
-    .addOption(choice('--dtype <name>', 'element type of the currents', DTYPES))
-    .option('--noise-std <x>', "the noise's standard deviation after 1 s (default: 0)")
-    .addOption(choice('--noise <where>', 'what the noise is added to', PLACEMENTS))
-    .option('--seed <n>', 'seed of the noise (default: from the operating system)')
-    .option('--window-taus <x>', "the kernels' length in units of the largest tau (default: 10)")
-    .option('--max-window-length <n>', "the kernels' greatest length in steps (default: 1000000)")
-    .addOption(choice('--non-finite <what>', 'what a NaN or infinity in the input does', POLICIES))
     .option('--threads <n>', 'the most threads that compute (default: as many as there are)')
     .option(
       '--steps <n>',
@@ -114,10 +103,6 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     });
 }
 
-const METHODS = ['auto', 'fft', 'recursive'];
-const DTYPES = ['float64', 'float32'];
-const PLACEMENTS = ['output', 'state', 'input'];
-const POLICIES = ['throw', 'propagate'];
 const SHOWN = ['auto', 'bar', 'json', 'none'];
 
 /** Examples of inputs, with their explanations beside them. */

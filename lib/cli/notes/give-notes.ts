@@ -3,6 +3,7 @@ import type { InputSpecification, Job } from '../../runs/job';
 import { openSource } from '../../runs/open-source';
 import { blockAt } from '../../runs/plan';
 import { inputRegion } from '../../runs/run-shard';
+import { timeConstantsOf } from '../../runs/settings';
 import { CommandError } from '../../errors/command-errors';
 import { sizeOfRegion, type RasterSource, type Region } from '../../formats/raster-source';
 import { isAddress } from '../../formats/http/address';
@@ -49,11 +50,14 @@ export async function giveNotes(
   const sample = region && (await readSample(source, region, isReadOnce));
   const asList = sample && noteOnEventList(header, sample);
   const rate = sample && noteOnSample(header, sample, settings.dt);
+  const taus = timeConstantsOf(settings);
+  const longTaus = taus.map((tau) => noteOnLongTau(header, tau, settings.dt));
+  const shortTaus = taus.map((tau) => noteOnShortTau(tau, settings.dt));
   const notes =
     // The shape of a list says nothing.
     asList === undefined
-      ? [noteOnAxes(header), noteOnLongTau(header, settings), noteOnShortTau(settings), rate]
-      : [asList, noteOnShortTau(settings)];
+      ? [noteOnAxes(header), ...longTaus, ...shortTaus, rate]
+      : [asList, ...shortTaus];
   for (const note of notes)
     if (note !== undefined) say(header.name === name ? note : capitalized(note));
   return asList !== undefined || rate !== undefined;

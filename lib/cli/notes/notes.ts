@@ -3,9 +3,11 @@
  * list of events that is read as a raster. Each is a sentence, or undefined where there is nothing to say.
  */
 import type { TypedArray } from '../../index';
+import type { TimeConstants } from '../../runs/settings';
 import { formatShape } from '../options/numbers';
 import type { InputSummary } from '../figure/reduction';
 import { formatTime } from '../options/times';
+import { flagOf } from '../words';
 
 /** What is known of an input from its header. */
 export interface InputHeader {
@@ -22,12 +24,6 @@ export interface InputHeader {
   mayBeEventList: boolean;
 }
 
-/** How an input is read; times in seconds. */
-export interface Timing {
-  tau: readonly number[];
-  dt: number;
-}
-
 /** With a shorter tau, less than 1/20,000 of an input is left at the end of its step. */
 const SHORTEST_TAU = 0.1;
 
@@ -38,30 +34,35 @@ const ENOUGH_EVENTS = 1000;
 /** Fewer numbers may be in order by chance. */
 const MIN_TIMES = 8;
 
-/** Whether the longest tau is longer than the input lasts. */
-export function noteOnLongTau({ shape }: InputHeader, { tau, dt }: Timing): string | undefined {
+/** Whether the longest time constant is longer than the input lasts. */
+export function noteOnLongTau(
+  { shape }: InputHeader,
+  taus: TimeConstants,
+  dt: number,
+): string | undefined {
   const [, timesteps] = shape;
-  const longest = tau.reduce((most, value) => Math.max(most, value), 0);
+  const longest = taus.values.reduce((most, value) => Math.max(most, value), 0);
   if (timesteps === 0 || longest <= timesteps * dt) return undefined;
   return (
-    `The ${nameOf(tau, 'longest')} of ${formatTime(longest)} is longer than the input, which lasts ` +
+    `The ${nameOf(taus, 'longest')} of ${formatTime(longest)} is longer than the input, which lasts ` +
     `${formatTime(timesteps * dt)}; a time without a unit is in seconds.`
   );
 }
 
-/** Whether the shortest tau is so short that inputs have decayed by the end of their step. */
-export function noteOnShortTau({ tau, dt }: Timing): string | undefined {
-  const shortest = tau.reduce((least, value) => Math.min(least, value), Infinity);
-  if (tau.length === 0 || shortest >= SHORTEST_TAU * dt) return undefined;
+/** Whether the shortest time constant is so short that an input decays within its step. */
+export function noteOnShortTau(taus: TimeConstants, dt: number): string | undefined {
+  const { name, values } = taus;
+  const shortest = values.reduce((least, value) => Math.min(least, value), Infinity);
+  if (values.length === 0 || shortest >= SHORTEST_TAU * dt) return undefined;
   return (
-    `The ${nameOf(tau, 'shortest')} of ${formatTime(shortest)} is shorter than a tenth of the time ` +
+    `The ${nameOf(taus, 'shortest')} of ${formatTime(shortest)} is shorter than a tenth of the time ` +
     `step of ${formatTime(dt)}, so that next to nothing is left of a spike at the end of its step; ` +
-    'check the units of --tau and --dt.'
+    `check the units of ${flagOf(name)} and --dt.`
   );
 }
 
-function nameOf(tau: readonly number[], which: string): string {
-  return tau.length === 1 ? 'tau' : `${which} tau`;
+function nameOf({ name, values }: TimeConstants, which: string): string {
+  return values.length === 1 ? name : `${which} ${name}`;
 }
 
 /** Whether there are fewer steps than channels, as in an array whose axes are swapped. */

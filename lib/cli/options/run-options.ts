@@ -1,7 +1,7 @@
 /** What `expsyn run` is told: its flags, checked as far as they can be before any file is opened. */
 import { Option } from 'commander';
 
-import type { OutputSpecification, SynapseSettings } from '../../runs/job';
+import type { OutputSpecification } from '../../runs/job';
 import type { InputDescription } from '../../runs/open-source';
 import { UsageError } from '../../errors/command-errors';
 import { formatFraction } from '../../formats/events/fraction';
@@ -10,7 +10,12 @@ import type { AddressOptions } from '../../formats/http/reader';
 import { outputEndings, outputFormatFor, outputFormatOf, recognise } from '../../formats/registry';
 import { alternatives } from '../words';
 import { readAddressFlags, type AddressFlags } from './address-options';
-import { isTauFile, readTaus } from './taus';
+import {
+  parameterFiles,
+  readSettings,
+  type GivenSettings,
+  type SynapseFlags,
+} from './synapse-options';
 import { parseClockTime, parsePeriod, parseTime } from './times';
 
 /** The flags on how a list of events is to be read, as commander gives them. */
@@ -25,18 +30,8 @@ export interface EventFlags {
 
 /** The flags as commander gives them. */
 export interface RunFlags extends EventFlags, AddressFlags {
-  tau?: string;
-  dt?: string;
   out?: string;
   plot?: string | false;
-  method?: 'auto' | 'fft' | 'recursive';
-  dtype?: 'float64' | 'float32';
-  noiseStd?: string;
-  noise?: 'output' | 'state' | 'input';
-  seed?: string;
-  windowTaus?: string;
-  maxWindowLength?: string;
-  nonFinite?: 'throw' | 'propagate';
   threads?: string;
   steps?: string;
   compression?: string;
@@ -64,8 +59,8 @@ export interface RunRequest {
   isPlotWanted: boolean;
   /** What was given, without defaults. */
   settings: GivenSettings;
-  /** The file from which the taus were read. */
-  tauFile: string | undefined;
+  /** The files that parameters were read from. */
+  parameterFiles: { flag: string; path: string }[];
   threads: number;
   stepsPerBlock: number | undefined;
   begin: 'ask' | 'resume' | 'restart';
@@ -83,8 +78,6 @@ export interface RunRequest {
 /** How the input is to be read, where it is a list of events. */
 export type GivenEvents = Omit<InputDescription, 'path' | 'isForbiddenMissing'>;
 
-export type GivenSettings = { [Key in keyof SynapseSettings]?: SynapseSettings[Key] | undefined };
-
 /** Of every command that reads a list of events. */
 export function outsideOption(): Option {
   return new Option(
@@ -93,40 +86,14 @@ export function outsideOption(): Option {
   ).choices(['throw', 'drop']);
 }
 
-/** Settings without a choice of the user's; the seed is drawn then. */
-const DEFAULTS: Omit<SynapseSettings, 'seed'> = {
-  tau: [10e-3],
-  dt: 1e-3,
-  dtype: 'float64',
-  method: 'auto',
-  windowTaus: 10,
-  maxWindowLength: 1e6,
-  noiseStd: 0,
-  noise: 'output',
-  nonFinite: 'throw',
-};
-
-/** What was given, the rest as in an earlier run, the rest of that by default. */
-export function completeSettings(
-  given: GivenSettings,
-  earlier: Partial<SynapseSettings> = {},
-): Omit<SynapseSettings, 'seed'> & { seed: number | undefined } {
-  const settings = { ...DEFAULTS, ...earlier, ...withoutUndefined(given) };
-  if (settings.noiseStd === 0 && (given.noise !== undefined || given.seed !== undefined)) {
-    const name = given.noise === undefined ? '--seed' : '--noise';
-    throw new UsageError(`Expected --noise-std with ${name}, since there is no noise without it.`);
-  }
-  const hadNoise = (earlier.noiseStd ?? 0) > 0;
-  return { ...settings, seed: given.seed ?? (hadNoise ? earlier.seed : undefined) };
-}
-
-/** Checks the flags. Reads the file of the taus, if there is one. */
+/** Checks the flags, and reads the files of parameters. */
 export async function readFlags(
   inputPath: string | undefined,
   flags: RunFlags,
   defaultOut: string,
 ): Promise<RunRequest> {
   if (inputPath === '') throw new UsageError("Expected the name of a raster but received ''.");
+  const synapseFlags: SynapseFlags = { ...flags };
   const out = flags.out ?? defaultOut;
   const output = readOutput(out, flags);
   const plotPath = readPlotPath(flags, out);
@@ -153,8 +120,8 @@ export async function readFlags(
     output,
     plotPath,
     isPlotWanted: typeof flags.plot === 'string',
-    settings: await readSettings(flags),
-    tauFile: flags.tau !== undefined && isTauFile(flags.tau) ? flags.tau : undefined,
+    settings: await readSettings(synapseFlags),
+    parameterFiles: parameterFiles(synapseFlags),
     threads: readCount(flags.threads, '--threads') ?? Infinity,
     stepsPerBlock: readCount(flags.steps, '--steps'),
     begin: flags.resume === true ? 'resume' : flags.restart === true ? 'restart' : 'ask',
@@ -217,57 +184,10 @@ export function readEvents(flags: EventFlags): GivenEvents {
   };
 }
 
-async function readSettings(flags: RunFlags): Promise<GivenSettings> {
-  const { method, dtype, noise, nonFinite } = flags;
-  const what = 'a number above 0, or Infinity,';
-  return {
-    tau: flags.tau === undefined ? undefined : await readTaus(flags.tau),
-    dt: flags.dt === undefined ? undefined : parsePeriod(flags.dt, '--dt'),
-    method,
-    dtype,
-    noise,
-    nonFinite,
-    noiseStd: readNumber(flags.noiseStd, '--noise-std', 'a number of at least 0', (x) => x >= 0),
-    seed: readNumber(
-      flags.seed,
-      '--seed',
-      'a whole number from 0 to 9007199254740991',
-      (x) => Number.isSafeInteger(x) && x >= 0,
-    ),
-    windowTaus: readPossiblyInfinite(flags.windowTaus, '--window-taus', what),
-    maxWindowLength: readPossiblyInfinite(flags.maxWindowLength, '--max-window-length', what),
-  };
-}
-
 export function readCount(text: string | undefined, name: string): number | undefined {
-  return readNumber(text, name, 'a whole number above 0', (x) => Number.isSafeInteger(x) && x > 0);
-}
-
-function readNumber(
-  text: string | undefined,
-  name: string,
-  what: string,
-  isAllowed: (value: number) => boolean,
-): number | undefined {
   if (text === undefined) return undefined;
   // As a user writes one: no hexadecimal digits, no spaces.
-  const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
-  if (isAllowed(value) && value < Infinity) return value;
-  throw new UsageError(`Expected ${what} for ${name} but received '${text}'.`);
-}
-
-function readPossiblyInfinite(
-  text: string | undefined,
-  name: string,
-  what: string,
-): number | 'Infinity' | undefined {
-  if (text !== undefined && /^(inf|infinity)$/i.test(text)) return 'Infinity';
-  return readNumber(text, name, what, (x) => x > 0);
-}
-
-function withoutUndefined<Type extends object>(
-  values: Type,
-): { [Key in keyof Type]?: Exclude<Type[Key], undefined> } {
-  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [Key in keyof Type]?: Exclude<Type[Key], undefined> };
+  const value = /^\+?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new UsageError(`Expected a whole number above 0 for ${name} but received '${text}'.`);
 }

@@ -2,10 +2,19 @@
 import { existsSync } from 'node:fs';
 
 import { UsageError } from '../../errors/command-errors';
+import { KERNELS } from '../../modules/kernels';
+import { flagOf } from '../words';
 import { parseClockTime, parsePeriod, parseTimes } from './times';
 
+/** The options that take several times. */
+const LISTS = KERNELS.flatMap(({ parameters }) =>
+  parameters.filter(({ unit }) => unit === 's').map(({ name }) => flagOf(name).slice(2)),
+);
 /** The options, of any command, that take a time or several. */
-const OPTIONS = /^--(tau|dt|time-unit|duration|start|from|to|lease-timeout)(?:=(.*))?$/s;
+const OPTIONS = new RegExp(
+  `^--(${LISTS.join('|')}|dt|time-unit|duration|start|from|to|lease-timeout)(?:=(.*))?$`,
+  's',
+);
 
 const UNIT =
   /^([\u00b5\u03bcmun]?s|m?secs?|min|h|[kM]?Hz|((milli|micro|nano)?second|minute|hour)s?)(,|$)/i;
@@ -45,12 +54,12 @@ function exampleOf(option: string, words: readonly string[]): string {
     .replace(/ /g, ',')
     .replace(/,$/, '');
   try {
-    if (option === 'tau') parseTimes(text, option);
+    if (LISTS.includes(option)) parseTimes(text, option);
     else if (option === 'dt' || option === 'time-unit') parsePeriod(text, option);
     else parseClockTime(text, option);
     return text;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return option === 'tau' ? '20ms or 5ms,20ms' : '20ms';
+    return LISTS.includes(option) ? '20ms or 5ms,20ms' : '20ms';
   }
 }

@@ -30,5 +30,5 @@ export async function writeExample(dt = 1e-3) {
     Buffer.compare(found.data, data) === 0;
   if (isSame) await removeLeftovers(EXAMPLE_PATH);
   else await writeNpyFile(EXAMPLE_PATH, { data, shape });
-  return { tau, stimuli };
+  return { parameters: { tau: Array.from(tau) }, stimuli };
 }

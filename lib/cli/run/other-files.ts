@@ -14,7 +14,7 @@ export async function requireOtherFiles(
   out: string,
 ): Promise<void> {
   const read: [what: string, path: string][] = [['the raster', input]];
-  if (request.tauFile !== undefined) read.push(['the file of the taus', request.tauFile]);
+  for (const { flag, path } of request.parameterFiles) read.push([`the file of ${flag}`, path]);
   const written: [option: string, path: string][] = [['--out', out]];
   const provenancePath = storedFormatOf(request.output.format).provenancePathOf(out);
   if (provenancePath !== out) written.push(['--out', provenancePath]);

@@ -30,7 +30,8 @@ import type { Stimulus } from '../figure/example-raster';
 import { eventWarnings, isTooLong, requireNearOrigin } from '../notes/event-notes';
 import { formatShape } from '../options/numbers';
 import { requireOtherFiles } from './other-files';
-import { completeSettings, type GivenEvents, type RunRequest } from '../options/run-options';
+import type { GivenEvents, RunRequest } from '../options/run-options';
+import { completeSettings } from '../options/synapse-options';
 import type { CommandContext } from '../streams';
 import { softwareVersion } from '../version';
 import { EXAMPLE_PATH, writeExample } from './example';
@@ -87,7 +88,10 @@ export async function prepare(
   }
   const example = isExample ? await writeExample(request.settings.dt) : undefined;
   const settings = completeSettings(
-    { ...(example && { tau: Array.from(example.tau) }), ...definedOf(request.settings) },
+    {
+      ...request.settings,
+      parameters: { ...example?.parameters, ...request.settings.parameters },
+    },
     earlier?.settings,
   );
   // A seed that was drawn is a part of the run.
@@ -203,11 +207,6 @@ function describeChanges(like: Job, found: InputIdentity, name: string): string 
   const current = softwareVersion();
   if (software !== current) changes.push(`${software} has become ${current}`);
   return changes.join(' and ');
-}
-
-function definedOf<Type extends object>(values: Type): Partial<Type> {
-  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as Partial<Type>;
 }
 
 /** What was given, and, of how the input is read, the rest as in an earlier run. */

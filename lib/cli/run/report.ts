@@ -1,6 +1,7 @@
 /** What a run shows when it is complete: a picture, and what has come out, in words. */
 import { basename } from 'node:path';
 
+import { longestTimeConstants } from '../../runs/settings';
 import { unfinishedFolderOf } from '../../runs/unfinished-run';
 import { CommandError } from '../../errors/command-errors';
 import type { RasterSource } from '../../formats/raster-source';
@@ -18,7 +19,8 @@ import { describeSpikes, summarizeInput, type InputSummary } from '../figure/red
 import type { RunRequest } from '../options/run-options';
 import type { CommandContext } from '../streams';
 import { inWords } from '../words';
-import { formatTime, formatTimeRange } from '../options/times';
+import { describeParameters } from '../options/synapse-options';
+import { formatTime } from '../options/times';
 
 /** Draws what has come out, and says what it is. */
 export async function report(
@@ -39,7 +41,7 @@ export async function report(
     files.push([path, await draw(path, request, { source, inputPath, job, stimuli }, out)]);
   }
   const events = measureEvents(source, { input: job.input, dt: job.settings.dt });
-  const { dt, tau, noiseStd, noise, seed, method } = job.settings;
+  const { dt, noiseStd, noise, seed, method } = job.settings;
   let input = '';
   if (!isReadOnce && isSmall && events === undefined) {
     const { summary, nElements } = await summarizeSource(source);
@@ -58,7 +60,7 @@ export async function report(
   const lines: [string, string][] = [
     ['raster', `${describeSource(source)}${input}`],
     ...(events === undefined ? [] : [['events', describeEvents(events)] as [string, string]]),
-    ['synapses', `tau ${formatTimeRange(Float64Array.from(tau))}, dt ${formatTime(dt)}, ${window}`],
+    ['synapses', `${describeParameters(job.settings)}, dt ${formatTime(dt)}, ${window}`],
     ...(noiseStd > 0
       ? [['noise', `${noiseStd} after 1 s, on the ${noise}, seed ${seed}`] as [string, string]]
       : []),
@@ -91,7 +93,7 @@ async function draw(
     const recording = await loadRecording({
       input: source,
       output,
-      tau: job.settings.tau,
+      tau: longestTimeConstants(job.settings),
       dt: job.settings.dt,
       name: stimuli === undefined ? basename(inputPath) : 'An example of exponential synapses',
       stimuli,

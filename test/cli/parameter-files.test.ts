@@ -2,11 +2,16 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 
-import { readTaus } from '../../lib/cli/options/taus';
+import { readParameter } from '../../lib/cli/options/parameter-files';
+import { EXPONENTIAL } from '../../lib/modules/exponential';
 import { writeNpyFile } from '../../lib/formats/npy/npy';
 import { expsyn } from '../support/command-line';
 import { isCommandError } from '../support/command-errors';
 import { emptyFolders } from '../support/folders';
+
+const [TAU] = EXPONENTIAL.parameters;
+assert.ok(TAU !== undefined);
+const readTaus = async (text: string) => readParameter(text, TAU);
 
 describe('files of taus', () => {
   emptyFolders();

@@ -1,0 +1,21 @@
+/** The exponential kernel. */
+import { positive } from '../errors/checks';
+import type { KernelDefinition } from './kernel-definition';
+
+export const EXPONENTIAL: KernelDefinition = {
+  name: 'exp',
+  className: 'ExpSyn',
+  parameters: [
+    {
+      name: 'tau',
+      family: 'taus',
+      unit: 's',
+      summary: 'time constant',
+      default: 10e-3,
+      check: positive,
+    },
+  ],
+  state: [{ name: 'isyn', kind: 'number' }],
+  methods: ['fft', 'recursive'],
+  windowTaus: 10,
+};
