@@ -5,7 +5,9 @@ import { copyOf, isList, isRevoked, isTypedArray, lengthOf, typeOfArray } from '
 
 /** A row-major array: `data` has as many elements as the product of `shape`; `[]` is one number. */
 export interface NdArray<Data extends TypedArray = Float64Array | Float32Array> {
+  /** The elements, in row-major order. */
   readonly data: Data;
+  /** The size of each axis. */
   readonly shape: readonly number[];
 }
 

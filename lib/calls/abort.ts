@@ -14,9 +14,13 @@ import { isRevoked } from '../arrays/typed-arrays';
  * Without a `reason`, that is an AbortError.
  */
 export interface AbortSignalLike {
+  /** Whether it has been aborted. */
   readonly aborted: boolean;
+  /** What a call rejects with when it is aborted. */
   readonly reason?: unknown;
+  /** Calls the listener when it is aborted. */
   addEventListener(type: 'abort', listener: () => void): void;
+  /** Calls the listener no longer. */
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 

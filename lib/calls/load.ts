@@ -43,10 +43,16 @@ export interface Stats {
   aborted: number;
   /** Calls that were refused by the limits. */
   rejected: number;
-  /** Summed over all settled calls: from when each was made, and of that, computing. */
-  seconds: { pending: number; running: number };
+  /** Sums over all settled calls. */
+  seconds: {
+    /** Seconds from when each call was made until it settled. */
+    pending: number;
+    /** Seconds of these in which each call was computed. */
+    running: number;
+  };
   /** Bytes of kernels, spectra and sessions, which V8 does not see, but is told of. */
   memory: number;
+  /** The limits in force. */
   limits: Limits;
 }
 
@@ -54,7 +60,9 @@ export interface Stats {
 export interface CallEvent {
   /** (B, T, N), or (K, T, N) for K sessions. */
   shape: readonly number[];
+  /** Element type of the output. */
   dtype: 'float64' | 'float32';
+  /** The method that computes it. */
   method: 'fft' | 'recursive';
   /** Bytes of input and output, without shared memory. */
   bytes: number;
@@ -74,11 +82,14 @@ const channels: Record<'queued' | 'done' | 'failed' | 'aborted' | 'rejected', Ch
 
 /** What a call rejects with that the limits leave no room for. Nothing has changed. */
 export class OverloadError extends Error {
+  /** Always 'OverloadError'. */
   override readonly name = 'OverloadError';
+  /** Always 'ERR_EXPSYN_OVERLOAD'. */
   readonly code = 'ERR_EXPSYN_OVERLOAD' satisfies ErrorCode;
 }
 
 /** The load of the process at this moment. */
+/** The counts of now. */
 export function stats(): Stats {
   const { maxCalls, maxBytes, pendingSeconds, runningSeconds, ...load } = native.readLoad();
   const { calls, bytes, running, detached, done, failed, aborted, rejected, memory } = load;

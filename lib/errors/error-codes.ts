@@ -28,6 +28,7 @@ export type ErrorCode =
 
 /** An error of this package, and what it says to programs. All are own, enumerable properties. */
 export interface ExpSynError extends Error {
+  /** What has happened. */
   readonly code: ErrorCode;
   /** What was refused, as the message names it: 'input', 'options.out', 'sessions[3]'. */
   readonly argument?: string;

@@ -28,12 +28,17 @@ export interface EvolveOptions<
   Variables extends StateVariables = StateVariables,
 > extends CallOptions {
   /** State to start from instead of the module's own: any of its variables, and the step. */
-  state?: { [Name in keyof Variables]?: ArrayInput } & { step?: number };
-  /**
-   * The place of the input's first batch item and synapse in a larger raster of which it is a part, and
-   * whose noise it draws. `synapse` is a multiple of 4. Default 0 and 0.
-   */
-  origin?: { batch?: number; synapse?: number };
+  state?: { [Name in keyof Variables]?: ArrayInput } & {
+    /** Absolute number of the first step. */
+    step?: number;
+  };
+  /** The place of the input in a larger raster of which it is a part, and whose noise it draws. */
+  origin?: {
+    /** The batch item of the input's first one. Default 0. */
+    batch?: number;
+    /** The synapse of the input's first channel, a multiple of 4. Default 0. */
+    synapse?: number;
+  };
 }
 
 /** How a module's call was computed. */
@@ -50,7 +55,11 @@ export interface SynapsesEvolution<
   /** (B, T, N), of the module's dtype, in the unit of the input. */
   output: NdArray<FloatsOf<D>>;
   /** The variables of the state after the call, and the absolute number of the next step. */
-  state: Variables & { step: number };
+  state: Variables & {
+    /** Absolute number of the next step. */
+    step: number;
+  };
+  /** How the call was computed. */
   record: EvolutionRecord & Record<string, unknown>;
 }
 

@@ -32,9 +32,13 @@ export interface Evolution {
 /** The most synapses, or neurons, of one module. */
 const MAX_SIZE = 2 ** 24;
 
+/** The options that all modules have. */
 export interface ModuleOptions {
+  /** Whether the input is meant to be spikes. Default false. */
   spikingInput?: boolean;
+  /** Whether the output is spikes. Default false. */
   spikingOutput?: boolean;
+  /** Name of the module. Default ''. */
   name?: string;
 }
 
@@ -47,12 +51,15 @@ export interface ModuleOptions {
 export abstract class Module {
   /** (sizeIn, sizeOut), or (N,) where both are N. */
   readonly shape: readonly number[];
+  /** Number of inputs. */
   readonly sizeIn: number;
+  /** Number of outputs. */
   readonly sizeOut: number;
   /** Whether the input is meant to be spikes. */
   readonly spikingInput: boolean;
   /** Whether the output is spikes. */
   readonly spikingOutput: boolean;
+  /** Name of the module. */
   readonly name: string;
   readonly #attributes = new Map<string, Attribute>();
   readonly #modules = new Map<string, Module>();
@@ -132,6 +139,7 @@ export abstract class Module {
     this.#attributes.set(name, attribute);
   }
 
+  /** Adds a submodule. */
   protected registerModule(name: string, module: Module): void {
     this.#modules.set(name, module);
   }

@@ -17,6 +17,7 @@ export type ShapePattern = readonly (number | '*')[];
 /** The initial value of a parameter, or a function of the shape (N,) that makes it. */
 export type Initial = ArrayInput | ((shape: readonly number[]) => ArrayInput);
 
+/** What an attribute is made of. */
 export interface AttributeDefinition<Value extends AttributeValue = AttributeValue> {
   /** What sort of quantity it is, e.g. 'taus'; attributes of several modules may share it. */
   family?: string;
@@ -34,8 +35,11 @@ export interface AttributeDefinition<Value extends AttributeValue = AttributeVal
  * One attribute: data, family, initial function, permitted shapes and cast. Copies in, copies out.
  */
 export abstract class Attribute<Value extends AttributeValue = AttributeValue> {
+  /** Whether it is a parameter, a part of the state, or a simulation parameter. */
   abstract readonly kind: AttributeKind;
+  /** What sort of quantity it is, e.g. 'taus'. */
   readonly family: string | undefined;
+  /** The shapes that its value may have. */
   readonly shapes: readonly ShapePattern[];
   readonly #definition: AttributeDefinition<Value>;
   #value: Value | undefined;
@@ -89,11 +93,13 @@ export abstract class Attribute<Value extends AttributeValue = AttributeValue> {
 
 /** What a network would learn, e.g. tau. Keeps the shape that it was made with. */
 export class Parameter<Value extends AttributeValue = AttributeValue> extends Attribute<Value> {
+  /** Always 'Parameter'. */
   readonly kind = 'Parameter';
 }
 
 /** What a run changes, e.g. isyn. */
 export class State<Value extends AttributeValue = AttributeValue> extends Attribute<Value> {
+  /** Always 'State'. */
   readonly kind = 'State';
 }
 
@@ -101,12 +107,16 @@ export class State<Value extends AttributeValue = AttributeValue> extends Attrib
 export class SimulationParameter<
   Value extends AttributeValue = AttributeValue,
 > extends Attribute<Value> {
+  /** Always 'SimulationParameter'. */
   readonly kind = 'SimulationParameter';
 }
 
 /** Marks the value of a parameter as not to be learned: it becomes a SimulationParameter. */
 export class Constant<Value> {
-  constructor(readonly value: Value) {}
+  constructor(
+    /** The value that is marked. */
+    readonly value: Value,
+  ) {}
 }
 
 /** Whether a value is marked so. Safe for any value. */

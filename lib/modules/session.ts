@@ -35,14 +35,17 @@ interface SessionStart {
 export interface SessionEvolution<D extends Dtype = Dtype> {
   /** (1, T, N), of the module's dtype, in the unit of the input. */
   output: NdArray<FloatsOf<D>>;
+  /** How the call was computed. */
   record: CallRecord;
 }
 
 /** A session that a call of many could not move on. It is as it was. */
 export interface SessionFailure<OneSession = Session> {
+  /** The session. */
   session: OneSession;
   /** Its place among the sessions of the call. */
   item: number;
+  /** Why it could not be moved on. */
   error: RangeError & ExpSynError;
 }
 
@@ -58,16 +61,23 @@ export interface SessionsEvolution<D extends Dtype = Dtype, OneSession = Session
    * their order.
    */
   failures: SessionFailure<OneSession>[];
+  /** How the call was computed. */
   record: CallRecord;
 }
 
 /** What toJSON() of a session returns: its state variables have their own names. */
 export interface SessionJson {
+  /** The name of the session's class, e.g. 'ExpSynSession'. */
   class: string;
+  /** The version of this format. */
   version: 1;
+  /** Number of synapses. */
   size: number;
+  /** Element type of the state. */
   dtype: Dtype;
+  /** Seed of the noise. */
   seed: number;
+  /** Absolute number of the next step. */
   step: number;
   [variable: string]: EncodedArray | number | string;
 }

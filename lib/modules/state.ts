@@ -17,6 +17,7 @@ import type { ShapePattern } from './parameters';
  * would add up their rounding errors.
  */
 export interface StateArray<Data extends FloatArray = FloatArray> extends NdArray<Data> {
+  /** What rounding `data` left out, one number for each element. */
   readonly correction?: Float64Array;
 }
 

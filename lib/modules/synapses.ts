@@ -75,8 +75,11 @@ export type SynapsesOptions<D extends Dtype = Dtype> = Partial<
 
 /** What toJSON() returns: enough to continue in another process, exactly. Parameters have their names. */
 export interface SynapsesJson {
+  /** The name of the module's class, e.g. 'ExpSyn'. */
   class: string;
+  /** The version of this format. */
   version: 1;
+  /** Number of synapses. */
   size: number;
   /** The parameters that are constants. */
   constants: string[];

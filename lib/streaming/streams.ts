@@ -34,16 +34,25 @@ export type { ElementType };
 
 /** What a stream runs through: an ExpSyn, one of its sessions, or a module of one's own. */
 export interface StreamTarget<Data extends FloatArray = FloatArray> {
+  /** N, the elements of a step. */
   readonly sizeIn: number;
+  /** Computes the next steps. */
   evolve(
     input: RasterPiece,
     options: { transfer: boolean; signal?: AbortSignalLike },
-  ): Promise<{ output: { data: Data } }>;
+  ): Promise<{
+    /** The result of the call. */
+    output: {
+      /** The currents, step after step. */
+      data: Data;
+    };
+  }>;
 }
 
 /** Bytes, or elements of the stream's type. */
 export type StreamChunk = ArrayOf<ElementType>;
 
+/** The options of every stream. */
 export interface StreamOptions {
   /** Element type of the input, in the machine's byte order. Default 'uint8'. */
   type?: ElementType;
@@ -60,6 +69,7 @@ export interface StreamOptions {
   signal?: AbortSignalLike;
 }
 
+/** The options of webTransform() and nodeTransform(). */
 export interface BufferedStreamOptions extends StreamOptions {
   /** Bytes that wait on either side before the stream asks its source to wait. Default 65,536. */
   highWaterMark?: number;
@@ -234,7 +244,9 @@ function byteLengthOf(chunk: unknown): number {
 
 /** What pipeThrough() takes. Node's streams or the DOM's, as those of Blob and fetch() in the project. */
 export interface WebStreams<Chunk> {
+  /** Where currents come out. */
   readable: globalThis.ReadableStream<Chunk>;
+  /** Where chunks of the input go in. */
   writable: globalThis.WritableStream<StreamChunk>;
 }
 
