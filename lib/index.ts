@@ -1,5 +1,5 @@
 /**
- * The public names.
+ * The public names, for those who look for the types, shapes, units and errors of one.
  *
  * @module expsyn
  */

@@ -1,5 +1,5 @@
 /**
- * The public names of `expsyn/streams`.
+ * Streams of currents, for those who look for the types and options of a stream.
  *
  * @module expsyn/streams
  */
