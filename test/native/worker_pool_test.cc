@@ -494,7 +494,6 @@ TEST_CASE("whatever allocation or thread fails, shared tasks are each done once"
     }
   }
 }
-
 #endif  // EXPSYN_FAULTS
 
 }  // namespace
