@@ -44,14 +44,14 @@ napi_value Entry(napi_env env, napi_callback_info info) noexcept {
   return nullptr;
 }
 
-using Kind = CallOfSynapses::Kind;
+using Kind = SynapsesCall::Kind;
 
 // synapses.evolve(...), synapses.evolveSessions(...): functions of one object, by which they are
 // made.
 template <Kind kind>
 napi_value RunHere(const Arguments& arguments) {
   auto& synapses = *static_cast<SynapsesHandle*>(arguments.data());
-  return CallOfSynapses(arguments, synapses, kind).RunHere(arguments.env());
+  return SynapsesCall(arguments, synapses, kind).RunHere(arguments.env());
 }
 
 // synapses.evolveAsync(...), synapses.evolveSessionsAsync(...)
@@ -60,7 +60,7 @@ napi_value RunOnPool(const Arguments& arguments) {
   auto& synapses = HandleOf<SynapsesHandle>(arguments.env(), arguments.receiver());
   // The kernel may be released while the call runs.
   const std::shared_ptr<const Kernel> kernel = synapses.kernel().Get(arguments.env());
-  auto call = std::make_shared<CallOfSynapses>(arguments, synapses, kind);
+  auto call = std::make_shared<SynapsesCall>(arguments, synapses, kind);
   call->ProtectInput();
   JobQueue::Job job;
   job.id = call->id(arguments);

@@ -90,7 +90,7 @@ bool CanAdvance(const Session& session, std::int64_t n_timesteps) {
 
 }  // namespace
 
-CallOfSynapses::CallOfSynapses(const Arguments& arguments, SynapsesHandle& synapses, Kind kind)
+SynapsesCall::SynapsesCall(const Arguments& arguments, SynapsesHandle& synapses, Kind kind)
     : kind_(kind), synapses_(synapses), kernel_(*synapses.kernel().Get(arguments.env())) {
   if (kind == Kind::kBatch) {
     ReadBatch(arguments);
@@ -99,8 +99,8 @@ CallOfSynapses::CallOfSynapses(const Arguments& arguments, SynapsesHandle& synap
   }
 }
 
-void CallOfSynapses::ReadArrays(const Arguments& arguments, std::size_t input_position,
-                                std::size_t output_position) {
+void SynapsesCall::ReadArrays(const Arguments& arguments, std::size_t input_position,
+                              std::size_t output_position) {
   input_ = arguments.Array(input_position);
   output_ = arguments.ArrayOf(output_position, synapses_.dtype());
   const std::size_t row = Product(raster_.n_batches, n_synapses());
@@ -117,7 +117,7 @@ void CallOfSynapses::ReadArrays(const Arguments& arguments, std::size_t input_po
   }
 }
 
-void CallOfSynapses::ReadBatch(const Arguments& arguments) {
+void SynapsesCall::ReadBatch(const Arguments& arguments) {
   using At = BatchArgument;
   const std::int64_t n_items = arguments.Size(At::kBatches);
   raster_.n_batches = n_items;
@@ -141,7 +141,7 @@ void CallOfSynapses::ReadBatch(const Arguments& arguments) {
   }
 }
 
-void CallOfSynapses::ReadSessions(const Arguments& arguments) {
+void SynapsesCall::ReadSessions(const Arguments& arguments) {
   using At = SessionsArgument;
   table_handle_ = &HandleOf<SessionTableHandle>(arguments.env(), arguments[At::kTable]);
   table_ = table_handle_->table();
@@ -178,13 +178,13 @@ void CallOfSynapses::ReadSessions(const Arguments& arguments) {
   }
 }
 
-std::uint64_t CallOfSynapses::id(const Arguments& arguments) const {
+std::uint64_t SynapsesCall::id(const Arguments& arguments) const {
   return static_cast<std::uint64_t>(arguments.Size(kind_ == Kind::kBatch
                                                        ? std::size_t{BatchArgument::kId}
                                                        : std::size_t{SessionsArgument::kId}));
 }
 
-WorkerPool::Kind CallOfSynapses::queue() const {
+WorkerPool::Kind SynapsesCall::queue() const {
   // The step of thousands of sessions counts as short too: none of them is to wait for a long
   // call. Calls that are shorter still may wait some milliseconds for it.
   constexpr std::int64_t kShortSessionsSamples = 1 << 20;
@@ -194,7 +194,7 @@ WorkerPool::Kind CallOfSynapses::queue() const {
                                                 : WorkerPool::Kind::kLong;
 }
 
-void CallOfSynapses::ProtectInput() {
+void SynapsesCall::ProtectInput() {
   if (!Overlap(input_, output_)) return;
   input_copy_ = AlignedBuffer<char>(input_.size_in_bytes());
   std::memcpy(input_copy_.data(), input_.data, input_copy_.size());
@@ -202,7 +202,7 @@ void CallOfSynapses::ProtectInput() {
 }
 
 template <typename Real>
-bool CallOfSynapses::RunAs(const std::atomic<bool>& cancelled) {
+bool SynapsesCall::RunAs(const std::atomic<bool>& cancelled) {
   expsyn::Call<Real> call;
   call.input = raster_;
   call.output = static_cast<Real*>(output_.data);
@@ -214,7 +214,7 @@ bool CallOfSynapses::RunAs(const std::atomic<bool>& cancelled) {
   return result.status != EvolveResult::Status::kCancelled;
 }
 
-bool CallOfSynapses::Run(const std::atomic<bool>& cancelled) {
+bool SynapsesCall::Run(const std::atomic<bool>& cancelled) {
   const bool is_single = synapses_.dtype() == ElementType::kFloat32;
   const bool is_none_left = static_cast<std::int64_t>(out_of_steps_.size()) == raster_.n_batches;
   if (!is_none_left && !(is_single ? RunAs<float>(cancelled) : RunAs<double>(cancelled))) {
@@ -225,7 +225,7 @@ bool CallOfSynapses::Run(const std::atomic<bool>& cancelled) {
   return true;
 }
 
-void CallOfSynapses::FailOutOfSteps() {
+void SynapsesCall::FailOutOfSteps() {
   if (out_of_steps_.empty()) return;
   std::vector<ItemFailure> all;
   auto other = failures_.begin();
@@ -238,7 +238,7 @@ void CallOfSynapses::FailOutOfSteps() {
   failures_ = std::move(all);
 }
 
-void CallOfSynapses::RestoreInput() {
+void SynapsesCall::RestoreInput() {
   if (input_copy_.size() == 0) return;
   auto* const input = static_cast<char*>(input_.data);
   auto* const output = static_cast<char*>(output_.data);
@@ -253,7 +253,7 @@ void CallOfSynapses::RestoreInput() {
   }
 }
 
-void CallOfSynapses::Advance() {
+void SynapsesCall::Advance() {
   auto failure = failures_.begin();
   for (std::int64_t item = 0; item < raster_.n_batches; ++item) {
     if (failure != failures_.end() && failure->item == item) {
@@ -264,7 +264,7 @@ void CallOfSynapses::Advance() {
   }
 }
 
-napi_value CallOfSynapses::RunHere(napi_env env) {
+napi_value SynapsesCall::RunHere(napi_env env) {
   if (kind_ == Kind::kBatch && settings().throw_non_finite && Overlap(input_, output_)) {
     const std::int64_t index = FirstNonFinite(raster_);
     if (index >= 0) {
@@ -278,7 +278,7 @@ napi_value CallOfSynapses::RunHere(napi_env env) {
   return Result(env);
 }
 
-napi_value CallOfSynapses::Result(napi_env env) {
+napi_value SynapsesCall::Result(napi_env env) {
   // Spectra and scratch memory may have grown.
   synapses_.kernel().ReportMemory(env);
   if (table_handle_ != nullptr) table_handle_->ReportMemory(env);

@@ -42,7 +42,7 @@ class PerItem {
 //
 // Pointers are taken in the constructor: no JavaScript runs between it and a call on the same
 // thread, and the arrays of a call on another thread are out of JavaScript's reach.
-class CallOfSynapses {
+class SynapsesCall {
  public:
   enum class Kind {
     kBatch,          // evolve(...), evolveAsync(...)
@@ -51,7 +51,7 @@ class CallOfSynapses {
   };
 
   // The synapses and their kernel must outlive the call.
-  CallOfSynapses(const Arguments& arguments, SynapsesHandle& synapses, Kind kind);
+  SynapsesCall(const Arguments& arguments, SynapsesHandle& synapses, Kind kind);
 
   // The number of an asynchronous call.
   std::uint64_t id(const Arguments& arguments) const;

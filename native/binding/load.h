@@ -29,12 +29,12 @@ class ProcessLoad {
 
   static ProcessLoad& Shared();
 
-  // Counts a call as pending, or as rejected when it would exceed a limit. One that nothing else
-  // is pending beside is never rejected.
+  // Counts a call as pending, or as rejected if it would exceed a limit. A call is never rejected
+  // if it is the only one pending.
   bool Acquire(std::int64_t bytes);
-  // The end of an acquired call.
+  // Counts the end of an acquired call.
   void Release(std::int64_t bytes, Outcome outcome, double seconds);
-  // Takes back what an environment has left pending at its end.
+  // Counts the calls that an environment leaves pending at its end as aborted.
   void Forget(std::int64_t calls, std::int64_t bytes);
 
   // Counts memory that handles hold, or, below 0, have given back.
