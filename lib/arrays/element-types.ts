@@ -39,7 +39,7 @@ export type FloatsOf<D extends Dtype> = D extends 'float32' ? Float32Array : Flo
 export type FloatArray = FloatsOf<Dtype>;
 
 /** The class of the arrays that hold elements of a dtype. */
-export function arrayClassOf(dtype: Dtype): new (length: number) => FloatArray {
+export function arrayClassOf(dtype: Dtype): new (content: number | FloatArray) => FloatArray {
   return ELEMENT_TYPES[dtype];
 }
 

@@ -8,9 +8,9 @@ import { types } from 'node:util';
 
 import { ELEMENT_TYPES, type ArrayName, type TypedArray } from './element-types';
 
-const CONSTRUCTORS = Object.fromEntries(
+const CONSTRUCTORS: ReadonlyMap<unknown, new (...args: never[]) => TypedArray> = new Map(
   [...Object.values(ELEMENT_TYPES), Uint8ClampedArray].map((Class) => [Class.name, Class]),
-) as Readonly<Record<string, new (...args: never[]) => TypedArray>>;
+);
 
 const prototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
 function getterOf(holder: object, key: string | symbol): (value: unknown) => unknown {
@@ -34,7 +34,7 @@ const setElements = Reflect.get(prototype, 'set') as (source: TypedArray) => voi
 /** The constructor's name of a typed array that is known here, else undefined. */
 export function typeOfArray(value: unknown): ArrayName | undefined {
   const tag = tagOf(value);
-  return tag !== undefined && Object.hasOwn(CONSTRUCTORS, tag) ? (tag as ArrayName) : undefined;
+  return CONSTRUCTORS.has(tag) ? (tag as ArrayName) : undefined;
 }
 
 export function isTypedArray(value: unknown): value is TypedArray {
@@ -42,7 +42,7 @@ export function isTypedArray(value: unknown): value is TypedArray {
 }
 
 function constructorOf(array: TypedArray): new (...args: never[]) => TypedArray {
-  const Class = CONSTRUCTORS[tagOf(array) ?? ''];
+  const Class = CONSTRUCTORS.get(tagOf(array));
   if (Class === undefined) throw new TypeError('Expected a typed array of numbers.');
   return Class;
 }

@@ -109,9 +109,7 @@ export abstract class Call<Found, Result> {
   evolveSync(): Result {
     refuseAsyncOptions(this.#given);
     this.checkStart();
-    this.owners.forEach((owner, item) => {
-      owner.requireIdle(this.owners.length === 1 ? 'evolveSync()' : `${owner.kind}s[${item}]`);
-    });
+    this.#requireIdle();
     this.begin();
     const output = this.#out ?? this.#allocateOutput();
     if (this.isEmpty) return this.commit(output, undefined);
@@ -210,6 +208,16 @@ export abstract class Call<Found, Result> {
     return this.commit(output, found);
   }
 
+  /** Throws if a call of an owner is pending. */
+  #requireIdle(): void {
+    const { owners } = this;
+    for (let item = 0; item < owners.length; item++) {
+      const owner = owners[item];
+      if (owner === undefined || owner.nPending === 0) continue;
+      owner.requireIdle(owners.length === 1 ? 'evolveSync()' : `${owner.kind}s[${item}]`);
+    }
+  }
+
   /** Counts the call as pending, then copies or takes over its arrays. */
   #acquire(): Acquisition {
     const { method, shape, input } = this;
@@ -219,7 +227,12 @@ export abstract class Call<Found, Result> {
     const inputBytes = isShared(input) ? 0 : bytesOf(input);
     const outputBytes =
       out !== undefined && isShared(out) ? 0 : sizeOf(shape) * bytesPerElement(dtype);
-    const acquisition = new Acquisition({ shape, dtype, method, bytes: inputBytes + outputBytes });
+    const acquisition = new Acquisition({
+      shape: [...shape],
+      dtype,
+      method,
+      bytes: inputBytes + outputBytes,
+    });
     this.#acquisition = acquisition;
     try {
       // The output first: an input that cannot be taken over is copied instead.

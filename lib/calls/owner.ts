@@ -2,7 +2,7 @@
 import { pendingError } from '../errors/checks';
 
 /** What a call waits for. */
-interface Pending {
+export interface Pending {
   /** Resolves when the call is over, whatever its outcome. */
   readonly ended: Promise<void>;
 }

@@ -6,9 +6,9 @@ import {
   type GivenArguments,
 } from '../calls/arguments';
 import { Call, type CallRecord } from '../calls/call';
-import { Owner } from '../calls/owner';
+import { Owner, type Pending } from '../calls/owner';
 import type { PreparedSynapses } from '../calls/prepared';
-import { allocateState, type ArrayInput, type NdArray } from '../arrays/arrays';
+import { allocate, allocateState, type ArrayInput, type NdArray } from '../arrays/arrays';
 import type { Dtype, FloatArray, FloatsOf } from '../arrays/element-types';
 import { formatShape, outOfRange, readOptions, tooManySteps, wholeNumber } from '../errors/checks';
 import type { StateVariable } from './kernel-definition';
@@ -66,12 +66,27 @@ export interface SynapsesEvolution<
 /** How often each variable of a state, and last the step, have been assigned. */
 type Versions = readonly number[];
 
+type CarriedVariables = readonly CarriedVariable[];
+
+/** Memory that holds a state, (S, B, N), and the variables in it. */
+interface Buffers {
+  readonly planes: Float64Array;
+  readonly batches: number;
+  readonly variables: CarriedVariables;
+}
+
 /** The state of a module. Its attributes hold what the last settled call has left. */
 export class ModuleState extends Owner {
   override readonly kind = 'module';
   /** The method of the last call. */
   lastMethod: CallRecord['method'] | undefined;
+  /** As the owners of a call. */
+  readonly asOwners: readonly Owner[] = [this];
   #versions: Versions;
+  #current: CarriedState | undefined;
+  /** The memory of the state, if a synchronous call has filled it, and more for the next one. */
+  #own: Buffers | undefined;
+  #spare: Buffers | undefined;
 
   constructor(
     readonly variables: readonly State<CarriedVariable>[],
@@ -82,7 +97,11 @@ export class ModuleState extends Owner {
   }
 
   get current(): CarriedState {
-    return { variables: this.variables.map(({ current }) => current), step: this.step.current };
+    this.#current ??= {
+      variables: this.variables.map(({ current }) => current),
+      step: this.step.current,
+    };
+    return this.#current;
   }
 
   get versions(): Versions {
@@ -92,6 +111,33 @@ export class ModuleState extends Owner {
   /** A variable, or the step if `index` is the number of variables, has been assigned. */
   assigned(index: number): void {
     this.#versions = this.#versions.map((version, i) => (i === index ? version + 1 : version));
+    this.#current = undefined;
+    this.#own = undefined;
+  }
+
+  override enter(call: Pending): void {
+    // It may read the state for as long as it computes, even after it has been aborted.
+    this.#own = undefined;
+    super.enter(call);
+  }
+
+  /** Memory for the state after a synchronous call, which is that of the state before the last one. */
+  buffersFor(length: number, batches: number, make: (planes: Float64Array) => CarriedVariables) {
+    const spare = this.#spare;
+    if (spare?.planes.length === length && spare.batches === batches) return spare;
+    const planes = allocate(Float64Array, [length], 'the state');
+    return { planes, batches, variables: make(planes) };
+  }
+
+  /** Takes what a synchronous call has left in buffers, which nobody else knows. */
+  commitBuffers(buffers: Buffers, step: number): CarriedState {
+    const { variables } = buffers;
+    variables.forEach((variable, index) => this.variables[index]?.commit(variable));
+    this.step.commit(step);
+    this.#spare = this.#own;
+    this.#own = buffers;
+    this.#current = { variables, step };
+    return this.#current;
   }
 
   /** Takes what a call has left, except what was assigned since the call was made. */
@@ -101,6 +147,8 @@ export class ModuleState extends Owner {
       if (value !== undefined && this.#versions[index] === versions[index]) variable.commit(value);
     });
     if (this.#versions.at(-1) === versions.at(-1)) this.step.commit(left.step);
+    this.#current = undefined;
+    this.#own = undefined;
   }
 }
 
@@ -134,7 +182,8 @@ export interface ModuleSettings {
 }
 
 /** The arguments of a module's call, as they were given. */
-export interface ModuleArguments extends GivenArguments {
+export interface ModuleArguments {
+  readonly call: GivenArguments;
   readonly start: GivenState | undefined;
   readonly place: Origin;
 }
@@ -146,11 +195,12 @@ export function readModuleArguments(
   owner: ModuleState,
   definitions: readonly StateVariable[],
 ): ModuleArguments {
-  const given = readArguments(input, options, MODULE_OPTIONS);
+  const call = readArguments(input, options, MODULE_OPTIONS);
+  const { state, origin } = call;
   return {
-    ...given,
-    start: given.state === undefined ? undefined : readStart(given.state, owner, definitions),
-    place: given.origin === undefined ? NO_ORIGIN : readOrigin(given.origin),
+    call,
+    start: state === undefined ? undefined : readStart(state, owner, definitions),
+    place: origin === undefined ? NO_ORIGIN : readOrigin(origin),
   };
 }
 
@@ -201,7 +251,9 @@ export class ModuleCall extends Call<number, SynapsesEvolution> {
   /** What the call leaves to the next one: at first, what the one before has left. */
   #left: CarriedState | undefined;
   #before: CarriedState;
+  /** Where the state after the call is, if it is on another thread or on this one. */
   #nextState: Float64Array | undefined;
+  #buffers: Buffers | undefined;
 
   constructor(
     given: ModuleArguments,
@@ -209,7 +261,7 @@ export class ModuleCall extends Call<number, SynapsesEvolution> {
     state: ModuleState,
     definitions: readonly StateVariable[],
   ) {
-    super(given, settings.synapses, [state]);
+    super(given.call, settings.synapses, state.asOwners);
     this.#settings = settings;
     this.#state = state;
     this.#definitions = definitions;
@@ -248,26 +300,22 @@ export class ModuleCall extends Call<number, SynapsesEvolution> {
   }
 
   protected override compute(output: FloatArray): number {
-    const nextState = this.#allocateNextState();
     const { synapses, seed } = this.#settings;
+    const { batches } = this;
+    const nextState = this.#isFirstItemKept ? this.#allocateNextState() : this.#takeBuffers();
+    const state = planesOf(this.#before.variables, synapses.stateSize);
+    const { step } = this.#before;
+    const { evolve } = synapses.native;
+    if (this.#place === NO_ORIGIN) {
+      return evolve(this.input, output, state, nextState, batches, seed, step);
+    }
     const { batch, synapse } = this.#place;
-    return synapses.native.evolve(
-      this.input,
-      output,
-      planesOf(this.#before.variables, synapses.stateSize),
-      nextState,
-      this.batches,
-      seed,
-      this.#before.step,
-      batch,
-      synapse,
-    );
+    return evolve(this.input, output, state, nextState, batches, seed, step, batch, synapse);
   }
 
   protected override computeAsync(output: FloatArray, id: number): Promise<number | undefined> {
-    const nextState = this.#allocateNextState();
     const { synapses, seed } = this.#settings;
-    const { batch, synapse } = this.#place;
+    const nextState = this.#allocateNextState();
     return synapses.native.evolveAsync(
       this.input,
       output,
@@ -276,8 +324,8 @@ export class ModuleCall extends Call<number, SynapsesEvolution> {
       this.batches,
       seed,
       this.#before.step,
-      batch,
-      synapse,
+      this.#place.batch,
+      this.#place.synapse,
       id,
     );
   }
@@ -288,10 +336,8 @@ export class ModuleCall extends Call<number, SynapsesEvolution> {
   }
 
   protected override commit(output: FloatArray): SynapsesEvolution {
-    const before = this.#before;
-    const left = this.#nextState === undefined ? before : this.#stateIn(this.#nextState);
-    this.#left = left;
-    this.#state.commit(left, this.#versions);
+    const { step: firstStep } = this.#before;
+    const left = this.#commitState();
     this.#state.lastMethod = this.method;
     const state: Record<string, StateArray | number> = {};
     for (const variable of left.variables) state[variable.definition.name] = variable.copy();
@@ -299,8 +345,20 @@ export class ModuleCall extends Call<number, SynapsesEvolution> {
     return {
       output: { data: output, shape: this.shape },
       state: state as SynapsesEvolution['state'],
-      record: { ...this.record, firstStep: before.step },
+      record: { method: this.method, windowLength: this.synapses.windowLength, firstStep },
     };
+  }
+
+  /** Moves the module's state on and returns it. */
+  #commitState(): CarriedState {
+    const step = this.#before.step + this.timesteps;
+    if (this.#buffers !== undefined) return this.#state.commitBuffers(this.#buffers, step);
+    const planes = this.#nextState;
+    // Without steps or items, nothing has changed but what was given with the call.
+    this.#left =
+      planes === undefined ? this.#before : { variables: this.#variablesIn(planes), step };
+    this.#state.commit(this.#left, this.#versions);
+    return this.#left;
   }
 
   #allocateNextState(): Float64Array {
@@ -309,18 +367,27 @@ export class ModuleCall extends Call<number, SynapsesEvolution> {
     return this.#nextState;
   }
 
-  /** The state after the call, whose planes the addon has filled. */
-  #stateIn(planes: Float64Array): CarriedState {
-    const { batches, synapses } = this;
-    const { variables, step } = this.#before;
-    const owner = variables[0]?.owner ?? synapses;
-    const isFirstItemKept = this.#settings.keepsFirstItem && batches > 1;
-    const kept = isFirstItemKept ? firstItem(planes, batches, synapses.size) : planes;
-    const items = batches === 1 || isFirstItemKept ? undefined : batches;
-    return {
-      variables: variablesIn(this.#definitions, owner, kept, items),
-      step: step + this.timesteps,
-    };
+  /** Takes memory for the state after the call that only synchronous calls of the module use. */
+  #takeBuffers(): Float64Array {
+    const { stateSize, size } = this.synapses;
+    const { batches } = this;
+    const length = stateSize * batches * size;
+    this.#buffers = this.#state.buffersFor(length, batches, (planes) => this.#variablesIn(planes));
+    return this.#buffers.planes;
+  }
+
+  get #isFirstItemKept(): boolean {
+    return this.#settings.keepsFirstItem && this.batches > 1;
+  }
+
+  /** The variables of the state after the call, whose planes the addon fills or has filled. */
+  #variablesIn(planes: Float64Array): CarriedVariable[] {
+    const { batches } = this;
+    const { size } = this.synapses;
+    const owner = this.#before.variables[0]?.owner ?? this.synapses;
+    return this.#isFirstItemKept
+      ? variablesIn(this.#definitions, owner, firstItem(planes, batches, size), undefined)
+      : variablesIn(this.#definitions, owner, planes, batches === 1 ? undefined : batches);
   }
 
   /** The state that the call starts from, given the one that the module carries. */

@@ -5,7 +5,7 @@
  * a kernel without a recursion is a plane. This file alone knows that.
  */
 import { allocate, indexIn, readFloats, type NdArray } from '../arrays/arrays';
-import type { Dtype, FloatArray } from '../arrays/element-types';
+import { arrayClassOf, type Dtype, type FloatArray } from '../arrays/element-types';
 import { isRevoked } from '../arrays/typed-arrays';
 import { formatShape, notFinite, outOfRange } from '../errors/checks';
 import type { StateVariable } from './kernel-definition';
@@ -63,26 +63,29 @@ export abstract class CarriedVariable implements StateArray {
 
 /** A number that a recursion carries, (N,) or (B, N): a plane of values, and one of corrections. */
 class CarriedNumber extends CarriedVariable {
+  /** Made once: a view costs more than a short call computes. */
+  readonly #values = this.planes.subarray(0, this.planes.length / 2);
+  readonly #corrections = this.planes.subarray(this.planes.length / 2);
+
   override get batches(): number | undefined {
     return this.shape.length === 2 ? this.shape[0] : undefined;
   }
 
   override get data(): FloatArray {
-    const values = this.planes.subarray(0, this.planes.length / 2);
-    return this.owner.dtype === 'float32' ? new Float32Array(values) : values.slice();
+    const Floats = arrayClassOf(this.owner.dtype);
+    // Allocated and filled in one go, which is faster than slice().
+    return new Floats(this.#values);
   }
 
   get correction(): Float64Array {
-    return this.planes.slice(this.planes.length / 2);
+    return new Float64Array(this.#corrections);
   }
 
   override copy(): StateArray {
-    const { data, planes } = this;
-    const shape = [...this.shape];
-    for (let index = data.length; index < planes.length; index++) {
-      if (planes[index] !== 0) return { data, shape, correction: this.correction };
-    }
-    return { data, shape };
+    const { data } = this;
+    const shape = this.shape.slice();
+    const isExact = !this.#corrections.some((correction) => correction !== 0);
+    return isExact ? { data, shape } : { data, shape, correction: this.correction };
   }
 }
 
