@@ -1,10 +1,14 @@
-import type { ProgressStream } from './run/progress';
+/** Where text is shown. */
+export interface TextStream {
+  write(text: string): unknown;
+  isTTY?: boolean | undefined;
+}
 
 /** Where a command writes what it has to say. */
 export interface Streams {
   /** Takes bytes as well when currents go there. */
-  stdout: ProgressStream;
-  stderr: ProgressStream;
+  stdout: TextStream;
+  stderr: TextStream;
 }
 
 /** What a command knows of the process that it runs in. */

@@ -4,9 +4,9 @@
  */
 import type { Writable } from 'node:stream';
 
+import type { EventOptions } from './event-options';
 import type { CurrentsLayout, CurrentsSink } from './currents-sink';
 import type { Elements } from './elements';
-import type { EventOptions } from './events/event-files';
 import type { AddressOptions } from './http/reader';
 import type { RasterSource } from './raster-source';
 

@@ -14,7 +14,7 @@ export interface Region {
   channels: Range;
 }
 
-/** What tells one input from another, to notice that it has changed. JSON. */
+/** Identifies the content of an input, so that a change is noticed. JSON. */
 export interface InputIdentity {
   /** Absolute, or an address. */
   path: string;
@@ -27,7 +27,7 @@ export interface InputIdentity {
   fingerprint: string;
 }
 
-/** Whether nothing tells that an input has changed. */
+/** Whether two identities show no change of the input. */
 export function isSameInput(
   one: InputIdentity | undefined,
   other: InputIdentity | undefined,
@@ -73,9 +73,9 @@ export interface RasterSource {
   readonly isInterleaved: boolean;
   /** Of lists of events. */
   readonly events?: EventSummary;
-  /** Steps of which fewer take as long to read, for every channel anew. */
+  /** The smallest number of steps worth reading at once: fewer take as long. 1 unless given. */
   readonly stepsAtOnce?: number;
-  /** Of more channels, reading from the first step to the last would fill the memory. */
+  /** The largest number of channels that fit the memory if they are read from the first step to the last. */
   readonly channelsAtOnce?: number;
   /**
    * The elements of a region in row-major (C) order and this machine's byte order. The array
@@ -87,7 +87,7 @@ export interface RasterSource {
   read(region: Region, memory?: Uint8Array): Promise<TypedArray>;
   /** What a user should know before the input is read, in one sentence. */
   readonly remark?: string | undefined;
-  /** Of a source that may wait for ever for somebody else: lets reads fail, now and later. */
+  /** Makes all reads fail, now and later. Only of sources that may have to wait, such as servers and pipes. */
   interrupt?(): void;
   close(): Promise<void>;
 }

@@ -1,20 +1,20 @@
-/** JSON with a hash of itself: what has been corrupt, or changed by another hand, is not believed. */
+/** JSON with a checksum, so that corruption and changes by other programs are noticed. */
 import { createHash } from 'node:crypto';
 
-interface Sealed {
+interface Checksummed {
   sha256: string;
   content: unknown;
 }
 
 /** The bytes of a file with such JSON. */
 export function addChecksum(content: object): Buffer {
-  const sealed: Sealed = { sha256: hashOf(content), content };
-  return Buffer.from(`${JSON.stringify(sealed)}\n`);
+  const file: Checksummed = { sha256: hashOf(content), content };
+  return Buffer.from(`${JSON.stringify(file)}\n`);
 }
 
 /** @throws Error when the text is not as addChecksum() has made it. */
 export function verifyChecksum(text: string): unknown {
-  const { sha256, content } = JSON.parse(text) as Sealed;
+  const { sha256, content } = JSON.parse(text) as Checksummed;
   if (sha256 !== hashOf(content)) throw new Error('Expected the hash of the content.');
   return content;
 }

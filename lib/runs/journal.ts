@@ -1,4 +1,4 @@
-/** How far a shard has come: a small file that is replaced whenever what it says has become true. */
+/** The progress of a shard, in a small file. It is replaced whenever more is durable. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -69,7 +69,7 @@ export class Journal {
     }
   }
 
-  /** What it says must be durable before. */
+  /** The data must be durable before. */
   async write({ blocksDone, state }: Progress): Promise<void> {
     const entry: Entry = {
       shard: this.#shard,

@@ -25,25 +25,25 @@ import {
 
 /** Milliseconds from one sign of life to the next. */
 const HEARTBEAT = 5000;
-/** A holder that has given no sign for so long is gone. */
+/** The lease time: a holder that gives no sign of life for so many milliseconds is gone. */
 const LEASE = 60_000;
-/** A lock that is empty for so long is of a process that was killed when it had just made it. */
+/** A lock file that is still empty after this time belongs to a process that was killed. */
 const WRITTEN_AFTER = 2000;
 const POLL_INTERVAL = 100;
 /**
- * Milliseconds between two looks of which more do not count: when this process is frozen, and thawed
- * later, the holder may have been frozen with it.
+ * The most milliseconds that count between two looks. If this process was frozen for longer, the holder
+ * may have been frozen with it.
  */
 const LONGEST_LOOK = 1000;
 /** Milliseconds from one line about waiting to the next. */
 const NOTICE_INTERVAL = 15_000;
-/** Nobody meets so many others who remove the folder just then. */
+/** Attempts to make a file in a folder that others may be removing at the same moment. */
 const MOST_ATTEMPTS = 100;
 /** Tokens of the locks that this process holds, or is about to. */
 const ownTokens = new Set<string>();
 
 export interface LockOptions {
-  /** Told, in a sentence, what is waited for. */
+  /** Called with a sentence that says what the program waits for. */
   onWait?: (text: string) => void;
   /** Milliseconds from one sign of life to the next. */
   heartbeat?: number;
@@ -55,7 +55,7 @@ export interface LockOptions {
 export interface FolderLock {
   /** Aborted, with a LeaseLostError as its reason, when another process has taken the folder over. */
   readonly lost: AbortSignal;
-  /** Whether no other process has taken the folder over, as far as that can be told. */
+  /** Whether this process still holds the folder, as far as is known. */
   isHeld(): Promise<boolean>;
   /** @throws LeaseLostError when another process has taken the folder over. */
   requireHeld(): Promise<void>;
@@ -258,7 +258,7 @@ function stateOf(text: string): 'alive' | 'dead' | 'unknown' {
   return stateOfProcess(holder);
 }
 
-/** Tells what is waited for, now and then. */
+/** Says now and then what the program waits for. */
 class Notice {
   readonly #out: string;
   readonly #lease: number;
@@ -336,7 +336,7 @@ async function openIn(folder: string, path: string): Promise<FileHandle> {
   }
 }
 
-/** Whether a lock is still this process's; also where that cannot be told at the moment. */
+/** Whether a lock belongs to this process. True if that cannot be found out at the moment. */
 async function isOurs(path: string, token: string): Promise<boolean> {
   try {
     return parseHolder(await readFile(path, 'utf8')).token === token;

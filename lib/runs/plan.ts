@@ -14,7 +14,7 @@ const [WANTED_WINDOWS, FEWEST_WINDOWS] = [16, 2];
 const SAMPLES_FOR_WANTED_WINDOWS = 2 ** 21;
 /** With windows so long that a block is larger than this, it holds fewer channels. */
 const MOST_SAMPLES_PER_BLOCK = 2 ** 23;
-/** The recursion renews its sums so often. */
+/** The recursion refreshes its sums every so many steps. */
 const STEPS_PER_SUM = 64;
 /** Neighbouring channels that are parted only where memory asks for it: noise is drawn for 4, and 16 fill a cache line. */
 const CHANNELS_TOGETHER = 16;
@@ -51,17 +51,17 @@ export interface PlanInput {
 export function planBlocks(input: PlanInput): BlockPlan {
   const { shape, windowLength, isInterleaved, hasLargeBlocks, stepsPerBlock, stepsAtOnce } = input;
   const [batches, timesteps, synapses] = shape;
-  const wanted = hasLargeBlocks ? SAMPLES_PER_LARGE_BLOCK : SAMPLES_PER_BLOCK;
+  const requested = hasLargeBlocks ? SAMPLES_PER_LARGE_BLOCK : SAMPLES_PER_BLOCK;
   const history = windowLength < timesteps ? windowLength : undefined;
   const together = isInterleaved ? Math.max(1, batches) : 1;
   const width = Math.max(1, Math.min(synapses, input.channelsAtOnce) * together);
-  let steps = stepsPerBlock ?? Math.max(stepsAtOnce, roundDown(wanted / width, STEPS_PER_SUM));
+  let steps = stepsPerBlock ?? Math.max(stepsAtOnce, roundDown(requested / width, STEPS_PER_SUM));
   if (stepsPerBlock === undefined && history !== undefined) {
     const most = roundDown(SAMPLES_FOR_WANTED_WINDOWS / width, STEPS_PER_SUM);
     steps = Math.max(steps, Math.min(most, WANTED_WINDOWS * history), FEWEST_WINDOWS * history);
   }
   steps = Math.max(1, Math.min(steps, timesteps));
-  const items = steps < timesteps ? 1 : Math.floor(wanted / (steps * width));
+  const items = steps < timesteps ? 1 : Math.floor(requested / (steps * width));
   return {
     batchesPerBlock: isInterleaved ? together : Math.max(1, Math.min(items, batches)),
     stepsPerBlock: steps,
@@ -123,31 +123,31 @@ export function planQueueShards(
   chunkShape: readonly [number, number, number],
 ): Region[] {
   const total = shape[0] * shape[1] * shape[2];
-  let wanted = Math.max(1, Math.min(SAMPLES_PER_SHARD, total / FEWEST_SHARDS));
-  let sizes = sizesOfShards(wanted, shape, blocks, chunkShape);
+  let requested = Math.max(1, Math.min(SAMPLES_PER_SHARD, total / FEWEST_SHARDS));
+  let sizes = sizesOfShards(requested, shape, blocks, chunkShape);
   // Sizes are of whole blocks, so that dividing would not do.
   while (countParts(shape, sizes) > MOST_SHARDS) {
-    wanted *= 1.25;
-    sizes = sizesOfShards(wanted, shape, blocks, chunkShape);
+    requested *= 1.25;
+    sizes = sizesOfShards(requested, shape, blocks, chunkShape);
   }
   return cut(shape, sizes);
 }
 
 /** Items, steps and channels of shards of about so many samples. */
 function sizesOfShards(
-  wanted: number,
+  requested: number,
   [, timesteps, synapses]: readonly [number, number, number],
   blocks: BlockPlan,
   chunkShape: readonly [number, number, number],
 ): [number, number, number] {
-  const items = atLeast(wanted / (timesteps * synapses), blocks.batchesPerBlock);
-  if (items * timesteps * synapses <= wanted * 2) return [items, Infinity, Infinity];
+  const items = atLeast(requested / (timesteps * synapses), blocks.batchesPerBlock);
+  if (items * timesteps * synapses <= requested * 2) return [items, Infinity, Infinity];
   const steps =
     blocks.history === undefined
       ? Infinity
-      : atLeast(wanted / (blocks.batchesPerBlock * synapses), blocks.stepsPerBlock);
+      : atLeast(requested / (blocks.batchesPerBlock * synapses), blocks.stepsPerBlock);
   const samples = blocks.batchesPerBlock * Math.min(steps, timesteps);
-  return [blocks.batchesPerBlock, steps, atLeast(wanted / samples, chunkShape[2])];
+  return [blocks.batchesPerBlock, steps, atLeast(requested / samples, chunkShape[2])];
 }
 
 function countParts(shape: readonly number[], sizes: readonly number[]): number {

@@ -31,11 +31,11 @@ export interface ShardOptions {
 }
 
 /**
- * Milliseconds from one checkpoint to the next: at first few, so that a run that is killed early need
- * not start over, then more, since making data durable keeps the disk from taking more.
+ * Milliseconds from one checkpoint to the next. They are few at first, so that a run that is killed early
+ * loses little, and then more, since the disk takes no data while it makes some durable.
  */
 const [SHORTEST_INTERVAL, LONGEST_INTERVAL] = [250, 5000];
-/** Blocks that are being written; more would only fill the memory. */
+/** The most blocks that are written at the same time; more would only fill the memory. */
 const MOST_WRITES = 2;
 
 /**
@@ -184,7 +184,7 @@ class ShardRun {
         { data: input, shape: [nBatches, nSteps, columns] },
         {
           out,
-          state: { ...(isContinued && this.#state), step: steps.begin - history } as object,
+          state: { ...(isContinued && this.#state), step: steps.begin - history },
           origin: { batch: batches.begin, synapse: channels.begin },
         },
       );

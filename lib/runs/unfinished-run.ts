@@ -18,7 +18,7 @@ import { isSameInput } from '../formats/raster-source';
 import type { Job } from './job';
 import { Journal } from './journal';
 import { countBlocks } from './plan';
-import { dismissWorkers } from './queue/submission';
+import { dismissWorkers } from './submission';
 import { hasLayout, type Provenance } from './provenance';
 import { addChecksum, verifyChecksum } from './checksummed';
 

@@ -136,7 +136,7 @@ for code in ['|b1','|i1','<i2','>i2','<u2','>u2','<i4','>i4','<u4','>u4','<i8','
       assert.ok(expected.equals(await readFile('isyn.npy')));
     }
     for (const [file, pattern] of [
-      ['bad.npy', /seconds above zero in bad\.npy .* -1 at \[1\]/],
+      ['bad.npy', /a positive finite number at \[1\] of bad\.npy for --tau but received -1/],
       ['raster.npy', /Expected shape \(N,\)/],
       ['missing.txt', /no such file/],
     ] as const) {

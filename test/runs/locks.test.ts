@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { lockFolder } from '../../lib/runs/lock';
-import { isCurrent, markSubmission, withdraw } from '../../lib/runs/queue/submission';
+import { isCurrent, markSubmission, withdraw } from '../../lib/runs/submission';
 import { UnfinishedRun } from '../../lib/runs/unfinished-run';
 import { writeNpyFile } from '../../lib/formats/npy/npy';
 import { ownIdentity } from '../../lib/formats/files/process-identity';

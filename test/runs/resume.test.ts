@@ -243,7 +243,7 @@ describe('a run that is interrupted', function () {
     await leaveUnfinished('--window-taus', 'Infinity');
     const journal = unfinishedFile('isyn.npy', 'shards/0.json') ?? '';
     const entry = verifyChecksum(await readFile(journal, 'utf8')) as object;
-    await writeFile(journal, addChecksum({ ...entry, isyn: undefined }));
+    await writeFile(journal, addChecksum({ ...entry, state: undefined }));
     const { code, err } = await expsyn(...args, '--resume');
     assert.equal(code, 1);
     assert.match(err, /journal of a run, .* is corrupt; start over with --restart/);

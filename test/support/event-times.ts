@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { EventOptions } from '../../lib/formats/event-options';
 import { ROOT } from './processes';
-import type { EventOptions } from '../../lib/formats/events/event-files';
 import { openEventsNpy } from '../../lib/formats/events/events-npy';
 import { encodeHeader } from '../../lib/formats/npy/header';
 import type { Elements } from '../../lib/formats/elements';

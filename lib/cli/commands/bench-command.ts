@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import type { Command } from 'commander';
 
 import { formatCount } from '../options/numbers';
-import { readCount } from '../options/run-options';
+import { readCount } from '../options/numbers';
 import type { CommandContext } from '../streams';
 
 interface BenchFlags {

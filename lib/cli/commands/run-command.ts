@@ -118,7 +118,7 @@ function compressionHelp(): string {
   return `of a ${outputEndings((output) => output.compressions.length > 0).join(' or ')} output`;
 }
 
-/** An option that takes one of a few words, the first unless told otherwise. */
+/** An option that takes one of a few words, the first by default. */
 function choice(flags: string, description: string, words: string[]): Option {
   const [first = ''] = words;
   return new Option(flags, `${description} (default: ${first})`).choices(words);

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 
 import { work } from '../../runs/queue/worker';
 import { addAddressOptions, readAddressFlags, type AddressFlags } from '../options/address-options';
-import { readCount } from '../options/run-options';
+import { readCount } from '../options/numbers';
 import type { CommandContext } from '../streams';
 import { parseTime } from '../options/times';
 import { wordError } from '../words';

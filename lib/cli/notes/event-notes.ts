@@ -137,7 +137,7 @@ export function requireNearOrigin(
   );
 }
 
-/** Whether there is more time before the first event than from it to the last, and nobody wanted it. */
+/** Whether there is more time before the first event than after it, and no start was given. */
 function isFarFromOrigin(
   { firstStep, lastStep }: EventSummary,
   input: EventReading['input'],

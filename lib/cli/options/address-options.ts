@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 
 import { UsageError } from '../../errors/command-errors';
 import { DEFAULT_TIMEOUT, DEFAULT_TRIES, type AddressOptions } from '../../formats/http/reader';
-import { readCount } from './run-options';
+import { readCount } from './numbers';
 import { parseTime } from './times';
 
 /** Beyond this, Node gives a request up by itself. */

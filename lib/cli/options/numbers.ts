@@ -1,4 +1,5 @@
-/** Numbers as people read them. */
+/** Numbers as people write and read them. */
+import { UsageError } from '../../errors/command-errors';
 
 /** 1 step, 10,000 steps. */
 export function counted(count: number, noun: string): string {
@@ -23,4 +24,13 @@ export function formatBytes(bytes: number): string {
 /** (1, 10000, 48). */
 export function formatShape(shape: readonly number[]): string {
   return `(${shape.length === 1 ? `${shape[0]},` : shape.join(', ')})`;
+}
+
+/** Reads the value of a flag that takes a count. */
+export function readCount(text: string | undefined, name: string): number | undefined {
+  if (text === undefined) return undefined;
+  // As a user writes one: no hexadecimal digits, no spaces.
+  const value = /^\+?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new UsageError(`Expected a whole number above 0 for ${name} but received '${text}'.`);
 }

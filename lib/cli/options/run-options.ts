@@ -1,4 +1,4 @@
-/** What `expsyn run` is told: its flags, checked as far as they can be before any file is opened. */
+/** The flags of `expsyn run`, checked as far as possible before any file is opened. */
 import { Option } from 'commander';
 
 import type { OutputSpecification } from '../../runs/job';
@@ -16,6 +16,7 @@ import {
   type GivenSettings,
   type SynapseFlags,
 } from './synapse-options';
+import { readCount } from './numbers';
 import { parseClockTime, parsePeriod, parseTime } from './times';
 
 /** The flags on how a list of events is to be read, as commander gives them. */
@@ -182,12 +183,4 @@ export function readEvents(flags: EventFlags): GivenEvents {
     channels: readCount(channels, '--channels'),
     outside,
   };
-}
-
-export function readCount(text: string | undefined, name: string): number | undefined {
-  if (text === undefined) return undefined;
-  // As a user writes one: no hexadecimal digits, no spaces.
-  const value = /^\+?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new UsageError(`Expected a whole number above 0 for ${name} but received '${text}'.`);
 }

@@ -1,4 +1,4 @@
-/** From what `expsyn run` is told to an open input and the run that is to be made of it. */
+/** Opens the input of `expsyn run`, and plans the run. */
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 

@@ -3,12 +3,7 @@ import type { SingleBar } from 'cli-progress';
 
 import type { ProgressMode } from '../options/run-options';
 import { formatTime } from '../options/times';
-
-/** Where it is shown. */
-export interface ProgressStream {
-  write(text: string): unknown;
-  isTTY?: boolean | undefined;
-}
+import type { TextStream } from '../streams';
 
 const INTERVAL = 1000;
 /** Runs that are over before show no bar. */
@@ -28,7 +23,7 @@ export interface ProgressLine {
 
 /** Shows the progress of `total` samples, until stop() is called. */
 export class ProgressDisplay {
-  readonly #stream: ProgressStream;
+  readonly #stream: TextStream;
   readonly #total: number;
   readonly #begin = performance.now();
   #done = 0;
@@ -39,7 +34,7 @@ export class ProgressDisplay {
   #bar: SingleBar | undefined;
   #isStopped = false;
 
-  constructor(stream: ProgressStream, mode: ProgressMode, total: number) {
+  constructor(stream: TextStream, mode: ProgressMode, total: number) {
     this.#stream = stream;
     this.#total = total;
     const isBar = mode === 'bar' || (mode === 'auto' && stream.isTTY === true);

@@ -19,16 +19,7 @@
  */
 import { divide, fractionOf, makeFraction, parseFraction, toNumber } from './fraction';
 import type { Elements } from '../elements';
-
-/** What times are in, and what they are counted in. */
-export interface TimeScale {
-  /** Length of a step in seconds. */
-  dt: number;
-  /** Seconds per unit of the times. */
-  timeUnit: number;
-  /** The time at which step 0 begins, in seconds, as formatFraction() writes it; 0 by default. */
-  start?: string;
-}
+import type { TimeScale } from '../event-options';
 
 /** How exact the times of a list are. */
 export type TimePrecision =

@@ -1,23 +1,11 @@
 /** What all files of events have in common: how events are checked, described and counted. */
 import { CommandError } from '../../errors/command-errors';
 import { message, option } from '../../errors/message';
-import type { EventClock, TimeScale } from './event-clock';
+import type { EventClock } from './event-clock';
 import { parseFraction, toNumber } from './fraction';
 import type { Elements } from '../elements';
+import type { EventOptions } from '../event-options';
 import { lengthOf, sizeOfRegion, type EventSummary, type Region } from '../raster-source';
-
-/** How events become a raster. All numbers but the start are positive and finite. */
-export interface EventOptions extends TimeScale {
-  /**
-   * Length of the raster in seconds; T is the nearest whole number of steps. An event in a later
-   * step, one at the very end included, is outside. Without it the last event's step is the last.
-   */
-  duration?: number;
-  /** N, a whole number; an event of a later channel is an error. */
-  channels?: number;
-  /** What becomes of an event before the first step or after the last: an error, or nothing. */
-  outside?: 'throw' | 'drop';
-}
 
 /** The type of the counts. */
 export const COUNT_TYPE = { type: 'uint16', itemBytes: Uint16Array.BYTES_PER_ELEMENT } as const;

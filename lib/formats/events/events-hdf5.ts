@@ -2,18 +2,12 @@
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
+import type { EventOptions } from '../event-options';
 import { CommandError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
 import { fileError } from '../../errors/system-errors';
 import { EventClock, TimeSurvey, type TimePrecision } from './event-clock';
-import {
-  COUNT_TYPE,
-  describeOptions,
-  EventCheck,
-  EventCounts,
-  toNumbers,
-  type EventOptions,
-} from './event-files';
+import { COUNT_TYPE, describeOptions, EventCheck, EventCounts, toNumbers } from './event-files';
 import { identifyFile } from '../files/fingerprint';
 import { describeForeign } from '../foreign/formats';
 import { HEAD_BYTES } from '../foreign/head';

@@ -2,6 +2,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
+import type { EventOptions } from '../event-options';
 import { CommandError } from '../../errors/command-errors';
 import { message, option } from '../../errors/message';
 import { fileError } from '../../errors/system-errors';
@@ -12,7 +13,6 @@ import {
   EventCheck,
   EventCounts,
   toNumbers,
-  type EventOptions,
   type Events,
 } from './event-files';
 import { identifyFile, identifyPath } from '../files/fingerprint';

@@ -1,8 +1,8 @@
 /** Lists of events (spike times and channels), which are read as rasters of spike counts. */
+import type { EventOptions } from '../event-options';
 import { isAddress } from '../http/address';
 import { hasEnding, type ArrayDescription, type Format, type ReadingOptions } from '../format';
 import type { RasterSource } from '../raster-source';
-import type { EventOptions } from './event-files';
 import { openEventsHdf5 } from './events-hdf5';
 import { openEventsNpy } from './events-npy';
 

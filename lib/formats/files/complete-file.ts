@@ -199,7 +199,7 @@ export async function makeFolderIn(path: string): Promise<void> {
   }
 }
 
-/** Whether a file or folder is there, as far as that can be told. */
+/** Whether a file or folder is there. False if that cannot be found out. */
 export async function isThere(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
 }

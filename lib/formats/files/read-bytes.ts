@@ -22,8 +22,8 @@ export async function readBytes(
   const bytes = hasRoom ? memory.subarray(0, length) : allocate(length, path);
   let done = 0;
   while (done < length) {
-    const wanted = Math.min(length - done, MAX_TRANSFER_BYTES);
-    const { bytesRead } = await file.read(bytes, done, wanted, position + done);
+    const requested = Math.min(length - done, MAX_TRANSFER_BYTES);
+    const { bytesRead } = await file.read(bytes, done, requested, position + done);
     if (bytesRead === 0) throw new CommandError(`Could not read ${path}: it became shorter.`);
     done += bytesRead;
   }

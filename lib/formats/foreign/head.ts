@@ -2,7 +2,7 @@
 
 import { message, option } from '../../errors/message';
 
-/** Bytes from which a format is told, if the file has so many. */
+/** A format is recognised by at most so many bytes. */
 export const HEAD_BYTES = 4096;
 
 /** The beginning of a file. */

@@ -27,7 +27,7 @@ export function describeText(head: Head): string | Message | undefined {
     return "looks like a pointer of Git LFS in place of the file; 'git lfs pull' fetches it";
   }
   if (/^\s*<(!doctype html|html|\?xml)/i.test(text)) {
-    return 'looks like a web page or XML, such as a server sends in place of a file; fetch it anew';
+    return 'looks like a web page or XML, such as a server sends in place of a file; fetch it again';
   }
   if (text.startsWith('%%MatrixMarket')) {
     const read = `numpy.asarray(scipy.sparse.csr_matrix(scipy.io.mmread('${head.source}')).todense())`;
@@ -41,7 +41,7 @@ export function describeText(head: Head): string | Message | undefined {
   );
 }
 
-/** A text, and what NumPy has to be told of its encoding. */
+/** A text, and the argument by which NumPy learns its encoding. */
 interface Text {
   text: string;
   encoding: string;
@@ -148,9 +148,9 @@ function describeMixedTable(head: Head, { text, encoding }: Text): string | Mess
     );
     if (columns.length === 0) continue;
     const skipped = isHeader ? `, skiprows=${lines.indexOf(rows[0] ?? '') + 1}` : '';
-    const load = (wanted: readonly number[]): string =>
-      `numpy.loadtxt('${head.source}'${argument}${skipped}, usecols=(${wanted.join(', ')}${
-        wanted.length === 1 ? ',' : ''
+    const load = (requested: readonly number[]): string =>
+      `numpy.loadtxt('${head.source}'${argument}${skipped}, usecols=(${requested.join(', ')}${
+        requested.length === 1 ? ',' : ''
       })${encoding})`;
     const [time, id] = [names.indexOf('timestamps'), names.indexOf('node_ids')];
     if (columns.includes(time) && columns.includes(id)) {

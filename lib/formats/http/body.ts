@@ -1,7 +1,7 @@
-/** What of the body of an answer is kept. */
+/** Reads the bodies of answers, and keeps the bytes that are requested. */
 import { contentFailure, truncationFailure } from './failure';
 
-/** Which bytes of a file are wanted. */
+/** Which bytes of a file are requested. */
 export type Selection =
   /** All; more than `limit` are refused. */
   | { limit: number }
@@ -27,7 +27,7 @@ class Collector {
     this.#selection = selection;
   }
 
-  /** Whether nothing that is still to come is wanted. */
+  /** Whether all requested bytes have come. */
   get isFull(): boolean {
     const selection = this.#selection;
     return 'offset' in selection && this.received >= selection.offset + selection.length;
@@ -70,10 +70,10 @@ class Collector {
     this.#kept += piece.length;
   }
 
-  #dropFront(wanted: number): void {
+  #dropFront(requested: number): void {
     let dropped = 0;
     for (const piece of this.#pieces) {
-      if (this.#kept - piece.length < wanted) break;
+      if (this.#kept - piece.length < requested) break;
       this.#kept -= piece.length;
       dropped++;
     }
@@ -82,7 +82,7 @@ class Collector {
 }
 
 /**
- * Reads the body of an answer as far as it is wanted.
+ * Reads the requested bytes from the body of an answer.
  *
  * @param onBytes Told how many bytes have come.
  * @throws TooLargeError when it is larger than the selection's limit.
@@ -124,7 +124,7 @@ async function* piecesOf({ body }: Response): AsyncGenerator<Uint8Array> {
   yield* body as unknown as AsyncIterable<Uint8Array>;
 }
 
-/** Reads a short body that nobody wants, so that the connection can be used again. */
+/** Reads and discards a short body, so that the connection can be used again. */
 export async function discardBody(
   response: Response,
   onBytes: (count: number) => void,
@@ -138,7 +138,7 @@ export async function discardBody(
   }
 }
 
-/** Bytes of the body, where it comes as it is; fetch() decodes others. */
+/** The length of the body; unknown if it is compressed, since fetch() decodes it. */
 function announcedLength({ headers }: Response): number | undefined {
   const length = headers.get('content-length');
   if (length === null || encodingsOf(headers).length > 0) return undefined;
@@ -152,14 +152,14 @@ export function encodingsOf(headers: Headers): string[] {
   return names.map((name) => name.trim()).filter((name) => !/^(identity|aws-chunked|)$/.test(name));
 }
 
-/** fetch() leaves what it cannot decode as it is, without a word. */
+/** Refuses encodings that fetch() does not decode: it would return the encoded bytes without an error. */
 function requireKnownEncoding({ headers }: Response): void {
   const unknown = encodingsOf(headers).find((name) => !/^(x-)?gzip$|^deflate$|^br$/.test(name));
   if (unknown === undefined) return;
   throw contentFailure(`the server compresses it by '${unknown}', which was not asked for`);
 }
 
-/** What servers of web pages send for whatever they do not have, with a status of success. */
+/** Whether a server sends a web page in place of a missing file, with a status of success. */
 function isWebPage({ headers }: Response, head: Buffer): boolean {
   const type = headers.get('content-type') ?? 'text/html';
   if (!/^(text\/|application\/xhtml)/i.test(type)) return false;

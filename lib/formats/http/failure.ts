@@ -28,13 +28,13 @@ export class RequestFailure extends Error {
 
 /** Request Timeout, Too Early and Too Many Requests. */
 const TRANSIENT_STATUSES = [408, 425, 429];
-/** Of those that tell of trouble in a server: Not Implemented, an unknown version, a login is needed. */
+/** Server errors that do not pass: Not Implemented, an unknown version, a login is needed. */
 const LASTING_STATUSES = [501, 505, 511];
 
 const LATER = message`try again later, or give more ${option('httpTries')}`;
 const OTHER_ADDRESS = message`check the address`;
 
-/** An answer that is of no use. */
+/** The failure for a status that is an error. */
 export function statusFailure({ status, headers }: Response): RequestFailure {
   return new RequestFailure(`the server answers with status ${status}`, {
     isTransient: isTransient(status),
@@ -74,7 +74,7 @@ function retryAfterOf(headers: Headers): number | undefined {
 }
 
 /**
- * A server of which nothing more comes.
+ * The failure for a server that has stopped sending.
  *
  * @param received Bytes of its answer; undefined before the answer has begun.
  */
@@ -102,7 +102,7 @@ export function contentFailure(reason: string): RequestFailure {
   return new RequestFailure(reason, { isTransient: false, advice: OTHER_ADDRESS });
 }
 
-/** What of the errors of a connection does not pass. */
+/** Errors of connections that do not pass. */
 const LASTING: readonly [code: RegExp, reason: string][] = [
   [/^ENOTFOUND$/, 'there is no server of that name'],
   [/CERT|SELF_SIGNED|^UNABLE_TO_|^ERR_TLS/, "the server's certificate is not accepted"],

@@ -18,23 +18,23 @@ export interface AddressOptions {
   isForbiddenMissing?: boolean | undefined;
   /** Ends all requests, as interrupt() does. */
   signal?: AbortSignal | undefined;
-  /** Told, in a sentence, what is waited for. */
+  /** Called with a sentence that says what the program waits for. */
   onWait?: ((text: string) => void) | undefined;
 }
 
 export const DEFAULT_TIMEOUT = 30_000;
 export const DEFAULT_TRIES = 5;
 const FIRST_PAUSE = 500;
-/** A server that asks for more is asked again all the same. */
+/** The longest pause, even if the server asks for a longer one. */
 const LONGEST_PAUSE = 60_000;
-/** A body that comes more slowly than so many bytes within the time limit has stalled. */
+/** A body has stalled if fewer bytes than this come within the time limit. */
 const LEAST_BYTES = 1024;
-/** The part of the time limit after which the user is told what is waited for. */
+/** The part of the time limit after which the user learns what the program waits for. */
 const NOTICE_AFTER = 1 / 6;
 /** Milliseconds from one line about waiting to the next, unless it is about a later try. */
 const NOTICE_INTERVAL = 10_000;
 
-/** What is asked, and how it is called in messages. */
+/** A request, and what messages call the file. */
 export interface FileRequest {
   address: URL;
   /** As the end of 'Could not read'. */
@@ -43,7 +43,7 @@ export interface FileRequest {
   headers?: Record<string, string>;
 }
 
-/** Takes what it wants of an answer. `onBytes` must be told of all bytes as they come. */
+/** Reads an answer. It must call `onBytes` with the number of bytes whenever some have come. */
 export type Take<Result> = (
   response: Response,
   onBytes: (count: number) => void,
@@ -133,7 +133,7 @@ export class HttpReader {
     try {
       const response = await fetch(address, {
         method,
-        // What is compressed already gains nothing, and parts of a compressed file are no parts of it.
+        // Chunks are compressed already, and a part of a compressed answer is no part of the file.
         // fetch() itself adds this to requests for parts.
         headers: 'Range' in headers ? headers : { 'Accept-Encoding': 'identity', ...headers },
         signal: controller.signal,
@@ -144,7 +144,7 @@ export class HttpReader {
     } catch (error) {
       this.#requireNotInterrupted(name);
       if (stalled !== undefined) throw stalled;
-      // What fetch() and the bodies of its answers throw is a TypeError.
+      // fetch() and the bodies of its answers throw TypeErrors.
       throw error instanceof TypeError ? connectionFailure(error) : error;
     } finally {
       clearTimeout(timer);
@@ -152,7 +152,7 @@ export class HttpReader {
     }
   }
 
-  /** Waits longer from try to try, and not as long as others do that have failed at the same time. */
+  /** Each pause is longer than the one before, and random, so that requests do not come all at once. */
   async #pause(failure: RequestFailure, { name }: FileRequest, attempt: number): Promise<void> {
     const { firstPause = FIRST_PAUSE } = this.#options;
     const backoff = firstPause * 2 ** (attempt - 1) * (0.5 + Math.random());
@@ -167,11 +167,11 @@ export class HttpReader {
     });
   }
 
-  /** Many requests may fail at once: one of them is enough to be told of. */
+  /** Many requests may fail at once, so the user learns only of one of them. */
   #notify(text: string, attempt: number): void {
     const now = performance.now();
-    const { at, attempt: told } = this.#lastNotice;
-    if (attempt <= told && now - at < NOTICE_INTERVAL) return;
+    const { at, attempt: last } = this.#lastNotice;
+    if (attempt <= last && now - at < NOTICE_INTERVAL) return;
     this.#lastNotice = { at: now, attempt };
     this.#options.onWait?.(text);
   }

@@ -19,14 +19,14 @@ import {
   type Region,
 } from '../raster-source';
 
-/** Rows of which only some columns are wanted are read in pieces of at most so many bytes. */
+/** If only some columns are requested, rows are read in pieces of at most so many bytes. */
 const SLAB_BYTES = 2 ** 22;
 
-/** Rows that are no longer are read and written whole in less time than a part of each is written. */
+/** Rows of at most so many bytes are read, changed and written whole: that is faster than parts of rows. */
 const SHORT_ROW_BYTES = 2 ** 13;
-/** Of a channel that lies in one piece, fewer bytes take as long to read. */
+/** If a channel lies in one piece, reading fewer bytes of it takes as long. */
 const COLUMN_BYTES = 2 ** 12;
-/** Of such channels, so that what is written of a step is no shorter than what is read of a channel. */
+/** So many such channels at once make the written pieces of a step as long as the pieces that are read. */
 const COLUMNS_AT_ONCE = 2 ** 10;
 
 /**
@@ -138,7 +138,7 @@ class NpySource implements RasterSource {
       for (let step = steps.begin; step < steps.end; step += rowsPerSlab) {
         const rows = Math.min(rowsPerSlab, steps.end - step);
         const first = (batch * timesteps + step) * columns;
-        // Neither what stands before the first wanted element nor what stands behind the last.
+        // From the first requested element to the last.
         const slab = await this.#elements(first + channels.begin, (rows - 1) * columns + width);
         for (let row = 0; row < rows; row++) {
           const from = row * columns * itemBytes;
@@ -159,7 +159,7 @@ class NpySource implements RasterSource {
     const width = lengthOf(channels);
     const target = new Uint8Array(sizeOfRegion(region) * itemBytes);
     if (target.length === 0) return target;
-    // From the first wanted element of a channel to its last one.
+    // From the first requested element of a channel to the last.
     const length = nBatches * (nSteps - 1) + lengthOf(batches);
     const perSlab = Math.max(1, Math.floor(SLAB_BYTES / (nBatches * timesteps * itemBytes)));
     // Where a channel lies closely behind the one before, several are read at a time.

@@ -81,7 +81,7 @@ async function readArray(file: FileHandle, path: string): Promise<NpyArray> {
 }
 
 /**
- * Reads the header of an open .npy file, and judges it against the file's size, so that a lying one
+ * Reads the header of an open .npy file, and checks it against the file's size, so that a wrong header
  * never costs any memory.
  */
 export async function readNpyLayout(file: FileHandle, path: string): Promise<NpyLayout> {

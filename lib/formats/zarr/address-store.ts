@@ -90,11 +90,11 @@ export class AddressStore implements ZarrStore {
 
   async getRange(key: AbsolutePath, range: RangeQuery): Promise<Uint8Array | undefined> {
     const name = key.slice(1);
-    const wanted = 'offset' in range ? range.length : range.suffixLength;
-    if (wanted === 0) return new Uint8Array(0);
+    const requested = 'offset' in range ? range.length : range.suffixLength;
+    if (requested === 0) return new Uint8Array(0);
     const bytes =
-      'offset' in range ? await this.#getPart(name, range) : await this.#getSuffix(name, wanted);
-    if (bytes === undefined || bytes.length === wanted) return bytes;
+      'offset' in range ? await this.#getPart(name, range) : await this.#getSuffix(name, requested);
+    if (bytes === undefined || bytes.length === requested) return bytes;
     throw new CorruptChunkError('its file is not complete');
   }
 
@@ -239,14 +239,14 @@ function describeHeaders(headers: Headers, size: 'content-length' | 'content-ran
 async function readPart(
   response: Response,
   onBytes: OnBytes,
-  wanted: number,
+  requested: number,
   isRight: (begin: number, end: number, total: number) => boolean,
 ): Promise<Uint8Array> {
   const [encoding] = encodingsOf(response.headers);
   if (encoding !== undefined) {
     throw contentFailure(`the server sends parts of it compressed by '${encoding}'`);
   }
-  const bytes = await readBody(response, { limit: wanted }, onBytes).catch((error: unknown) => {
+  const bytes = await readBody(response, { limit: requested }, onBytes).catch((error: unknown) => {
     throw error instanceof TooLargeError
       ? contentFailure('the server sends more of it than was asked for')
       : error;

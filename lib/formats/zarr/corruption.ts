@@ -1,6 +1,6 @@
-/** What the checks of chunks have in common. */
+/** Errors and checks that all decoders of chunks share. */
 
-/** Names of codecs here: zarrita's own ones stay as they are for everybody else. */
+/** The names of the codecs that are registered here. The codecs of zarrita itself stay as they are. */
 export const CHECKED_CODEC = 'expsyn.codec';
 
 export const SIZE_CHECK = 'expsyn.size';

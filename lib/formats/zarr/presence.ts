@@ -1,4 +1,4 @@
-/** Whether an array has any chunk at all: one that has none is more often a mistake than meant. */
+/** Whether an array has any chunk. An array without chunks is usually a mistake. */
 import { sizeOf } from './validator';
 import type { ZarrMetadata } from './metadata';
 import { chunkKey } from './regions';
@@ -70,7 +70,7 @@ async function hasChunk(
 ): Promise<boolean> {
   if (store instanceof FolderStore) return store.hasFile(isChunkOf(metadata));
   for (const key of keys) {
-    // What is wrong with a file is told when it is read.
+    // Errors in a file are reported when it is read.
     const begin = await store.getRange(`/${key}`, { offset: 0, length: 1 }).catch(() => key);
     if (begin !== undefined) return true;
   }

@@ -1,6 +1,7 @@
 /**
  * Streams of Snappy, as https://github.com/google/snappy/blob/main/format_description.txt describes them:
- * how many bytes they decode to, then literals and back references, told by the lower two bits of a tag.
+ * the number of bytes they decode to, then literals and back references. The lower two bits of a tag say
+ * which of these follows.
  */
 import { copyBack, copyLiterals } from './back-references';
 

@@ -36,7 +36,7 @@ export interface ZarrStore extends AsyncReadable {
   readonly doubt?: string | undefined;
 }
 
-/** Saves a chunk full of fill values, which may be far larger than what is wanted of it. */
+/** Thrown for a chunk without a file. Nothing is allocated for its fill values, of which few may be read. */
 export class MissingChunkError extends Error {}
 
 export function offsetIn(range: RangeQuery, fileBytes: number): { offset: number; length: number } {

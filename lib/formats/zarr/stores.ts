@@ -115,7 +115,7 @@ async function* filesIn(
     .sort();
   for (let begin = 0; begin < names.length; begin += FILES_AT_ONCE) {
     const keys = names.slice(begin, begin + FILES_AT_ONCE).map((name) => prefix + name);
-    // What cannot be told now is told when the chunk is read.
+    // Errors are reported when the chunk is read.
     const found = await Promise.all(
       keys.map((key) => stat(join(folder, key), { bigint: true }).catch(() => undefined)),
     );

@@ -1,4 +1,4 @@
-/** Frames of Zstandard, as RFC 8878 describes them: what can be told of them before they are decoded. */
+/** Checks frames of Zstandard, as RFC 8878 describes them, before they are decoded. */
 import { CorruptChunkError, checkAnnounced, viewOf } from './corruption';
 
 const FRAME = 0xfd2fb528;
@@ -9,8 +9,8 @@ const REPEATED = 1;
 const RESERVED = 3;
 
 /**
- * Looks at every frame and block, of which a decoder that is not told how much to expect would make
- * whatever they ask for.
+ * Checks every frame and block. The decoder does not know how much to expect, and would allocate as much
+ * memory as they claim to need.
  *
  * @param bytes How many bytes all of them hold at most.
  * @throws CorruptChunkError when they are not complete, when something else follows them, or when they
@@ -28,7 +28,7 @@ export function checkZstd(encoded: Uint8Array, bytes: number): void {
   }
 }
 
-/** Where a frame ends, and how many bytes it holds at least, which `check` is told as they are found. */
+/** Where a frame ends, and the least number of bytes that it holds. `check` sees that number grow. */
 function readFrame(
   encoded: Uint8Array,
   begin: number,

@@ -27,7 +27,7 @@ export const JOB_OPTIONS: bullmq.JobsOptions = {
 };
 
 const CONNECT_TIMEOUT = 5000;
-/** Milliseconds for the last words to Redis, which may be away: nothing depends on them. */
+/** Milliseconds for the last commands to Redis. It may be away, and nothing depends on them. */
 const FAREWELL = 2000;
 const LONGEST_RETRY = 2000;
 
@@ -58,7 +58,7 @@ export interface Connection {
 }
 
 /**
- * Connects to Redis. A connection that is lost later is made again, until it is told to stop.
+ * Connects to Redis. A lost connection is made again until stopRetrying() is called.
  *
  * @throws UsageError when the address is none, CommandError when nobody answers there.
  */

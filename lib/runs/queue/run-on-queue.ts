@@ -15,7 +15,7 @@ import {
   sayFarewell,
   type ShardJob,
 } from './redis';
-import { markSubmission, withdraw } from './submission';
+import { markSubmission, withdraw } from '../submission';
 import type { UnfinishedRun } from '../unfinished-run';
 
 /** Milliseconds from one look at the disk to the next. */

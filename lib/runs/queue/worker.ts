@@ -7,12 +7,12 @@ import { isSameInput, type RasterSource } from '../../formats/raster-source';
 import { IdleSources } from '../open-source';
 import { connect, loadQueuePackages, QUEUE, sayFarewell, type ShardJob } from './redis';
 import { runShard } from '../run-shard';
-import { isCurrent } from './submission';
+import { isCurrent } from '../submission';
 import { UnfinishedRun } from '../unfinished-run';
 
-/** Milliseconds from one look whether a shard is still wanted to the next. */
+/** Milliseconds between checks whether a shard is still requested. */
 const POLL_INTERVAL = 1000;
-/** A shard that was given up so often is given up for good: it kills its workers. */
+/** A shard whose workers have died so often fails for good: it seems to kill them. */
 const MAX_LOST_LEASES = 5;
 
 export interface WorkerOptions {
@@ -23,11 +23,11 @@ export interface WorkerOptions {
   concurrency: number;
   /** Most threads that compute a shard. */
   threads: number;
-  /** A job whose worker has given no sign for so many milliseconds is given to another one. */
+  /** A job goes to another worker if its own gives no sign of life for so many milliseconds. */
   leaseTimeout: number;
   /** How inputs are read that are addresses. */
   address: AddressOptions;
-  /** Told what happens, in words. */
+  /** Called with a sentence about what happens. */
   onEvent: (text: string) => void;
   /** Words an error for whoever has submitted the run. */
   wordError: (error: unknown) => string;

@@ -2,7 +2,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { writeCompleteFile } from '../../formats/files/complete-file';
+import { writeCompleteFile } from '../formats/files/complete-file';
 
 function pathIn(folder: string): string {
   return join(folder, 'submission');
