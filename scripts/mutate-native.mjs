@@ -60,6 +60,8 @@ const BINDING_TESTS = [
   'addon/out-of-memory',
   'model/load',
   'model/abort',
+  'model/abort-other-signals',
+  'model/short-calls',
   'model/workers',
 ];
 
