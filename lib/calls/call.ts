@@ -28,11 +28,12 @@ import {
 import { bytesOf, isShared } from '../arrays/typed-arrays';
 import { notFinite } from '../errors/checks';
 import type { ExpSynError } from '../errors/error-codes';
+import type { ComputedBy } from '../native/native';
 
 /** How a call was computed. */
 export interface CallRecord {
   /** The method that was taken. */
-  method: 'fft' | 'recursive';
+  method: ComputedBy;
   /** Length of the window in steps, or Infinity. */
   windowLength: number;
 }

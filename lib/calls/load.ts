@@ -1,16 +1,17 @@
-/** What is pending in the process: limited, counted, and told to who listens. */
+/** What is pending in the process: limited, counted, and published on diagnostics channels. */
 import { channel, type Channel } from 'node:diagnostics_channel';
 import { totalmem } from 'node:os';
 import { performance } from 'node:perf_hooks';
 
+import type { Dtype } from '../arrays/element-types';
 import { readOptions, wholeNumber } from '../errors/checks';
 import type { ErrorCode } from '../errors/error-codes';
-import { native } from '../native/native';
+import { native, type ComputedBy } from '../native/native';
 
 /** The most calls of evolve() that may be pending, unless setLimits() says otherwise. */
 const DEFAULT_MAX_CALLS = 65_536;
 
-/** Half of what the process may use. */
+/** Half of the memory that the process may use. */
 function defaultMaxBytes(): number {
   // Absent in some versions; 0 or beyond all memory where there is no limit.
   const constrained = (process.constrainedMemory as (() => number | undefined) | undefined)?.();
@@ -31,13 +32,13 @@ export interface Limits {
 export interface Stats {
   /** Calls that have not settled and do not compute: they wait for others, or for a thread. */
   queued: number;
-  /** Calls that compute now, also what is left of aborted ones. */
+  /** Calls that compute now, and what is left of aborted ones. */
   running: number;
   /** Bytes of the inputs and outputs of both, without shared memory. */
   bytes: number;
   /** Calls that have resolved, since the process began. */
   done: number;
-  /** Calls that have rejected for another reason than these two. */
+  /** Calls that have rejected for any other reason than the next two. */
   failed: number;
   /** Calls that were ended by their signal, or by the end of their worker. */
   aborted: number;
@@ -50,23 +51,23 @@ export interface Stats {
     /** Seconds of these in which each call was computed. */
     running: number;
   };
-  /** Bytes of kernels, spectra and sessions, which V8 does not see, but is told of. */
+  /** Bytes of kernels, spectra and sessions, which are outside V8's heap. */
   memory: number;
   /** The limits in force. */
   limits: Limits;
 }
 
-/** What a subscriber of one of the channels receives. */
+/** What a subscriber of a channel receives. */
 export interface CallEvent {
   /** (B, T, N), or (K, T, N) for K sessions. */
   shape: readonly number[];
   /** Element type of the output. */
-  dtype: 'float64' | 'float32';
+  dtype: Dtype;
   /** The method that computes it. */
-  method: 'fft' | 'recursive';
+  method: ComputedBy;
   /** Bytes of input and output, without shared memory. */
   bytes: number;
-  /** From when the call was made until it settled; 0 on the first and the last channel. */
+  /** From when the call was made until it settled; 0 on expsyn:queued and expsyn:rejected. */
   seconds: number;
   /** What the call rejects with. */
   error?: unknown;
@@ -80,7 +81,7 @@ const channels: Record<'queued' | 'done' | 'failed' | 'aborted' | 'rejected', Ch
   rejected: channel('expsyn:rejected'),
 };
 
-/** What a call rejects with that the limits leave no room for. Nothing has changed. */
+/** The error of a call for which the limits leave no room. The call has changed nothing. */
 export class OverloadError extends Error {
   /** Always 'OverloadError'. */
   override readonly name = 'OverloadError';
@@ -110,8 +111,8 @@ export function stats(): Stats {
 
 /**
  * Sets how much may be pending in the process, of all its threads together: 65,536 calls and half of
- * the memory by default. Calls beyond it reject at once with an OverloadError, except one that
- * nothing else is pending beside. What is left out stays as it is.
+ * the memory by default. Calls beyond it reject at once with an OverloadError. A call always
+ * runs if it is the only one pending. A limit that is not given stays as it is.
  */
 export function setLimits(limits: Partial<Limits>): void {
   const given = readOptions(limits, 'limits', ['calls', 'bytes']);

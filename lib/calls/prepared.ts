@@ -2,6 +2,7 @@
 import type { Dtype } from '../arrays/element-types';
 import {
   native,
+  type ComputedBy,
   type Kernel,
   type KernelDescription,
   type Synapses,
@@ -61,7 +62,7 @@ export class PreparedSynapses {
   readonly windowLength: number;
   /** Numbers of state for each synapse. */
   readonly stateSize: number;
-  #choice: { timesteps: number; method: Method } | undefined;
+  #choice: { timesteps: number; method: ComputedBy } | undefined;
 
   constructor(
     readonly kernel: PreparedKernel,
@@ -75,12 +76,10 @@ export class PreparedSynapses {
   }
 
   /** The method that computes a call of so many steps. */
-  methodFor(timesteps: number): Method {
+  methodFor(timesteps: number): ComputedBy {
     if (this.#choice?.timesteps !== timesteps) {
       this.#choice = { timesteps, method: this.native.methodFor(timesteps) };
     }
     return this.#choice.method;
   }
 }
-
-type Method = ReturnType<Synapses['methodFor']>;

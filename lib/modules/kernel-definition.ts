@@ -1,8 +1,8 @@
 /** What TypeScript knows of a kernel: its parameters and its state. The kernel itself is in the core. */
 import type { Check } from '../errors/checks';
+import type { ComputedBy } from '../native/native';
 
-/** How a call is computed: by FFTs, or by the kernel's recursion. */
-export type ComputedBy = 'fft' | 'recursive';
+export type { ComputedBy };
 
 /** One parameter of a kernel: a number for each synapse, or one for all. */
 export interface KernelParameter {

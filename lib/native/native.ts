@@ -7,7 +7,10 @@
  * is shared, follow from the lengths of its arrays.
  */
 import addon = require('./addon.cjs');
-import type { TypedArray } from '../arrays/element-types';
+import type { Dtype, FloatArray, TypedArray } from '../arrays/element-types';
+
+/** How a call is computed: by FFTs, or by the kernel's recursion. */
+export type ComputedBy = 'fft' | 'recursive';
 
 /** The kernel of N synapses: immutable, shared by synapses and calls. */
 export interface Kernel {
@@ -22,15 +25,15 @@ export interface KernelDescription {
   /** S, numbers of state a synapse. */
   readonly stateSize: number;
   /** The methods that can compute it. */
-  readonly methods: readonly ('fft' | 'recursive')[];
+  readonly methods: readonly ComputedBy[];
 }
 
 /** What all calls on the same synapses have in common. */
 export interface SynapsesSettings {
   /** Element type of the output. */
-  readonly dtype: 'float64' | 'float32';
+  readonly dtype: Dtype;
   /** 'auto': whichever is faster for a call. */
-  readonly method: 'auto' | 'fft' | 'recursive';
+  readonly method: 'auto' | ComputedBy;
   readonly noise: 'output' | 'state' | 'input';
   /** noiseStd * sqrt(dt); without noise 0. */
   readonly noiseScale: number;
@@ -47,7 +50,7 @@ export type EvolveArguments = [
   /** (B, T, N), or (B, T, 1) for one column that every synapse receives. */
   input: TypedArray,
   /** (B, T, N), of the dtype. */
-  output: Float64Array | Float32Array,
+  output: FloatArray,
   /** (S, B, N), or (S, N) for every batch item. */
   state: Float64Array,
   /** (S, B, N), filled with the state after the call. */
@@ -73,7 +76,7 @@ export type EvolveSessionsArguments = [
   /** B different ones. */
   numbers: SessionNumbers,
   input: TypedArray,
-  output: Float64Array | Float32Array,
+  output: FloatArray,
 ];
 
 /** A session that a call could not move on. */
@@ -92,7 +95,7 @@ export interface FailedSession {
  */
 export interface Synapses {
   /** The method for a call of so many steps. */
-  methodFor: (timesteps: number) => 'fft' | 'recursive';
+  methodFor: (timesteps: number) => ComputedBy;
   /**
    * Computes on the calling thread. Returns -1, or the flat index of the first NaN or infinity of
    * the input; then `nextState` is untouched and the contents of `output` are undefined. `output` may
