@@ -10,10 +10,10 @@ import { addInfoCommand } from './commands/info-command';
 import { addPlotCommand } from './commands/plot-command';
 import { addRunCommand } from './commands/run-command';
 import { requireUnspacedTimes } from './options/spaced-times';
-import type { CommandContext, Streams } from './streams';
-import { readVersion } from './version';
+import type { CommandContext, Streams } from './context/streams';
+import { readVersion } from './context/version';
 import { addWorkerCommand } from './commands/worker-command';
-import { wordError } from './words';
+import { wordError } from './options/words';
 
 /** Milliseconds in which a process that has failed or was interrupted ends by itself, if it does. */
 const LINGERING = 100;
@@ -40,7 +40,11 @@ export async function run(
     await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      stderr.write(`${toSentence(error)}\n`);
+      return 2;
+    }
     const sentence = wordError(error);
     if (sentence === undefined) throw error;
     stderr.write(`${sentence}\n`);
@@ -58,7 +62,8 @@ function makeProgram(context: CommandContext): Command {
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
-      outputError: (text, write) => write(toSentence(text)),
+      // run() words the error.
+      outputError: () => undefined,
     });
   addRunCommand(program, context);
   addPlotCommand(program, context);
@@ -68,19 +73,18 @@ function makeProgram(context: CommandContext): Command {
   return program;
 }
 
-/** Commander writes "error: unknown option '--foo'", perhaps with a suggestion below. */
-function toSentence(text: string): string {
-  const words = text
-    .replace(/^error: /, '')
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-    .join(' ');
-  const advice = words.startsWith("too many arguments for 'run'")
-    ? words.replace(/\.?$/, '; see expsyn --help for the commands')
-    : words;
-  const sentence = advice.charAt(0).toUpperCase() + advice.slice(1);
-  return `${sentence.replace(/[.]?$/, '.')}\n`;
+/** What commander prints before a message. */
+const PREFIX = 'error: ';
+
+/** An error of commander, which may have a suggestion in a second line, as one sentence. */
+function toSentence({ code, message }: CommanderError): string {
+  const text = message.startsWith(PREFIX) ? message.slice(PREFIX.length) : message;
+  const lines = text.split('\n').map((line) => line.trim());
+  const words = lines.filter((line) => line !== '').join(' ');
+  const clause = words.endsWith('.') ? words.slice(0, -1) : words;
+  const isExcess = code === 'commander.excessArguments';
+  const advice = isExcess ? '; see expsyn --help for the commands' : '';
+  return `${clause.charAt(0).toUpperCase()}${clause.slice(1)}${advice}.`;
 }
 
 /** The signals that ask the process to end: work that can end by itself does, once. */

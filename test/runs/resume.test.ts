@@ -80,7 +80,7 @@ describe('a run that is interrupted', function () {
       const args = ['run', 'raster.npy', ...FLAGS, '--out', 'isyn.npy', '--progress', 'json'];
       await succeed('raster.npy', ...FLAGS, '--out', 'expected.npy');
       let isInterrupted = false;
-      for (let wait = 100; !isInterrupted && wait < 2000; wait *= 1.3) {
+      for (let wait = 100; !isInterrupted && wait < 10_000; wait *= 1.3) {
         const command = new Command([...args, '--restart'], { cwd: work.path });
         await Promise.race([command.ended, waitFor('.isyn.npy.part/job.json')]);
         await sleep(wait / 10);

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 
 import { formatCount } from '../options/numbers';
 import { readCount } from '../options/numbers';
-import type { CommandContext } from '../streams';
+import type { CommandContext } from '../context/streams';
 
 interface BenchFlags {
   samples?: string;

@@ -25,7 +25,7 @@ import {
 import { giveNotesOnFile } from '../notes/give-notes';
 import { counted, formatBytes, formatShape } from '../options/numbers';
 import { outsideOption, readEvents, requireFileName } from '../options/run-options';
-import type { CommandContext } from '../streams';
+import type { CommandContext } from '../context/streams';
 import { describeParameters } from '../options/synapse-options';
 import { formatTime, parsePeriod } from '../options/times';
 

@@ -4,10 +4,10 @@ import type { Command } from 'commander';
 import { work } from '../../runs/queue/worker';
 import { addAddressOptions, readAddressFlags, type AddressFlags } from '../options/address-options';
 import { readCount } from '../options/numbers';
-import type { CommandContext } from '../streams';
+import type { CommandContext } from '../context/streams';
 import { parseTime } from '../options/times';
-import { wordError } from '../words';
-import { softwareVersion } from '../version';
+import { wordError } from '../options/words';
+import { softwareVersion } from '../context/version';
 
 /** Milliseconds in which a worker that has ended its work ends by itself, if it does. */
 const LINGERING = 500;

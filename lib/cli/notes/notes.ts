@@ -7,7 +7,7 @@ import type { TimeConstants } from '../../runs/settings';
 import { formatShape } from '../options/numbers';
 import type { InputSummary } from '../figure/reduction';
 import { formatTime } from '../options/times';
-import { flagOf } from '../words';
+import { flagOf } from '../options/words';
 
 /** What is known of an input from its header. */
 export interface InputHeader {

@@ -32,8 +32,8 @@ import { formatShape } from '../options/numbers';
 import { requireOtherFiles } from './other-files';
 import type { GivenEvents, RunRequest } from '../options/run-options';
 import { completeSettings } from '../options/synapse-options';
-import type { CommandContext } from '../streams';
-import { softwareVersion } from '../version';
+import type { CommandContext } from '../context/streams';
+import { softwareVersion } from '../context/version';
 import { EXAMPLE_PATH, writeExample } from './example';
 
 export const DEFAULT_OUT = join('output', 'isyn.npy');

@@ -17,8 +17,8 @@ import type { Outcome } from './compute';
 import { describeSource, type Prepared } from './prepare';
 import { describeSpikes, summarizeInput, type InputSummary } from '../figure/reduction';
 import type { RunRequest } from '../options/run-options';
-import type { CommandContext } from '../streams';
-import { inWords } from '../words';
+import type { CommandContext } from '../context/streams';
+import { inWords } from '../options/words';
 import { describeParameters } from '../options/synapse-options';
 import { formatTime } from '../options/times';
 

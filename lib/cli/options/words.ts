@@ -1,7 +1,7 @@
 /** How the command line words the messages of the library: the option `timeUnit` is `--time-unit` here. */
-import { CommandError } from '../errors/command-errors';
-import { wordMessage, type Message, type OptionMention } from '../errors/message';
-import { systemError } from '../errors/system-errors';
+import { CommandError } from '../../errors/command-errors';
+import { wordMessage, type Message, type OptionMention } from '../../errors/message';
+import { systemError } from '../../errors/system-errors';
 
 /** The flag of an option. */
 export function flagOf(option: string): string {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 /** Version of the package. */
 export function readVersion(): string {
-  const path = join(__dirname, '..', '..', 'package.json');
+  const path = join(__dirname, '..', '..', '..', 'package.json');
   const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string };
   return version;
 }
