@@ -38,8 +38,10 @@ test_addon_with_address() {
   # for node itself only, so mocha runs without a launcher in between.
   LD_PRELOAD="$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
     node --import=tsx node_modules/mocha/bin/mocha.js --no-config --timeout 300000 \
-    test/addon/out-of-memory.test.ts test/model/{bad-calls,bad-options,hostile,lifetime,load,noise,order}.test.ts \
-    test/model/{parity,session,state,workers}.test.ts test/streams/streams.test.ts
+    test/addon/out-of-memory.test.ts \
+    test/model/{bad-calls,bad-options,evolve-sessions,hostile,in-place,lifetime,load,noise,order}.test.ts \
+    test/model/{parity,session,shared-memory,state,transfer,workers}.test.ts \
+    test/streams/{backpressure,stream-ends,streams,web-streams}.test.ts
 }
 
 mkdir -p build

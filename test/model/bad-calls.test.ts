@@ -249,7 +249,7 @@ describe('bad calls', () => {
   });
 
   it('an output that does not fit the memory is an error, not a crash', async () => {
-    // The input has one channel for all synapses, so it is small; the output would have 2^44 elements.
+    // One input channel drives all synapses, so only the output is large: 2^44 elements.
     const module = new ExpSyn(2 ** 22);
     const input = { data: new Uint8Array(2 ** 22), shape: [2 ** 22] };
     const expected: Expectation = ['RangeError', /a size that fits the memory for output/];

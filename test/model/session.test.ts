@@ -1,4 +1,4 @@
-/** Sessions: independent states with one module's parameters, one by one and gathered. */
+/** Sessions: independent states with the parameters of one module. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -10,48 +10,17 @@ import {
   ExpSyn,
   ExpSynSession,
   stats,
-  type Dtype,
   type ExpSynOptions,
   type NdArray,
   type CallOptions,
 } from '../../lib/index';
-import { ROOT } from '../support/processes';
 import { assertSameBits } from '../support/bits';
 import { collectGarbage, turn } from '../support/buffers';
-import { spikes } from '../support/oracle';
-
-const SIZE = 5;
-const TAU = [0.005, 0.01, 0.02, 0.05, 0.1];
-const NOISY: ExpSynOptions = { tau: TAU, noiseStd: 0.3, seed: 7 };
-const chunk = (timesteps: number, seed: number) => ({
-  data: Float64Array.from(spikes(timesteps * SIZE, 0.2, seed)),
-  shape: [timesteps, SIZE],
-});
-
-function at<Type>(array: readonly Type[], index: number): Type {
-  const element = array[index];
-  assert.ok(element !== undefined);
-  return element;
-}
-
-/** The items of several inputs as one. */
-function gathered(inputs: { data: Float64Array; shape: number[] }[]) {
-  const data = new Float64Array(inputs.reduce((sum, input) => sum + input.data.length, 0));
-  let next = 0;
-  for (const input of inputs) {
-    data.set(input.data, next);
-    next += input.data.length;
-  }
-  return { data, shape: [inputs.length, ...(inputs[0]?.shape ?? [1, SIZE])] };
-}
-
-function assertSameState(session: ExpSynSession, module: ExpSyn<Dtype> | ExpSynSession): void {
-  assertSameBits(session.isyn.data, module.isyn.data, 'isyn');
-  assert.equal(session.step, module.step);
-}
+import { ROOT } from '../support/processes';
+import { assertSameState, at, chunk, NOISY, SIZE, TAU } from '../support/sessions';
 
 describe('a session', () => {
-  it('computes what a module with its seed and state would', async () => {
+  it('has the output of a module with its seed and state', async () => {
     for (const options of [
       NOISY,
       { ...NOISY, noise: 'state' },
@@ -79,7 +48,7 @@ describe('a session', () => {
     }
   });
 
-  it('leaves other sessions alone, whatever the order of their calls', () => {
+  it('does not affect other sessions, in any order of calls', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 0, max: 9 }))), (calls) => {
         const module = new ExpSyn(SIZE, NOISY);
@@ -99,7 +68,7 @@ describe('a session', () => {
     );
   });
 
-  it('has what is assigned to its module from the next call on', async () => {
+  it('uses new parameters of its module from the next call on', async () => {
     const module = new ExpSyn(SIZE, { tau: TAU });
     const session = module.session();
     const twin = new ExpSyn(SIZE, { tau: TAU });
@@ -117,7 +86,7 @@ describe('a session', () => {
     assertSameState(session, twin);
   });
 
-  it('goes on in another process, bit for bit', () => {
+  it('continues in another process, bit for bit', () => {
     for (const dtype of ['float32', 'float64'] as const) {
       const module = new ExpSyn(SIZE, { ...NOISY, dtype, noise: 'state' });
       const session = module.session({ seed: 3 });
@@ -138,7 +107,7 @@ describe('a session', () => {
     }
   });
 
-  it('goes on from a state that a NaN has reached, as its module does', () => {
+  it('continues from a saved state that contains a NaN', () => {
     const module = new ExpSyn(SIZE, { tau: TAU, nonFinite: 'propagate', windowTaus: Infinity });
     const session = module.session();
     session.evolveSync({ data: Float64Array.of(NaN, 1, 1, 1, 1), shape: [1, SIZE] });
@@ -150,7 +119,7 @@ describe('a session', () => {
     assertSameBits(output.data, session.evolveSync(chunk(3, 1)).output.data);
   });
 
-  it('starts from what it is given', () => {
+  it('starts from the state and seed that it is given', () => {
     const module = new ExpSyn(SIZE, { tau: TAU });
     const session = module.session({ isyn: [1, 2, 3, 4, 5], step: 9, seed: 1 });
     assert.deepEqual([...session.isyn.data, session.step, session.seed], [1, 2, 3, 4, 5, 9, 1]);
@@ -199,7 +168,7 @@ describe('a session', () => {
     assertSameState(session, twin);
   });
 
-  it('refuses what it cannot do, in one sentence', async () => {
+  it('refuses wrong calls and values in one sentence', async () => {
     const module = new ExpSyn(SIZE);
     const session = module.session();
     const refuses = (make: () => unknown, message: RegExp) => {
@@ -260,7 +229,7 @@ describe('a session', () => {
     session.evolveSync(chunk(1, 1));
   });
 
-  it('leaves what it would be handed to its caller when it refuses the call', async () => {
+  it('transfers nothing if it refuses the call', async () => {
     const module = new ExpSyn(SIZE, { tau: TAU });
     const [closed, late, session] = [module.session(), module.session(), module.session()];
     closed.close();
@@ -294,7 +263,7 @@ describe('a session', () => {
     }
   });
 
-  it('closes once, after what is pending', async () => {
+  it('closes once, after its pending calls', async () => {
     const module = new ExpSyn(SIZE, { tau: TAU });
     const session = module.session();
     const pending = session.evolve(chunk(3000, 1));
@@ -314,13 +283,13 @@ describe('a session', () => {
     await assert.rejects(session.evolve(chunk(1, 1)), closed);
     await assert.rejects(module.evolveSessions([session], chunk(1, 1)), closed);
     await turn();
-    // A number that was given back belongs to another session now.
+    // The place of the closed session in the table belongs to another session now.
     const next = module.session({ isyn: [9, 9, 9, 9, 9] });
     assert.throws(() => session.isyn, closed);
     assert.deepEqual([...next.isyn.data], [9, 9, 9, 9, 9]);
   });
 
-  it('keeps its state while others come and go, and those forgotten give their memory back', async () => {
+  it('keeps its state while others come and go, and collected ones release their memory', async () => {
     const module = new ExpSyn(1000, { tau: 0.02 });
     const kept = module.session({ isyn: new Float64Array(1000).fill(2) });
     const fill = () => {
@@ -343,197 +312,5 @@ describe('a session', () => {
     assert.ok(grown < 20, `${grown} MB`);
     assert.equal(new Set(kept.isyn.data).size, 1);
     assert.equal(kept.isyn.data[0], 2);
-  });
-});
-
-describe('gathered sessions', () => {
-  it('are what each would be alone, whatever their number, steps and threads', async () => {
-    for (const [count, timesteps] of [
-      [1, 1],
-      [2, 1],
-      [3, 7],
-      [40, 1],
-      [300, 3],
-      [3, 40000],
-      [2, 0],
-      [0, 1],
-    ] as const) {
-      for (const dtype of ['float32', 'float64'] as const) {
-        const module = new ExpSyn(SIZE, { ...NOISY, dtype });
-        const open = () => Array.from({ length: count }, (_, seed) => module.session({ seed }));
-        const [alone, together, async] = [open(), open(), open()];
-        const inputs = alone.map((_, i) => chunk(timesteps, i));
-        const input = gathered(inputs);
-        if (count === 0) input.shape = [0, timesteps, SIZE];
-        for (let round = 0; round < 2; round++) {
-          const run = module.evolveSessionsSync(together, input);
-          const other = await module.evolveSessions(async, input);
-          assert.deepEqual(run.output.shape, [count, timesteps, SIZE]);
-          assert.deepEqual([run.failures, other.failures], [[], []]);
-          assertSameBits(run.output.data, other.output.data);
-          alone.forEach((session, i) => {
-            const { data } = session.evolveSync(at(inputs, i)).output;
-            const item = run.output.data.subarray(i * data.length, (i + 1) * data.length);
-            assertSameBits(item, data);
-          });
-        }
-        alone.forEach((session, i) => {
-          assertSameState(at(together, i), session);
-          assertSameState(at(async, i), session);
-        });
-      }
-    }
-  });
-
-  it('fail one by one: a bad item harms nobody else', async () => {
-    const module = new ExpSyn(SIZE, NOISY);
-    const twins = [0, 1, 2, 3].map((seed) => module.session({ seed }));
-    const inputs = [0, 1, 2, 3].map((i) => chunk(6, i));
-    const bad = gathered(inputs);
-    bad.data[1 * 30 + 11] = NaN;
-    bad.data[3 * 30] = -Infinity;
-    bad.data[3 * 30 + 1] = NaN;
-    twins.forEach((twin, i) => {
-      if (i % 2 === 0) twin.evolveSync(at(inputs, i));
-    });
-    for (const evolve of ['evolveSessions', 'evolveSessionsSync'] as const) {
-      const sessions = [0, 1, 2, 3].map((seed) => module.session({ seed }));
-      const { failures } = await module[evolve](sessions, bad);
-      assert.deepEqual(
-        failures.map(({ item, session, error }) => [item, session, error.message]),
-        [
-          [1, sessions[1], /.*/],
-          [3, sessions[3], /.*/],
-        ].map(([item, session], i) => [
-          item,
-          session,
-          `Expected finite numbers for input but received ${['NaN', '-Infinity'][i]} at ` +
-            `[${['1, 2, 1', '3, 0, 0'][i]}]; set nonFinite to 'propagate' to let it through.`,
-        ]),
-      );
-      sessions.forEach((session, i) => {
-        assertSameState(session, at(twins, i));
-      });
-    }
-    module.nonFinite = 'propagate';
-    const { failures } = module.evolveSessionsSync(twins, bad);
-    assert.deepEqual(failures, []);
-    assert.ok(Number.isNaN(twins[1]?.isyn.data[1]));
-  });
-
-  it('wait for what is pending on any of them, and are waited for', async () => {
-    const module = new ExpSyn(SIZE, NOISY);
-    const [a, b, c] = [0, 1, 2].map((seed) => module.session({ seed })) as [
-      ExpSynSession,
-      ExpSynSession,
-      ExpSynSession,
-    ];
-    const twins = [0, 1, 2].map((seed) => module.session({ seed })) as [
-      ExpSynSession,
-      ExpSynSession,
-      ExpSynSession,
-    ];
-    const sessions = [a, b, c] as const;
-    const first = a.evolve(chunk(9000, 1));
-    const both = module.evolveSessions([b, a], gathered([chunk(5, 2), chunk(5, 3)]));
-    const last = b.evolve(chunk(7, 4));
-    const free = c.evolve(chunk(1, 5));
-    assert.throws(() => module.evolveSessionsSync([c, b], gathered([chunk(1, 1), chunk(1, 1)])));
-    await Promise.all([first, both, last, free]);
-    twins[0].evolveSync(chunk(9000, 1));
-    twins[1].evolveSync(chunk(5, 2));
-    twins[0].evolveSync(chunk(5, 3));
-    twins[1].evolveSync(chunk(7, 4));
-    twins[2].evolveSync(chunk(1, 5));
-    sessions.forEach((session, i) => {
-      assertSameState(session, at(twins, i));
-    });
-  });
-
-  it('are all as they were when the call is aborted', async () => {
-    const module = new ExpSyn(16, { dtype: 'float32', noiseStd: 1, windowTaus: Infinity });
-    const sessions = [0, 1, 2].map((seed) => module.session({ seed }));
-    const before = JSON.stringify(sessions);
-    const controller = new AbortController();
-    const input = { data: new Uint8Array(3e6), shape: [3, 1e6, 1] };
-    const call = module.evolveSessions(sessions, input, { signal: controller.signal });
-    await turn();
-    controller.abort();
-    await assert.rejects(call, { name: 'AbortError' });
-    assert.equal(JSON.stringify(sessions), before);
-    await module.evolveSessions(sessions, { data: new Uint8Array(3), shape: [3, 1, 1] });
-  });
-
-  it('fill an array of the caller, also the memory of the input', () => {
-    const module = new ExpSyn(SIZE, { tau: TAU });
-    const sessions = [module.session(), module.session()];
-    const input = gathered([chunk(400, 1), chunk(400, 2)]);
-    const expected = module.evolveSessionsSync([module.session(), module.session()], input).output;
-    const { output } = module.evolveSessionsSync(sessions, input, { out: input.data });
-    assert.equal(output.data, input.data);
-    assertSameBits(input.data, expected.data);
-  });
-
-  it('keep the input of those that failed, so that they can repeat the step', async () => {
-    for (const timesteps of [1, 3, 400]) {
-      const module = new ExpSyn(SIZE, { tau: TAU });
-      const good = chunk(timesteps, 1);
-      const bad = chunk(timesteps, 2);
-      bad.data[bad.data.length - 1] = NaN;
-      const alone = { data: bad.data.slice(), shape: bad.shape };
-      const session = module.session();
-      const message = new RegExp(`but received NaN at \\[${timesteps - 1}, ${SIZE - 1}\\]`);
-      assert.throws(() => session.evolveSync(alone, { out: alone.data }), { message });
-      assertSameBits(alone.data, bad.data);
-      await assert.rejects(session.evolve(alone, { out: alone.data }), { message });
-      assertSameBits(alone.data, bad.data);
-      const input = gathered([good, bad, good]);
-      const sessions = [module.session(), session, module.session()];
-      const { failures } = module.evolveSessionsSync(sessions, input, { out: input.data });
-      assert.deepEqual(
-        failures.map(({ item }) => item),
-        [1],
-      );
-      const expected = module.session().evolveSync(good).output.data;
-      const filled = gathered([
-        { ...good, data: Float64Array.from(expected) },
-        bad,
-        { ...good, data: Float64Array.from(expected) },
-      ]);
-      assertSameBits(input.data, filled.data);
-      assert.equal(session.step, 0);
-      alone.data[alone.data.length - 1] = 0;
-      session.evolveSync(alone, { out: alone.data });
-      assert.equal(session.step, timesteps);
-    }
-  });
-
-  it('refuse what they cannot do, and change nothing', async () => {
-    const module = new ExpSyn(SIZE);
-    const other = new ExpSyn(SIZE).session();
-    const [a, b] = [module.session(), module.session()];
-    const input = gathered([chunk(1, 1), chunk(1, 1)]);
-    const twice = /different sessions for sessions but received the same one again at \[1\]/;
-    for (const [sessions, message] of [
-      [[a, a], twice],
-      [[a, other], /a session of this module for sessions\[1\]/],
-      [[a, {}], /a session of this module for sessions\[1\] but received an object/],
-      [[a, undefined], /sessions\[1\] but received undefined/],
-      [[a], /1 batch items, one a session, for input but received 2/],
-      [[], /0 batch items/],
-      [new Set([a, b]), /an array of sessions/],
-    ] as const) {
-      assert.throws(() => module.evolveSessionsSync(sessions as never, input), message);
-      await assert.rejects(module.evolveSessions(sessions as never, input), message);
-    }
-    // Closed by the caller's own code while the call reads its options.
-    const options = {
-      get transfer() {
-        b.close();
-        return false;
-      },
-    };
-    assert.throws(() => module.evolveSessionsSync([a, b], input, options), /sessions\[1\].*closed/);
-    assert.equal(a.step, 0);
   });
 });

@@ -1,8 +1,10 @@
-/** Memory that may be taken away, with a raster in it and what a module makes of that. */
+/** Memory that may be detached or resized, and a raster with its expected output. */
+import assert from 'node:assert/strict';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-import { ExpSyn } from '../../lib/index';
+import { ExpSyn, type Dtype } from '../../lib/index';
+import { assertSameBits } from './bits';
 import { randomNumbers } from './oracle';
 
 export const SIZE = 5;
@@ -66,4 +68,40 @@ export function slowModule(size: number): ExpSyn {
     seed: 5,
     threads: 1,
   });
+}
+
+/** The bytes of all array buffers of this process. */
+export const allocated = () => process.memoryUsage().arrayBuffers;
+
+/** Collects garbage until the memory of array buffers is released. */
+export async function collectAll(): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    collectGarbage();
+    await turn();
+  }
+}
+
+/** A module with the options and state of another. */
+export function newModuleLike(module: ExpSyn<Dtype>): ExpSyn<Dtype> {
+  return ExpSyn.fromJSON(JSON.stringify(module));
+}
+
+/** Fails unless the call is rejected as expected, and leaves the module as it was. */
+export async function assertRefused(
+  module: ExpSyn<Dtype>,
+  call: () => unknown,
+  name: 'TypeError' | 'RangeError',
+  message: RegExp,
+): Promise<void> {
+  const before = JSON.stringify(module);
+  await assert.rejects(
+    async () => {
+      await call();
+    },
+    { name, message },
+  );
+  assert.equal(JSON.stringify(module), before);
+  const { output } = await newModuleLike(module).evolve({ data: raster(), shape: SHAPE });
+  const { output: own } = await module.evolve({ data: raster(), shape: SHAPE });
+  assertSameBits(own.data, output.data);
 }
