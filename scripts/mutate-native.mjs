@@ -79,7 +79,7 @@ const TARGETS = {
     targets: ['expsyn_core_tests'],
     commandsFor: (file) =>
       // The tests of the file's subject first, because all of them take longer.
-      [[`--source-file=*/${basename(file).replace(/(-inl)?\.\w+$/, '')}_test.cc`], []].map(
+      [[`--source-file=*/${basename(file).replace(/(-inl)?\.\w+$/, '')}*_test.cc`], []].map(
         (selection) => ['build/expsyn_core_tests', '--abort-after=1', ...selection],
       ),
   },
