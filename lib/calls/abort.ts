@@ -38,7 +38,7 @@ const eventTarget: object = EventTarget.prototype;
 const addListener = Reflect.get(eventTarget, 'addEventListener') as Listen;
 const removeListener = Reflect.get(eventTarget, 'removeEventListener') as Listen;
 
-/** A signal as a caller gave it, or undefined for none. */
+/** @internal A signal as a caller gave it, or undefined for none. */
 export function readSignal(value: unknown, name: string): AbortSignal | undefined {
   if (value === undefined) return undefined;
   if (isOfPlatform(value)) return value;
@@ -129,23 +129,23 @@ function follow(value: unknown): AbortSignal | undefined {
   return follower.controller.signal;
 }
 
-/** Whether listening to a signal runs code that is not the platform's. */
+/** @internal Whether listening to a signal runs code that is not the platform's. */
 export function isForeign(signal: AbortSignal | undefined): boolean {
   return signal !== undefined && followersOf.has(signal);
 }
 
-/** Whether a signal is aborted as far as is known; runs nobody's code. */
+/** @internal Whether a signal is aborted as far as is known; runs nobody's code. */
 export function isAborted(signal: AbortSignal): boolean {
   return abortedOf(signal) === true;
 }
 
-/** Whether a signal is aborted; asks it, if it is not the platform's. */
+/** @internal Whether a signal is aborted; asks it, if it is not the platform's. */
 export function isAbortedNow(signal: AbortSignal): boolean {
   followersOf.get(signal)?.look();
   return isAborted(signal);
 }
 
-/** What an aborted call rejects with. */
+/** @internal What an aborted call rejects with. */
 export function abortReason(signal: AbortSignal): unknown {
   return reasonOf(signal);
 }
@@ -156,7 +156,11 @@ export function abortReason(signal: AbortSignal): unknown {
  */
 const waiting = new WeakMap<AbortSignal, { listeners: Set<() => void>; callAll: () => void }>();
 
-/** Calls `listener` when the signal is aborted, until the function that is returned is called. */
+/**
+ * Calls `listener` when the signal is aborted, until the function that is returned is called.
+ *
+ * @internal
+ */
 export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   let entry = waiting.get(signal);
   const isFirst = entry === undefined;
@@ -191,6 +195,8 @@ function stopWaiting(signal: AbortSignal, callAll: () => void): void {
 /**
  * The promise, or a rejection with the signal's reason, if `canLeave` when it is aborted, which it may
  * be already: by the code of others that ran while the promise was made.
+ *
+ * @internal
  */
 export function orAborted<Result>(
   promise: Promise<Result>,

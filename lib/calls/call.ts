@@ -44,6 +44,8 @@ const NOTHING = new Uint8Array(0);
 /**
  * A call as it was made: nothing that happens to its owners' attributes or to its caller later changes
  * it. `Found` is what the addon says about it: NaNs and infinities in the input, and the like.
+ *
+ * @internal
  */
 export abstract class Call<Found, Result> {
   /** Sizes of the output, (B, T, N). */

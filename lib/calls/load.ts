@@ -125,7 +125,7 @@ export function setLimits(limits: Partial<Limits>): void {
   native.setLimits(read('calls'), read('bytes'), false);
 }
 
-/** A call that is counted as pending until release(). */
+/** @internal A call that is counted as pending until release(). */
 export class Acquisition {
   readonly #call: Omit<CallEvent, 'seconds' | 'error'>;
   readonly #start = performance.now();

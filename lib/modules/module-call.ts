@@ -75,7 +75,7 @@ interface Buffers {
   readonly variables: CarriedVariables;
 }
 
-/** The state of a module. Its attributes hold what the last settled call has left. */
+/** @internal The state of a module. Its attributes hold what the last settled call has left. */
 export class ModuleState extends Owner {
   override readonly kind = 'module';
   /** The method of the last call. */
@@ -173,7 +173,7 @@ const MOST_SYNAPSES = 2 ** 32;
 /** Neighbours that draw their noise together. */
 const SYNAPSES_PER_DRAW = 4;
 
-/** What a module has set that the addon is given with each call. */
+/** @internal What a module has set that the addon is given with each call. */
 export interface ModuleSettings {
   readonly synapses: PreparedSynapses;
   readonly seed: number;
@@ -181,14 +181,14 @@ export interface ModuleSettings {
   readonly keepsFirstItem: boolean;
 }
 
-/** The arguments of a module's call, as they were given. */
+/** @internal The arguments of a module's call, as they were given. */
 export interface ModuleArguments {
   readonly call: GivenArguments;
   readonly start: GivenState | undefined;
   readonly place: Origin;
 }
 
-/** Reads the arguments of a call of a module. The caller's code runs here. */
+/** @internal Reads the arguments of a call of a module. The caller's code runs here. */
 export function readModuleArguments(
   input: unknown,
   options: unknown,
@@ -236,7 +236,7 @@ function readOrigin(origin: unknown): Origin {
   return place;
 }
 
-/** A call that moves a module's state on. */
+/** @internal A call that moves a module's state on. */
 export class ModuleCall extends Call<number, SynapsesEvolution> {
   readonly #settings: ModuleSettings;
   readonly #state: ModuleState;

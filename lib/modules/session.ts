@@ -263,7 +263,7 @@ function classNameOf(className: string): string {
   return `${className}Session`;
 }
 
-/** The state of a new session. */
+/** @internal The state of a new session. */
 export function newState(states: SessionStates, options: unknown): SessionState {
   const names = states.definition.state.map(({ name }) => name);
   const given = readOptions(options, 'options', ['seed', ...names, 'step']);
@@ -272,7 +272,11 @@ export function newState(states: SessionStates, options: unknown): SessionState 
   return states.open(seed, step, states.readVariables(given, 'options.'));
 }
 
-/** The state of the session that toJSON() described, given its result or the text of it. */
+/**
+ * The state of the session that toJSON() described, given its result or the text of it.
+ *
+ * @internal
+ */
 export function restoreState(states: SessionStates, json: unknown): SessionState {
   const { definition, owner } = states;
   const names = definition.state.map(({ name }) => name);
@@ -298,7 +302,7 @@ export function restoreState(states: SessionStates, json: unknown): SessionState
   return states.open(seed, step, states.readVariables(decoded, 'json.', true));
 }
 
-/** The sessions of a module in an array that a caller gave. */
+/** @internal The sessions of a module in an array that a caller gave. */
 export function readSessions(states: SessionStates, given: unknown): Session[] {
   if (!isList(given)) throw wrongType('an array of sessions', 'sessions', given);
   const count = given.length;
@@ -320,7 +324,7 @@ export function readSessions(states: SessionStates, given: unknown): Session[] {
   return sessions;
 }
 
-/** The states of sessions. */
+/** @internal The states of sessions. */
 export function statesOf(sessions: readonly Session[]): SessionState[] {
   return sessions.map(stateOf);
 }

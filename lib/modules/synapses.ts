@@ -135,6 +135,7 @@ export abstract class Synapses<
     }
   }
 
+  /** @internal Called by the class of each kernel. */
   protected constructor(
     definition: KernelDefinition,
     Session: SessionClass<OneSession>,
