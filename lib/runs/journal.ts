@@ -6,7 +6,7 @@ import { CorruptRunError } from '../errors/command-errors';
 import { fileError, hasCode } from '../errors/system-errors';
 import { writeCompleteFile } from '../formats/files/complete-file';
 import type { Dtype } from '../arrays/element-types';
-import type { StateArray, StateVariables } from '../modules/state';
+import type { StateArray, StateVariables } from '../index';
 import type { Job } from './job';
 import { blockAt, countBlocks } from './plan';
 import { addChecksum, verifyChecksum } from './checksummed';
