@@ -90,7 +90,6 @@ export class OverloadError extends Error {
 }
 
 /** The load of the process at this moment. */
-/** The counts of now. */
 export function stats(): Stats {
   const { maxCalls, maxBytes, pendingSeconds, runningSeconds, ...load } = native.readLoad();
   const { calls, bytes, running, detached, done, failed, aborted, rejected, memory } = load;
