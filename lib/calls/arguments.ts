@@ -20,7 +20,7 @@ import {
   isTransferable,
   isTypedArray,
   ofFixedLength,
-  takeOver,
+  transferMemory,
   typeOfArray,
 } from '../arrays/typed-arrays';
 import {
@@ -43,7 +43,7 @@ export interface CallOptions {
    */
   out?: FloatArray | NdArray;
   /**
-   * Only for calls that return a promise: take over the memory of input and `out` instead of copying it.
+   * Only for calls that return a promise: transfer the memory of input and `out` instead of copying it.
    * Both are detached at once; the result's output holds the memory of `out`. Default false.
    */
   transfer?: boolean;
@@ -182,7 +182,7 @@ export function refuseAsyncOptions({ signal, isTransferred }: GivenArguments): v
   }
 }
 
-/** @internal Throws unless the memory of a call's arrays can be handed over. */
+/** @internal Throws unless the memory of a call's arrays can be transferred. */
 export function checkTransfer(input: TypedArray, out: FloatArray | undefined): void {
   const arrays: [string, TypedArray][] = [['input', input]];
   if (out !== undefined) arrays.push(['options.out', out]);
@@ -201,18 +201,18 @@ export function checkTransfer(input: TypedArray, out: FloatArray | undefined): v
 }
 
 /**
- * The elements of an input where nobody can take them away while another thread reads them.
+ * The elements of an input, in memory that nobody can detach while another thread reads it.
  *
  * @internal
  */
 export function inputForThread(input: TypedArray, isTransferred: boolean): TypedArray {
-  const own = isTransferred ? takeOver(input) : undefined;
+  const own = isTransferred ? transferMemory(input) : undefined;
   return own ?? (isShared(input) ? ofFixedLength(input) : duplicate(input, 'input'));
 }
 
-/** @internal The memory of an output that is handed over. */
-export function takeOverOut(out: FloatArray): FloatArray {
-  const own = takeOver(out);
+/** @internal Transfers the memory of an output. */
+export function transferOut(out: FloatArray): FloatArray {
+  const own = transferMemory(out);
   if (own !== undefined) return own;
   throw outOfRange(
     'memory that can be handed over',

@@ -32,7 +32,7 @@ export interface Limits {
 export interface Stats {
   /** Calls that have not settled and do not compute: they wait for others, or for a thread. */
   queued: number;
-  /** Calls that compute now, and what is left of aborted ones. */
+  /** Calls that compute now, including aborted ones that have not stopped yet. */
   running: number;
   /** Bytes of the inputs and outputs of both, without shared memory. */
   bytes: number;
