@@ -1,4 +1,4 @@
-/** Arrays with a shape: what comes in and what goes out. */
+/** Arrays with a shape: how a caller's arrays are read, and memory for outputs and states. */
 import { formatShape, outOfMemory, outOfRange, wrongType } from '../errors/checks';
 import type { TypedArray } from './element-types';
 import { copyOf, isList, isRevoked, isTypedArray, lengthOf, typeOfArray } from './typed-arrays';
@@ -47,7 +47,7 @@ export function duplicate<Data extends TypedArray>(data: Data, name: string): Da
 /** Memory for states: a small array of its own costs more than a short call computes. */
 let slab = new ArrayBuffer(0);
 let slabUsed = 0;
-/** A slab stays while a state in it does, and the state of an idle module stays: it is for few. */
+/** A slab is freed only when no state in it is in use, so it holds only a few states. */
 const STATES_PER_SLAB = 16;
 const MOST_SLAB_BYTES = 1 << 16;
 const SMALL_BYTES = 1 << 13;
@@ -109,7 +109,7 @@ export function readShape(value: unknown, name: string): number[] {
   return shape;
 }
 
-/** `data` and `shape` as a caller gave them; whether they fit is for checkSize to say. */
+/** `data` and `shape` as a caller gave them. checkSize() tells whether they agree. */
 export interface GivenArray {
   data: TypedArray;
   shape: number[];
@@ -204,7 +204,7 @@ export function readFloats(value: unknown, name: string): { data: Float64Array; 
   return { data: floatsOf(data, name), shape: array.shape };
 }
 
-/** The elements of an array as Float64Array of their own; none where its buffer is detached. */
+/** The elements of an array in a Float64Array of their own; empty if the array's buffer is detached. */
 function floatsOf(
   array: Exclude<TypedArray, BigInt64Array | BigUint64Array>,
   name: string,

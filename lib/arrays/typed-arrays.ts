@@ -1,7 +1,7 @@
 /**
- * Typed arrays as they are, not as they present themselves: a getter or a subclass on an instance
- * could run code or lie, so everything is read through the prototypes' own getters, captured when
- * this file loads. They also work for arrays of another realm.
+ * Safe access to typed arrays. An instance's own getters, or those of its subclass, could run the
+ * caller's code or return wrong values, so everything is read through the prototypes' getters, captured
+ * when this file loads. These also work for arrays of another realm.
  */
 
 import { types } from 'node:util';
@@ -85,11 +85,11 @@ export function copyInto<Data extends TypedArray>(target: Data, source: Data, fi
 }
 
 /**
- * The same elements without a copy, out of the reach of whoever held the array: it is detached.
- * Undefined for memory that the platform does not hand over, such as that of a pooled Buffer or of
- * WebAssembly; it is as it was then.
+ * Transfers an array's memory: returns the same elements without a copy, and detaches the array. Returns
+ * undefined, and changes nothing, if the memory cannot be transferred, such as that of a pooled Buffer or
+ * of WebAssembly.
  */
-export function takeOver<Data extends TypedArray>(array: Data): Data | undefined {
+export function transferMemory<Data extends TypedArray>(array: Data): Data | undefined {
   const buffer = bufferOf(array);
   const offset = offsetOf(array);
   const length = elementsOf(array);
@@ -99,7 +99,7 @@ export function takeOver<Data extends TypedArray>(array: Data): Data | undefined
   } catch {
     return undefined;
   }
-  // Some versions copy what they cannot hand over.
+  // Some versions of Node copy memory that they cannot transfer.
   if (length > 0 && elementsOf(array) === length) return undefined;
   return viewOf(array, moved, offset, length);
 }
@@ -124,7 +124,7 @@ export function bytesIn(array: TypedArray): Uint8Array {
   return new Uint8Array(bufferOf(array), offsetOf(array), bytesOf(array));
 }
 
-/** The same memory as elements of another type; its place must be a multiple of their size. */
+/** The same memory as elements of another type. Its offset must be a multiple of their size. */
 export function viewOfBytes(
   bytes: Uint8Array,
   Type: new (buffer: ArrayBufferLike, offset: number, length: number) => TypedArray,
@@ -133,7 +133,7 @@ export function viewOfBytes(
   return new Type(bufferOf(bytes), offsetOf(bytes), elementsOf(bytes) / elementBytes);
 }
 
-/** Whether the array's memory can be handed over: neither shared nor resizable. */
+/** Whether the array's memory can be transferred: it is neither shared nor resizable. */
 export function isTransferable(array: TypedArray): boolean {
   return !isShared(array) && isResizable(bufferOf(array)) !== true;
 }
@@ -147,7 +147,7 @@ export function isList(value: unknown): value is readonly unknown[] {
   }
 }
 
-/** Whether it is a proxy that has been revoked, of which nothing can be read. */
+/** Whether it is a revoked proxy, from which nothing can be read. */
 export function isRevoked(value: unknown): boolean {
   try {
     Array.isArray(value);
@@ -157,7 +157,7 @@ export function isRevoked(value: unknown): boolean {
   }
 }
 
-/** Array types in words, for messages; undefined for what is no array. Safe for any value. */
+/** The type and length of an array, for messages; undefined for any other value. Safe for any value. */
 export function describeArray(value: unknown): string | undefined {
   const tag = tagOf(value);
   if (tag !== undefined) return `a ${tag} of length ${elementsOf(value)}`;

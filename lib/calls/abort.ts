@@ -1,8 +1,8 @@
 /**
  * Signals that end a call. A signal of the platform is read through the platform's own getters, so that
- * an object cannot pose as one. Any other object with the properties of a signal is followed by a
- * controller of our own: its code runs when a call is made, when it is listened to and when it is
- * listened to no more, and at no other time.
+ * an object cannot pose as one. Any other object with the properties of a signal is mirrored by an
+ * AbortController of this file: the object's code runs only when a call is made, when a listener is added
+ * and when it is removed.
  */
 import { types } from 'node:util';
 
@@ -11,7 +11,7 @@ import { isRevoked } from '../arrays/typed-arrays';
 
 /**
  * An AbortSignal, or any object that has these properties and calls the listener once `aborted` is true.
- * Without a `reason`, that is an AbortError.
+ * If it has no `reason`, the call rejects with an AbortError.
  */
 export interface AbortSignalLike {
   /** Whether it has been aborted. */
@@ -20,7 +20,7 @@ export interface AbortSignalLike {
   readonly reason?: unknown;
   /** Calls the listener when it is aborted. */
   addEventListener(type: 'abort', listener: () => void): void;
-  /** Calls the listener no longer. */
+  /** Removes the listener. */
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
@@ -38,7 +38,7 @@ const eventTarget: object = EventTarget.prototype;
 const addListener = Reflect.get(eventTarget, 'addEventListener') as Listen;
 const removeListener = Reflect.get(eventTarget, 'removeEventListener') as Listen;
 
-/** A signal as a caller gave it, or undefined for none. */
+/** @internal A signal as a caller gave it, or undefined for none. */
 export function readSignal(value: unknown, name: string): AbortSignal | undefined {
   if (value === undefined) return undefined;
   if (isOfPlatform(value)) return value;
@@ -49,16 +49,16 @@ export function readSignal(value: unknown, name: string): AbortSignal | undefine
 
 function isOfPlatform(value: unknown): value is AbortSignal {
   try {
-    // Throws for whatever is no signal.
+    // Throws unless the value is a signal.
     abortedOf(value);
-    // A proxy of a signal would run its owner's code at every look.
+    // A proxy of a signal would run its handler's code whenever it is read.
     return !types.isProxy(value);
   } catch {
     return false;
   }
 }
 
-/** A signal that is not the platform's, and what stands for it here. */
+/** Mirrors a signal that is not the platform's in a controller. */
 class Follower {
   readonly controller = new AbortController();
   readonly #source: object;
@@ -74,7 +74,7 @@ class Follower {
     this.#remove = remove;
   }
 
-  /** Aborts the controller if the signal is aborted, or if it cannot be asked. */
+  /** Aborts the controller if the signal is aborted, or if reading it throws. */
   look(): void {
     const { controller } = this;
     if (isAborted(controller.signal)) return;
@@ -93,7 +93,7 @@ class Follower {
       this.controller.abort(error);
       return;
     }
-    // It may have been aborted since it was looked at last.
+    // It may have been aborted since it was read last.
     this.look();
   }
 
@@ -101,17 +101,17 @@ class Follower {
     try {
       Reflect.apply(this.#remove, this.#source, ['abort', this.#look]);
     } catch {
-      // The call is over: there is nobody to tell.
+      // The call is over, so nobody could receive the error.
     }
   }
 }
 
-/** One for each signal, so that many calls with one signal are one listener. */
+/** One for each object, so that many calls with the same signal add one listener. */
 const followers = new WeakMap<object, Follower>();
-/** The same by the signal of their controller. */
+/** The followers by the signals of their controllers. */
 const followersOf = new WeakMap<AbortSignal, Follower>();
 
-/** The signal that stands for an object with the properties of one; undefined for any other value. */
+/** The signal that mirrors an object with the properties of a signal; undefined for any other value. */
 function follow(value: unknown): AbortSignal | undefined {
   if (typeof value !== 'object' || value === null || isRevoked(value)) return undefined;
   const aborted: unknown = Reflect.get(value, 'aborted');
@@ -129,34 +129,38 @@ function follow(value: unknown): AbortSignal | undefined {
   return follower.controller.signal;
 }
 
-/** Whether listening to a signal runs code that is not the platform's. */
+/** @internal Whether listening to a signal runs code that is not the platform's. */
 export function isForeign(signal: AbortSignal | undefined): boolean {
   return signal !== undefined && followersOf.has(signal);
 }
 
-/** Whether a signal is aborted as far as is known; runs nobody's code. */
+/** @internal Whether a signal is aborted, as far as is known. Runs none of the caller's code. */
 export function isAborted(signal: AbortSignal): boolean {
   return abortedOf(signal) === true;
 }
 
-/** Whether a signal is aborted; asks it, if it is not the platform's. */
+/** @internal Whether a signal is aborted. Reads it again if it is not the platform's. */
 export function isAbortedNow(signal: AbortSignal): boolean {
   followersOf.get(signal)?.look();
   return isAborted(signal);
 }
 
-/** What an aborted call rejects with. */
+/** @internal What an aborted call rejects with. */
 export function abortReason(signal: AbortSignal): unknown {
   return reasonOf(signal);
 }
 
 /**
- * What waits for each signal, behind one listener of the platform's: it warns of more than ten, and
- * a server may give one signal to every call of a client.
+ * The listeners of each signal. The platform's signal has one listener for all of them, since Node warns
+ * of more than ten, and a server may give one signal to every call of a client.
  */
 const waiting = new WeakMap<AbortSignal, { listeners: Set<() => void>; callAll: () => void }>();
 
-/** Calls `listener` when the signal is aborted, until the function that is returned is called. */
+/**
+ * Calls `listener` when the signal is aborted, until the function that is returned is called.
+ *
+ * @internal
+ */
 export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   let entry = waiting.get(signal);
   const isFirst = entry === undefined;
@@ -189,25 +193,28 @@ function stopWaiting(signal: AbortSignal, callAll: () => void): void {
 }
 
 /**
- * The promise, or a rejection with the signal's reason, if `canLeave` when it is aborted, which it may
- * be already: by the code of others that ran while the promise was made.
+ * Settles as the promise does, or rejects with the signal's reason when the signal is aborted, if
+ * `canDetach()` then permits it. The signal may be aborted already, by code of the caller that ran while
+ * the promise was made.
+ *
+ * @internal
  */
 export function orAborted<Result>(
   promise: Promise<Result>,
   signal: AbortSignal,
-  canLeave: () => boolean,
+  canDetach: () => boolean,
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const leave = () => {
+    const detach = () => {
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as the platform does
-      if (canLeave()) reject(abortReason(signal));
+      if (canDetach()) reject(abortReason(signal));
     };
     if (isAborted(signal)) {
-      leave();
+      detach();
       promise.then(resolve, reject);
       return;
     }
-    const stopListening = onAbort(signal, leave);
+    const stopListening = onAbort(signal, detach);
     promise.then(resolve, reject).finally(stopListening);
   });
 }

@@ -20,7 +20,7 @@ import {
   isTransferable,
   isTypedArray,
   ofFixedLength,
-  takeOver,
+  transferMemory,
   typeOfArray,
 } from '../arrays/typed-arrays';
 import {
@@ -43,7 +43,7 @@ export interface CallOptions {
    */
   out?: FloatArray | NdArray;
   /**
-   * Only for calls that return a promise: take over the memory of input and `out` instead of copying it.
+   * Only for calls that return a promise: transfer the memory of input and `out` instead of copying it.
    * Both are detached at once; the result's output holds the memory of `out`. Default false.
    */
   transfer?: boolean;
@@ -55,7 +55,7 @@ export interface CallOptions {
   signal?: AbortSignalLike;
 }
 
-/** What a caller gave to a call, not yet checked. */
+/** @internal What a caller gave to a call, not yet checked. */
 export interface GivenArguments {
   readonly raster: GivenArray;
   readonly out: { data: TypedArray; shape: number[] | undefined } | undefined;
@@ -66,12 +66,16 @@ export interface GivenArguments {
   readonly origin: unknown;
 }
 
-/** The options of calls of a session. */
+/** @internal The options of calls of a session. */
 export const SESSION_OPTIONS = ['out', 'transfer', 'signal'] as const;
-/** The options of calls of a module. */
+/** @internal The options of calls of a module. */
 export const MODULE_OPTIONS = [...SESSION_OPTIONS, 'state', 'origin'] as const;
 
-/** Reads the arguments of a call. The caller's code (getters, proxies) runs here, each part once. */
+/**
+ * Reads the arguments of a call. The caller's code (getters, proxies) runs here, each part once.
+ *
+ * @internal
+ */
 export function readArguments(
   input: unknown,
   options: unknown,
@@ -113,14 +117,14 @@ function readOut(out: unknown): GivenArguments['out'] {
   return readArray(out, 'options.out');
 }
 
-/** B, T and the number of columns of an input for `size` synapses. */
+/** @internal B, T and the number of columns of an input for `size` synapses. */
 export interface Extent {
   readonly batches: number;
   readonly timesteps: number;
   readonly columns: number;
 }
 
-/** The extent of an input; throws unless it fits `size` synapses. */
+/** @internal The extent of an input; throws unless it fits `size` synapses. */
 export function extentOf({ shape }: GivenArray, size: number): Extent {
   const nAxes = shape.length;
   const columns = nAxes === 1 ? 1 : (shape[nAxes - 1] ?? 1);
@@ -143,7 +147,11 @@ export function extentOf({ shape }: GivenArray, size: number): Extent {
   return { batches, timesteps, columns };
 }
 
-/** The output's array if it has the shape and the dtype of the output; throws otherwise. */
+/**
+ * The output's array if it has the shape and the dtype of the output; throws otherwise.
+ *
+ * @internal
+ */
 export function checkOut(
   out: GivenArguments['out'],
   dtype: Dtype,
@@ -163,7 +171,7 @@ export function checkOut(
   return ofFixedLength(out.data as FloatArray);
 }
 
-/** Throws if a call on the calling thread was given options that it cannot have. */
+/** @internal Throws if a call on the calling thread was given options that it cannot have. */
 export function refuseAsyncOptions({ signal, isTransferred }: GivenArguments): void {
   if (signal !== undefined) {
     const advice = 'evolveSync() cannot be aborted; use evolve()';
@@ -174,7 +182,7 @@ export function refuseAsyncOptions({ signal, isTransferred }: GivenArguments): v
   }
 }
 
-/** Throws unless the memory of a call's arrays can be handed over. */
+/** @internal Throws unless the memory of a call's arrays can be transferred. */
 export function checkTransfer(input: TypedArray, out: FloatArray | undefined): void {
   const arrays: [string, TypedArray][] = [['input', input]];
   if (out !== undefined) arrays.push(['options.out', out]);
@@ -192,15 +200,19 @@ export function checkTransfer(input: TypedArray, out: FloatArray | undefined): v
   }
 }
 
-/** The elements of an input where nobody can take them away while another thread reads them. */
+/**
+ * The elements of an input, in memory that nobody can detach while another thread reads it.
+ *
+ * @internal
+ */
 export function inputForThread(input: TypedArray, isTransferred: boolean): TypedArray {
-  const own = isTransferred ? takeOver(input) : undefined;
+  const own = isTransferred ? transferMemory(input) : undefined;
   return own ?? (isShared(input) ? ofFixedLength(input) : duplicate(input, 'input'));
 }
 
-/** The memory of an output that is handed over. */
-export function takeOverOut(out: FloatArray): FloatArray {
-  const own = takeOver(out);
+/** @internal Transfers the memory of an output. */
+export function transferOut(out: FloatArray): FloatArray {
+  const own = transferMemory(out);
   if (own !== undefined) return own;
   throw outOfRange(
     'memory that can be handed over',

@@ -1,8 +1,8 @@
 /**
  * The engine: what every call does, in its order. A call is made, waits for the calls before it on the
- * same owners, computes (input, state) -> (output, next state), and moves its owners on.
+ * same owners, computes (input, state) -> (output, next state), and advances the states of its owners.
  *
- * Which owners these are, a module or sessions, and where their states lie, is for the subclasses.
+ * The subclasses say which owners these are, a module or sessions, and where their states are stored.
  */
 import { abortReason, isAborted, isForeign, orAborted } from './abort';
 import {
@@ -11,7 +11,7 @@ import {
   extentOf,
   inputForThread,
   refuseAsyncOptions,
-  takeOverOut,
+  transferOut,
   type GivenArguments,
 } from './arguments';
 import { Acquisition } from './load';
@@ -38,12 +38,14 @@ export interface CallRecord {
   windowLength: number;
 }
 
-/** In place of the input of a call that is over. */
+/** Replaces the input of a call that is over, so that its memory is freed. */
 const NOTHING = new Uint8Array(0);
 
 /**
- * A call as it was made: nothing that happens to its owners' attributes or to its caller later changes
- * it. `Found` is what the addon says about it: NaNs and infinities in the input, and the like.
+ * A call as it was made: later changes of its owners' attributes or of the caller's arguments do not
+ * affect it. `Found` is what the addon reports, such as the index of a NaN in the input.
+ *
+ * @internal
  */
 export abstract class Call<Found, Result> {
   /** Sizes of the output, (B, T, N). */
@@ -86,12 +88,12 @@ export abstract class Call<Found, Result> {
 
   /** Throws if the call does not fit the state that it starts from, as far as that is known. */
   protected checkStart(): void {
-    // The addon knows the states of sessions.
+    // The addon checks sessions, whose states it holds.
   }
 
   /** Takes the state that the calls before it have left. */
   protected begin(): void {
-    // As above.
+    // The addon holds the states of sessions.
   }
 
   /** Computes on the calling thread; `output` may overlap the input. */
@@ -103,7 +105,10 @@ export abstract class Call<Found, Result> {
    * is. Throws if the call fails as a whole.
    */
   protected abstract failedItems(found: Found): readonly number[];
-  /** Moves the owners on and returns the result; `found` is undefined if there was nothing to compute. */
+  /**
+   * Advances the states of the owners and returns the result; `found` is undefined if there was nothing
+   * to compute.
+   */
   protected abstract commit(output: FloatArray, found: Found | undefined): Result;
 
   /** Computes on the calling thread. None of the owners may have a call pending. */
@@ -125,7 +130,7 @@ export abstract class Call<Found, Result> {
    */
   evolve(): Promise<Result> {
     const { signal } = this.#given;
-    // Before memory is taken over or copied.
+    // Before memory is transferred or copied.
     if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
     if (this.#given.isTransferred) checkTransfer(this.input, this.#out);
     this.checkStart();
@@ -160,7 +165,7 @@ export abstract class Call<Found, Result> {
     for (const owner of this.owners) owner.enter(this);
     acquisition.announce();
     if (signal === undefined) return settled;
-    // A call that waits for others is left at once; one that runs ends by itself.
+    // A call that waits for others rejects at once; one that runs ends by itself.
     return orAborted(settled, signal, () => {
       if (hasBegun) return false;
       this.#leave();
@@ -219,7 +224,7 @@ export abstract class Call<Found, Result> {
     }
   }
 
-  /** Counts the call as pending, then copies or takes over its arrays. */
+  /** Counts the call as pending, then copies or transfers its arrays. */
   #acquire(): Acquisition {
     const { method, shape, input } = this;
     const { dtype } = this.synapses;
@@ -236,8 +241,8 @@ export abstract class Call<Found, Result> {
     });
     this.#acquisition = acquisition;
     try {
-      // The output first: an input that cannot be taken over is copied instead.
-      if (out !== undefined && isTransferred) this.#out = takeOverOut(out);
+      // The output first: an input that cannot be transferred is copied instead.
+      if (out !== undefined && isTransferred) this.#out = transferOut(out);
       this.input = inputForThread(input, isTransferred);
     } catch (error) {
       acquisition.announce();

@@ -32,7 +32,7 @@ export interface Limits {
 export interface Stats {
   /** Calls that have not settled and do not compute: they wait for others, or for a thread. */
   queued: number;
-  /** Calls that compute now, and what is left of aborted ones. */
+  /** Calls that compute now, including aborted ones that have not stopped yet. */
   running: number;
   /** Bytes of the inputs and outputs of both, without shared memory. */
   bytes: number;
@@ -90,7 +90,6 @@ export class OverloadError extends Error {
 }
 
 /** The load of the process at this moment. */
-/** The counts of now. */
 export function stats(): Stats {
   const { maxCalls, maxBytes, pendingSeconds, runningSeconds, ...load } = native.readLoad();
   const { calls, bytes, running, detached, done, failed, aborted, rejected, memory } = load;
@@ -125,7 +124,7 @@ export function setLimits(limits: Partial<Limits>): void {
   native.setLimits(read('calls'), read('bytes'), false);
 }
 
-/** A call that is counted as pending until release(). */
+/** @internal A call that is counted as pending until release(). */
 export class Acquisition {
   readonly #call: Omit<CallEvent, 'seconds' | 'error'>;
   readonly #start = performance.now();

@@ -11,7 +11,7 @@ import { native } from '../native/native';
 interface Filling {
   /** The array that the caller gave, if there is one. */
   out: FloatArray | undefined;
-  /** Whether that may be written to at any time: it was handed over, or is shared memory. */
+  /** Whether it may be written to at any time: it was transferred, or is shared memory. */
   isOutOwn: boolean;
   /** Makes an array for the output. */
   allocate: () => FloatArray;
@@ -36,7 +36,7 @@ export async function fillOffThread(filling: Filling): Promise<FloatArray> {
   const { out, isOutOwn, signal, itemSize } = filling;
   // The call may have waited for others.
   if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
-  // The caller's own memory is filled at the end: until then it may be detached or shrink.
+  // The caller's own memory is filled at the end, since it may be detached or shrink until then.
   const output = out !== undefined && isOutOwn ? out : filling.allocate();
   const failed = await fillOrAbort(filling, output);
   if (out === undefined || isOutOwn) return output;

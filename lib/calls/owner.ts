@@ -1,4 +1,4 @@
-/** The order of calls: those that move the same state on run one after the other. */
+/** The order of calls: those that advance the same state run one after the other. */
 import { pendingError } from '../errors/checks';
 
 /** What a call waits for. */
@@ -27,15 +27,15 @@ export abstract class Owner {
     return this.#last;
   }
 
-  /** Takes a call in, behind those that are pending. */
+  /** Adds a call behind those that are pending. */
   enter(call: Pending): void {
     this.#nPending++;
     this.#last = call;
   }
 
-  /** Lets a call go that has settled. */
+  /** Removes a call that has settled. */
   leave(): void {
-    // A call that is still on its way without being pending has been aborted, and changes nothing.
+    // A call that still computes now has been aborted, and changes nothing.
     if (--this.#nPending === 0) this.#last = undefined;
   }
 

@@ -1,4 +1,7 @@
-/** What many calls have in common, prepared once whenever one of it changes. */
+/**
+ * What many calls have in common: the addon's kernel and synapses, made again only if an attribute
+ * changes.
+ */
 import type { Dtype } from '../arrays/element-types';
 import {
   native,
@@ -9,7 +12,7 @@ import {
   type SynapsesSettings,
 } from '../native/native';
 
-/** What a kernel is made of; `parameters` in the kernel's order. */
+/** The arguments from which the addon makes a kernel; `parameters` are in the kernel's order. */
 export interface KernelArguments {
   readonly name: string;
   readonly size: number;
@@ -19,7 +22,7 @@ export interface KernelArguments {
   readonly maxWindowLength: number;
 }
 
-/** The addon's kernel. Its memory is given back when it is retired and no call holds it. */
+/** The addon's kernel. Its memory is freed when it is retired and no call holds it. */
 export class PreparedKernel {
   readonly native: Kernel;
   readonly description: KernelDescription;

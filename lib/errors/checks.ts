@@ -208,7 +208,7 @@ export function flag(value: unknown, name: string): boolean {
   return value;
 }
 
-/** Throws unless the value is an object with named properties. */
+/** Throws unless the value is an object with named properties: no array, Map or Set. */
 export function requireObject(
   value: unknown,
   name: string,

@@ -73,3 +73,13 @@ export class InterruptedError extends CommandError {
     return new InterruptedError('The run was interrupted.', reason);
   }
 }
+
+/** Waits for work. If it fails after its signal was aborted, the error says why that was. */
+export async function orInterrupted<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal,
+): Promise<Result> {
+  return work.catch((error: unknown) => {
+    throw signal.aborted ? InterruptedError.from(signal) : error;
+  });
+}

@@ -1,14 +1,12 @@
 /** What every kind of output offers: an array of currents that is written region by region. */
+import type { Dtype, FloatArray } from '../arrays/element-types';
 import type { Region } from './raster-source';
-
-/** Element types of the currents. */
-export type CurrentsArray = Float64Array | Float32Array;
 
 /** What an output holds. */
 export interface CurrentsLayout {
   /** B, T and N. */
   shape: readonly [batches: number, timesteps: number, synapses: number];
-  dtype: 'float64' | 'float32';
+  dtype: Dtype;
 }
 
 /** An output of shape (B, T, N). Regions may be written in any order, again, and at the same time. */
@@ -19,7 +17,7 @@ export interface CurrentsSink {
    *
    * @throws CommandError that names the file and the reason, such as a full disk.
    */
-  write(region: Region, data: CurrentsArray): Promise<void>;
+  write(region: Region, data: FloatArray): Promise<void>;
   /** Makes what has been written before durable: it survives a loss of power then. */
   sync(): Promise<void>;
   close(): Promise<void>;

@@ -1,5 +1,5 @@
 /** What every kind of input offers: a raster that is read region by region. */
-import type { TypedArray } from '../index';
+import type { TypedArray } from '../arrays/element-types';
 
 /** Indices from `begin` to the one before `end`. */
 export interface Range {
@@ -94,6 +94,15 @@ export interface RasterSource {
 
 export function lengthOf({ begin, end }: Range): number {
   return end - begin;
+}
+
+/** The region that holds all of an array. */
+export function wholeRegion([batches, timesteps, columns]: RasterSource['shape']): Region {
+  return {
+    batches: { begin: 0, end: batches },
+    steps: { begin: 0, end: timesteps },
+    channels: { begin: 0, end: columns },
+  };
 }
 
 export function sizeOfRegion({ batches, steps, channels }: Region): number {

@@ -1,4 +1,4 @@
-/** What TypeScript knows of a kernel: its parameters and its state. The kernel itself is in the core. */
+/** A kernel as TypeScript describes it: its parameters and its state. The core computes its samples. */
 import type { Check } from '../errors/checks';
 import type { ComputedBy } from '../native/native';
 

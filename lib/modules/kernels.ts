@@ -1,4 +1,7 @@
-/** The kernels by name, for those who need no addon: the command line's help, and the plans of runs. */
+/**
+ * The kernels by name. This table needs no addon, so the command line's help and the plans of runs read
+ * it.
+ */
 import { outOfRange } from '../errors/checks';
 import { EXPONENTIAL } from './exponential';
 import type { KernelDefinition } from './kernel-definition';

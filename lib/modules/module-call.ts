@@ -1,4 +1,4 @@
-/** Calls of synapses: they move the one state on that the module owns. */
+/** Calls of a module: each starts from the module's state and replaces it. */
 import {
   MODULE_OPTIONS,
   readArguments,
@@ -63,7 +63,7 @@ export interface SynapsesEvolution<
   record: EvolutionRecord & Record<string, unknown>;
 }
 
-/** How often each variable of a state, and last the step, have been assigned. */
+/** How often each variable of the state has been assigned and, last, how often the step has. */
 type Versions = readonly number[];
 
 type CarriedVariables = readonly CarriedVariable[];
@@ -75,7 +75,7 @@ interface Buffers {
   readonly variables: CarriedVariables;
 }
 
-/** The state of a module. Its attributes hold what the last settled call has left. */
+/** @internal The state of a module. Its attributes hold what the last settled call has left. */
 export class ModuleState extends Owner {
   override readonly kind = 'module';
   /** The method of the last call. */
@@ -108,7 +108,7 @@ export class ModuleState extends Owner {
     return this.#versions;
   }
 
-  /** A variable, or the step if `index` is the number of variables, has been assigned. */
+  /** Notes an assignment of a variable, or of the step if `index` is the number of variables. */
   assigned(index: number): void {
     this.#versions = this.#versions.map((version, i) => (i === index ? version + 1 : version));
     this.#current = undefined;
@@ -121,7 +121,9 @@ export class ModuleState extends Owner {
     super.enter(call);
   }
 
-  /** Memory for the state after a synchronous call, which is that of the state before the last one. */
+  /**
+   * Memory for the state after a synchronous call: that of the state before the last call, if it fits.
+   */
   buffersFor(length: number, batches: number, make: (planes: Float64Array) => CarriedVariables) {
     const spare = this.#spare;
     if (spare?.planes.length === length && spare.batches === batches) return spare;
@@ -129,7 +131,7 @@ export class ModuleState extends Owner {
     return { planes, batches, variables: make(planes) };
   }
 
-  /** Takes what a synchronous call has left in buffers, which nobody else knows. */
+  /** Takes the state that a synchronous call has left in buffers, which nothing else refers to. */
   commitBuffers(buffers: Buffers, step: number): CarriedState {
     const { variables } = buffers;
     variables.forEach((variable, index) => this.variables[index]?.commit(variable));
@@ -140,7 +142,7 @@ export class ModuleState extends Owner {
     return this.#current;
   }
 
-  /** Takes what a call has left, except what was assigned since the call was made. */
+  /** Takes the state that a call has left, except what was assigned since the call was made. */
   commit(left: CarriedState, versions: Versions): void {
     this.variables.forEach((variable, index) => {
       const value = left.variables[index];
@@ -152,7 +154,7 @@ export class ModuleState extends Owner {
   }
 }
 
-/** What was given with a call, or carried; undefined where it was not given. */
+/** The state that was given with a call; undefined where it was not. */
 interface GivenState {
   readonly variables: readonly (CarriedVariable | undefined)[];
   readonly step: number | undefined;
@@ -166,14 +168,14 @@ interface Origin {
 
 const NO_ORIGIN: Origin = { batch: 0, synapse: 0 };
 
-/** As many batch items as the noise tells apart. */
+/** The number of batch items that have noise of their own. */
 const MOST_BATCHES = 2 ** 32;
-/** As many synapses. */
+/** The number of synapses that have noise of their own. */
 const MOST_SYNAPSES = 2 ** 32;
-/** Neighbours that draw their noise together. */
+/** Neighbouring synapses whose noise is drawn together. */
 const SYNAPSES_PER_DRAW = 4;
 
-/** What a module has set that the addon is given with each call. */
+/** @internal The settings of a module that its calls depend on. */
 export interface ModuleSettings {
   readonly synapses: PreparedSynapses;
   readonly seed: number;
@@ -181,14 +183,14 @@ export interface ModuleSettings {
   readonly keepsFirstItem: boolean;
 }
 
-/** The arguments of a module's call, as they were given. */
+/** @internal The arguments of a module's call, as they were given. */
 export interface ModuleArguments {
   readonly call: GivenArguments;
   readonly start: GivenState | undefined;
   readonly place: Origin;
 }
 
-/** Reads the arguments of a call of a module. The caller's code runs here. */
+/** @internal Reads the arguments of a call of a module. The caller's code runs here. */
 export function readModuleArguments(
   input: unknown,
   options: unknown,
@@ -236,7 +238,7 @@ function readOrigin(origin: unknown): Origin {
   return place;
 }
 
-/** A call that moves a module's state on. */
+/** @internal A call that advances a module's state. */
 export class ModuleCall extends Call<number, SynapsesEvolution> {
   readonly #settings: ModuleSettings;
   readonly #state: ModuleState;
@@ -248,10 +250,10 @@ export class ModuleCall extends Call<number, SynapsesEvolution> {
   readonly #versions: Versions;
   /** The call before, until this one begins. */
   #previous: ModuleCall | undefined;
-  /** What the call leaves to the next one: at first, what the one before has left. */
+  /** The state that the call leaves; until it has computed, the state that the call before has left. */
   #left: CarriedState | undefined;
   #before: CarriedState;
-  /** Where the state after the call is, if it is on another thread or on this one. */
+  /** The state after the call: of a call on another thread, and of one on this thread. */
   #nextState: Float64Array | undefined;
   #buffers: Buffers | undefined;
 
@@ -349,12 +351,12 @@ export class ModuleCall extends Call<number, SynapsesEvolution> {
     };
   }
 
-  /** Moves the module's state on and returns it. */
+  /** Advances the module's state and returns it. */
   #commitState(): CarriedState {
     const step = this.#before.step + this.timesteps;
     if (this.#buffers !== undefined) return this.#state.commitBuffers(this.#buffers, step);
     const planes = this.#nextState;
-    // Without steps or items, nothing has changed but what was given with the call.
+    // Without steps or items, only what was given with the call has changed.
     this.#left =
       planes === undefined ? this.#before : { variables: this.#variablesIn(planes), step };
     this.#state.commit(this.#left, this.#versions);
@@ -415,7 +417,7 @@ export class ModuleCall extends Call<number, SynapsesEvolution> {
     };
   }
 
-  /** Throws if the noise knows no such places. */
+  /** Throws if the place is beyond those that have noise of their own. */
   #checkPlace(): void {
     const { batch, synapse } = this.#place;
     if (batch + this.batches > MOST_BATCHES) {

@@ -1,4 +1,4 @@
-/** What every module shares: registered attributes, submodules, and the way to run. */
+/** What all modules share: registered attributes, submodules, and evolve(). */
 import type { RasterInput } from '../calls/arguments';
 import { readShape, type NdArray } from '../arrays/arrays';
 import {
@@ -45,8 +45,8 @@ export interface ModuleOptions {
 /**
  * A part of a network with inputs, outputs and registered attributes.
  *
- * A subclass registers its attributes and submodules in its constructor, and is told of every
- * change of an attribute through attributeChanged().
+ * A subclass registers its attributes and submodules in its constructor. attributeChanged() is called
+ * after every change of an attribute.
  */
 export abstract class Module {
   /** (sizeIn, sizeOut), or (N,) where both are N. */
@@ -222,14 +222,16 @@ export abstract class Module {
   }
 }
 
-/** Makes properties that TypeScript knows as readonly so for JavaScript: assigning one throws. */
+/**
+ * Makes properties that are readonly in TypeScript readonly in JavaScript as well: assigning one throws.
+ */
 export function fix<Type extends object>(object: Type, names: readonly (keyof Type)[]): void {
   for (const name of names) {
     Object.defineProperty(object, name, { writable: false, configurable: false });
   }
 }
 
-/** Only the state may take another of its permitted shapes; the rest keep the one they have. */
+/** Only the state may take another of its permitted shapes; other attributes keep the one they have. */
 function prepareFor(attribute: Attribute, value: unknown, name: string): AttributeValue {
   return attribute.prepare(value, name, attribute.kind !== 'State');
 }

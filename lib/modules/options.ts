@@ -88,13 +88,13 @@ export interface OptionDefinition<Value extends OptionValue = OptionValue> {
   readonly unit?: 's' | 'steps';
   /** What it is in JavaScript. */
   readonly type: 'number' | 'string' | 'boolean';
-  /** The words that it may be, if these are few. */
+  /** The permitted words, if there are only a few. */
   readonly choices?: readonly Value[];
-  /** Makes the value that holds where none is given. */
+  /** Makes the default value. */
   readonly initial: () => Value;
   /** Whether initial() makes another value each time. */
   readonly isDrawn?: true;
-  /** Returns a value that is permitted; throws for any other. */
+  /** Returns a permitted value; throws for any other. */
   readonly check: Check<Value>;
   /** Whether the samples of the kernel depend on it. */
   readonly isOfKernel?: true;

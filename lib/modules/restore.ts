@@ -1,4 +1,4 @@
-/** Modules that are made again from what toJSON() returned. */
+/** Makes modules from what toJSON() returned. */
 import type { Dtype } from '../arrays/element-types';
 import { isList } from '../arrays/typed-arrays';
 import { wholeNumber, wrongType } from '../errors/checks';
@@ -8,7 +8,7 @@ import { OPTION_NAMES, optionsOf } from './options';
 import { Constant } from './parameters';
 import type { Size, Synapses } from './synapses';
 
-/** A class of synapses, as those who save, restore and configure modules need it. */
+/** A class of synapses whose modules can be restored. */
 export interface SynapsesClass<Module extends Synapses<Dtype> = Synapses<Dtype>> {
   readonly definition: KernelDefinition;
   new (size: Size, options: object): Module;

@@ -1,4 +1,4 @@
-/** The states of sessions, which lie with the addon, and the calls that move them on. */
+/** The states of sessions, which the addon holds, and the calls that advance them. */
 import type { GivenArguments } from '../calls/arguments';
 import { Call, type CallRecord } from '../calls/call';
 import { Owner } from '../calls/owner';
@@ -50,13 +50,13 @@ export class SessionStates {
   });
 
   constructor(
-    /** Whose sessions they are. */
+    /** The module of the sessions. */
     readonly module: Module,
     readonly definition: KernelDefinition,
     readonly owner: StateOwner,
-    /** The synapses with the attributes of the module as they are. */
+    /** Returns the synapses with the module's current attributes. */
     readonly prepare: () => PreparedSynapses,
-    /** Whether the module's policy permits NaNs in a state. */
+    /** Whether the module's current policy permits NaNs in a state. */
     readonly isNaNAllowed: () => boolean,
   ) {}
 
@@ -77,7 +77,7 @@ export class SessionStates {
     });
   }
 
-  /** Opens a session; what is not given is 0. */
+  /** Opens a session. Variables that are not given are 0. */
   open(
     seed: number,
     step: number,
@@ -101,7 +101,7 @@ export class SessionStates {
     return this.#table;
   }
 
-  /** The garbage collector has nothing to close any more. */
+  /** Unregisters a session that has been closed from the garbage collector. */
   forget(place: Place): void {
     this.#forgotten.unregister(place);
   }
@@ -123,7 +123,7 @@ export class SessionState extends Owner {
     this.#seed = seed;
   }
 
-  /** Whether it is a session of these. */
+  /** Whether it is one of these states. */
   isOf(states: SessionStates): boolean {
     return this.#states === states;
   }
@@ -174,7 +174,7 @@ export class SessionState extends Owner {
     this.write({ variables: definition.state.map((each) => zeros(each, owner)), step: 0 });
   }
 
-  /** Gives the memory back, after the calls that are pending. */
+  /** Frees the memory, after the calls that are pending. */
   close(): void {
     this.#isClosed = true;
     const { table, number } = this.#place;
@@ -194,8 +194,8 @@ export class SessionState extends Owner {
   }
 
   /**
-   * The number of the session in the table of the present kernel, where its state is moved if it lies in
-   * another one: the kernel has been replaced by one with another number of numbers of state.
+   * The number of the session in the table of the current kernel. If the kernel was replaced by one whose
+   * state has another size, the session's state is moved to that table.
    */
   numberIn(table: Table, argument: string): number {
     const place = this.#place;
@@ -210,7 +210,7 @@ export class SessionState extends Owner {
     return place.number;
   }
 
-  /** Marks the session as seen in a check of sessions; false if it was already. */
+  /** Marks the session as seen by a check for duplicates; false if that check has seen it before. */
   markSeen(check: number): boolean {
     if (this.#lastCheck === check) return false;
     this.#lastCheck = check;
@@ -218,7 +218,7 @@ export class SessionState extends Owner {
   }
 }
 
-/** A session that a call could not move on. */
+/** A session that a call could not advance. */
 export interface Failure {
   /** Its place among the sessions of the call. */
   item: number;
@@ -235,7 +235,7 @@ export interface SessionsResult {
 /** Number of the last call whose sessions were compared with each other. */
 let lastCheck = 0;
 
-/** A call that moves sessions on, each by an item of the input. */
+/** A call that advances sessions, each by an item of the input. */
 export class SessionsCall extends Call<FailedSession[], SessionsResult> {
   readonly #sessions: readonly SessionState[];
   readonly #table: Table;
@@ -261,7 +261,7 @@ export class SessionsCall extends Call<FailedSession[], SessionsResult> {
   override evolve(): Promise<SessionsResult> {
     const [session] = this.#sessions;
     if (this.#isAlone && !this.isEmpty && session !== undefined) {
-      // Before memory is taken over. The addon checks again when the call runs.
+      // Before memory is transferred. The addon checks again when the call runs.
       if (!Number.isSafeInteger(session.step + this.timesteps)) throw this.#stepError(session);
     }
     return super.evolve();
@@ -291,7 +291,7 @@ export class SessionsCall extends Call<FailedSession[], SessionsResult> {
 
   protected override commit(output: FloatArray, found: FailedSession[] = []): SessionsResult {
     const failures = found.map((failed) => ({ item: failed.item, error: this.#errorOf(failed) }));
-    // A call on this thread has moved the sessions on.
+    // A call on this thread has advanced the sessions already.
     if (this.#nextStates !== undefined) {
       const numbers = this.#numbersWithout(found);
       native.commitSessions(this.#table.native, numbers, this.#nextStates, this.timesteps);
@@ -337,7 +337,7 @@ export class SessionsCall extends Call<FailedSession[], SessionsResult> {
     return count === 1 && first !== undefined ? first : numbers;
   }
 
-  /** The numbers, with that of no session in the place of each that failed. */
+  /** The numbers, with CLOSED in place of each session that failed. */
   #numbersWithout(failed: readonly FailedSession[]): SessionNumbers {
     const numbers = this.#numbers;
     if (failed.length === 0) return numbers;

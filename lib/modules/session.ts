@@ -39,13 +39,13 @@ export interface SessionEvolution<D extends Dtype = Dtype> {
   record: CallRecord;
 }
 
-/** A session that a call of many could not move on. It is as it was. */
+/** A session that a call of many could not advance. It stays as it was. */
 export interface SessionFailure<OneSession = Session> {
   /** The session. */
   session: OneSession;
   /** Its place among the sessions of the call. */
   item: number;
-  /** Why it could not be moved on. */
+  /** Why it could not be advanced. */
   error: RangeError & ExpSynError;
 }
 
@@ -183,15 +183,15 @@ export class Session<D extends Dtype = Dtype, OneModule extends Module = Module>
   }
 
   /**
-   * Gives the session's memory back, after its pending calls; it cannot be used again. A session that
-   * nobody holds any more is closed by the garbage collector, which takes its time.
+   * Frees the session's memory, after its pending calls; it cannot be used again. The garbage collector
+   * closes a session that is not reachable any longer, but not at once.
    */
   close(): void {
     requireSession(this, 'close()');
     if (!this.#state.isClosed) this.#state.close();
   }
 
-  /** Where the session has got to, for restoreSession() of a module with the same parameters. */
+  /** The session's state as JSON, for restoreSession() of a module with the same parameters. */
   toJSON(): SessionJson {
     const { seed } = openState(this, 'toJSON()');
     const { definition, owner } = this.#states;
@@ -243,7 +243,10 @@ export class Session<D extends Dtype = Dtype, OneModule extends Module = Module>
   }
 }
 
-/** The state of a session, if it is one and open. Not a private method: a proxy has none. */
+/**
+ * The state of an open session; throws for anything else. It is no method, since a proxy of a session has
+ * no private methods.
+ */
 function openState(session: Session, name: string): SessionState {
   requireSession(session, name);
   const state = stateOf(session);
@@ -263,7 +266,7 @@ function classNameOf(className: string): string {
   return `${className}Session`;
 }
 
-/** The state of a new session. */
+/** @internal The state of a new session. */
 export function newState(states: SessionStates, options: unknown): SessionState {
   const names = states.definition.state.map(({ name }) => name);
   const given = readOptions(options, 'options', ['seed', ...names, 'step']);
@@ -272,7 +275,11 @@ export function newState(states: SessionStates, options: unknown): SessionState 
   return states.open(seed, step, states.readVariables(given, 'options.'));
 }
 
-/** The state of the session that toJSON() described, given its result or the text of it. */
+/**
+ * The state of the session that toJSON() described, given its result or the text of it.
+ *
+ * @internal
+ */
 export function restoreState(states: SessionStates, json: unknown): SessionState {
   const { definition, owner } = states;
   const names = definition.state.map(({ name }) => name);
@@ -298,7 +305,7 @@ export function restoreState(states: SessionStates, json: unknown): SessionState
   return states.open(seed, step, states.readVariables(decoded, 'json.', true));
 }
 
-/** The sessions of a module in an array that a caller gave. */
+/** @internal The sessions of a module in an array that a caller gave. */
 export function readSessions(states: SessionStates, given: unknown): Session[] {
   if (!isList(given)) throw wrongType('an array of sessions', 'sessions', given);
   const count = given.length;
@@ -320,15 +327,15 @@ export function readSessions(states: SessionStates, given: unknown): Session[] {
   return sessions;
 }
 
-/** The states of sessions. */
+/** @internal The states of sessions. */
 export function statesOf(sessions: readonly Session[]): SessionState[] {
   return sessions.map(stateOf);
 }
 
-/** As many as have numbers. */
+/** The number of sessions that can be numbered. */
 const MOST_SESSIONS = 2 ** 31;
 
-/** The error for a value that is no session; a proxy of one has none of its private members. */
+/** The error for a value that is not a session. A proxy of a session has no private members. */
 function noSession(what: string, name: string, value: unknown): TypeError {
   if (!types.isProxy(value) || isRevoked(value)) return wrongType(what, name, value);
   return wrongKind(what, name, 'a Proxy', 'take the session itself');

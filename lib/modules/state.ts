@@ -169,8 +169,8 @@ export function variablesIn(
 
 /**
  * The planes of a state of `stateSize` numbers a synapse, (S, B, N), or (S, N) if no variable differs
- * between the batch items. Of inputs, those that a kernel needs no more are left out, and those that it
- * needs and never had are 0.
+ * between the batch items. Past inputs that the kernel no longer needs are left out; those that it needs
+ * and never had are 0.
  */
 export function planesOf(variables: readonly CarriedVariable[], stateSize: number): Float64Array {
   const [first] = variables;
@@ -207,8 +207,8 @@ export function firstItem(planes: Float64Array, batches: number, size: number): 
 
 /**
  * A variable as a caller gave it: floats, with a `correction` if they are what a module has shown. The
- * state of a batch of one item becomes that of every item; otherwise the shape is for others to check.
- * NaNs are refused unless `isNaNAllowed`: an infinity is what a sum that overflowed leaves, and may go on.
+ * state of a batch of one item becomes that of every item; the caller checks any other shape. NaNs are
+ * refused unless `isNaNAllowed`. Infinities are permitted, since a sum that overflowed leaves one.
  */
 export function readVariable(
   definition: StateVariable,
@@ -252,7 +252,7 @@ function split(
   for (let index = 0; index < size; index++) {
     const current = data[index] ?? 0;
     const rest = correction?.[index] ?? 0;
-    // A value that a call has left stays as it was shown; its correction is a few roundings.
+    // The correction that a call leaves is a few roundings; its value then stays as it was shown.
     const most = Math.abs(current) * (isSingle ? 2 ** -16 : 2 ** -40);
     const exact = Math.abs(rest) > most ? current + rest : current;
     const shown = isSingle ? Math.fround(exact) : exact;
@@ -260,7 +260,7 @@ function split(
       Math.abs(rest) > Math.abs(current) ? [rest, current] : [current, rest];
     const difference = larger - shown + smaller;
     planes[index] = shown;
-    // A value that is not finite has none.
+    // A value that is not finite has no correction.
     if (Number.isFinite(difference)) planes[size + index] = difference;
   }
   return planes;

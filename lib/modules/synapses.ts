@@ -1,4 +1,4 @@
-/** What all synapses have in common, whatever their kernel. */
+/** What all synapses share, whatever their kernel. */
 import { inspect } from 'node:util';
 
 import {
@@ -86,7 +86,7 @@ export interface SynapsesJson {
   [attribute: string]: EncodedArray | boolean | number | string | string[];
 }
 
-/** More threads than this count as what the machine offers. */
+/** The largest number of threads that the addon is given; no machine has more. */
 const MOST_THREADS = 2 ** 20;
 
 /* eslint-disable @typescript-eslint/no-unsafe-declaration-merging --
@@ -135,6 +135,7 @@ export abstract class Synapses<
     }
   }
 
+  /** @internal Called by the class of each kernel. */
   protected constructor(
     definition: KernelDefinition,
     Session: SessionClass<OneSession>,
@@ -217,8 +218,8 @@ export abstract class Synapses<
   }
 
   /**
-   * Computes the output for an input (T,), (T, N) or (B, T, N), off the main thread, and moves the state
-   * on. A last axis of 1, and (T,), is for every synapse.
+   * Computes the output for an input (T,), (T, N) or (B, T, N), off the main thread, and advances the
+   * state. A last axis of 1, and (T,), is for every synapse.
    *
    * The input is copied when the call is made, unless it is in shared memory (which must not change until
    * the promise settles) or handed over by `transfer`. `out` is filled at the end; shared memory, and
@@ -263,7 +264,7 @@ export abstract class Synapses<
   /**
    * Computes the next steps of K different sessions of this module in one call, off the main thread: item
    * k of the input (K, T, N) is for sessions[k]. Waits for what is pending on any of them. A session that
-   * cannot be moved on is named in `failures` and stays as it was; the others go on. Otherwise as
+   * cannot be advanced is named in `failures` and stays as it was; the others are advanced. Otherwise as
    * evolve().
    */
   async evolveSessions(
@@ -371,7 +372,7 @@ export abstract class Synapses<
 
   #call(input: RasterInput, options: object): ModuleCall {
     const given = readModuleArguments(input, options, this.#state, this.#definition.state);
-    // From here on, none of the caller's code runs.
+    // None of the caller's code runs from here on.
     const settings = {
       synapses: this.#prepare(),
       seed: this.seed,
@@ -423,7 +424,7 @@ export abstract class Synapses<
 
 type SessionClass<OneSession> = new (states: SessionStates, state: SessionState) => OneSession;
 
-/** A result of sessions' states as one of the sessions themselves. */
+/** Names sessions instead of their states in a result. */
 function withSessions<OneSession>(
   { output, failures, record }: SessionsResult,
   sessions: readonly OneSession[],

@@ -1,4 +1,4 @@
-// Loads the native addon. CommonJS whatever the rest becomes, because only require() loads it.
+// Loads the native addon. This file is CommonJS because only require() loads addons.
 import path = require('node:path');
 
 /** The addon's file, built by cmake-js or node-gyp. */
@@ -18,7 +18,7 @@ function load(): unknown {
   }
 }
 
-/** Whether the file is missing or no addon; else the addon itself has thrown. */
+/** Whether the file is missing or is not an addon. Otherwise the addon itself threw the error. */
 function isNotLoaded(cause: unknown): boolean {
   const code: unknown = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   return code === 'MODULE_NOT_FOUND' || code === 'ERR_DLOPEN_FAILED';

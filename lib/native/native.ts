@@ -79,7 +79,7 @@ export type EvolveSessionsArguments = [
   output: FloatArray,
 ];
 
-/** A session that a call could not move on. */
+/** A session that a call could not advance. */
 export interface FailedSession {
   item: number;
   /**
@@ -103,15 +103,15 @@ export interface Synapses {
    */
   evolve: (...call: EvolveArguments) => number;
   /**
-   * The same on the addon's own threads. The arrays must be out of everybody's reach, or shared
-   * memory, until the promise settles. `id` is a number that no other pending call has. Resolves with
+   * The same on the addon's own threads. Until the promise settles, nobody else may have access to the
+   * arrays, except to shared memory. `id` is a number that no other pending call has. Resolves with
    * undefined if the call was cancelled.
    */
   evolveAsync: (...call: [...Required<EvolveArguments>, id: number]) => Promise<number | undefined>;
   /**
-   * Computes on the calling thread and moves the sessions on. Returns those that failed, by item: they
-   * stay as they are, and the contents of their part of `output` are undefined, but as they were where
-   * that is the input's own memory.
+   * Computes on the calling thread and advances the sessions. Returns those that failed, by item: they
+   * stay as they are, and their part of `output` is undefined, or unchanged if it is the input's own
+   * memory.
    */
   evolveSessions: (...call: EvolveSessionsArguments) => FailedSession[];
   /**
@@ -192,8 +192,8 @@ export interface Native {
     seed: number,
   ) => void;
   /**
-   * Moves sessions on by `timesteps`, after evolveSessionsAsync(). Numbers of sessions that are not
-   * open are ignored.
+   * Advances sessions by `timesteps`, after evolveSessionsAsync(). Numbers of sessions that are not open
+   * are ignored.
    */
   commitSessions: (
     table: SessionTable,
@@ -203,12 +203,12 @@ export interface Native {
   ) => void;
   /**
    * Ends a call on another thread, if it is not over: soon, or at once if it has not begun. A detached
-   * call is pending no more, though it may compute for a while.
+   * call no longer counts as pending, though it may compute for a while.
    */
   cancel: (id: number, isDetached: boolean) => void;
   /** Counts a call of so many bytes as pending, or as rejected when the limits leave no room. */
   acquire: (bytes: number) => boolean;
-  /** The end of a call that acquire() has counted, and the seconds from then on. */
+  /** Ends a call that acquire() has counted; `seconds` is the time since then. */
   release: (bytes: number, outcome: 'done' | 'failed' | 'aborted', seconds: number) => void;
   /** Sets the process's limits. Default ones count only if none have been set. */
   setLimits: (calls: number, bytes: number, isDefault: boolean) => void;

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { CorruptRunError } from '../errors/command-errors';
 import { fileError, hasCode } from '../errors/system-errors';
 import { writeCompleteFile } from '../formats/files/complete-file';
-import type { Dtype } from '../arrays/element-types';
-import type { StateArray, StateVariables } from '../modules/state';
+import { sizeOf } from '../arrays/arrays';
+import { ELEMENT_TYPES, type Dtype } from '../arrays/element-types';
+import type { StateArray, StateVariables } from '../index';
 import type { Job } from './job';
 import { blockAt, countBlocks } from './plan';
 import { addChecksum, verifyChecksum } from './checksummed';
@@ -113,11 +114,11 @@ function encodeVariable({ data, correction, shape }: StateArray): EncodedVariabl
 function decodeVariable({ type, bytes, correction, shape }: EncodedVariable): StateArray {
   const buffer = decodeBytes(bytes);
   const variable = {
-    data: type === 'float32' ? new Float32Array(buffer) : new Float64Array(buffer),
+    data: new ELEMENT_TYPES[type](buffer),
     shape,
     ...(correction !== undefined && { correction: new Float64Array(decodeBytes(correction)) }),
   };
-  const size = shape.reduce((product, axis) => product * axis, 1);
+  const size = sizeOf(shape);
   if (variable.data.length !== size) throw new Error('state');
   if ((variable.correction?.length ?? size) !== size) throw new Error('state');
   return variable;

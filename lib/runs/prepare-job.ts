@@ -7,6 +7,9 @@ import type { InputSpecification, Job, OutputSpecification } from './job';
 import { planBlocks, planChunkShape, planLocalShards, planQueueShards } from './plan';
 import { encodeInfinity, unitOf, type SynapseSettings, type UnseededSettings } from './settings';
 import { synapsesOf } from './synapses';
+import { formatShape } from '../errors/checks';
+import { sizeOf } from '../arrays/arrays';
+import { bytesPerElement } from '../arrays/element-types';
 
 /** Of one module. */
 const MOST_CHANNELS = 2 ** 24;
@@ -43,7 +46,7 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
   if (!Number.isSafeInteger(batches * timesteps * synapses * 8)) {
     throw new CommandError(
       `Expected fewer than 2^50 elements in ${request.name} but received shape ` +
-        `(${shape.join(', ')}).`,
+        `${formatShape(shape)}.`,
     );
   }
   const module = await synapsesOf(given, synapses);
@@ -100,11 +103,11 @@ function requireSmallChunks(
   { dtype }: SynapseSettings,
   largest = { bytes: Infinity, inWords: '' },
 ): void {
-  const bytes = chunkShape.reduce((product, axis) => product * axis, dtype === 'float64' ? 8 : 4);
+  const bytes = sizeOf(chunkShape) * bytesPerElement(dtype);
   if (bytes <= largest.bytes) return;
   throw new UsageError(
     message`Expected ${largest.inWords} for ${option('out')} but received shape \
-(${chunkShape.join(', ')}); give a smaller ${option('steps')}, or a name of another format.`,
+${formatShape(chunkShape)}; give a smaller ${option('steps')}, or a name of another format.`,
   );
 }
 

@@ -1,15 +1,15 @@
 /** Computes a shard: reads, computes and writes block after block, all three at the same time. */
 import { CommandError } from '../errors/command-errors';
 import { message, option } from '../errors/message';
-import type { CurrentsArray, CurrentsSink } from '../formats/currents-sink';
+import type { FloatArray } from '../arrays/element-types';
+import type { CurrentsSink } from '../formats/currents-sink';
 import { lengthOf, sizeOfRegion, type RasterSource, type Region } from '../formats/raster-source';
-import type { Dtype, ExpSynError, TypedArray } from '../index';
-import type { StateVariables } from '../modules/state';
-import type { Synapses } from '../modules/synapses';
+import type { Dtype, ExpSynError, StateVariables, Synapses, TypedArray } from '../index';
 import type { Job } from './job';
 import { NOTHING_DONE, type Progress } from './journal';
 import { blockAt, countBlocks, type Block } from './plan';
 import { synapsesOfShard } from './synapses';
+import { bytesPerElement, ELEMENT_TYPES } from '../arrays/element-types';
 
 /** Where progress is kept; a run whose output cannot be taken up again keeps none. */
 export interface Checkpoints {
@@ -56,6 +56,8 @@ export async function runShard(
   const run = new ShardRun(job, shard, source, sink, options, progress);
   return run.run();
 }
+
+type SharedFloats = new (memory: SharedArrayBuffer, offset: number, length: number) => FloatArray;
 
 /** The input of a block, or why there is none. */
 type Reading = { input: TypedArray } | { error: unknown };
@@ -166,11 +168,7 @@ class ShardRun {
     }
   }
 
-  async #compute(
-    synapses: Synapses<Dtype>,
-    block: Block,
-    input: TypedArray,
-  ): Promise<CurrentsArray> {
+  async #compute(synapses: Synapses<Dtype>, block: Block, input: TypedArray): Promise<FloatArray> {
     const { region, history, isContinued } = block;
     const { batches, steps, channels } = region;
     const nBatches = lengthOf(batches);
@@ -214,17 +212,18 @@ ${bytes} bytes; give fewer with ${option('steps')}, or a shorter window.`,
     }
   }
 
-  #allocateOutput(length: number): CurrentsArray {
-    return this.#job.settings.dtype === 'float32'
-      ? new Float32Array(this.#allocate(length * 4), 0, length)
-      : new Float64Array(this.#allocate(length * 8), 0, length);
+  #allocateOutput(length: number): FloatArray {
+    const { dtype } = this.#job.settings;
+    const memory = this.#allocate(length * bytesPerElement(dtype));
+    const Floats = ELEMENT_TYPES[dtype] as SharedFloats;
+    return new Floats(memory, 0, length);
   }
 
   #release({ buffer }: TypedArray): void {
     if (buffer instanceof SharedArrayBuffer) this.#spare.push(buffer);
   }
 
-  #startWrite(index: number, block: Block, output: CurrentsArray): void {
+  #startWrite(index: number, block: Block, output: FloatArray): void {
     this.#states.set(index, this.#state);
     const write = this.#write(block, output)
       .then(() => {
@@ -241,7 +240,7 @@ ${bytes} bytes; give fewer with ${option('steps')}, or a shorter window.`,
   }
 
   /** The output without the steps that only led to it. */
-  async #write({ region, history }: Block, output: CurrentsArray): Promise<void> {
+  async #write({ region, history }: Block, output: FloatArray): Promise<void> {
     if (history === 0) {
       await this.#sink.write(region, output);
       return;

@@ -2,11 +2,12 @@
 import type { Dtype } from '../arrays/element-types';
 import { CommandError } from '../errors/command-errors';
 import type { Range } from '../formats/raster-source';
+import type { Synapses } from '../index';
 import { kernelNamed } from '../modules/kernels';
-import type { SynapsesClass } from '../modules/restore';
-import type { Synapses } from '../modules/synapses';
 import type { Job } from './job';
 import { decodeInfinity, type UnseededSettings } from './settings';
+
+type SynapsesClass = new (size: number, options: object) => Synapses<Dtype>;
 
 /** Loads the native addon only when it is needed: help must work without it. */
 async function loadClass(kernel: string): Promise<SynapsesClass> {

@@ -22,7 +22,7 @@ export class ChunkReader {
   readonly #size: number;
   readonly #rowBytes: number;
   readonly #mostSteps: number;
-  /** Steps of every piece but the last, or undefined where they are as they come. */
+  /** Steps of every piece but the last; undefined if pieces are as long as the chunks allow. */
   readonly #steps: number | undefined;
   /** The beginning of the next piece. */
   #rest: Uint8Array;

@@ -1,7 +1,7 @@
 /**
- * Streams of currents: async iterators, Web Streams and Node streams, in chunks of any length. What
- * comes in are steps of N elements, one behind the other; what comes out are the currents of the same
- * steps, as elements of the module's dtype.
+ * Streams of currents: async iterators, Web Streams and Node streams, in chunks of any length. The input
+ * is steps of N elements, one after the other; the output is the currents of the same steps, as elements
+ * of the module's dtype.
  */
 import { Duplex } from 'node:stream';
 import {
@@ -131,7 +131,7 @@ function readSettings(
 /** A chunk that comes out. */
 type Output = FloatArray | Uint8Array;
 
-/** One piece after the other through the target. */
+/** Passes one piece after the other through the target. */
 class Currents {
   readonly #settings: Settings;
   readonly #reader: ChunkReader;
@@ -141,7 +141,7 @@ class Currents {
     this.#reader = new ChunkReader(settings.type, settings.target.sizeIn, settings.steps);
   }
 
-  /** The currents of the steps that a chunk completes, each piece once it is wanted. */
+  /** The currents of the steps that a chunk completes; each piece is computed when it is requested. */
   async *of(chunk: unknown, whenWanted?: () => Promise<void>): AsyncGenerator<Output> {
     for (const piece of this.#reader.read(chunk)) {
       await whenWanted?.();
@@ -149,7 +149,7 @@ class Currents {
     }
   }
 
-  /** The currents of what is left at the end. */
+  /** The currents of the remainder at the end. */
   async *rest(): AsyncGenerator<Output> {
     const piece = this.#reader.end();
     if (piece !== undefined) yield await this.#evolve(piece);
@@ -197,7 +197,7 @@ export async function* iterate(
   try {
     for (;;) {
       if (signal !== undefined && isAbortedNow(signal)) throw abortReason(signal);
-      // A source that fails has ended itself.
+      // A source that has failed needs no return().
       const next = nextOf(chunks).catch((error: unknown) => {
         isOver = true;
         throw error;
@@ -242,7 +242,7 @@ function byteLengthOf(chunk: unknown): number {
   return isTypedArray(chunk) ? bytesOf(chunk) : 1;
 }
 
-/** What pipeThrough() takes. Node's streams or the DOM's, as those of Blob and fetch() in the project. */
+/** What pipeThrough() takes: Node's streams or the DOM's, whichever the project's types declare. */
 export interface WebStreams<Chunk> {
   /** Where currents come out. */
   readable: globalThis.ReadableStream<Chunk>;
@@ -252,8 +252,8 @@ export interface WebStreams<Chunk> {
 
 /**
  * A pair of Web Streams for pipeThrough(): chunks are written to `writable`, their currents read from
- * `readable`. write() and close() settle when what they gave has been computed, and reject when it was
- * refused; then the memory of a chunk is the writer's again. Both sides count their queues in bytes. An
+ * `readable`. write() and close() settle when their chunk has been computed, and reject if it was
+ * refused; the writer may use the chunk's memory again then. Both sides count their queues in bytes. An
  * error, an abort or a cancellation on either side reaches the other.
  */
 export function webTransform(
@@ -336,14 +336,14 @@ export function webTransform(
         });
       },
       write: (chunk) => sendAll(currents.of(chunk, whenWanted)),
-      // Without waiting for a reader: whoever awaits the end may only read then.
+      // Does not wait for a reader, which may start to read only when close() has settled.
       close: async () => {
         await sendAll(currents.rest());
         stopListening?.();
         output.close();
       },
     },
-    // With room for nothing, a writer that waits for room would wait for ever.
+    // With a high-water mark of 0, a writer that waits for room would wait for ever.
     { highWaterMark: Math.max(1, highWaterMark), size: byteLengthOf },
   );
   if (signal !== undefined) {
@@ -356,7 +356,7 @@ export function webTransform(
   return { readable, writable };
 }
 
-/** A stream is destroyed without an error by what counts as false. */
+/** The error to destroy a stream with: a falsy reason would destroy it without an error. */
 function errorOf(reason: unknown): Error {
   if (reason) return reason as Error;
   const error = new Error('The stream was aborted.', { cause: reason });
@@ -418,7 +418,7 @@ class CurrentsStream extends Duplex {
         callback();
       },
       (error: unknown) => {
-        // What counts as false would say that all went well.
+        // A falsy error would report success.
         callback(
           error ? (error as Error) : wrongType('an Error', 'a rejection of target.evolve()', error),
         );

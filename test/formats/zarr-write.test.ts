@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CurrentsArray } from '../../lib/formats/currents-sink';
+import type { FloatArray } from '../../lib/arrays/element-types';
 import { readNpyFile } from '../../lib/formats/npy/npy';
 import { type Region } from '../../lib/formats/raster-source';
 import {
@@ -165,7 +165,7 @@ describe('Zarr arrays that are written', () => {
         await newZarr([2, 5, 3], [1, 2, 2], 'none'),
         join(work.folder, 'temporaries'),
       );
-      const cases: [Region, CurrentsArray][] = [
+      const cases: [Region, FloatArray][] = [
         [regionOf([0, 1], [1, 2], [0, 2]), new Float64Array(2)],
         [regionOf([0, 1], [0, 1], [0, 2]), new Float64Array(2)],
         [regionOf([0, 1], [0, 2], [0, 1]), new Float64Array(2)],

@@ -166,7 +166,7 @@ describe('the package', () => {
       import { createRequire } from 'node:module';
       const isOwn = (name) => !['default', 'module.exports', '__esModule'].includes(name);
       const required = Object.keys(createRequire(import.meta.url)('expsyn'));
-      const refused = await import('expsyn/dist/native.js').catch((error) => error.code);
+      const refused = await import('expsyn/dist/native/native.js').catch((error) => error.code);
       console.log(JSON.stringify([Object.keys(all).filter(isOwn).sort(), required.sort(), refused]));
     `;
     assert.deepEqual(JSON.parse(await run('names.mjs', source)), [
@@ -179,17 +179,18 @@ describe('the package', () => {
   it('types strict TypeScript in ES modules and CommonJS, with and without types of Node', async () => {
     const source = `
       import { Constant, ExpSyn, Module, Parameter } from 'expsyn';
-      import type { ArrayInput, EvolveOptions, ExpSynEvolution, ExpSynJson, ExpSynOptions,
-        ExpSynRecord, ExpSynState, Method, NdArray, RasterInput, TypedArray } from 'expsyn';
+      import type { ArrayInput, Dtype, EvolutionRecord, EvolveOptions, ExpSynEvolution,
+        ExpSynOptions, ExpSynVariables, Method, NdArray, RasterInput, SynapsesJson,
+        TypedArray } from 'expsyn';
       const options: ExpSynOptions = { tau: new Constant(0.02), dtype: 'float32', method: 'fft' };
       const synapses: Module = new ExpSyn([4], options);
       export async function call(module: ExpSyn, input: RasterInput): Promise<number> {
         const evolveOptions: EvolveOptions = { out: new Float32Array(4), transfer: false };
         const result: ExpSynEvolution = await module.evolve(input, evolveOptions);
         const output: NdArray = result.output;
-        const state: ExpSynState = result.state;
-        const record: ExpSynRecord = result.record;
-        const json: ExpSynJson = module.toJSON();
+        const state: ExpSynVariables & { step: number } = result.state;
+        const record: EvolutionRecord = result.record;
+        const json: SynapsesJson = module.toJSON();
         module.setAttributes(state).tau = [1, 2, 3, 4] satisfies ArrayInput;
         const method: Method = record.method;
         // @ts-expect-error There is no such method.
@@ -204,16 +205,16 @@ describe('the package', () => {
       // The types of results follow the dtype.
       const double = new ExpSyn(4, { tau: 0.02 });
       const single = new ExpSyn(4, { dtype: 'float32' });
-      export async function dtypes(any: ExpSyn): Promise<unknown[]> {
+      export async function dtypes(any: ExpSyn<Dtype>): Promise<unknown[]> {
         const doubles: Float64Array[] = [
           double.isyn.data, double.evolveSync([1]).output.data,
           (await double.evolve([1])).state.isyn.data,
           double.session().evolveSync([1]).output.data, double.session().isyn.data,
         ];
-        const gathered = single.evolveSessionsSync([single.session()], [[[1]]]);
+        const batch = single.evolveSessionsSync([single.session()], [[[1]]]);
         const singles: Float32Array[] = [
           single.isyn.data, single.evolveSync([1]).state.isyn.data,
-          (await single.evolve([1])).output.data, gathered.output.data,
+          (await single.evolve([1])).output.data, batch.output.data,
           (await single.session().evolve([1])).output.data, single.session().module.isyn.data,
           single.restoreSession('').isyn.data,
         ];
@@ -225,8 +226,9 @@ describe('the package', () => {
         singles.push(double.isyn.data);
         // @ts-expect-error Nobody knows what was saved.
         doubles.push(ExpSyn.fromJSON('').isyn.data);
-        const modules: ExpSyn[] = [double, single, new ExpSyn(4, options)];
-        modules.push(new (class extends ExpSyn<'float32'> {})(4), new (class extends ExpSyn {})(4));
+        const modules: ExpSyn<Dtype>[] = [double, single, new ExpSyn(4, options)];
+        modules.push(new (class extends ExpSyn<'float32'> {})(4));
+        modules.push(new (class extends ExpSyn {})(4));
         return [dtype, either, wrong, modules.every((module) => module instanceof ExpSyn)];
       }
     `;

@@ -3,8 +3,7 @@ import { cpus } from 'node:os';
 
 import type { Command } from 'commander';
 
-import { formatCount } from '../options/numbers';
-import { readCount } from '../options/numbers';
+import { formatCount, readCount } from '../options/numbers';
 import type { CommandContext } from '../context/streams';
 
 interface BenchFlags {

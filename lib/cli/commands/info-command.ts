@@ -23,7 +23,8 @@ import {
   type EventMeasures,
 } from '../notes/event-notes';
 import { giveNotesOnFile } from '../notes/give-notes';
-import { counted, formatBytes, formatShape } from '../options/numbers';
+import { counted, formatBytes } from '../options/numbers';
+import { formatShape } from '../../errors/checks';
 import { outsideOption, readEvents, requireFileName } from '../options/run-options';
 import type { CommandContext } from '../context/streams';
 import { describeParameters } from '../options/synapse-options';

@@ -19,7 +19,7 @@ import {
 } from '../options/address-options';
 import { eventWarnings } from '../notes/event-notes';
 import { noteOnFile } from '../notes/give-notes';
-import { formatShape } from '../options/numbers';
+import { formatShape } from '../../errors/checks';
 import { drawToFile, loadRecording } from '../figure/plot-output';
 import { checkEnding, outsideOption, readEvents, requireFileName } from '../options/run-options';
 import type { CommandContext } from '../context/streams';

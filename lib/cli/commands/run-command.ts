@@ -108,8 +108,9 @@ const SHOWN = ['auto', 'bar', 'json', 'none'];
 /** Examples of inputs, with their explanations beside them. */
 function describeInputs(): string {
   return inputFormats()
-    .map(({ usage: [example, explanation] }) => {
-      return `  ${example.padEnd(15)}${explanation.replaceAll('\n', `\n${' '.repeat(17)}`)}`;
+    .map(({ usage: [example, explanation], isChosen = false }) => {
+      const condition = isChosen ? 'with --events: ' : '';
+      return `  ${example.padEnd(15)}${condition}${explanation.replaceAll('\n', `\n${' '.repeat(17)}`)}`;
     })
     .join('\n');
 }

@@ -4,7 +4,7 @@
  */
 import type { TypedArray } from '../../index';
 import type { TimeConstants } from '../../runs/settings';
-import { formatShape } from '../options/numbers';
+import { formatShape } from '../../errors/checks';
 import type { InputSummary } from '../figure/reduction';
 import { formatTime } from '../options/times';
 import { flagOf } from '../options/words';

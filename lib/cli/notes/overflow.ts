@@ -4,6 +4,8 @@ import { openOutput } from '../../runs/open-source';
 import type { TypedArray } from '../../index';
 import { MOST_SAMPLES } from '../figure/plot-output';
 import type { InputSummary } from '../figure/reduction';
+import { sizeOf } from '../../arrays/arrays';
+import { wholeRegion } from '../../formats/raster-source';
 
 const LARGEST = { float64: Number.MAX_VALUE, float32: (2 - 2 ** -23) * 2 ** 127 } as const;
 /** Of the largest float. Inputs and noise whose sizes add up to less do not exceed it. */
@@ -22,18 +24,13 @@ export async function noteOnOverflow(
   summary: InputSummary,
 ): Promise<string | undefined> {
   const { shape, settings } = job;
-  const [batches, timesteps, synapses] = shape;
-  const size = batches * timesteps * synapses;
+  const size = sizeOf(shape);
   const { dtype, noiseStd } = settings;
   const isHarmless = summary.magnitude + noiseStd < HARMLESS * LARGEST[dtype];
   if (isHarmless || summary.nonFinite > 0 || size === 0 || size > MOST_SAMPLES) return undefined;
   const source = await openOutput(job, out);
   try {
-    const currents = await source.read({
-      batches: { begin: 0, end: batches },
-      steps: { begin: 0, end: timesteps },
-      channels: { begin: 0, end: synapses },
-    });
+    const currents = await source.read(wholeRegion(shape));
     return describeOverflow(currents, dtype);
   } finally {
     await source.close();

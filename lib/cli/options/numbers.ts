@@ -21,11 +21,6 @@ export function formatBytes(bytes: number): string {
   return `${Number((bytes / 1000 ** power).toPrecision(3))} ${units[power]}`;
 }
 
-/** (1, 10000, 48). */
-export function formatShape(shape: readonly number[]): string {
-  return `(${shape.length === 1 ? `${shape[0]},` : shape.join(', ')})`;
-}
-
 /** Reads the value of a flag that takes a count. */
 export function readCount(text: string | undefined, name: string): number | undefined {
   if (text === undefined) return undefined;

@@ -11,6 +11,7 @@ import { arrayFormats } from '../../formats/registry';
 import type { KernelParameter } from '../../modules/kernel-definition';
 import { alternatives, flagOf } from './words';
 import { parseTime } from './times';
+import { formatShape } from '../../errors/checks';
 
 const TEXT_ENDINGS = ['.txt', '.csv', '.tsv'];
 
@@ -97,7 +98,7 @@ async function readArrayFile(
   const { data, shape } = await readArray(path);
   if (shape.length > 1) {
     throw new CommandError(
-      `Expected shape (N,) or () in ${path} for ${flag} but received (${shape.join(', ')}).`,
+      `Expected shape (N,) or () in ${path} for ${flag} but received ${formatShape(shape)}.`,
     );
   }
   return Array.from<number | bigint, number>(data, (value, index) =>

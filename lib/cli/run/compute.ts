@@ -1,5 +1,5 @@
 /** Computes what is missing of a run, in this process or on a queue, and shows the progress. */
-import { InterruptedError } from '../../errors/command-errors';
+import { InterruptedError, orInterrupted } from '../../errors/command-errors';
 import type { CurrentsSink } from '../../formats/currents-sink';
 import { inputFormatOf } from '../../formats/registry';
 import type { Journal } from '../../runs/journal';
@@ -13,6 +13,7 @@ import type { RunRequest } from '../options/run-options';
 import type { CommandContext } from '../context/streams';
 import type { Prepared } from './prepare';
 import { ProgressDisplay } from './progress';
+import { sizeOf } from '../../arrays/arrays';
 
 /** What a run has come to. */
 export interface Outcome {
@@ -82,7 +83,7 @@ async function compute(
   context: CommandContext,
 ): Promise<Outcome> {
   const { job, waiting } = prepared;
-  const size = job.shape.reduce((product, axis) => product * axis, 1);
+  const size = sizeOf(job.shape);
   const display = new ProgressDisplay(context.stderr, mode, size);
   const { say } = waiting;
   waiting.say = (text) => display.say(text);
@@ -113,15 +114,13 @@ async function lookAtInput(
   signal: AbortSignal,
 ): Promise<boolean> {
   const interrupt = (): void => source.interrupt?.();
-  const isStopped = (): boolean => signal.aborted;
-  if (isStopped()) interrupt();
+  if (signal.aborted) interrupt();
   signal.addEventListener('abort', interrupt);
   try {
-    return await giveNotes(source, inputPath, job, (text) => {
+    const notes = giveNotes(source, inputPath, job, (text) => {
       display.say(text);
     });
-  } catch (error) {
-    throw isStopped() ? InterruptedError.from(signal) : error;
+    return await orInterrupted(notes, signal);
   } finally {
     signal.removeEventListener('abort', interrupt);
   }

@@ -5,7 +5,7 @@ import { UsageError } from '../../errors/command-errors';
 import { removeLeftovers } from '../../formats/files/complete-file';
 import { readNpyFile, writeNpyFile } from '../../formats/npy/npy';
 import { makeExampleRaster } from '../figure/example-raster';
-import { formatShape } from '../options/numbers';
+import { formatShape } from '../../errors/checks';
 import { formatTime } from '../options/times';
 
 export const EXAMPLE_PATH = join('output', 'raster.npy');

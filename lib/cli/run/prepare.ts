@@ -12,7 +12,7 @@ import {
 } from '../../runs/open-source';
 import { prepareJob } from '../../runs/prepare-job';
 import { readProvenance, requireOwnPlace } from '../../runs/provenance';
-import { CommandError, InterruptedError, UsageError } from '../../errors/command-errors';
+import { CommandError, orInterrupted, UsageError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
 import { hasCode } from '../../errors/system-errors';
 import { folderAbove, isThere, temporaryPathOf } from '../../formats/files/complete-file';
@@ -28,7 +28,7 @@ import {
 } from '../../formats/registry';
 import type { Stimulus } from '../figure/example-raster';
 import { eventWarnings, isTooLong, requireNearOrigin } from '../notes/event-notes';
-import { formatShape } from '../options/numbers';
+import { formatShape } from '../../errors/checks';
 import { requireOtherFiles } from './other-files';
 import type { GivenEvents, RunRequest } from '../options/run-options';
 import { completeSettings } from '../options/synapse-options';
@@ -151,11 +151,7 @@ async function interruptibly<Result>(
   context: CommandContext,
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  return context.interruptibly(async (signal) =>
-    work(signal).catch((error: unknown) => {
-      throw signal.aborted ? InterruptedError.from(signal) : error;
-    }),
-  );
+  return context.interruptibly(async (signal) => orInterrupted(work(signal), signal));
 }
 
 /** Refuses a name so long that its file could not be written at the end. */

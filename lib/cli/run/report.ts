@@ -4,13 +4,14 @@ import { basename } from 'node:path';
 import { longestTimeConstants } from '../../runs/settings';
 import { unfinishedFolderOf } from '../../runs/unfinished-run';
 import { CommandError } from '../../errors/command-errors';
-import type { RasterSource } from '../../formats/raster-source';
+import { wholeRegion, type RasterSource } from '../../formats/raster-source';
 import { inputFormatOf } from '../../formats/registry';
 import { openOutput } from '../../runs/open-source';
 import { describeEvents, measureEvents } from '../notes/event-notes';
 import { headerOf } from '../notes/give-notes';
 import { noteOnRate } from '../notes/notes';
-import { counted, formatCount, formatShape } from '../options/numbers';
+import { counted, formatCount } from '../options/numbers';
+import { formatShape } from '../../errors/checks';
 import { noteOnOverflow } from '../notes/overflow';
 import { drawToFile, loadRecording, MOST_SAMPLES } from '../figure/plot-output';
 import type { Outcome } from './compute';
@@ -117,12 +118,7 @@ async function summarizeSource(
   source: RasterSource,
 ): Promise<{ summary: InputSummary; nElements: number }> {
   const [batches, timesteps, columns] = source.shape;
-  const region = {
-    batches: { begin: 0, end: batches },
-    steps: { begin: 0, end: timesteps },
-    channels: { begin: 0, end: columns },
-  };
-  const data = batches * timesteps === 0 ? [] : await source.read(region);
+  const data = batches * timesteps === 0 ? [] : await source.read(wholeRegion(source.shape));
   const series = { data, timesteps: batches * timesteps, columns };
   return { summary: summarizeInput(series), nElements: data.length };
 }

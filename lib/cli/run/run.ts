@@ -1,7 +1,7 @@
 /** Carries out `expsyn run`: opens the input, plans the run, computes, publishes the output, and reports. */
 import { Writable } from 'node:stream';
 
-import { ChangedInputError, InterruptedError, UsageError } from '../../errors/command-errors';
+import { ChangedInputError, orInterrupted, UsageError } from '../../errors/command-errors';
 import { isThere, removeLeftovers } from '../../formats/files/complete-file';
 import type { StoredOutput, StreamOutput } from '../../formats/format';
 import { isSameInput } from '../../formats/raster-source';
@@ -171,9 +171,7 @@ async function requireSameInput(
 ): Promise<void> {
   await context.interruptibly(async (signal) => {
     signal.addEventListener('abort', () => source.interrupt?.(), { once: true });
-    const found = await source.identify().catch((error: unknown) => {
-      throw signal.aborted ? InterruptedError.from(signal) : error;
-    });
+    const found = await orInterrupted(source.identify(), signal);
     if (!isSameInput(source.identity, found)) throw new ChangedInputError(inputPath);
   });
 }

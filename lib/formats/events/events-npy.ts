@@ -21,6 +21,7 @@ import { readBytes, requireFile } from '../files/read-bytes';
 import { readNpyLayout } from '../npy/npy';
 import type { NpyLayout } from '../npy/header';
 import type { EventSummary, InputIdentity, RasterSource, Region } from '../raster-source';
+import { formatShape } from '../../errors/checks';
 
 /** A slab, the events that are read at a time, has at most 1 MB. */
 const EVENTS_PER_SLAB = 2 ** 16;
@@ -88,7 +89,7 @@ class EventList {
     if (length === undefined || columns !== 2 || shape.length !== 2) {
       throw new CommandError(
         `Expected shape (E, 2), times and channels of E events, in ${name} ` +
-          `but received (${shape.join(', ')}${shape.length === 1 ? ',' : ''}).`,
+          `but received ${formatShape(shape)}.`,
       );
     }
     if (type === 'bool') {

@@ -39,7 +39,7 @@ export const npyEvents: Format = {
   title: 'events in .npy',
   endings: ['.npy'],
   input: {
-    usage: ['events.npy', 'with --events: shape (E, 2), the time and the channel of every spike'],
+    usage: ['events.npy', 'shape (E, 2), the time and the channel of every spike'],
     isChosen: true,
     recognise: (_, isEventList) => isEventList,
     ...reading(openEventsNpy),

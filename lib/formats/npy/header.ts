@@ -3,6 +3,8 @@ import { CommandError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
 import { ELEMENT_TYPES, IS_HOST_BIG_ENDIAN, typeOf, type Elements } from '../elements';
 import { describeForeign } from '../foreign/formats';
+import { formatShape } from '../../errors/checks';
+import { sizeOf } from '../../arrays/arrays';
 
 /** How the elements lie in a file. */
 export interface NpyLayout {
@@ -35,7 +37,7 @@ export function parseLayout(bytes: Uint8Array, name: string): NpyLayout {
   const { code, isBigEndian } = readDescr(header.descr, name);
   const { shape, isFortranOrder } = header;
   const { itemBytes, name: type } = typeOf(code);
-  const dataBytes = shape.reduce((size, axis) => size * axis, itemBytes);
+  const dataBytes = sizeOf(shape) * itemBytes;
   return {
     type,
     code,
@@ -239,8 +241,7 @@ export function descrOf(data: Elements): string {
 
 /** The bytes before the elements of an array in C order, as NumPy writes them. */
 export function encodeHeader(descr: string, shape: readonly number[]): Uint8Array {
-  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
-  const dictionary = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const dictionary = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${formatShape(shape)}, }`;
   // NumPy leaves room for the first axis to grow to 21 digits, and aligns the elements to 64 bytes.
   const room = shape.length === 0 ? 0 : Math.max(0, 21 - String(shape[0]).length);
   const text = dictionary + ' '.repeat(room);

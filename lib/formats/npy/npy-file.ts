@@ -5,7 +5,8 @@ import { resolve } from 'node:path';
 import { CommandError, CorruptRunError } from '../../errors/command-errors';
 import { fileError, isMissing } from '../../errors/system-errors';
 import { writeAll } from '../files/complete-file';
-import type { CurrentsArray, CurrentsLayout, CurrentsSink } from '../currents-sink';
+import type { FloatArray } from '../../arrays/element-types';
+import type { CurrentsLayout, CurrentsSink } from '../currents-sink';
 import { identifyFile, identifyPath } from '../files/fingerprint';
 import { decodeBytes, type Elements } from '../elements';
 import { descrOf, encodeHeader, type NpyLayout } from './header';
@@ -18,6 +19,8 @@ import {
   type RasterSource,
   type Region,
 } from '../raster-source';
+import { sizeOf } from '../../arrays/arrays';
+import { bytesPerElement, ELEMENT_TYPES } from '../../arrays/element-types';
 
 /** If only some columns are requested, rows are read in pieces of at most so many bytes. */
 const SLAB_BYTES = 2 ** 22;
@@ -218,15 +221,12 @@ function scatter(
 
 /** The bytes before the elements. */
 function headerOf({ shape, dtype }: CurrentsLayout): Uint8Array {
-  const none = dtype === 'float32' ? new Float32Array(0) : new Float64Array(0);
-  return encodeHeader(descrOf(none), shape);
+  return encodeHeader(descrOf(new ELEMENT_TYPES[dtype]()), shape);
 }
 
 /** Size of the file in bytes. */
 export function sizeOfNpy(layout: CurrentsLayout): number {
-  const [batches, timesteps, synapses] = layout.shape;
-  const itemBytes = layout.dtype === 'float32' ? 4 : 8;
-  return headerOf(layout).length + batches * timesteps * synapses * itemBytes;
+  return headerOf(layout).length + sizeOf(layout.shape) * bytesPerElement(layout.dtype);
 }
 
 /** The beginning of the file, for a pipe that the elements follow. */
@@ -286,7 +286,7 @@ class NpySink implements CurrentsSink {
     this.#headerBytes = headerBytes;
   }
 
-  async write(region: Region, data: CurrentsArray): Promise<void> {
+  async write(region: Region, data: FloatArray): Promise<void> {
     const [, timesteps, synapses] = this.#layout.shape;
     const { batches, steps, channels } = region;
     const width = lengthOf(channels);

@@ -13,6 +13,8 @@ import { readBytes } from '../files/read-bytes';
 import { CommandError } from '../../errors/command-errors';
 import { fileError } from '../../errors/system-errors';
 import { descrOf, encodeHeader, MAX_HEADER_BYTES, parseLayout, type NpyLayout } from './header';
+import { formatShape } from '../../errors/checks';
+import { sizeOf } from '../../arrays/arrays';
 
 /** An array of at most three axes in row-major (C) order; no axes at all means one number. */
 export interface NpyArray<Data extends Elements = Elements> {
@@ -99,7 +101,7 @@ function checkFileSize(layout: NpyLayout, fileBytes: number, name: string): void
   const { dataBytes, headerBytes, shape, type } = layout;
   if (fileBytes - headerBytes === dataBytes) return;
   throw new CommandError(
-    `Expected ${dataBytes} bytes of elements in ${name}, as shape (${shape.join(', ')}) of ` +
+    `Expected ${dataBytes} bytes of elements in ${name}, as shape ${formatShape(shape)} of ` +
       `${type} says, but received ${fileBytes - headerBytes}; ` +
       (fileBytes - headerBytes < dataBytes
         ? 'the file is not complete.'
@@ -132,10 +134,10 @@ function toRowMajor(data: Elements, shape: readonly number[]): Elements {
 }
 
 function encodeParts({ data, shape }: NpyArray): [header: Uint8Array, elements: Uint8Array] {
-  const size = shape.reduce((product, axis) => product * axis, 1);
+  const size = sizeOf(shape);
   if (size !== data.length) {
     throw new RangeError(
-      `Expected ${size} elements for shape (${shape.join(', ')}) but received ${data.length}.`,
+      `Expected ${size} elements for shape ${formatShape(shape)} but received ${data.length}.`,
     );
   }
   const elements = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

@@ -5,7 +5,8 @@ import type { Writable } from 'node:stream';
 import { CommandError } from '../../errors/command-errors';
 import { message, option } from '../../errors/message';
 import { fileError } from '../../errors/system-errors';
-import type { CurrentsArray, CurrentsLayout, CurrentsSink } from '../currents-sink';
+import type { FloatArray } from '../../arrays/element-types';
+import type { CurrentsLayout, CurrentsSink } from '../currents-sink';
 import { encodeNpyStart } from '../npy/npy-file';
 import { lengthOf, type Region } from '../raster-source';
 
@@ -34,7 +35,7 @@ class PipeSink implements CurrentsSink {
     await this.#send(encodeNpyStart(this.#layout));
   }
 
-  async write(region: Region, data: CurrentsArray): Promise<void> {
+  async write(region: Region, data: FloatArray): Promise<void> {
     const [, timesteps, synapses] = this.#layout.shape;
     const begin = (region.batches.begin * timesteps + region.steps.begin) * synapses;
     const before = this.#last;

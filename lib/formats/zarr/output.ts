@@ -11,7 +11,8 @@ import { replaceFolder } from '../files/replace-folder';
 import type { StoredOutput } from '../format';
 import { COMPRESSIONS, createZarr, largestChunk, openZarrSink, updateZarrAttributes } from './sink';
 import { describeZarr } from './source';
-import { sizeOf } from './validator';
+import { sizeOf } from '../../arrays/arrays';
+import { bytesPerElement } from '../../arrays/element-types';
 
 /** The attribute that holds the provenance. */
 const ATTRIBUTE = 'expsyn';
@@ -78,7 +79,7 @@ async function fingerprint(folder: string): Promise<string> {
 
 function sizeOnDisk({ shape, dtype }: CurrentsLayout, compression?: string): number | undefined {
   const isCompressed = compression !== undefined && compression !== COMPRESSIONS[0];
-  return isCompressed ? undefined : sizeOf(shape) * (dtype === 'float64' ? 8 : 4);
+  return isCompressed ? undefined : sizeOf(shape) * bytesPerElement(dtype);
 }
 
 export const output: StoredOutput = {

@@ -2,14 +2,8 @@
 import { CHECKSUM_BYTES, COMPRESSORS, type CheckedCodec, decodeChecksum } from './codecs';
 import { CHECKED_CODEC, SIZE_CHECK } from './corruption';
 import { FILTERS } from './filters';
-import {
-  type Codec,
-  type CodecMetadata,
-  Validator,
-  MAX_CHUNK_BYTES,
-  codecsOf,
-  sizeOf,
-} from './validator';
+import { sizeOf } from '../../arrays/arrays';
+import { type Codec, type CodecMetadata, Validator, MAX_CHUNK_BYTES, codecsOf } from './validator';
 
 const CHECKSUM = 'crc32c';
 

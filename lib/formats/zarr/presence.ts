@@ -1,5 +1,5 @@
 /** Whether an array has any chunk. An array without chunks is usually a mistake. */
-import { sizeOf } from './validator';
+import { sizeOf } from '../../arrays/arrays';
 import type { ZarrMetadata } from './metadata';
 import { chunkKey } from './regions';
 import { FolderStore, type ZarrStore } from './stores';

@@ -1,6 +1,7 @@
 /** Regions of an array and the chunks that they lie in; moving elements from one to the other. */
 import type { Range, Region } from '../raster-source';
 import type { ZarrMetadata } from './metadata';
+import { formatShape } from '../../errors/checks';
 
 export type Triple = readonly [number, number, number];
 
@@ -139,7 +140,7 @@ export function checkRegion({ batches, steps, channels }: Region, shape: Triple)
     const isWithin = Number.isInteger(begin) && Number.isInteger(end) && begin >= 0;
     if (!isWithin || end < begin || end > (shape[axis] ?? 0)) {
       throw new RangeError(
-        `Expected a region within (${shape.join(', ')}) but received ${begin} to ${end}.`,
+        `Expected a region within ${formatShape(shape)} but received ${begin} to ${end}.`,
       );
     }
   });

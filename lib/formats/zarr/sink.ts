@@ -14,10 +14,13 @@ import {
   writeAll,
   writeCompleteFile,
 } from '../files/complete-file';
-import type { CurrentsArray, CurrentsLayout, CurrentsSink } from '../currents-sink';
+import type { FloatArray } from '../../arrays/element-types';
+import type { CurrentsLayout, CurrentsSink } from '../currents-sink';
 import { lengthOf, sizeOfRegion, type Range, type Region } from '../raster-source';
 import { codecOf } from './codecs';
-import { type CodecMetadata, MAX_CHUNK_BYTES, sizeOf } from './validator';
+import { sizeOf } from '../../arrays/arrays';
+import { bytesPerElement } from '../../arrays/element-types';
+import { type CodecMetadata, MAX_CHUNK_BYTES } from './validator';
 import { loadZarrita } from './library';
 import { type ZarrMetadata, parseJson, readMetadata } from './metadata';
 import {
@@ -34,6 +37,7 @@ import {
   toTriple,
 } from './regions';
 import { FolderStore } from './stores';
+import { formatShape } from '../../errors/checks';
 
 /** How to make an array. */
 export interface ZarrOptions {
@@ -91,7 +95,7 @@ export async function createZarr(
   { chunkShape, compression, attributes }: ZarrOptions,
 ): Promise<void> {
   const zarrita = await loadZarrita();
-  const itemBytes = dtype === 'float64' ? 8 : 4;
+  const itemBytes = bytesPerElement(dtype);
   const chunks = shape.map((length, axis) => {
     return Math.min(Math.max(length, 1), chunkShape[axis] ?? 1);
   });
@@ -126,20 +130,20 @@ function checkSizes(
   const areChunks = chunkShape.every((length) => isCount(length) && length > 0);
   if (!shape.every(isCount) || !areChunks) {
     throw new RangeError(
-      `Expected shapes of whole numbers but received (${shape.join(', ')}) and ` +
-        `(${chunkShape.join(', ')}).`,
+      `Expected shapes of whole numbers but received ${formatShape(shape)} and ` +
+        `${formatShape(chunkShape)}.`,
     );
   }
   if (!Number.isSafeInteger(sizeOf(shape) * itemBytes)) {
     throw new CommandError(
-      `Expected a shape that can be for ${folder} but received (${shape.join(', ')}).`,
+      `Expected a shape that can be for ${folder} but received ${formatShape(shape)}.`,
     );
   }
   const largest = largestChunk(compression);
   if (sizeOf(chunkShape) * itemBytes > largest.bytes) {
     throw new CommandError(
       `Expected ${largest.inWords} for ${folder} but received shape ` +
-        `(${chunkShape.join(', ')}); make them smaller.`,
+        `${formatShape(chunkShape)}; make them smaller.`,
     );
   }
 }
@@ -247,7 +251,7 @@ class ZarrSink implements CurrentsSink {
     this.#encode = encode;
   }
 
-  async write(region: Region, data: CurrentsArray): Promise<void> {
+  async write(region: Region, data: FloatArray): Promise<void> {
     const { shape, chunkShape, keyEncoding, type } = this.#metadata;
     const ranges = [region.batches, region.steps, region.channels];
     checkRegion(region, toTriple(shape, 1));
@@ -292,7 +296,7 @@ class ZarrSink implements CurrentsSink {
   async #encodeChunk(
     { ranges }: ChunkPart,
     region: readonly Range[],
-    data: CurrentsArray,
+    data: FloatArray,
   ): Promise<Uint8Array> {
     const chunkShape = toTriple(this.#metadata.chunkShape, 1);
     const regionShape = toTriple(region.map(lengthOf), 1);

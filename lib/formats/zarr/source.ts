@@ -15,7 +15,8 @@ import {
   type Region,
 } from '../raster-source';
 import { CorruptChunkError } from './corruption';
-import { sizeOf, type RawType } from './validator';
+import { sizeOf } from '../../arrays/arrays';
+import type { RawType } from './validator';
 import { loadZarrita, type RawArray, type RawChunk } from './library';
 import { type ZarrDescription, type ZarrMetadata, readMetadata } from './metadata';
 import { remarkOnChunks, sampleKeys } from './presence';

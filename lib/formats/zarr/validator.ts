@@ -2,6 +2,7 @@
 import type * as Zarrita from 'zarrita' with { 'resolution-mode': 'import' };
 
 import { CommandError } from '../../errors/command-errors';
+import { sizeOf } from '../../arrays/arrays';
 import { ELEMENT_TYPES } from '../elements';
 
 export type Json = Record<string, unknown>;
@@ -124,10 +125,6 @@ export class Validator {
     if (!isObject(value)) throw this.refuse('an object of attributes', value);
     return value;
   }
-}
-
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, axis) => product * axis, 1);
 }
 
 /** What format 3 calls an extension: a name, or an object with a name and a configuration. */
