@@ -1,7 +1,7 @@
 /** Exponential synapses. */
 import type { ArrayInput, NdArray } from '../arrays/arrays';
 import type { Dtype, FloatsOf } from '../arrays/element-types';
-import { EXPONENTIAL } from './exponential';
+import { EXPONENTIAL } from './kernels';
 import type { SynapsesEvolution } from './module-call';
 import type { Constant, Initial } from './parameters';
 import { restoreSynapses } from './restore';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 
 import { readParameter } from '../../lib/cli/options/parameter-files';
-import { EXPONENTIAL } from '../../lib/modules/exponential';
+import { EXPONENTIAL } from '../../lib/modules/kernels';
 import { writeNpyFile } from '../../lib/formats/npy/npy';
 import { expsyn } from '../support/command-line';
 import { isCommandError } from '../support/command-errors';
