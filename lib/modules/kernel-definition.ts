@@ -8,7 +8,7 @@ export type { ComputedBy };
 export interface KernelParameter {
   /** As an option, an attribute and in JSON, e.g. 'tau'. */
   readonly name: string;
-  /** What sort of quantity it is, e.g. 'taus'. */
+  /** What sort of quantity it is; 'taus' are time constants, which notes and pictures of runs show. */
   readonly family: string;
   /** The unit of its numbers, if they have one. */
   readonly unit?: 's' | 'Hz' | 'steps';
