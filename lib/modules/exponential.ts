@@ -17,5 +17,6 @@ export const EXPONENTIAL: KernelDefinition = {
   ],
   state: [{ name: 'isyn', kind: 'number' }],
   methods: ['fft', 'recursive'],
+  remembersNoise: true,
   windowTaus: 10,
 };

@@ -8,7 +8,7 @@ export type { ComputedBy };
 export interface KernelParameter {
   /** As an option, an attribute and in JSON, e.g. 'tau'. */
   readonly name: string;
-  /** What sort of quantity it is, e.g. 'taus'. */
+  /** What sort of quantity it is; 'taus' are time constants, which notes and pictures of runs show. */
   readonly family: string;
   /** The unit of its numbers, if they have one. */
   readonly unit?: 's' | 'Hz' | 'steps';
@@ -35,13 +35,18 @@ export interface StateVariable {
 export interface KernelDefinition {
   /** The name in the core's registry. */
   readonly name: string;
-  /** The name of the class of synapses, which JSON holds. */
+  /** The name of the class of synapses, which lib/index.ts exports and JSON holds. */
   readonly className: string;
   /** In the order in which the core takes them. */
   readonly parameters: readonly KernelParameter[];
   readonly state: readonly StateVariable[];
-  /** The methods by which it can be computed. */
+  /** The methods by which it can be computed: 'recursive' or, without a recursion, 'direct'; and 'fft'. */
   readonly methods: readonly ComputedBy[];
-  /** The default length of the window, in units of the largest time constant. */
+  /**
+   * Whether noise that is added to the current acts on later steps as an input does, which `noise: 'state'`
+   * needs; remembers_noise() in the core.
+   */
+  readonly remembersNoise: boolean;
+  /** The default length of the window, in units of the largest time constant; Infinity does not cut it. */
   readonly windowTaus: number;
 }

@@ -1,12 +1,12 @@
 /**
- * The kernels by name. This table needs no addon, so the command line's help and the plans of runs read
- * it.
+ * The registry of kernels: what TypeScript knows of each, by name. It needs no addon, so that the command
+ * line's help works without it.
  */
 import { outOfRange } from '../errors/checks';
 import { EXPONENTIAL } from './exponential';
 import type { KernelDefinition } from './kernel-definition';
 
-/** The default first. */
+/** All kernels. Runs on files use the first unless they are told otherwise. */
 export const KERNELS: readonly [KernelDefinition, ...KernelDefinition[]] = [EXPONENTIAL];
 
 export function kernelNamed(name: string): KernelDefinition {

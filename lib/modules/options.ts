@@ -19,7 +19,7 @@ import {
 } from '../errors/checks';
 import type { ComputedBy, KernelDefinition } from './kernel-definition';
 
-/** How a run is computed; 'auto' takes whichever is faster for the call. */
+/** How a run is computed, if the kernel has the method; 'auto' takes whichever is faster for the call. */
 export type Method = 'auto' | ComputedBy;
 /** Where noise is added: to the output, to the state after the decay, or to the input. */
 export type NoisePlacement = 'output' | 'state' | 'input';
@@ -109,7 +109,7 @@ export type OptionTable = {
   readonly [Name in OptionName]: OptionDefinition<OptionValues[Name]>;
 };
 
-const ANY_KERNEL = { methods: [], windowTaus: Infinity };
+const ANY_KERNEL = { methods: [], remembersNoise: true, windowTaus: Infinity };
 
 /** The names of the options, which are the same for every kernel. */
 export const OPTION_NAMES = Object.keys(optionsOf(ANY_KERNEL)) as readonly OptionName[];
@@ -119,8 +119,13 @@ export const ASSIGNABLE_NAMES = OPTION_NAMES.filter(
   (name) => optionsOf(ANY_KERNEL)[name].kind === 'SimulationParameter',
 ) as readonly (keyof SimulationParameters)[];
 
-/** The table for the synapses of a kernel, whose defaults and methods may be its own. */
-export function optionsOf(kernel: Pick<KernelDefinition, 'methods' | 'windowTaus'>): OptionTable {
+/** The table for the synapses of a kernel, whose defaults and choices may be its own. */
+export function optionsOf(
+  kernel: Pick<KernelDefinition, 'methods' | 'remembersNoise' | 'windowTaus'>,
+): OptionTable {
+  const placements: [NoisePlacement, ...NoisePlacement[]] = kernel.remembersNoise
+    ? ['output', 'state', 'input']
+    : ['output', 'input'];
   return {
     dtype: { ...fixed(oneOfWords(DTYPES)), shown: 'always', summary: 'element type of the output' },
     spikingInput: { ...fixed(either(true)), summary: 'whether the input is meant to be spikes' },
@@ -153,7 +158,7 @@ export function optionsOf(kernel: Pick<KernelDefinition, 'methods' | 'windowTaus
       summary: 'standard deviation of the noise after 1 s',
     },
     noise: {
-      ...assignable(oneOfWords<NoisePlacement>(['output', 'state', 'input'])),
+      ...assignable(oneOfWords(placements)),
       shown: 'with noise',
       summary: 'where the noise is added',
     },

@@ -9,8 +9,11 @@
 import addon = require('./addon.cjs');
 import type { Dtype, FloatArray, TypedArray } from '../arrays/element-types';
 
-/** How a call is computed: by FFTs, or by the kernel's recursion. */
-export type ComputedBy = 'fft' | 'recursive';
+/**
+ * How a call is computed: by FFTs, by the kernel's recursion, or, for a kernel that has none, by the sum
+ * over the window.
+ */
+export type ComputedBy = 'fft' | 'recursive' | 'direct';
 
 /** The kernel of N synapses: immutable, shared by synapses and calls. */
 export interface Kernel {

@@ -50,9 +50,9 @@ export function decodeInfinity(value: Encoded): number {
   return value === 'Infinity' ? Infinity : value;
 }
 
-/** The settings that hold unless others are given, but for the seed. */
-export function defaultSettings(): UnseededSettings {
-  const [kernel] = KERNELS;
+/** The settings of a kernel, by default the first, that hold unless others are given, but for the seed. */
+export function defaultSettings(name = KERNELS[0].name): UnseededSettings {
+  const kernel = kernelNamed(name);
   const table = optionsOf(kernel);
   const options = RUN_OPTIONS.map((name) => {
     const value = table[name].isDrawn ? undefined : table[name].initial();

@@ -32,7 +32,7 @@ import { bytesIn, bytesOf, isRevoked, isTypedArray } from '../arrays/typed-array
 
 export type { ElementType };
 
-/** What a stream runs through: an ExpSyn, one of its sessions, or a module of one's own. */
+/** What a stream runs through: a module or a session. */
 export interface StreamTarget<Data extends FloatArray = FloatArray> {
   /** N, the elements of a step. */
   readonly sizeIn: number;
@@ -108,9 +108,9 @@ function readSettings(
   options: unknown,
   known: readonly (typeof WEB_OPTIONS)[number][],
 ): Settings {
-  requireObject(target, 'target', 'an ExpSyn or a session');
+  requireObject(target, 'target', 'a module or a session');
   if (typeof target.evolve !== 'function')
-    throw wrongType('an ExpSyn or a session', 'target', target);
+    throw wrongType('a module or a session', 'target', target);
   const given = readOptions(options, 'options', known);
   const size = wholeNumber(target.sizeIn, 'target.sizeIn', 1);
   const { type, steps, signal, highWaterMark, bytes } = given;

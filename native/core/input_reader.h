@@ -13,7 +13,7 @@ namespace expsyn {
 enum class NoisePlacement {
   kNone,
   kOutput,  // to the output; the state is free of it
-  kState,   // to isyn after the decay, and remembered by it
+  kState,   // to the current after the decay, and remembered by it
   kInput,   // to the input, before the decay
 };
 
@@ -30,7 +30,8 @@ struct Noise {
 
 // Reads what the synapses of one item are driven with: the input converted to Real, a single column
 // repeated for every synapse, and the noise that acts like input (all of kInput, and of kState the
-// part that is remembered: noise added to isyn after step t decays like an input of step t + 1).
+// part that is remembered: noise that is added to the current after step t acts like an input of
+// step t + 1).
 class InputReader {
  public:
   // The raster has one item.

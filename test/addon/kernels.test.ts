@@ -1,10 +1,13 @@
-/** Kernels that exist in an addon for tests only: JavaScript reaches any kernel of the core by its name. */
+/** The core and TypeScript say the same of each kernel. JavaScript reaches kernels for tests by their names. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-import { native, type Native } from '../../lib/native/native';
+import * as library from '../../lib/index';
+import { KERNELS } from '../../lib/modules/kernels';
+import type { SynapsesClass } from '../../lib/modules/restore';
+import { native, type ComputedBy, type Native } from '../../lib/native/native';
 import { nextId, SETTINGS } from '../support/native-calls';
 import { ROOT } from '../support/processes';
 
@@ -18,7 +21,7 @@ interface Subject {
   parameters: Float64Array[];
   stateSize: number;
   windowLength: number;
-  methods: string[];
+  methods: ComputedBy[];
   /** w[k], the same for each synapse. */
   sample: (k: number) => number;
 }
@@ -60,6 +63,37 @@ function assertClose(actual: Float64Array, expected: Float64Array): void {
   assert.ok(worst < 1e-12 * peak, `${worst} of ${peak}`);
 }
 
+describe('the registry of kernels', () => {
+  const classes: Partial<Record<string, unknown>> = library;
+
+  for (const definition of KERNELS) {
+    const { name, className, parameters, state, methods, remembersNoise } = definition;
+
+    it(`${name}: is the kernel of the public class ${className}, which has its attributes`, () => {
+      const Class = classes[className] as SynapsesClass | undefined;
+      assert.ok(Class !== undefined, `lib/index.ts does not export ${className}`);
+      assert.equal(Class.definition, definition);
+      const module = new Class(SIZE, {});
+      const session = module.session();
+      for (const attribute of parameters) assert.ok(attribute.name in module, attribute.name);
+      for (const variable of state) {
+        assert.ok(variable.name in module && variable.name in session, variable.name);
+      }
+    });
+
+    it(`${name}: is described as the core describes it`, () => {
+      const values = parameters.map((parameter) => new Float64Array(SIZE).fill(parameter.default));
+      const kernel = new native.Kernel(name, SIZE, values, DT, 10, Infinity);
+      const { stateSize, methods: known } = native.describeKernel(kernel);
+      assert.deepEqual([...methods].sort(), [...known].sort());
+      if (methods.includes('recursive')) assert.equal(stateSize, 2 * state.length);
+      const settings = { ...SETTINGS, method: 'auto', noise: 'state', noiseScale: 1 } as const;
+      if (remembersNoise) assert.ok(new native.Synapses(kernel, settings));
+      else assert.throws(() => new native.Synapses(kernel, settings));
+    });
+  }
+});
+
 describe('kernels of the addon for tests', () => {
   let addon: Native;
   const input = Float64Array.from({ length: TIMESTEPS * SIZE }, (_, i) => Math.sin(i * i));
@@ -91,7 +125,7 @@ describe('kernels of the addon for tests', () => {
 
     for (const method of subject.methods) {
       it(`${subject.name}: is the obvious sum by '${method}', in calls of any length`, async () => {
-        const settings = { ...SETTINGS, method: method as 'fft' };
+        const settings = { ...SETTINGS, method };
         const synapses = new addon.Synapses(newKernel(subject), settings);
         assert.equal(synapses.methodFor(10), method);
         const expected = obviousSum(subject, input);
@@ -112,7 +146,7 @@ describe('kernels of the addon for tests', () => {
       });
 
       it(`${subject.name}: sessions by '${method}' each have their state`, () => {
-        const settings = { ...SETTINGS, method: method as 'fft' };
+        const settings = { ...SETTINGS, method };
         const synapses = new addon.Synapses(newKernel(subject), settings);
         const table = new addon.SessionTable(SIZE, subject.stateSize);
         const numbers = Int32Array.of(addon.openSession(table, 1), addon.openSession(table, 2));

@@ -92,7 +92,7 @@ describe('the native surface', () => {
         : undefined;
     } = {
       dtype: { float64: true, float32: true },
-      method: { auto: true, fft: true, recursive: true },
+      method: { auto: true, fft: true, recursive: true, direct: true },
       noise: { output: true, state: true, input: true },
       noiseScale: undefined,
       nonFinite: { throw: true, propagate: true },
@@ -104,6 +104,11 @@ describe('the native surface', () => {
     for (const [name, known] of Object.entries(words)) {
       for (const word of Object.keys(known ?? {})) {
         const settings: SynapsesSettings = { ...SETTINGS, [name]: word };
+        // For kernels without a recursion; test/addon/kernels.test.ts has one.
+        if (word === 'direct') {
+          assert.throws(() => new native.Synapses(kernel, settings), isRefusal);
+          continue;
+        }
         assert.ok(new native.Synapses(kernel, settings) instanceof native.Synapses);
       }
       for (const junk of [undefined, 'of any', 'x'.repeat(1000), NaN, -1, null, {}, Symbol('s')]) {

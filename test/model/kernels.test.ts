@@ -136,6 +136,9 @@ describe('synapses of another kernel', function () {
       });
       assert.match(inspect(module), new RegExp(`^${definition.className} \\(6,\\) \\{`));
       assert.throws(() => make({ method: 'other' }), /'auto' or 'fft'/);
+      const withNoise = () => make({ noiseStd: 1, noise: 'state' }).evolveSync(raster(STEPS, 2));
+      if (definition.remembersNoise) assert.ok(withNoise());
+      else assert.throws(withNoise, { code: 'ERR_EXPSYN_ARGUMENT_VALUE', argument: 'noise' });
     }),
   );
 

@@ -107,7 +107,7 @@ export function completeSettings(
   given: GivenSettings,
   earlier?: Partial<SynapseSettings>,
 ): UnseededSettings {
-  const defaults = defaultSettings();
+  const defaults = defaultSettings(earlier?.kernel);
   const chosen = Object.entries(given).filter(([, value]) => value !== undefined);
   const settings = {
     ...defaults,

@@ -30,6 +30,7 @@ const OSCILLATION: KernelDefinition = {
     { name: 'quadrature', kind: 'number' },
   ],
   methods: ['fft', 'recursive'],
+  remembersNoise: true,
   windowTaus: Infinity,
 };
 

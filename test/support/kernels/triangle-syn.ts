@@ -18,7 +18,8 @@ const TRIANGLE: KernelDefinition = {
     },
   ],
   state: [{ name: 'inputs', kind: 'inputs' }],
-  methods: ['fft'],
+  methods: ['fft', 'direct'],
+  remembersNoise: false,
   windowTaus: Infinity,
 };
 
