@@ -58,7 +58,8 @@ async function fillOrAbort(
     // Memory that nobody else can see may still be written to after the call has ended: a transform
     // of millions of points, say, cannot be stopped on the way.
     const failed = await (isOutOwn ? filled : orAborted(filled, signal, () => true));
-    if (failed === undefined) throw abortReason(signal);
+    // The addon may have been faster than the signal.
+    if (failed === undefined || isAborted(signal)) throw abortReason(signal);
     return failed;
   } finally {
     stopListening();

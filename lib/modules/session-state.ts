@@ -292,7 +292,7 @@ export class SessionsCall extends Call<FailedSession[], SessionsResult> {
   protected override commit(output: FloatArray, found: FailedSession[] = []): SessionsResult {
     const failures = found.map((failed) => ({ item: failed.item, error: this.#errorOf(failed) }));
     // A call on this thread has advanced the sessions already.
-    if (this.#nextStates !== undefined) {
+    if (this.#nextStates !== undefined && found.length < this.batches) {
       const numbers = this.#numbersWithout(found);
       native.commitSessions(this.#table.native, numbers, this.#nextStates, this.timesteps);
     }
@@ -340,8 +340,7 @@ export class SessionsCall extends Call<FailedSession[], SessionsResult> {
   /** The numbers, with CLOSED in place of each session that failed. */
   #numbersWithout(failed: readonly FailedSession[]): SessionNumbers {
     const numbers = this.#numbers;
-    if (failed.length === 0) return numbers;
-    if (typeof numbers === 'number') return CLOSED;
+    if (failed.length === 0 || typeof numbers === 'number') return numbers;
     const others = numbers.slice();
     for (const { item } of failed) others[item] = CLOSED;
     return others;

@@ -50,6 +50,25 @@ describe('evolve() with an AbortSignal', () => {
     assert.deepEqual(getEventListeners(signal, 'abort'), []);
   }).timeout(20000);
 
+  it('ends a call that fills shared memory even if that is full before the signal is seen', async () => {
+    const module = new ExpSyn(16);
+    const targets = [module, module.session()];
+    for (const target of targets) {
+      for (const timesteps of [0, 1, 30]) {
+        const input = { data: new Uint8Array(timesteps * 16).fill(1), shape: [timesteps, 16] };
+        const out = new Float64Array(new SharedArrayBuffer(timesteps * 16 * 8));
+        const controller = new AbortController();
+        const call = target.evolve(input, { out, signal: controller.signal });
+        const reason = new Error(`after ${timesteps}`);
+        controller.abort(reason);
+        await assert.rejects(call, reason);
+        assert.equal(target.step, 0);
+        assert.ok(target.isyn.data.every((value) => value === 0));
+        assert.deepEqual(getEventListeners(controller.signal, 'abort'), []);
+      }
+    }
+  });
+
   it('stops a call that waits for another call of its module at once', async () => {
     const module = longModule();
     const first = module.evolve(LONG);

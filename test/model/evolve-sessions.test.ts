@@ -81,6 +81,35 @@ describe('evolveSessions()', () => {
     assert.ok(Number.isNaN(twins[1]?.isyn.data[1]));
   });
 
+  it('names the only session, or each of several, if no session of a call can be moved on', async () => {
+    for (const count of [1, 3]) {
+      for (const evolve of ['evolveSessions', 'evolveSessionsSync'] as const) {
+        const module = new ExpSyn(SIZE, NOISY);
+        const sessions = Array.from({ length: count }, (_, seed) => module.session({ seed }));
+        const inputs = sessions.map((_, i) => chunk(6, i));
+        const bad = batchOf(inputs);
+        sessions.forEach((session, i) => {
+          if (i === 0) session.step = Number.MAX_SAFE_INTEGER;
+          else bad.data[i * 30] = NaN;
+        });
+        const before = sessions.map((session) => session.toJSON());
+        const { failures } = await module[evolve](sessions, bad);
+        assert.deepEqual(
+          failures.map(({ item, session, error }) => [item, session, error.code]),
+          sessions.map((session, i) => [
+            i,
+            session,
+            i === 0 ? 'ERR_EXPSYN_STEP_LIMIT' : 'ERR_EXPSYN_NON_FINITE',
+          ]),
+        );
+        assert.deepEqual(
+          sessions.map((session) => session.toJSON()),
+          before,
+        );
+      }
+    }
+  });
+
   it('waits for the pending calls of its sessions, and later calls wait for it', async () => {
     const module = new ExpSyn(SIZE, NOISY);
     const [a, b, c] = [0, 1, 2].map((seed) => module.session({ seed })) as [
