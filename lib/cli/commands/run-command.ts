@@ -92,9 +92,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       '--like <output>',
       'take the input and options that are not given from the run that made this output',
     )
-    .addOption(
-      choice('--progress <how>', 'how to show progress; auto: a bar on a terminal', SHOWN),
-    )
+    .addOption(choice('--progress <how>', 'how to show progress; auto: a bar on a terminal', SHOWN))
     .option(
       '--queue <address>',
       'share the run among the workers of a Redis queue, such as redis://host:6379',
