@@ -145,7 +145,7 @@ export function optionsOf(
       ...assignable(number(() => 1e6, positiveOrInfinite)),
       unit: 'steps',
       isOfKernel: true,
-      summary: 'the most steps of the window',
+      summary: 'maximum length of the window, in steps',
     },
     windowTaus: {
       ...assignable(number(() => kernel.windowTaus, positiveOrInfinite)),
@@ -175,15 +175,15 @@ export function optionsOf(
     },
     threads: {
       ...assignable(number(() => Infinity, wholeNumberOrInfinite(1))),
-      summary: 'the most threads that compute one call',
+      summary: 'maximum number of threads that compute one call',
     },
     nonFinite: {
       ...assignable(oneOfWords<NonFinitePolicy>(['throw', 'propagate'])),
-      summary: 'what a NaN or infinity in the input does',
+      summary: 'what to do with a NaN or infinity in the input',
     },
     compat: {
       ...assignable(oneOfWords<Compatibility>(['none', 'rockpool'])),
-      summary: 'whose conventions hold for batches and for noise in the state',
+      summary: 'which conventions apply to batches and to noise in the state',
     },
   };
 }

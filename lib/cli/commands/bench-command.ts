@@ -12,11 +12,11 @@ interface BenchFlags {
   json?: boolean;
 }
 
-const DESCRIPTION = `Measures how many samples this machine computes in a second, beside a plain
-JavaScript loop that does the same, and beside copying the array.
+const DESCRIPTION = `Measures how many samples this machine computes in a second, and compares this
+with a plain JavaScript loop and with copying the array.
 
-All are measured in turn, several rounds, and the medians are compared. On a
-busy machine they swing all the same.`;
+Each round measures all of them, one after the other, and the medians over all
+rounds are compared. On a busy machine, the medians still vary.`;
 
 const EXAMPLES = `
 Examples:
@@ -34,9 +34,9 @@ export function addBenchCommand(program: Command, context: CommandContext): void
     .command('bench')
     .summary('measure how fast this machine computes')
     .description(DESCRIPTION)
-    .option('--samples <n>', `samples of a run (default: ${DEFAULT_SAMPLES})`)
-    .option('--rounds <n>', `rounds of which the median counts (default: ${DEFAULT_ROUNDS})`)
-    .option('--json', 'the medians in seconds, as JSON')
+    .option('--samples <n>', `samples in each measurement (default: ${DEFAULT_SAMPLES})`)
+    .option('--rounds <n>', `number of rounds (default: ${DEFAULT_ROUNDS})`)
+    .option('--json', 'print the medians, in seconds, as JSON')
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: BenchFlags) => {

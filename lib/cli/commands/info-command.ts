@@ -40,10 +40,11 @@ interface InfoFlags extends AddressFlags {
   dt?: string;
 }
 
-const DESCRIPTION = `Says what a file holds, and, of an output of 'expsyn run', how it was made.
+const DESCRIPTION = `Shows what a file holds and, for an output of 'expsyn run', how it was made.
 
-Only headers are read; all of a list of events; and as many rows of a two-column
-array as it takes to tell whether it is such a list.`;
+Only the header of a file is read, with two exceptions: lists of events are read
+completely, and arrays with two columns are read as far as is needed to tell
+whether they are such lists.`;
 
 const EXAMPLES = `
 Examples:
@@ -73,15 +74,18 @@ export interface FileDescription {
 export function addInfoCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('info')
-    .summary('say what a file is, and how it was made')
+    .summary('show what a file holds, and how it was made')
     .description(DESCRIPTION)
     .argument('<file>', 'a raster, currents or a list of events')
-    .option('--json', 'everything, as JSON')
+    .option('--json', 'print everything as JSON')
     .option('--events', 'the file is a list of events')
-    .option('--time-unit <time>', 'the unit of the times of events, or their rate (default: 1s)')
-    .option('--start <time>', 'the time of events at which step 0 begins (default: 0s)')
+    .option(
+      '--time-unit <time>',
+      'unit of the times of events, or their sampling rate (default: 1s)',
+    )
+    .option('--start <time>', 'time at which step 0 begins, for events (default: 0s)')
     .addOption(outsideOption())
-    .option('--dt <time>', 'length of the time steps that events are counted in (default: 1ms)');
+    .option('--dt <time>', 'length of a time step, for events (default: 1ms)');
   addAddressOptions(addForbiddenOption(command))
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', EXAMPLES)

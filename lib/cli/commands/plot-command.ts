@@ -41,13 +41,12 @@ interface PlotFlags extends AddressFlags {
   outside?: 'throw' | 'drop';
 }
 
-const DESCRIPTION = `Draws a raster, the currents that a run has made, or both, into a .svg or .png
-file.
+const DESCRIPTION = `Draws a raster, the currents of a run, or both, into a .svg or .png file.
 
-Of an output of 'expsyn run', the raster, tau and dt are found by themselves.`;
+For an output of 'expsyn run', the raster, tau and dt are found automatically.`;
 
 const EXAMPLES = `
-Times take a unit: s, ms, us or ns; without one they are in seconds.
+Times may have a unit: s, ms, us or ns. Without a unit, they are in seconds.
 
 Examples:
   expsyn plot isyn.npy
@@ -63,21 +62,24 @@ Examples:
 export function addPlotCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('plot')
-    .summary('draw a raster, currents, or a part of them')
+    .summary('draw a raster, currents, or a part of either')
     .description(DESCRIPTION)
     .argument('<file>', 'a raster or currents: .npy, .zarr, .h5')
-    .option('--out <file>', 'where the picture goes, .svg or .png (default: beside the file)')
+    .option('--out <file>', 'where to draw the picture, .svg or .png (default: beside the file)')
     .option('--raster <file>', "the raster of the currents (default: the run's input)")
-    .option('--no-raster', 'the currents alone')
-    .option('--from <time>', 'beginning of the part that is drawn')
-    .option('--to <time>', 'its end')
-    .option('--channels <range>', 'first and last channel that are drawn, such as 0-15')
-    .option('--traces <channels>', 'channels whose currents are drawn as traces, such as 3,7')
-    .option('--item <n>', 'which batch item (default: 0)')
-    .option('--dt <time>', 'length of a time step (default: as the run had it, or 1ms)')
+    .option('--no-raster', 'draw the currents alone')
+    .option('--from <time>', 'beginning of the part to draw')
+    .option('--to <time>', 'end of the part to draw')
+    .option('--channels <range>', 'first and last channel to draw, such as 0-15')
+    .option('--traces <channels>', 'channels whose currents to draw as traces, such as 3,7')
+    .option('--item <n>', 'batch item to draw (default: 0)')
+    .option('--dt <time>', 'length of a time step (default: that of the run, or else 1ms)')
     .option('--events', 'the file is a list of events')
-    .option('--time-unit <time>', 'the unit of the times of events, or their rate (default: 1s)')
-    .option('--start <time>', 'the time of events at which step 0 begins (default: 0s)')
+    .option(
+      '--time-unit <time>',
+      'unit of the times of events, or their sampling rate (default: 1s)',
+    )
+    .option('--start <time>', 'time at which step 0 begins, for events (default: 0s)')
     .addOption(outsideOption());
   addAddressOptions(addForbiddenOption(command))
     .helpOption('-h, --help', 'show this help')

@@ -11,46 +11,46 @@ import type { CommandContext } from '../context/streams';
 
 const DESCRIPTION = `Computes the synaptic currents of a raster of spikes, and draws them.
 
-Each channel n is an exponential synapse: in every time step,
+Each channel n is the input of an exponential synapse. In every time step,
     isyn <- (isyn + input) * exp(-dt / tau_n)
-Without an input, an example is made: 48 channels, 10 s, taus from 5 to 100 ms.`;
+Without an input, an example is computed: 48 channels, 10 s, tau 5 to 100 ms.`;
 
 const examples = (): string => `
-Other commands, each with a --help of its own:
-  expsyn info      what a file holds, and how it was made
-  expsyn plot      draws a raster, currents, or a part of them
-  expsyn bench     how fast this machine computes
-  expsyn worker    computes parts of runs from a queue
+Other commands; each of them has its own --help:
+  expsyn info      shows what a file holds, and how it was made
+  expsyn plot      draws a raster, currents, or a part of either
+  expsyn bench     measures how fast this machine computes
+  expsyn worker    computes shards of runs from a queue
 
-An input is one of
+The input is one of
 ${describeInputs()}
-The currents have shape (B, T, N). Neither needs to fit the memory. An output appears under its name
-when it is complete, and replaces what was there. A run that was ended on the way, by Ctrl-C or a
-crash, goes on with --resume, to the same bytes.
+The currents have shape (B, T, N). Input and output may be larger than memory. An output appears under
+its name when it is complete, and replaces what was there. If a run was interrupted, by Ctrl-C or a
+crash, --resume continues it, and it writes the same bytes.
 
-Times take a unit: s, ms, us or ns; without one they are in seconds. Fractions such as 1/30000 are times
-too, and --dt and --time-unit also take rates such as 30kHz.
+Times may have a unit: s, ms, us or ns. Without a unit, they are in seconds. They may be fractions, such
+as 1/30000. --dt and --time-unit also take rates, such as 30kHz.
 
 Examples:
   expsyn
       the example: output/raster.npy, output/isyn.npy and output/expsyn.svg
   expsyn run raster.npy --tau 20ms --out isyn.npy
-      the currents of an own raster, and a picture of them beside isyn.npy
+      the currents of your own raster, and a picture of them beside isyn.npy
   expsyn run raster.npy --tau 5ms,20ms,100ms --dt 0.5ms --no-plot
-      three channels with a tau each, steps of 0.5 ms, no picture
+      three channels, each with its own tau; steps of 0.5 ms, no picture
   expsyn run raster.npy --noise-std 0.1 --noise state --seed 7
       currents with noise, the same in every run
   expsyn run events.npy --events --dt 0.5ms --window-taus Infinity --dtype float32
-      spikes as a list, kernels that are not cut off, single precision
+      spikes as a list of events, kernels that are not cut, single precision
   expsyn run huge.npy --out huge.zarr --compression zstd --resume
-      begins, or goes on where the last attempt was ended
+      starts, or continues where the last attempt ended
   expsyn run other.npy --like isyn.npy --out other-isyn.npy
-      another raster with the options of an earlier run
+      another raster, with the options of an earlier run
   zcat raster.npy.gz | expsyn run - --out - > isyn.npy
-      in a pipe
+      from a pipe into a file
 
-In a clone of the project, write 'npm start --' for 'expsyn'. The exit code is 0 for success, 1 when
-something failed, 2 for a command line that is not understood, 130 or 143 when it was interrupted.`;
+In a clone of the project, write 'npm start --' instead of 'expsyn'. The exit code is 0 for success, 1 for
+a failure, 2 if the command line is not understood, and 130 or 143 if the run was interrupted.`;
 
 /** Adds the command to a program; it is what runs when no command is named. */
 export function addRunCommand(program: Command, context: CommandContext): void {
@@ -59,40 +59,43 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .summary('compute the synaptic currents of a raster (the default)')
     .description(DESCRIPTION)
     .usage('[input] [options]')
-    .argument('[input]', 'spikes or input currents; without it, an example is made');
+    .argument('[input]', 'spikes or input currents; without it, an example is computed');
   addSynapseOptions(command)
     .option(
       '--out <file>',
-      `where the currents go: ${outputEndings().join(', ')} or - (default: ${DEFAULT_OUT})`,
+      `where to write the currents: ${outputEndings().join(', ')} or - (default: ${DEFAULT_OUT})`,
     )
     .option('--events', 'the input is a list of events')
-    .option('--time-unit <time>', 'the unit of the times of events, or their rate (default: 1s)')
-    .option('--start <time>', 'the time of events at which step 0 begins (default: 0s)')
-    .option('--duration <time>', 'length of the raster of events (default: to the last one)')
-    .option('--channels <n>', 'channels of the raster of events (default: to the last one)')
+    .option(
+      '--time-unit <time>',
+      'unit of the times of events, or their sampling rate (default: 1s)',
+    )
+    .option('--start <time>', 'time at which step 0 begins, for events (default: 0s)')
+    .option('--duration <time>', 'length of the raster, for events (default: up to the last event)')
+    .option('--channels <n>', 'number of channels, for events (default: up to the largest)')
     .addOption(outsideOption())
     .option(
       '--plot <file>',
-      'where the picture goes, .svg or .png (default: expsyn.svg beside --out)',
+      'where to draw the picture, .svg or .png (default: expsyn.svg beside --out)',
     )
     .option('--no-plot', 'draw no picture')
-    .option('--threads <n>', 'the most threads that compute (default: as many as there are)')
-    .option(
-      '--steps <n>',
-      'time steps that are computed at a time (default: 1 or 2 MB of currents)',
-    )
+    .option('--threads <n>', 'maximum number of threads (default: as many as the machine offers)')
+    .option('--steps <n>', 'time steps in each block (default: 1 or 2 MB of currents)')
     .addOption(choice('--compression <name>', compressionHelp(), compressions()))
-    .option('--resume', 'go on with an unfinished run, if there is one')
-    .option('--restart', 'start over, whatever an unfinished run has done')
+    .option('--resume', 'continue an unfinished run, if there is one')
+    .option('--restart', 'start over, and discard an unfinished run')
     .option(
       '--input-repaired',
-      'with --resume: keep what is done although the input has changed where it was not read yet',
+      'with --resume: keep the completed part although a later part of the input has changed',
     )
-    .option('--like <output>', 'take what is not given from the run that made this output')
+    .option(
+      '--like <output>',
+      'take the input and options that are not given from the run that made this output',
+    )
     .addOption(choice('--progress <how>', 'how to show progress; auto: a bar on a terminal', SHOWN))
     .option(
       '--queue <address>',
-      'let the workers of a Redis queue compute, such as redis://host:6379',
+      'share the run among the workers of a Redis queue, such as redis://host:6379',
     );
   addAddressOptions(addForbiddenOption(command))
     .helpOption('-h, --help', 'show this help')
@@ -116,7 +119,7 @@ function describeInputs(): string {
 }
 
 function compressionHelp(): string {
-  return `of a ${outputEndings((output) => output.compressions.length > 0).join(' or ')} output`;
+  return `compression of a ${outputEndings((output) => output.compressions.length > 0).join(' or ')} output`;
 }
 
 /** An option that takes one of a few words, the first by default. */

@@ -19,15 +19,15 @@ interface WorkerFlags extends AddressFlags {
   leaseTimeout?: string;
 }
 
-const DESCRIPTION = `Computes parts of runs that 'expsyn run --queue' has submitted, until it is ended.
+const DESCRIPTION = `Computes shards of runs that 'expsyn run --queue' has submitted, until stopped.
 
-Any number of workers may run, on any machine that sees the input and the output
-under the same names as the submitting one. A worker that dies loses nothing:
-another one goes on with its part.`;
+Any number of workers may run, on any machine on which input and output have the
+same paths as on the submitting one. If a worker dies, another one continues its
+shard.`;
 
 const EXAMPLES = `
-Redis must keep what it is given: redis-server --appendonly yes --maxmemory-policy noeviction.
-Whoever can reach it can make workers read and write: keep it in a private network.
+Redis must not lose data: redis-server --appendonly yes --maxmemory-policy noeviction.
+Anyone who can write to this Redis can make workers read and write files. Keep it in a private network.
 
 Examples:
   expsyn worker --queue redis://localhost:6379
@@ -37,14 +37,20 @@ Examples:
 export function addWorkerCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('worker')
-    .summary('compute parts of runs from a queue')
+    .summary('compute shards of runs from a queue')
     .description(DESCRIPTION)
-    .requiredOption('--queue <address>', 'the Redis of the queue, such as redis://host:6379')
-    .option('--concurrency <n>', 'parts that are computed at a time (default: 1)')
-    .option('--threads <n>', 'the most threads that compute a part (default: as many as there are)')
+    .requiredOption(
+      '--queue <address>',
+      'address of the Redis that holds the queue, such as redis://host:6379',
+    )
+    .option('--concurrency <n>', 'number of shards to compute at a time (default: 1)')
+    .option(
+      '--threads <n>',
+      'maximum number of threads for a shard (default: as many as the machine offers)',
+    )
     .option(
       '--lease-timeout <time>',
-      'a part whose worker has given no sign for so long is given to another (default: 30s)',
+      'time without a sign of life after which a shard is given to another worker (default: 30s)',
     );
   addAddressOptions(command)
     .helpOption('-h, --help', 'show this help')

@@ -20,11 +20,11 @@ export function addAddressOptions(command: Command): Command {
   return command
     .option(
       '--http-timeout <time>',
-      `how long an http(s) server may send nothing (default: ${DEFAULT_TIMEOUT / 1000}s)`,
+      `longest time that an http(s) server may send nothing (default: ${DEFAULT_TIMEOUT / 1000}s)`,
     )
     .option(
       '--http-tries <n>',
-      `how often it is asked while it is in trouble (default: ${DEFAULT_TRIES})`,
+      `number of tries of a request if the server fails (default: ${DEFAULT_TRIES})`,
     );
 }
 
@@ -32,7 +32,7 @@ export function addAddressOptions(command: Command): Command {
 export function addForbiddenOption(command: Command): Command {
   return command.option(
     '--forbidden-is-missing',
-    'of an http(s) address: status 403 means that a chunk is not there',
+    'for an http(s) address: status 403 means that a chunk is missing',
   );
 }
 

@@ -83,7 +83,7 @@ export type GivenEvents = Omit<InputDescription, 'path' | 'isForbiddenMissing'>;
 export function outsideOption(): Option {
   return new Option(
     '--outside <what>',
-    'what an event before the first step or after the last does (default: throw)',
+    'what to do with events before the first or after the last step (default: throw)',
   ).choices(['throw', 'drop']);
 }
 
@@ -103,7 +103,7 @@ export async function readFlags(
   }
   if (flags.inputRepaired === true && flags.resume !== true) {
     throw new UsageError(
-      'Expected --resume with --input-repaired, since it is about what is done.',
+      'Expected --resume with --input-repaired, which concerns the completed part of a run.',
     );
   }
   const isParallel = (format: OutputFormat): boolean =>

@@ -33,7 +33,7 @@ export type SynapseFlags = Partial<Record<string, unknown>>;
 /** Adds the flags of the synapses to a command. */
 export function addSynapseOptions(command: Command): Command {
   for (const { name, unit, summary, default: value } of KERNEL.parameters) {
-    const form = `one for all channels, N with commas, or a file: ${alternatives(parameterFileEndings())}`;
+    const form = `one for all channels, N separated by commas, or a file: ${alternatives(parameterFileEndings())}`;
     const [placeholder, initial] =
       unit === 's' ? ['<times>', compact(value)] : ['<numbers>', value];
     command.option(`${flagOf(name)} ${placeholder}`, `${summary}; ${form} (default: ${initial})`);
@@ -55,7 +55,7 @@ function optionFor(name: string, definition: OptionDefinition): Option {
   if (unit !== 's') return new Option(`${flagOf(name)} <x>`, `${summary} (default: ${initial})`);
   return new Option(
     `${flagOf(name)} <time>`,
-    `${summary}, or the rate of the steps (default: ${compact(Number(initial))})`,
+    `${summary}, or the step rate (default: ${compact(Number(initial))})`,
   );
 }
 

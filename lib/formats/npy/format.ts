@@ -13,7 +13,7 @@ export const npy: Format = {
     usage: [
       'raster.npy',
       `whole numbers, floats or booleans, as NumPy writes them, of shape (T, N),
-(B, T, N), or (T,) for one row that all channels receive; T time steps,
+(B, T, N), or (T,) for one channel that all synapses receive; T time steps,
 N channels, B batch items`,
     ],
     mayBeEventList: true,
