@@ -76,11 +76,13 @@ export class ExpSyn<D extends Dtype = 'float64'> extends Synapses<
 
 /** A session of exponential synapses. */
 export class ExpSynSession<D extends Dtype = Dtype> extends Session<D, ExpSyn<D>> {
+  // By super, because an accessor can be called on an object that is no session.
+
   /** The synaptic current after the last settled call, (N,). */
   get isyn(): SynapticCurrent<FloatsOf<D>> {
-    return this.variable('isyn') as SynapticCurrent<FloatsOf<D>>;
+    return super.variable('isyn') as SynapticCurrent<FloatsOf<D>>;
   }
   set isyn(value: ArrayInput) {
-    this.assign('isyn', value);
+    super.assign('isyn', value);
   }
 }

@@ -1,7 +1,7 @@
 /** Sessions of other modules, and proxies of sessions. */
 import assert from 'node:assert/strict';
 
-import { ExpSyn, type ExpSynSession } from '../../lib/index';
+import { ExpSyn, ExpSynSession } from '../../lib/index';
 import { iterate } from '../../lib/streams';
 
 describe('a session of another module', () => {
@@ -74,5 +74,29 @@ describe('a proxy of a session', () => {
     });
     assert.equal(session.step, 0);
     assert.equal(session.isClosed, false);
+  });
+});
+
+describe('an object that is no session', () => {
+  it('is refused by accessors and methods that are called on it, which the error names', async () => {
+    const { prototype } = ExpSynSession;
+    const call = (method: 'evolve' | 'evolveSync'): unknown =>
+      Reflect.apply(Reflect.get(prototype, method), {}, [[[1, 1]]]);
+    const asked: [string, () => unknown][] = [
+      ['isyn', () => Reflect.get(prototype, 'isyn', {})],
+      ['isyn', () => Reflect.set(prototype, 'isyn', [1, 1], {})],
+      ['step', () => Reflect.get(prototype, 'step', {})],
+      ['step', () => Reflect.set(prototype, 'step', 1, {})],
+      ['evolveSync()', () => call('evolveSync')],
+    ];
+    for (const [name, ask] of asked) {
+      assert.throws(ask, {
+        name: 'TypeError',
+        message: `Expected a session for ${name} but received an object.`,
+        code: 'ERR_EXPSYN_ARGUMENT_TYPE',
+        argument: name,
+      });
+    }
+    await assert.rejects(call('evolve') as Promise<unknown>, { argument: 'evolve()' });
   });
 });
