@@ -4,11 +4,11 @@ import type { BlockPlan } from './job';
 
 /** Samples of a block: 1 to 2 MB, which the caches hold, and the disk takes at full speed. */
 const SAMPLES_PER_BLOCK = 2 ** 18;
-/** Where a block is cut into files of its own, or read in many pieces. */
+/** Samples of a block that is stored in files of its own, or read in many pieces. */
 const SAMPLES_PER_LARGE_BLOCK = 2 ** 22;
 /**
- * What is computed twice is little in blocks of so many windows; where these would be too large, it is
- * less than half in blocks of fewer.
+ * Little is computed twice in blocks of the first number of windows. If such blocks are too large, less
+ * than half is computed twice in blocks of the second.
  */
 const [WANTED_WINDOWS, FEWEST_WINDOWS] = [16, 2];
 const SAMPLES_FOR_WANTED_WINDOWS = 2 ** 21;
@@ -16,15 +16,18 @@ const SAMPLES_FOR_WANTED_WINDOWS = 2 ** 21;
 const MOST_SAMPLES_PER_BLOCK = 2 ** 23;
 /** The recursion refreshes its sums every so many steps. */
 const STEPS_PER_SUM = 64;
-/** Neighbouring channels that are parted only where memory asks for it: noise is drawn for 4, and 16 fill a cache line. */
+/**
+ * Neighbouring channels that stay together unless memory is short: noise is drawn for 4, and 16 fill a
+ * cache line.
+ */
 const CHANNELS_TOGETHER = 16;
-/** Chunks side by side, of all items together, where nothing else can be shared out. */
+/** Chunks along the channels, of all items together, if the work can be divided in no other way. */
 const CHUNKS_ACROSS = 8;
 /** Samples of a shard for a queue: some seconds of work. */
 const SAMPLES_PER_SHARD = 2 ** 26;
 /** Fewer shards than this leave workers idle at the end. */
 const FEWEST_SHARDS = 32;
-/** More would keep the submitting process busy, which reads a journal for each. */
+/** The submitting process reads a journal for each, so more would keep it busy. */
 const MOST_SHARDS = 4096;
 
 /** What a plan depends on. */
@@ -45,8 +48,9 @@ export interface PlanInput {
 }
 
 /**
- * Cuts a raster into blocks. Where the window ends before the run does, a block is computed from the
- * window before it, and depends on no other; else blocks of an item follow each other.
+ * Cuts a raster into blocks. If the window is shorter than the run, a block is computed from the steps of
+ * the window before it, and depends on no other block; otherwise each block of an item starts from the
+ * state that the one before has left.
  */
 export function planBlocks(input: PlanInput): BlockPlan {
   const { shape, windowLength, isInterleaved, hasLargeBlocks, stepsPerBlock, stepsAtOnce } = input;

@@ -102,7 +102,7 @@ export async function connect(address: string): Promise<Connection> {
   };
 }
 
-/** Waits for what is said at the end, but not for a Redis that is away. */
+/** Waits for the last commands, but not for long: Redis may be unreachable. */
 export async function sayFarewell(words: Promise<unknown>): Promise<void> {
   await Promise.race([words.catch(() => undefined), sleep(FAREWELL)]);
 }

@@ -1,4 +1,7 @@
-/** Lets workers compute the shards of a run, and waits for them. What counts is what is on the disk. */
+/**
+ * Lets workers compute the shards of a run, and waits for them. The journals on the disk tell what is
+ * done.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -18,22 +21,22 @@ import {
 import { markSubmission, withdraw } from '../submission';
 import type { UnfinishedRun } from '../unfinished-run';
 
-/** Milliseconds from one look at the disk to the next. */
+/** Milliseconds from one reading of the journals to the next. */
 const POLL_INTERVAL = 500;
-/** From one look for jobs that Redis has lost to the next, in polls. */
+/** Polls from one check for jobs that Redis has lost to the next. */
 const POLLS_PER_CHECK = 10;
 
 export interface QueueOptions {
   signal: AbortSignal;
-  /** Told of samples that are written, first of those that an earlier process has written. */
+  /** Called with the number of samples that were written, first with those of an earlier process. */
   onProgress: (samples: number, isInherited: boolean) => void;
-  /** Told once, in words, why nothing happens, where that is known. */
+  /** Called once with the reason why nothing happens, if it is known. */
   onStandstill: (reason: string) => void;
 }
 
 /**
- * Computes what is missing of a run on the workers of a queue. Returns whether it is complete; it is
- * not when the signal has ended it. Jobs that nobody has taken are withdrawn then, and the others stop.
+ * Computes what is missing of a run on the workers of a queue. Returns whether it is complete; it is not
+ * when the signal has ended it. Jobs that no worker has taken are withdrawn then, and the others stop.
  *
  * @throws CommandError when Redis does not answer at the beginning, or a shard cannot be computed.
  */
@@ -116,7 +119,9 @@ class Submission {
     return this.#open.size === 0;
   }
 
-  /** Says something to Redis, which may be away for as long as it likes, when nothing else is said. */
+  /**
+   * Sends commands to Redis, unless earlier ones are still unanswered: Redis may be unreachable for long.
+   */
   #talk(say: () => Promise<void>): void {
     if (this.#isTalking) return;
     this.#isTalking = true;
@@ -190,7 +195,7 @@ class Submission {
     await this.#submit(lost.filter((shard) => this.#open.has(shard)));
   }
 
-  /** Makes workers stop, and takes back what nobody has begun. */
+  /** Makes workers stop, and withdraws the jobs that no worker has taken. */
   async #withdraw(): Promise<void> {
     await withdraw(this.#run.workFolder, this.#id).catch(() => undefined);
     const removals = Array.from(this.#open, async (shard) =>
