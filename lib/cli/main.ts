@@ -10,10 +10,10 @@ import { addInfoCommand } from './commands/info-command';
 import { addPlotCommand } from './commands/plot-command';
 import { addRunCommand } from './commands/run-command';
 import { requireUnspacedTimes } from './options/spaced-times';
-import type { CommandContext, Streams } from './context/streams';
+import type { CommandContext, Streams } from './context/command-context';
 import { readVersion } from './context/version';
 import { addWorkerCommand } from './commands/worker-command';
-import { wordError } from './options/words';
+import { wordError } from './options/wording';
 
 /** Milliseconds in which a process that has failed or was interrupted ends by itself, if it does. */
 const LINGERING = 100;

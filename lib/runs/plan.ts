@@ -10,8 +10,8 @@ const SAMPLES_PER_LARGE_BLOCK = 2 ** 22;
  * Little is computed twice in blocks of the first number of windows. If such blocks are too large, less
  * than half is computed twice in blocks of the second.
  */
-const [WANTED_WINDOWS, FEWEST_WINDOWS] = [16, 2];
-const SAMPLES_FOR_WANTED_WINDOWS = 2 ** 21;
+const [PREFERRED_WINDOWS, FEWEST_WINDOWS] = [16, 2];
+const SAMPLES_FOR_PREFERRED_WINDOWS = 2 ** 21;
 /** With windows so long that a block is larger than this, it holds fewer channels. */
 const MOST_SAMPLES_PER_BLOCK = 2 ** 23;
 /** The recursion refreshes its sums every so many steps. */
@@ -61,8 +61,8 @@ export function planBlocks(input: PlanInput): BlockPlan {
   const width = Math.max(1, Math.min(synapses, input.channelsAtOnce) * together);
   let steps = stepsPerBlock ?? Math.max(stepsAtOnce, roundDown(requested / width, STEPS_PER_SUM));
   if (stepsPerBlock === undefined && history !== undefined) {
-    const most = roundDown(SAMPLES_FOR_WANTED_WINDOWS / width, STEPS_PER_SUM);
-    steps = Math.max(steps, Math.min(most, WANTED_WINDOWS * history), FEWEST_WINDOWS * history);
+    const most = roundDown(SAMPLES_FOR_PREFERRED_WINDOWS / width, STEPS_PER_SUM);
+    steps = Math.max(steps, Math.min(most, PREFERRED_WINDOWS * history), FEWEST_WINDOWS * history);
   }
   steps = Math.max(1, Math.min(steps, timesteps));
   const items = steps < timesteps ? 1 : Math.floor(requested / (steps * width));
@@ -89,14 +89,14 @@ export function planChunkShape(
 ): [number, number, number] {
   const isOneAfterTheOther = blocks.history === undefined && blocks.stepsPerBlock < timesteps;
   const across = isOneAfterTheOther ? Math.ceil(CHUNKS_ACROSS / Math.max(1, batches)) : 1;
-  const share = Math.min(
+  const width = Math.min(
     Math.ceil(synapses / across / CHANNELS_TOGETHER) * CHANNELS_TOGETHER,
     mostChannels(blocks, channelsAtOnce, Math.min(CHANNELS_TOGETHER, channelsAtOnce)),
   );
   return [
     Math.max(1, Math.min(blocks.batchesPerBlock, batches)),
     Math.max(1, Math.min(blocks.stepsPerBlock, timesteps)),
-    Math.max(1, Math.min(share, synapses)),
+    Math.max(1, Math.min(width, synapses)),
   ];
 }
 

@@ -7,7 +7,7 @@ import { DEFAULT_OUT } from '../run/prepare';
 import { run } from '../run/run';
 import { outsideOption, readFlags, type RunFlags } from '../options/run-options';
 import { addSynapseOptions } from '../options/synapse-options';
-import type { CommandContext } from '../context/streams';
+import type { CommandContext } from '../context/command-context';
 
 const DESCRIPTION = `Computes the synaptic currents of a raster of spikes, and draws them.
 

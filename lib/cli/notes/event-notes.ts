@@ -2,7 +2,7 @@
 import { CommandError } from '../../errors/command-errors';
 import type { EventSummary, RasterSource } from '../../formats/raster-source';
 import { counted } from '../options/numbers';
-import { meanRate } from '../figure/reduction';
+import { meanRate } from './input-summary';
 import { formatTime } from '../options/times';
 
 /** Digits of a time, so that one since 1970 has its seconds. */

@@ -17,7 +17,7 @@ import {
   noteOnShortTau,
   type InputHeader,
 } from './notes';
-import { summarizeInput } from '../figure/reduction';
+import { summarizeInput } from './input-summary';
 
 /** Elements that are looked at. */
 const SAMPLE = 2 ** 20;

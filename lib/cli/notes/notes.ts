@@ -5,9 +5,9 @@
 import type { TypedArray } from '../../index';
 import type { TimeConstants } from '../../runs/settings';
 import { formatShape } from '../../errors/checks';
-import type { InputSummary } from '../figure/reduction';
+import type { InputSummary } from './input-summary';
 import { formatTime } from '../options/times';
-import { flagOf } from '../options/words';
+import { flagOf } from '../options/wording';
 
 /** What is known of an input from its header. */
 export interface InputHeader {

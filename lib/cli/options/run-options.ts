@@ -8,7 +8,7 @@ import { formatFraction } from '../../formats/events/fraction';
 import type { OutputFormat } from '../../formats/format';
 import type { AddressOptions } from '../../formats/http/reader';
 import { outputEndings, outputFormatFor, outputFormatOf, recognise } from '../../formats/registry';
-import { alternatives } from './words';
+import { alternatives } from './wording';
 import { readAddressFlags, type AddressFlags } from './address-options';
 import {
   parameterFiles,

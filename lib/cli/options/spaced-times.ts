@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 
 import { UsageError } from '../../errors/command-errors';
 import { KERNELS } from '../../modules/kernels';
-import { flagOf } from './words';
+import { flagOf } from './wording';
 import { parseClockTime, parsePeriod, parseTimes } from './times';
 
 /** The options that take several times. */

@@ -14,7 +14,7 @@ import {
   type SynapseSettings,
   type UnseededSettings,
 } from '../../runs/settings';
-import { alternatives, flagOf } from './words';
+import { alternatives, flagOf } from './wording';
 import { isFile, parameterFileEndings, readParameter } from './parameter-files';
 import { formatTime, formatTimeRange, parsePeriod } from './times';
 

@@ -32,7 +32,7 @@ import { formatShape } from '../../errors/checks';
 import { requireOtherFiles } from './other-files';
 import type { GivenEvents, RunRequest } from '../options/run-options';
 import { completeSettings } from '../options/synapse-options';
-import type { CommandContext } from '../context/streams';
+import type { CommandContext } from '../context/command-context';
 import { softwareVersion } from '../context/version';
 import { EXAMPLE_PATH, writeExample } from './example';
 

@@ -3,7 +3,7 @@ import type { SingleBar } from 'cli-progress';
 
 import type { ProgressMode } from '../options/run-options';
 import { formatTime } from '../options/times';
-import type { TextStream } from '../context/streams';
+import type { TextStream } from '../context/command-context';
 
 const INTERVAL = 1000;
 /** Runs that are over before show no bar. */

@@ -16,10 +16,10 @@ import { noteOnOverflow } from '../notes/overflow';
 import { drawToFile, loadRecording, MOST_SAMPLES } from '../figure/plot-output';
 import type { Outcome } from './compute';
 import { describeSource, type Prepared } from './prepare';
-import { describeSpikes, summarizeInput, type InputSummary } from '../figure/reduction';
+import { describeSpikes, summarizeInput, type InputSummary } from '../notes/input-summary';
 import type { RunRequest } from '../options/run-options';
-import type { CommandContext } from '../context/streams';
-import { inWords } from '../options/words';
+import type { CommandContext } from '../context/command-context';
+import { inWords } from '../options/wording';
 import { describeParameters } from '../options/synapse-options';
 import { formatTime } from '../options/times';
 

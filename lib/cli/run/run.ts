@@ -13,7 +13,7 @@ import { makeProvenance, readProvenance } from '../../runs/provenance';
 import { isWhole, layoutOf, unfinishedFolderOf, UnfinishedRun } from '../../runs/unfinished-run';
 import { describeEvents, measureEvents } from '../notes/event-notes';
 import type { RunRequest } from '../options/run-options';
-import type { CommandContext } from '../context/streams';
+import type { CommandContext } from '../context/command-context';
 import { computeLocally, computeOnQueue, type Outcome } from './compute';
 import { prepare, type Prepared } from './prepare';
 import { report } from './report';

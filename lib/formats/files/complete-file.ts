@@ -132,12 +132,13 @@ export async function removeLeftovers(
     const match = TEMPORARY.exec(name.slice(prefix.length));
     if (match === null) continue;
     const path = join(folder, name);
-    const isLeft = owner === 'nobody' || isOfTheDead(match) || (await isAbandoned(path, target));
-    if (isLeft) await rm(path, { force: true }).catch(() => undefined);
+    const isLeftover =
+      owner === 'nobody' || isOfDeadProcess(match) || (await isAbandoned(path, target));
+    if (isLeftover) await rm(path, { force: true }).catch(() => undefined);
   }
 }
 
-function isOfTheDead([, pid, start, place]: RegExpExecArray): boolean {
+function isOfDeadProcess([, pid, start, place]: RegExpExecArray): boolean {
   const own = ownIdentity();
   if (own === undefined || start === undefined || place !== hashOf(own.place)) return false;
   return stateOfProcess({ pid: Number(pid), start, place: own.place }) === 'dead';

@@ -15,7 +15,7 @@ import {
   JOB_OPTIONS,
   loadQueuePackages,
   QUEUE,
-  sayFarewell,
+  waitBriefly,
   type ShardJob,
 } from './redis';
 import { markSubmission, withdraw } from '../submission';
@@ -55,7 +55,7 @@ export async function runOnQueue(
     return await submission.run();
   } finally {
     stopRetrying();
-    await sayFarewell(queue.close());
+    await waitBriefly(queue.close());
     connection.disconnect();
   }
 }
@@ -69,7 +69,7 @@ class Submission {
   /** Samples that are written of each shard. */
   readonly #samples: number[];
   readonly #options: QueueOptions;
-  #isTalking = false;
+  #isSending = false;
   #hasExplained = false;
   #failure: { error: unknown } | undefined;
 
@@ -89,23 +89,23 @@ class Submission {
     };
     const { workFolder, job } = this.#run;
     for (const shard of job.shards.keys()) this.#open.add(shard);
-    await this.#look();
+    await this.#readJournals();
     report(true);
     await markSubmission(workFolder, this.#id);
-    this.#talk(async () => this.#submit([...this.#open]));
+    this.#send(async () => this.#submit([...this.#open]));
     let checked = this.#written();
     try {
       for (let poll = 1; this.#open.size > 0 && !signal.aborted; poll++) {
         await sleep(POLL_INTERVAL, undefined, { signal }).catch(() => undefined);
-        await this.#look();
+        await this.#readJournals();
         report(false);
         if (this.#open.size > 0 && this.#failure !== undefined) throw this.#failure.error;
         if (poll % POLLS_PER_CHECK > 0) continue;
         const isStandstill = this.#written() === checked;
         checked = this.#written();
         // Since the check before.
-        if (isStandstill && this.#isTalking) this.#explain('Redis does not answer');
-        this.#talk(async () => {
+        if (isStandstill && this.#isSending) this.#explain('Redis does not answer');
+        this.#send(async () => {
           await this.#check();
           const hasWorkers = !isStandstill || (await this.#queue.getWorkersCount()) > 0;
           if (!hasWorkers) this.#explain("there is no worker; start one with 'expsyn worker'");
@@ -122,15 +122,15 @@ class Submission {
   /**
    * Sends commands to Redis, unless earlier ones are still unanswered: Redis may be unreachable for long.
    */
-  #talk(say: () => Promise<void>): void {
-    if (this.#isTalking) return;
-    this.#isTalking = true;
-    void say()
+  #send(commands: () => Promise<void>): void {
+    if (this.#isSending) return;
+    this.#isSending = true;
+    void commands()
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
       .finally(() => {
-        this.#isTalking = false;
+        this.#isSending = false;
       });
   }
 
@@ -144,7 +144,7 @@ class Submission {
   }
 
   /** Reads from the journals what is done. */
-  async #look(): Promise<void> {
+  async #readJournals(): Promise<void> {
     for (const shard of this.#open) {
       const { blocksDone } = await this.#run.journal(shard).read();
       this.#samples[shard] = this.#samplesOf(shard, blocksDone);
@@ -191,7 +191,7 @@ class Submission {
     }
     if (lost.length === 0) return;
     // A shard may have become complete, and its job been removed, since the last look.
-    await this.#look();
+    await this.#readJournals();
     await this.#submit(lost.filter((shard) => this.#open.has(shard)));
   }
 
@@ -201,6 +201,6 @@ class Submission {
     const removals = Array.from(this.#open, async (shard) =>
       this.#queue.remove(this.#jobId(shard)).catch(() => undefined),
     );
-    await sayFarewell(Promise.all(removals));
+    await waitBriefly(Promise.all(removals));
   }
 }

@@ -5,7 +5,7 @@ import { CommandError } from '../../errors/command-errors';
 import type { AddressOptions } from '../../formats/http/reader';
 import { isSameInput, type RasterSource } from '../../formats/raster-source';
 import { IdleSources } from '../open-source';
-import { connect, loadQueuePackages, QUEUE, sayFarewell, type ShardJob } from './redis';
+import { connect, loadQueuePackages, QUEUE, waitBriefly, type ShardJob } from './redis';
 import { runShard } from '../run-shard';
 import { isCurrent } from '../submission';
 import { UnfinishedRun } from '../unfinished-run';
@@ -86,7 +86,7 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
   const closing = worker.close();
   await Promise.allSettled(computing);
   await sources.close();
-  await sayFarewell(closing);
+  await waitBriefly(closing);
   connection.disconnect();
 }
 
@@ -142,8 +142,8 @@ async function computeRegion(
   if (region === undefined) return true;
   const withdrawn = new AbortController();
   const timer = setInterval(() => {
-    void isCurrent(run.workFolder, submission).then((isWanted) => {
-      if (!isWanted) withdrawn.abort();
+    void isCurrent(run.workFolder, submission).then((isStillCurrent) => {
+      if (!isStillCurrent) withdrawn.abort();
     });
   }, POLL_INTERVAL);
   const sink = await run.openSink();
