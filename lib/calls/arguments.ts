@@ -215,7 +215,7 @@ export function transferOut(out: FloatArray): FloatArray {
   const own = transferMemory(out);
   if (own !== undefined) return own;
   throw outOfRange(
-    'memory that can be handed over',
+    'memory that can be transferred',
     'options.out',
     "a pooled Buffer's, or WebAssembly's",
     'leave out options.transfer',

@@ -10,10 +10,10 @@ import { addInfoCommand } from './commands/info-command';
 import { addPlotCommand } from './commands/plot-command';
 import { addRunCommand } from './commands/run-command';
 import { requireUnspacedTimes } from './options/spaced-times';
-import type { CommandContext, Streams } from './context/streams';
+import type { CommandContext, Streams } from './context/command-context';
 import { readVersion } from './context/version';
 import { addWorkerCommand } from './commands/worker-command';
-import { wordError } from './options/words';
+import { wordError } from './options/wording';
 
 /** Milliseconds in which a process that has failed or was interrupted ends by itself, if it does. */
 const LINGERING = 100;
@@ -124,14 +124,14 @@ class Interrupts {
 if (require.main === module) {
   const interrupts = new Interrupts();
   interrupts.listen();
-  // Whoever reads the output may stop reading, as `head` does.
+  // The reader of the output may stop reading, as `head` does.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') return;
     const { message } = fileError('write', 'the standard output', error) as Error;
     process.stderr.write(`${message}\n`);
     process.exit(1);
   });
-  // A run goes on where nobody reads what it says, or its log's disk is full.
+  // A run continues if nobody reads its messages, or if the disk of its log is full.
   process.stderr.on('error', () => undefined);
   void run(process.argv.slice(2), process, async (work) => interrupts.interruptibly(work)).then(
     (exitCode) => {

@@ -1,4 +1,4 @@
-/** What every kind of output offers: an array of currents that is written region by region. */
+/** The interface of outputs: an array of currents that is written region by region. */
 import type { Dtype, FloatArray } from '../arrays/element-types';
 import type { Region } from './raster-source';
 
@@ -18,7 +18,7 @@ export interface CurrentsSink {
    * @throws CommandError that names the file and the reason, such as a full disk.
    */
   write(region: Region, data: FloatArray): Promise<void>;
-  /** Makes what has been written before durable: it survives a loss of power then. */
+  /** Makes everything written so far durable: it then survives a loss of power. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { endianness } from 'node:os';
 
 import { ELEMENT_TYPES as ARRAYS, type TypedArray } from '../arrays/element-types';
 
-/** What the elements of an array are held in. */
+/** The arrays that hold the elements of files. */
 export type Elements = Exclude<TypedArray, Uint8ClampedArray>;
 
 interface ElementType {
@@ -42,9 +42,9 @@ export const ELEMENT_TYPES: Record<string, ElementType> = {
 export const IS_HOST_BIG_ENDIAN = endianness() === 'BE';
 
 /**
- * Elements that lie one after the other in a file, as an array in this machine's byte order; a view
- * of `bytes`, which may be changed, where they lie as they must. Half floats become Float32Array, and
- * any byte of a boolean but 0 becomes 1, in a copy.
+ * Elements that lie one after the other in a file, as an array in this machine's byte order: a view of
+ * `bytes`, whose byte order may be changed in place, or a copy if they are not aligned. Half floats
+ * become Float32Array, and any byte of a boolean but 0 becomes 1, in a copy.
  */
 export function decodeBytes(
   bytes: Uint8Array,
@@ -82,7 +82,7 @@ function widenHalf(half: number): number {
   return sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
-/** What each half float is. */
+/** The value of each half float. */
 let widened: Float32Array | undefined;
 
 function widenHalves(halves: Uint16Array): Float32Array {

@@ -1,4 +1,4 @@
-/** What every kind of input offers: a raster that is read region by region. */
+/** The interface of inputs: a raster that is read region by region. */
 import type { TypedArray } from '../arrays/element-types';
 
 /** Indices from `begin` to the one before `end`. */
@@ -14,7 +14,7 @@ export interface Region {
   channels: Range;
 }
 
-/** Identifies the content of an input, so that a change is noticed. JSON. */
+/** Identifies the content of an input, so that a change is detected. JSON. */
 export interface InputIdentity {
   /** Absolute, or an address. */
   path: string;
@@ -67,8 +67,8 @@ export interface RasterSource {
   /** Bytes of one element as read() gives it. */
   readonly itemBytes: number;
   /**
-   * Regions that are read as cheaply as any: of all batch items together where the file holds them
-   * interleaved.
+   * Whether the file holds the batch items interleaved, so that all items together are read as fast as
+   * one.
    */
   readonly isInterleaved: boolean;
   /** Of lists of events. */

@@ -101,11 +101,11 @@ export abstract class Module {
 
   /** The attributes of these names, of this module and its submodules. */
   attributesNamed(names: string | readonly string[]): AttributeValues {
-    const wanted: readonly unknown[] = typeof names === 'string' ? [names] : names;
-    if (!isList(wanted) || wanted.some((name) => typeof name !== 'string')) {
+    const requested: readonly unknown[] = typeof names === 'string' ? [names] : names;
+    if (!isList(requested) || requested.some((name) => typeof name !== 'string')) {
       throw wrongType('a name or an array of names', 'names', names);
     }
-    return this.#collect((_, name) => wanted.includes(name));
+    return this.#collect((_, name) => requested.includes(name));
   }
 
   /**
@@ -176,13 +176,13 @@ export abstract class Module {
     );
   }
 
-  #collect(isWanted: (attribute: Attribute, name: string) => boolean): AttributeValues {
+  #collect(isRequested: (attribute: Attribute, name: string) => boolean): AttributeValues {
     const values: AttributeValues = {};
     for (const [name, attribute] of this.#attributes) {
-      if (isWanted(attribute, name)) values[name] = attribute.data;
+      if (isRequested(attribute, name)) values[name] = attribute.data;
     }
     for (const [name, module] of this.#modules) {
-      const nested = module.#collect(isWanted);
+      const nested = module.#collect(isRequested);
       if (Object.keys(nested).length > 0) values[name] = nested;
     }
     return values;

@@ -32,7 +32,7 @@ export type Compatibility = 'none' | 'rockpool';
 export interface SimulationParameters {
   /** Length of a time step, in seconds. Default 0.001. */
   dt: number;
-  /** The most steps of the window; ignored if windowTaus is Infinity. Default 1e6. */
+  /** Maximum length of the window, in steps; ignored if windowTaus is Infinity. Default 1e6. */
   maxWindowLength: number;
   /** Length of the window, in units of the largest time constant; Infinity does not cut it. */
   windowTaus: number;

@@ -222,10 +222,10 @@ export abstract class Synapses<
    * state. A last axis of 1, and (T,), is for every synapse.
    *
    * The input is copied when the call is made, unless it is in shared memory (which must not change until
-   * the promise settles) or handed over by `transfer`. `out` is filled at the end; shared memory, and
-   * memory that was handed over, while the call runs. If the promise rejects, the contents of `out` are
-   * undefined. A call that is aborted by `signal` ends at once or, if `out` is such memory, when nothing
-   * more is written there, and the calls behind it go on as if it had not been made.
+   * the promise settles) or transferred by `transfer`. `out` is filled at the end, but while the call
+   * runs if it is shared or transferred memory. If the promise rejects, the contents of `out` are
+   * undefined. A call that is aborted by `signal` rejects at once or, if `out` is shared or transferred
+   * memory, when nothing more is written there; the calls behind it run as if it had not been made.
    */
   override async evolve(
     input: RasterInput,
@@ -236,9 +236,9 @@ export abstract class Synapses<
   }
 
   /**
-   * The same on the calling thread. Throws an error while a promise of evolve() on this module is pending.
-   * `out` may be the input's own memory. If the call throws for a value of the input, such an `out` is as
-   * it was; the contents of any other are undefined.
+   * The same on the calling thread. Throws an error while a promise of evolve() on this module is
+   * pending. `out` may be the input's own memory. If the call throws because of a value of the input, an
+   * `out` of the input's own memory is unchanged; the contents of any other are undefined.
    */
   evolveSync(
     input: RasterInput,

@@ -12,7 +12,7 @@ import type { Job } from './job';
 import { blockAt, countBlocks } from './plan';
 import { addChecksum, verifyChecksum } from './checksummed';
 
-/** What is on the disk for certain. */
+/** What is durably on the disk. */
 export interface Progress {
   /** Blocks of the shard that are written. */
   blocksDone: number;
@@ -70,7 +70,7 @@ export class Journal {
     }
   }
 
-  /** The data must be durable before. */
+  /** The data of the blocks must be durable already. */
   async write({ blocksDone, state }: Progress): Promise<void> {
     const entry: Entry = {
       shard: this.#shard,
@@ -80,7 +80,7 @@ export class Journal {
     await writeCompleteFile(this.#path, [addChecksum(entry)], { folders: 'require' });
   }
 
-  /** Whether the shard can have come so far, and can go on from there. */
+  /** Throws unless the shard can have come so far, and can be resumed from there. */
   #check({ shard, blocksDone, state }: Entry): void {
     if (shard !== this.#shard) throw new Error('shard');
     const { shards, blocks } = this.#job;

@@ -1,11 +1,11 @@
 /**
  * Keeps two processes from running the same run.
  *
- * A lock is a file whose time of change its holder moves on again and again. A holder on the same boot
- * of the same machine, in the same namespaces, is asked for in the table of processes. Of any other one
- * a process only believes what it sees: while the time moves, the holder is alive; when it has not moved
- * for the lease time by the watching process's own clock, the holder is gone. Two clocks are never
- * compared.
+ * A lock is a file whose time of change its holder moves on again and again. If the holder is on the same
+ * boot of the same machine, in the same namespaces, the table of processes tells whether it is alive.
+ * Otherwise the watching process observes the file: while its time changes, the holder is alive; if it
+ * has not changed for the lease time, by the watching process's own clock, the holder is gone. Two clocks
+ * are never compared.
  */
 import { randomUUID } from 'node:crypto';
 import { open, readFile, rm, rmdir, utimes, type FileHandle } from 'node:fs/promises';
@@ -47,7 +47,10 @@ export interface LockOptions {
   onWait?: (text: string) => void;
   /** Milliseconds from one sign of life to the next. */
   heartbeat?: number;
-  /** Milliseconds without a sign after which a holder that cannot be asked for is gone. */
+  /**
+   * Milliseconds without a sign of life after which a holder that is in no table of processes here is
+   * gone.
+   */
   lease?: number;
 }
 
@@ -59,7 +62,7 @@ export interface FolderLock {
   isHeld(): Promise<boolean>;
   /** @throws LeaseLostError when another process has taken the folder over. */
   requireHeld(): Promise<void>;
-  /** Lets others have the folder, and removes it if it is empty. */
+  /** Unlocks the folder, and removes it if it is empty. */
   release(): Promise<void>;
 }
 
@@ -150,11 +153,11 @@ class HeldFolder implements FolderLock {
     clearInterval(this.#timer);
     ownTokens.delete(this.#token);
     if (!(await this.isHeld())) return;
-    // Of a process that was killed when it took over from the holder before.
+    // The claim of a process that was killed while it removed the lock of the holder before.
     await rm(claimOf(this.#path), { force: true }).catch(() => undefined);
-    // On a disk that has failed it stays; this process is known as gone when it has ended.
+    // If the disk has failed, the lock stays; it counts as abandoned when this process has ended.
     await rm(this.#path, { force: true }).catch(() => undefined);
-    // Not what is in it: that may be the lock of a process that has come meanwhile.
+    // Only if it is empty: it may hold the lock of another process by now.
     await rmdir(this.#folder).catch(() => undefined);
   }
 
@@ -233,7 +236,10 @@ class Watch {
   }
 }
 
-/** Opening it makes a network's file system ask for its time, rather than answer from memory. */
+/**
+ * Opening the file makes a network file system ask the server for its time, rather than answer from a
+ * cache.
+ */
 async function readLock(path: string): Promise<{ text: string; modified: bigint } | undefined> {
   let file: FileHandle | undefined;
   try {
@@ -258,7 +264,7 @@ function stateOf(text: string): 'alive' | 'dead' | 'unknown' {
   return stateOfProcess(holder);
 }
 
-/** Says now and then what the program waits for. */
+/** Says from time to time what the program waits for. */
 class Notice {
   readonly #out: string;
   readonly #lease: number;
@@ -291,8 +297,8 @@ async function tryLock(folder: string, path: string, token: string): Promise<boo
 }
 
 /**
- * Makes a file that says who this is; whether it is there under its name, and not another's. Undefined
- * when there was one already.
+ * Makes a file that names this process as the holder. Returns whether the file is still there and this
+ * process's; undefined if there was a file already.
  */
 async function writeHolder(
   openFile: () => Promise<FileHandle>,
@@ -320,11 +326,11 @@ async function writeHolder(
     if (hasCode(error, 'EEXIST')) return undefined;
     throw error;
   }
-  // Whoever saw it empty for too long has removed it.
+  // A process that saw the file empty for too long may have removed it.
   return isOurs(path, token);
 }
 
-/** Makes a file in a folder that who had it before may be removing. */
+/** Makes a file in a folder that its previous holder may be removing. */
 async function openIn(folder: string, path: string): Promise<FileHandle> {
   for (let attempt = 1; ; attempt++) {
     await makeFolder(folder);
@@ -336,7 +342,7 @@ async function openIn(folder: string, path: string): Promise<FileHandle> {
   }
 }
 
-/** Whether a lock belongs to this process. True if that cannot be found out at the moment. */
+/** Whether a lock belongs to this process. True if it cannot be read at the moment. */
 async function isOurs(path: string, token: string): Promise<boolean> {
   try {
     return parseHolder(await readFile(path, 'utf8')).token === token;
@@ -350,8 +356,8 @@ function claimOf(path: string): string {
 }
 
 /**
- * Removes a lock whose holder is gone. Of several processes that do so at once, one removes it: the
- * one that has made the claim. Or one that is new would be removed for the one that was read.
+ * Removes a lock whose holder is gone. Of several processes that try at once, only the one that has made
+ * the claim removes it; otherwise a new lock could be removed in place of the one that was read.
  */
 async function removeLock(
   path: string,

@@ -23,7 +23,7 @@ export interface InputDescription {
   outside: 'throw' | 'drop' | undefined;
 }
 
-/** Whether something is said about a list of events. */
+/** Whether any option is given that is about lists of events. */
 export function hasEventOptions(
   input: Omit<InputDescription, 'path' | 'isForbiddenMissing'>,
 ): boolean {
@@ -96,8 +96,8 @@ export async function openOutput({ output, settings }: Job, out: string): Promis
 }
 
 /**
- * Open sources of one input that nobody reads at the moment. They are kept because opening one may take
- * as long as computing a shard: a list of events is checked from its beginning to its end.
+ * Open sources of one input that are not in use. They are kept because opening one may take as long as
+ * computing a shard: a list of events is checked from its beginning to its end.
  */
 export class IdleSources {
   readonly #address: AddressOptions;
@@ -136,7 +136,7 @@ export class IdleSources {
   }
 }
 
-/** What decides how an input is read. */
+/** A text of everything that decides how an input is read. */
 function keyOf({ input, settings, identity }: Job): string {
   return JSON.stringify([input, settings.dt, identity]);
 }

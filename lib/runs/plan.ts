@@ -4,27 +4,30 @@ import type { BlockPlan } from './job';
 
 /** Samples of a block: 1 to 2 MB, which the caches hold, and the disk takes at full speed. */
 const SAMPLES_PER_BLOCK = 2 ** 18;
-/** Where a block is cut into files of its own, or read in many pieces. */
+/** Samples of a block that is stored in files of its own, or read in many pieces. */
 const SAMPLES_PER_LARGE_BLOCK = 2 ** 22;
 /**
- * What is computed twice is little in blocks of so many windows; where these would be too large, it is
- * less than half in blocks of fewer.
+ * Little is computed twice in blocks of the first number of windows. If such blocks are too large, less
+ * than half is computed twice in blocks of the second.
  */
-const [WANTED_WINDOWS, FEWEST_WINDOWS] = [16, 2];
-const SAMPLES_FOR_WANTED_WINDOWS = 2 ** 21;
+const [PREFERRED_WINDOWS, FEWEST_WINDOWS] = [16, 2];
+const SAMPLES_FOR_PREFERRED_WINDOWS = 2 ** 21;
 /** With windows so long that a block is larger than this, it holds fewer channels. */
 const MOST_SAMPLES_PER_BLOCK = 2 ** 23;
 /** The recursion refreshes its sums every so many steps. */
 const STEPS_PER_SUM = 64;
-/** Neighbouring channels that are parted only where memory asks for it: noise is drawn for 4, and 16 fill a cache line. */
+/**
+ * Neighbouring channels that stay together unless memory is short: noise is drawn for 4, and 16 fill a
+ * cache line.
+ */
 const CHANNELS_TOGETHER = 16;
-/** Chunks side by side, of all items together, where nothing else can be shared out. */
+/** Chunks along the channels, of all items together, if the work can be divided in no other way. */
 const CHUNKS_ACROSS = 8;
 /** Samples of a shard for a queue: some seconds of work. */
 const SAMPLES_PER_SHARD = 2 ** 26;
 /** Fewer shards than this leave workers idle at the end. */
 const FEWEST_SHARDS = 32;
-/** More would keep the submitting process busy, which reads a journal for each. */
+/** The submitting process reads a journal for each, so more would keep it busy. */
 const MOST_SHARDS = 4096;
 
 /** What a plan depends on. */
@@ -45,8 +48,9 @@ export interface PlanInput {
 }
 
 /**
- * Cuts a raster into blocks. Where the window ends before the run does, a block is computed from the
- * window before it, and depends on no other; else blocks of an item follow each other.
+ * Cuts a raster into blocks. If the window is shorter than the run, a block is computed from the steps of
+ * the window before it, and depends on no other block; otherwise each block of an item starts from the
+ * state that the one before has left.
  */
 export function planBlocks(input: PlanInput): BlockPlan {
   const { shape, windowLength, isInterleaved, hasLargeBlocks, stepsPerBlock, stepsAtOnce } = input;
@@ -57,8 +61,8 @@ export function planBlocks(input: PlanInput): BlockPlan {
   const width = Math.max(1, Math.min(synapses, input.channelsAtOnce) * together);
   let steps = stepsPerBlock ?? Math.max(stepsAtOnce, roundDown(requested / width, STEPS_PER_SUM));
   if (stepsPerBlock === undefined && history !== undefined) {
-    const most = roundDown(SAMPLES_FOR_WANTED_WINDOWS / width, STEPS_PER_SUM);
-    steps = Math.max(steps, Math.min(most, WANTED_WINDOWS * history), FEWEST_WINDOWS * history);
+    const most = roundDown(SAMPLES_FOR_PREFERRED_WINDOWS / width, STEPS_PER_SUM);
+    steps = Math.max(steps, Math.min(most, PREFERRED_WINDOWS * history), FEWEST_WINDOWS * history);
   }
   steps = Math.max(1, Math.min(steps, timesteps));
   const items = steps < timesteps ? 1 : Math.floor(requested / (steps * width));
@@ -85,14 +89,14 @@ export function planChunkShape(
 ): [number, number, number] {
   const isOneAfterTheOther = blocks.history === undefined && blocks.stepsPerBlock < timesteps;
   const across = isOneAfterTheOther ? Math.ceil(CHUNKS_ACROSS / Math.max(1, batches)) : 1;
-  const share = Math.min(
+  const width = Math.min(
     Math.ceil(synapses / across / CHANNELS_TOGETHER) * CHANNELS_TOGETHER,
     mostChannels(blocks, channelsAtOnce, Math.min(CHANNELS_TOGETHER, channelsAtOnce)),
   );
   return [
     Math.max(1, Math.min(blocks.batchesPerBlock, batches)),
     Math.max(1, Math.min(blocks.stepsPerBlock, timesteps)),
-    Math.max(1, Math.min(share, synapses)),
+    Math.max(1, Math.min(width, synapses)),
   ];
 }
 

@@ -1,4 +1,4 @@
-/** Turns what the user wants into a job. */
+/** Makes a job of what the user requested. */
 import { CommandError, UsageError } from '../errors/command-errors';
 import { message, option, type Message } from '../errors/message';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
@@ -11,10 +11,10 @@ import { formatShape } from '../errors/checks';
 import { sizeOf } from '../arrays/arrays';
 import { bytesPerElement } from '../arrays/element-types';
 
-/** Of one module. */
+/** The most synapses of one module. */
 const MOST_CHANNELS = 2 ** 24;
 
-/** What the user wants; the seed is drawn where none is given. */
+/** What the user requested; the seed is drawn if none is given. */
 export interface JobRequest {
   software: string;
   /** What to call the input. */
@@ -157,7 +157,7 @@ export function describeDifference(
   }
   const requestedSettings = namedSettings(requested.settings);
   for (const [key, value] of Object.entries(namedSettings(begun.settings))) {
-    // It is about values of the input, and what is done has met none of them.
+    // It concerns NaNs and infinities, and the blocks that are done have met none.
     if (key === 'nonFinite') continue;
     if (JSON.stringify(requestedSettings[key]) === JSON.stringify(value)) continue;
     const isLong = Array.isArray(value) && value.length > 1;

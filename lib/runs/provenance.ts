@@ -47,10 +47,10 @@ export function makeProvenance(
 }
 
 /**
- * How an output was made; undefined if nothing tells, or only of another array.
+ * How an output was made; undefined if there is no provenance, or only that of another array.
  *
  * @param address How it is read if it is an address.
- * @throws CommandError when what tells is corrupt.
+ * @throws CommandError when the provenance is corrupt.
  */
 export async function readProvenance(
   path: string,
@@ -67,8 +67,8 @@ export async function readProvenance(
 }
 
 /**
- * Whether an array is the one that was made: by its shape, its type and samples of its content. What
- * lies beside a file may be about the one that was there before. The array itself may be gone or corrupt.
+ * Whether an array is the one that was made: by its shape, its type and samples of its content. The
+ * provenance beside a file may be that of an earlier file. The array itself may be gone or corrupt.
  */
 async function isOf(
   { job, fingerprint }: Provenance,
@@ -94,7 +94,7 @@ export async function hasLayout(
   return shape.join() === job.shape.join() && type === job.settings.dtype;
 }
 
-/** Refuses to write the provenance of an output over a file that is about something else. */
+/** Refuses to replace a file that is no provenance by the provenance of an output. */
 export async function requireOwnPlace(out: string, format: StoredOutput): Promise<void> {
   const place = format.provenancePathOf(out);
   if (place === out) return;
@@ -106,7 +106,7 @@ move it, or give another ${option('out')}.`,
   );
 }
 
-/** Whether everything is there that is shown or used. */
+/** Whether all members are there that are shown or used. */
 function isProvenance(found: unknown): found is Provenance {
   if (!isObject(found) || found['version'] !== 1) return false;
   const { command, finished, node, platform, job, fingerprint } = found;

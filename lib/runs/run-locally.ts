@@ -6,10 +6,10 @@ import { runShard, type Checkpoints } from './run-shard';
 
 export interface LocalOptions {
   signal: AbortSignal;
-  /** Where the progress of a shard is kept; undefined where nothing can be taken up again. */
+  /** Where the progress of a shard is kept; undefined if the run cannot be resumed. */
   checkpointsOf: (shard: number) => Checkpoints | undefined;
   threads: number;
-  /** Told of samples that are written, and whether an earlier process has written them. */
+  /** Called with the number of samples that were written, and whether by an earlier process. */
   onProgress: (samples: number, isInherited: boolean) => void;
 }
 

@@ -11,9 +11,9 @@ import { blockAt, countBlocks, type Block } from './plan';
 import { synapsesOfShard } from './synapses';
 import { bytesPerElement, ELEMENT_TYPES } from '../arrays/element-types';
 
-/** Where progress is kept; a run whose output cannot be taken up again keeps none. */
+/** Where progress is kept. A run that cannot be resumed keeps none. */
 export interface Checkpoints {
-  /** No more than there is of the shard. */
+  /** The progress so far, which never exceeds what is written. */
   read(): Promise<Progress>;
   write(progress: Progress): Promise<void>;
 }
@@ -26,7 +26,7 @@ export interface ShardOptions {
   threads: number;
   /** Memory that nobody uses, which shards leave to the next: it is not freed at once. */
   spare: SharedArrayBuffer[];
-  /** Told of samples that are written, first of those that an earlier attempt has written. */
+  /** Called with the number of samples that were written, first with those of an earlier attempt. */
   onProgress: (samples: number, isInherited: boolean) => void;
 }
 
@@ -123,7 +123,7 @@ class ShardRun {
         if (this.#isStopped() || this.#failure !== undefined) break;
         const block = this.#block(index);
         const read = await reading;
-        // A read that fails then does so for no other reason.
+        // If the work is stopped, that is why a read has failed.
         if (this.#isStopped()) break;
         if ('error' in read) throw read.error;
         if (index + 1 < this.#nBlocks) reading = this.#read(index + 1);

@@ -1,4 +1,4 @@
-/** What the synapses of a run are given. */
+/** The settings of the synapses of a run. */
 import { DTYPES, type Dtype } from '../arrays/element-types';
 import { KERNELS, kernelNamed } from '../modules/kernels';
 import { optionsOf, type OptionName, type SimulationParameters } from '../modules/options';
@@ -31,7 +31,7 @@ export interface RunOptions extends PlainOptions {
   maxWindowLength: Encoded;
 }
 
-/** What the synapses are given. The currents depend on all of it. */
+/** The settings of the synapses. The currents depend on all of them. */
 export interface SynapseSettings extends RunOptions {
   /** The name of the kernel. */
   kernel: string;

@@ -1,4 +1,4 @@
-/** The mark in an unfinished run of whom its workers work for: jobs of anybody else are passed over. */
+/** The file in an unfinished run that names the current submission. Workers ignore jobs of any other. */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -8,7 +8,7 @@ function pathIn(folder: string): string {
   return join(folder, 'submission');
 }
 
-/** Makes the workers of others stop. */
+/** Names the current submission, which makes the workers of any other stop. */
 export async function markSubmission(folder: string, submission: string): Promise<void> {
   await writeCompleteFile(pathIn(folder), [Buffer.from(submission)], { folders: 'require' });
 }
@@ -18,12 +18,12 @@ export async function dismissWorkers(folder: string): Promise<void> {
   await rm(pathIn(folder), { force: true });
 }
 
-/** Makes the workers of a submission stop, unless they have another one already. */
+/** Makes the workers of a submission stop, if it is the current one. */
 export async function withdraw(folder: string, submission: string): Promise<void> {
   if (await isCurrent(folder, submission)) await dismissWorkers(folder);
 }
 
-/** Whether workers are to go on with a submission. */
+/** Whether a submission is the current one, so that workers continue. */
 export async function isCurrent(folder: string, submission: string): Promise<boolean> {
   const marked = await readFile(pathIn(folder), 'utf8').catch(() => undefined);
   return marked === submission;

@@ -29,7 +29,7 @@ interface Description {
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** Of what stat() counts in blocks. */
+/** Size of the blocks that stat() counts. */
 const BLOCK_BYTES = 512;
 /** Where an attempt moves the output that its own replaces. */
 const REPLACED = 'replaced';
@@ -42,8 +42,8 @@ export function unfinishedFolderOf(out: string): string {
 }
 
 /**
- * A run that has been begun and is not complete. What is done lies in a folder of its own name in the
- * run's folder: workers of a run that was restarted write where nobody reads.
+ * A run that was started and is not complete. Each attempt has a folder of its own in the run's folder,
+ * so that workers of an earlier attempt write where nothing is read.
  */
 export class UnfinishedRun {
   readonly folder: string;
@@ -56,17 +56,17 @@ export class UnfinishedRun {
     this.#attempt = attempt;
   }
 
-  /** Where this attempt and no other has its files. */
+  /** The folder of this attempt alone. */
   get workFolder(): string {
     return join(this.folder, this.#attempt);
   }
 
-  /** The run that has been begun for an output, if there is one. `out` is a resolved path. */
+  /** The unfinished run of an output, if there is one. `out` is a resolved path. */
   static async open(out: string): Promise<UnfinishedRun | undefined> {
     return UnfinishedRun.openFolder(unfinishedFolderOf(out));
   }
 
-  /** The run that lies in a folder, if there is one. */
+  /** The unfinished run in a folder, if there is one. */
   static async openFolder(folder: string): Promise<UnfinishedRun | undefined> {
     const path = join(folder, 'job.json');
     let text: string;
@@ -85,14 +85,14 @@ export class UnfinishedRun {
         return new UnfinishedRun(folder, attempt, job as unknown as Job);
       }
     } catch {
-      // Told below.
+      // Reported below.
     }
     throw new CorruptRunError(`the description of a run, ${path},`);
   }
 
   /**
-   * Empties a folder in which no run is left, but for its lock, which must be this process's: another
-   * one may be about to begin a run there. `out` is a resolved path.
+   * Empties the folder of an output that has no unfinished run, except for the lock. This process must
+   * hold the lock, since another one may be about to start a run there. `out` is a resolved path.
    */
   static async sweep(out: string): Promise<void> {
     const folder = unfinishedFolderOf(out);
@@ -100,7 +100,7 @@ export class UnfinishedRun {
     await clear(folder).catch(() => undefined);
   }
 
-  /** What the unfinished run of an output takes of its disk. `out` is a resolved path. */
+  /** Bytes that the unfinished run of an output takes on its disk. `out` is a resolved path. */
   static async bytesOnDisk(out: string): Promise<number> {
     const folder = unfinishedFolderOf(out);
     let bytes = 0;
@@ -128,8 +128,8 @@ export class UnfinishedRun {
   }
 
   /**
-   * The same run, which from now on reads a repaired input, and does what another job does about values
-   * that are not finite. What is done stays.
+   * The same run, which from now on reads the repaired input of another job, and has its policy on values
+   * that are not finite. Blocks that are done stay.
    */
   async adapt({ settings: { nonFinite }, identity }: Job): Promise<UnfinishedRun> {
     const { job } = this;
@@ -161,7 +161,7 @@ export class UnfinishedRun {
     return this.#format.openSink(this.#data, layoutOf(this.job), temporaries);
   }
 
-  /** Makes all workers stop that serve the run. */
+  /** Makes all workers of the run stop. */
   async dismissWorkers(): Promise<void> {
     await dismissWorkers(this.workFolder);
   }
@@ -182,18 +182,18 @@ export class UnfinishedRun {
     return { done, total };
   }
 
-  /** Whether the output has got its name already, and only the folder is left. */
+  /** Whether the output has its name already, and only the folder is left. */
   async isPublished(out: string): Promise<boolean> {
     return !(await isThere(this.#data)) && (await isThere(out));
   }
 
-  /** Tells the complete output from other arrays. See StoredOutput. */
+  /** Identifies the complete output. See StoredOutput. */
   async fingerprint(): Promise<string> {
     return this.#format.fingerprint(this.#data);
   }
 
   /**
-   * Gives the complete output its name, with what tells how it was made, and removes the rest.
+   * Gives the complete output its name, with its provenance, and removes the remaining files.
    *
    * @throws CommandError when files of it have gone, or it cannot be written there.
    */
@@ -210,7 +210,7 @@ export class UnfinishedRun {
     await this.remove();
   }
 
-  /** Removes all of it but the folder; and nothing where another run has been begun in its place. */
+  /** Removes everything but the folder. Removes nothing if another run was started in its place. */
   async remove(): Promise<void> {
     const current = await UnfinishedRun.openFolder(this.folder).catch(() => undefined);
     if (current !== undefined && current.#attempt !== this.#attempt) return;
@@ -245,7 +245,7 @@ async function putBack(folder: string, out: string): Promise<void> {
   }
 }
 
-/** Removes everything in a folder but its lock: first what tells of the rest. */
+/** Removes everything in a folder but its lock: first the description of the run. */
 async function clear(folder: string): Promise<void> {
   await rm(join(folder, 'job.json'), { force: true });
   const names = await readdir(folder).catch(() => []);

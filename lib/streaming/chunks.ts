@@ -41,13 +41,13 @@ export class ChunkReader {
   /** The pieces that a chunk completes. Its memory must not change until the last has been used. */
   *read(chunk: unknown): Generator<RasterPiece> {
     let bytes = this.#bytesOf(chunk);
-    const wanted = this.#rest.length;
+    const needed = this.#rest.length;
     if (this.#restBytes > 0) {
-      const taken = bytes.subarray(0, wanted - this.#restBytes);
+      const taken = bytes.subarray(0, needed - this.#restBytes);
       this.#rest.set(taken, this.#restBytes);
       this.#restBytes += taken.length;
       bytes = bytes.subarray(taken.length);
-      if (this.#restBytes < wanted) return;
+      if (this.#restBytes < needed) return;
       this.#restBytes = 0;
       yield this.#piece(this.#rest.slice(), true);
     }

@@ -142,9 +142,9 @@ class Currents {
   }
 
   /** The currents of the steps that a chunk completes; each piece is computed when it is requested. */
-  async *of(chunk: unknown, whenWanted?: () => Promise<void>): AsyncGenerator<Output> {
+  async *of(chunk: unknown, whenRequested?: () => Promise<void>): AsyncGenerator<Output> {
     for (const piece of this.#reader.read(chunk)) {
-      await whenWanted?.();
+      await whenRequested?.();
       yield await this.#evolve(piece);
     }
   }
@@ -278,11 +278,11 @@ export function webTransform(
   const currents = new Currents({ ...settings, signal: own.signal });
   let output!: ReadableStreamDefaultController<Output>;
   let input!: WritableStreamDefaultController;
-  let isWanted = false;
+  let isRequested = false;
   let wake: (() => void) | undefined;
   let stopListening: (() => void) | undefined;
-  const whenWanted = async () => {
-    if (isWanted) return;
+  const whenRequested = async () => {
+    if (isRequested) return;
     await new Promise<void>((resolve) => {
       wake = resolve;
     });
@@ -300,7 +300,7 @@ export function webTransform(
   const send = async (pieces: AsyncIterable<Output>) => {
     for await (const piece of pieces) {
       // Before the queue asks for more, as it may at once.
-      isWanted = false;
+      isRequested = false;
       output.enqueue(piece);
     }
   };
@@ -318,7 +318,7 @@ export function webTransform(
         output = controller;
       },
       pull: () => {
-        isWanted = true;
+        isRequested = true;
         wake?.();
       },
       cancel: endBoth,
@@ -335,7 +335,7 @@ export function webTransform(
           end(abortReason(aborted));
         });
       },
-      write: (chunk) => sendAll(currents.of(chunk, whenWanted)),
+      write: (chunk) => sendAll(currents.of(chunk, whenRequested)),
       // Does not wait for a reader, which may start to read only when close() has settled.
       close: async () => {
         await sendAll(currents.rest());

@@ -5,8 +5,9 @@ import { inflateSync } from 'node:zlib';
 import { makeExampleRaster } from '../../lib/cli/figure/example-raster';
 import { drawFigure, type Recording } from '../../lib/cli/figure/figure';
 import { loadRecording } from '../../lib/cli/figure/plot-output';
-import { encodePng } from '../../lib/cli/figure/png';
-import { describeSpikes, reduceToGrid, traceOf } from '../../lib/cli/figure/reduction';
+import { encodePng } from '../../lib/cli/figure/encode-png';
+import { reduceToGrid, traceOf } from '../../lib/cli/figure/reduction';
+import { describeSpikes } from '../../lib/cli/notes/input-summary';
 import type { RasterSource } from '../../lib/formats/raster-source';
 import { isCommandError } from '../support/command-errors';
 

@@ -5,7 +5,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 
-import { inWords } from '../../lib/cli/options/words';
+import { inWords } from '../../lib/cli/options/wording';
 import { describeForeign } from '../../lib/formats/foreign/formats';
 import { encodeNpy, readNpyFile } from '../../lib/formats/npy/npy';
 import { openPipeSource } from '../../lib/formats/pipe/source';

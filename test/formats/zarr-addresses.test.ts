@@ -1,7 +1,7 @@
 /** Zarr arrays behind addresses. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -77,6 +77,16 @@ describe('Zarr arrays behind addresses', () => {
       assert.equal(identity.modified, '');
       assert.equal(identity.bytes, 3 * 11 * 7 * 4);
       assert.equal((await describeZarr(addressOf(second.path))).zarrFormat, 2);
+    });
+
+    it('listens to a signal only while an array is described', async () => {
+      const { path } = await writeInPython(2, [3, 11], 'int16', { chunks: [2, 5] });
+      const { signal } = new AbortController();
+      const source = await openZarrSource(addressOf(path), { signal });
+      assert.equal(getEventListeners(signal, 'abort').length, 1);
+      await source.close();
+      await describeZarr(addressOf(path), { signal });
+      assert.deepEqual(getEventListeners(signal, 'abort'), []);
     });
 
     it('is told from itself by what the server says of chunks', async () => {

@@ -35,7 +35,7 @@ describe('options.transfer', () => {
     await assert.rejects(module.evolve({ data, shape: [8] }, { out, transfer: true }), {
       name: 'RangeError',
       message:
-        'Expected memory that can be handed over for options.out but received a pooled ' +
+        'Expected memory that can be transferred for options.out but received a pooled ' +
         "Buffer's, or WebAssembly's; leave out options.transfer.",
     });
     assert.equal(data.length, 8);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { inWords } from '../../lib/cli/options/words';
+import { inWords } from '../../lib/cli/options/wording';
 import { CommandError } from '../../lib/errors/command-errors';
 
 /** Whether an error is one that users are told, in one sentence that fits a pattern. */

@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import type { Command } from 'commander';
 
 import { formatCount, readCount } from '../options/numbers';
-import type { CommandContext } from '../context/streams';
+import type { CommandContext } from '../context/command-context';
 
 interface BenchFlags {
   samples?: string;

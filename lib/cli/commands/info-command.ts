@@ -26,7 +26,7 @@ import { giveNotesOnFile } from '../notes/give-notes';
 import { counted, formatBytes } from '../options/numbers';
 import { formatShape } from '../../errors/checks';
 import { outsideOption, readEvents, requireFileName } from '../options/run-options';
-import type { CommandContext } from '../context/streams';
+import type { CommandContext } from '../context/command-context';
 import { describeParameters } from '../options/synapse-options';
 import { formatTime, parsePeriod } from '../options/times';
 

@@ -22,7 +22,7 @@ import { noteOnFile } from '../notes/give-notes';
 import { formatShape } from '../../errors/checks';
 import { drawToFile, loadRecording } from '../figure/plot-output';
 import { checkEnding, outsideOption, readEvents, requireFileName } from '../options/run-options';
-import type { CommandContext } from '../context/streams';
+import type { CommandContext } from '../context/command-context';
 import { formatTime, parseMoment, parsePeriod } from '../options/times';
 
 interface PlotFlags extends AddressFlags {

@@ -2,17 +2,17 @@
 import { Option, type Command } from 'commander';
 
 import { compressions, inputFormats, outputEndings } from '../../formats/registry';
+import { KERNELS } from '../../modules/kernels';
 import { addAddressOptions, addForbiddenOption } from '../options/address-options';
 import { DEFAULT_OUT } from '../run/prepare';
 import { run } from '../run/run';
 import { outsideOption, readFlags, type RunFlags } from '../options/run-options';
 import { addSynapseOptions } from '../options/synapse-options';
-import type { CommandContext } from '../context/streams';
+import type { CommandContext } from '../context/command-context';
 
 const DESCRIPTION = `Computes the synaptic currents of a raster of spikes, and draws them.
 
-Each channel n is the input of an exponential synapse. In every time step,
-    isyn <- (isyn + input) * exp(-dt / tau_n)
+Each channel n is the input of ${KERNELS[0].description}
 Without an input, an example is computed: 48 channels, 10 s, tau 5 to 100 ms.`;
 
 const examples = (): string => `

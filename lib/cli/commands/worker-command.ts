@@ -4,9 +4,9 @@ import type { Command } from 'commander';
 import { work } from '../../runs/queue/worker';
 import { addAddressOptions, readAddressFlags, type AddressFlags } from '../options/address-options';
 import { readCount } from '../options/numbers';
-import type { CommandContext } from '../context/streams';
+import type { CommandContext } from '../context/command-context';
 import { parseTime } from '../options/times';
-import { wordError } from '../options/words';
+import { wordError } from '../options/wording';
 import { softwareVersion } from '../context/version';
 
 /** Milliseconds in which a worker that has ended its work ends by itself, if it does. */

@@ -23,8 +23,9 @@ import {
 import { channelRatesPanel, rasterPanel, ratePanel, tausPanel } from './panels';
 import { prepareScene, type Recording, type Scene } from './scene';
 import { closeUpPanel, tracesPanel } from './traces';
-import { renderPng } from './picture';
-import { describeSpikes, type InputSummary, type TimeSeries } from './reduction';
+import { renderPng } from './render-png';
+import { type TimeSeries } from './reduction';
+import { describeSpikes, type InputSummary } from '../notes/input-summary';
 import { formatTime, formatTimeRange } from '../options/times';
 
 export type { PartialArray, Recording } from './scene';

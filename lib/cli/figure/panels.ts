@@ -1,5 +1,6 @@
 /** The panels of firing rates, spikes and time constants. */
-import { reduceToGrid, type InputSummary, type TimeSeries } from './reduction';
+import { reduceToGrid, type TimeSeries } from './reduction';
+import type { InputSummary } from '../notes/input-summary';
 import { formatTime } from '../options/times';
 import { denseRasterPanel } from './heat-map';
 import {

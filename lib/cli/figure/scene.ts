@@ -1,14 +1,9 @@
-/** What the picture of a run shows: which batch item, unit of time, channels and stretch of time. */
+/** What the picture of a run shows: which batch item, unit of time, channels and close-up. */
 import { CommandError } from '../../errors/command-errors';
+import type { Range } from '../../formats/raster-source';
 import type { Stimulus } from './example-raster';
-import {
-  largestMagnitude,
-  magnitudesOf,
-  meanMagnitudes,
-  summarizeInput,
-  type InputSummary,
-  type TimeSeries,
-} from './reduction';
+import { largestMagnitude, magnitudesOf, meanMagnitudes, type TimeSeries } from './reduction';
+import { summarizeInput, type InputSummary } from '../notes/input-summary';
 
 /** A part of an array of shape (B, T, N): one batch item. */
 export interface PartialArray extends TimeSeries {
@@ -55,19 +50,13 @@ export interface Scene {
   stimuli: readonly Stimulus[];
   /** The columns whose currents are drawn as traces. */
   channels: readonly number[];
-  closeUp: Stretch;
+  closeUp: Range;
 }
 
 interface TimeUnit {
   name: string;
   /** How many of it make a second. */
   perSecond: number;
-}
-
-/** Time steps from `begin` to the one before `end`. */
-export interface Stretch {
-  begin: number;
-  end: number;
 }
 
 const MAX_TRACES = 4;
@@ -130,7 +119,7 @@ function chooseChannels(output: TimeSeries, tau: Float64Array | undefined): numb
 }
 
 /**
- * The stretch in which the chosen channels are most active. Each is measured by the root of its
+ * The range of steps in which the chosen channels are most active. Each is measured by the root of its
  * current relative to its peak, so that several active channels count for more than one.
  */
 function chooseCloseUp(
@@ -138,11 +127,11 @@ function chooseCloseUp(
   channels: readonly number[],
   tau: Float64Array | undefined,
   dt: number,
-): Stretch {
+): Range {
   const { timesteps } = output;
   const longestTau = channels.reduce((most, channel) => Math.max(most, tau?.[channel] ?? 0), 0);
-  const wanted = Math.max(MIN_CLOSE_UP_STEPS, Math.round((CLOSE_UP_TAUS * longestTau) / dt));
-  const length = Math.min(timesteps, wanted);
+  const requested = Math.max(MIN_CLOSE_UP_STEPS, Math.round((CLOSE_UP_TAUS * longestTau) / dt));
+  const length = Math.min(timesteps, requested);
   const activity = new Float64Array(timesteps);
   for (const channel of channels) {
     const current = magnitudesOf(output, channel);
@@ -151,16 +140,16 @@ function chooseCloseUp(
       activity[step] = (activity[step] ?? 0) + Math.sqrt((current[step] ?? 0) / peak);
     }
   }
-  return busiestStretch(activity, length);
+  return busiestRange(activity, length);
 }
 
-function busiestStretch(activity: Float64Array, length: number): Stretch {
+function busiestRange(activity: Float64Array, length: number): Range {
   let sum = 0;
   let best = { begin: 0, sum: -Infinity };
   for (let step = 0; step < activity.length; step++) {
     sum += (activity[step] ?? 0) - (activity[step - length] ?? 0);
     const begin = step + 1 - length;
-    // Round-off must not choose among stretches that are equal.
+    // Round-off must not choose among equal ranges.
     if (begin >= 0 && sum > best.sum + 1e-9) best = { begin, sum };
   }
   return { begin: best.begin, end: best.begin + length };

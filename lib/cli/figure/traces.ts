@@ -14,7 +14,8 @@ import {
   WIDTH,
   type Spec,
 } from './layout';
-import type { Scene, Stretch } from './scene';
+import type { Range } from '../../formats/raster-source';
+import type { Scene } from './scene';
 
 const ROW_HEIGHT = 46;
 /** How much of a row its trace fills. */
@@ -64,7 +65,7 @@ export function tracesPanel(scene: Scene, output: TimeSeries): Spec {
   ]);
 }
 
-/** The same channels in a short stretch, where the decays can be seen, with the spikes below. */
+/** The same channels in a short range, where the decays can be seen, with the spikes below. */
 export function closeUpPanel(scene: Scene, output: TimeSeries): Spec {
   const { closeUp, unit, dt, input, summary } = scene;
   const rows = rowsOf(scene, output);
@@ -147,18 +148,18 @@ function traceLayer(
   scene: Scene,
   output: TimeSeries,
   rows: Row[],
-  stretch: Stretch,
+  steps: Range,
   x: Spec,
   maxBins: number,
 ): Spec {
   const values = rows.flatMap(({ channel, place }) =>
-    traceOf(output, channel, stretch, maxBins).map(({ step, value }) => ({
+    traceOf(output, channel, steps, maxBins).map(({ step, value }) => ({
       t: timeOf(scene, step),
       y: Number.isNaN(value) ? null : place(value),
       channel,
     })),
   );
-  const hasDots = stretch.end - stretch.begin <= FEW_STEPS;
+  const hasDots = steps.end - steps.begin <= FEW_STEPS;
   return {
     data: { values },
     mark: { ...BROKEN_LINE, color: BLUE, strokeWidth: 1, point: hasDots && { size: 12 } },

@@ -1,17 +1,17 @@
-/** What is said about a list of events: what it holds, and what looks like a mistake. */
+/** Describes a list of events, and warns of what looks like a mistake. */
 import { CommandError } from '../../errors/command-errors';
 import type { EventSummary, RasterSource } from '../../formats/raster-source';
 import { counted } from '../options/numbers';
-import { meanRate } from '../figure/reduction';
+import { meanRate } from './input-summary';
 import { formatTime } from '../options/times';
 
 /** Digits of a time, so that one since 1970 has its seconds. */
 const TIME_DIGITS = 12;
-/** Steps before the first event that nobody minds. */
+/** Fewer steps than this before the first event are no mistake. */
 const FEW_STEPS = 1000;
-/** Elements of currents before the first event that nobody wants: 8 TB in double precision. */
+/** More elements of currents before the first event are a mistake: 8 TB in double precision. */
 const MAX_EMPTY_ELEMENTS = 1e12;
-/** A unit of fewer digits is no rounded one. */
+/** A unit of fewer digits was not rounded. */
 const ROUNDED_DIGITS = 4;
 
 /** How a list of events is read. */
@@ -36,7 +36,7 @@ export interface EventMeasures {
   count: number;
   /** Events that were left out, since they lie before the first step or after the last. */
   dropped?: number;
-  /** The earliest and the latest time, in seconds; none of no events. */
+  /** The earliest and the latest time, in seconds; absent if there are no events. */
   first?: number;
   last?: number;
   /**
@@ -47,7 +47,7 @@ export interface EventMeasures {
   ratePerChannel: number;
 }
 
-/** Undefined for another input than a list of events. */
+/** Undefined if the input is no list of events. */
 export function measureEvents(
   { events, shape: [batches, timesteps, channels] }: EventRaster,
   { input, dt }: Pick<EventReading, 'input' | 'dt'>,
@@ -80,7 +80,7 @@ export function describeEvents(measures: EventMeasures): string {
   return parts.join(', ');
 }
 
-/** One line for each thing that looks like a mistake; none for another input than a list of events. */
+/** One line for each thing that looks like a mistake; none if the input is no list of events. */
 export function eventWarnings(
   { events, shape }: EventRaster,
   { input, dt, name }: EventReading,

@@ -1,4 +1,4 @@
-/** Looks at the beginning of an input, and says what is likely to be a mistake: see notes.ts. */
+/** Reads the beginning of an input, and writes the notes of notes.ts that apply to it. */
 import type { InputSpecification, Job } from '../../runs/job';
 import { openSource } from '../../runs/open-source';
 import { blockAt } from '../../runs/plan';
@@ -17,9 +17,9 @@ import {
   noteOnShortTau,
   type InputHeader,
 } from './notes';
-import { summarizeInput } from '../figure/reduction';
+import { summarizeInput } from './input-summary';
 
-/** Elements that are looked at. */
+/** The most elements that are read for notes. */
 const SAMPLE = 2 ** 20;
 
 export function headerOf(source: RasterSource, name: string): InputHeader {
@@ -30,10 +30,10 @@ export function headerOf(source: RasterSource, name: string): InputHeader {
 }
 
 /**
- * Says what is likely to be a mistake in a run, each in a line of its own.
+ * Writes a note, in a line of its own, on each likely mistake in a run.
  *
  * @param name What the user calls the input.
- * @returns Whether something was said that a summary of the whole input would say again.
+ * @returns Whether a note was written that a summary of the whole input would repeat.
  * @throws CommandError when an input that can be read only once cannot be read.
  */
 export async function giveNotes(
@@ -54,7 +54,7 @@ export async function giveNotes(
   const longTaus = taus.map((tau) => noteOnLongTau(header, tau, settings.dt));
   const shortTaus = taus.map((tau) => noteOnShortTau(tau, settings.dt));
   const notes =
-    // The shape of a list says nothing.
+    // The shape of a list of events tells nothing about its axes.
     asList === undefined
       ? [noteOnAxes(header), ...longTaus, ...shortTaus, rate]
       : [asList, ...shortTaus];
@@ -63,14 +63,14 @@ export async function giveNotes(
   return asList !== undefined || rate !== undefined;
 }
 
-/** Says what is likely to be a mistake about a file that is no output of a run. */
+/** Writes a note on a likely mistake about a file that is no output of a run. */
 export async function giveNotesOnFile(
   input: InputSpecification,
   name: string,
   say: (text: string) => void,
 ): Promise<void> {
   if (isAddress(input.path)) return;
-  // One that cannot be read as an input may still be described.
+  // A file that cannot be read as an input may still be described.
   const source = await openSource(input, 1, name).catch(() => undefined);
   if (source === undefined) return;
   try {
@@ -81,7 +81,7 @@ export async function giveNotesOnFile(
   }
 }
 
-/** What giveNotesOnFile() says of a source that is open. */
+/** The note of giveNotesOnFile() on an open source. */
 export async function noteOnFile(source: RasterSource, name: string): Promise<string | undefined> {
   if (source.shape.includes(0)) return undefined;
   const header = headerOf(source, name);
@@ -99,13 +99,13 @@ function noteOnSample(header: InputHeader, data: TypedArray, dt: number): string
   return noteOnRate(header, summary, data.length, dt);
 }
 
-/** What is read first anyway, of an input that cannot be read twice. */
+/** The region that the run reads first, of an input that cannot be read twice. */
 function firstRegion(job: Job): Region | undefined {
   const [shard] = job.shards;
   return shard && inputRegion(blockAt(shard, job.blocks, 0), job);
 }
 
-/** The beginning of an input, in what is read as cheaply as less of it. */
+/** The beginning of an input: as much as can be read in the time of a smaller part. */
 function sampleRegion({ shape, stepsAtOnce = 1, channelsAtOnce = Infinity }: RasterSource): Region {
   const [batches, timesteps, columns] = shape;
   const width = Math.min(columns, channelsAtOnce, SAMPLE);
@@ -124,7 +124,7 @@ async function readSample(
   region: Region,
   isOnlyOnce: boolean,
 ): Promise<TypedArray | undefined> {
-  // Whatever an address has would be fetched twice.
+  // The content of an address would be fetched twice.
   if (sizeOfRegion(region) === 0 || isAddress(source.identity.path)) return undefined;
   try {
     return await source.read(region);

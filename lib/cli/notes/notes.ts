@@ -5,9 +5,9 @@
 import type { TypedArray } from '../../index';
 import type { TimeConstants } from '../../runs/settings';
 import { formatShape } from '../../errors/checks';
-import type { InputSummary } from '../figure/reduction';
+import type { InputSummary } from './input-summary';
 import { formatTime } from '../options/times';
-import { flagOf } from '../options/words';
+import { flagOf } from '../options/wording';
 
 /** What is known of an input from its header. */
 export interface InputHeader {
@@ -27,7 +27,7 @@ export interface InputHeader {
 /** With a shorter tau, less than 1/20,000 of an input is left at the end of its step. */
 const SHORTEST_TAU = 0.1;
 
-/** Of fewer samples of a larger input, nothing is said about all. */
+/** Fewer samples of a larger input tell nothing about the whole. */
 const ENOUGH_SAMPLES = 10_000;
 /** Rows of two columns that tell a list of events. */
 const ENOUGH_EVENTS = 1000;

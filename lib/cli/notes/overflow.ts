@@ -3,7 +3,7 @@ import type { Job } from '../../runs/job';
 import { openOutput } from '../../runs/open-source';
 import type { TypedArray } from '../../index';
 import { MOST_SAMPLES } from '../figure/plot-output';
-import type { InputSummary } from '../figure/reduction';
+import type { InputSummary } from './input-summary';
 import { sizeOf } from '../../arrays/arrays';
 import { wholeRegion } from '../../formats/raster-source';
 

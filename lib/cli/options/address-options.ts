@@ -6,7 +6,7 @@ import { DEFAULT_TIMEOUT, DEFAULT_TRIES, type AddressOptions } from '../../forma
 import { readCount } from './numbers';
 import { parseTime } from './times';
 
-/** Beyond this, Node gives a request up by itself. */
+/** After this many seconds, Node itself gives a request up. */
 const LONGEST_TIMEOUT = 300;
 
 /** The flags as commander gives them. */

@@ -24,7 +24,7 @@ export function formatBytes(bytes: number): string {
 /** Reads the value of a flag that takes a count. */
 export function readCount(text: string | undefined, name: string): number | undefined {
   if (text === undefined) return undefined;
-  // As a user writes one: no hexadecimal digits, no spaces.
+  // Number() also takes hexadecimal digits and spaces.
   const value = /^\+?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
   if (Number.isSafeInteger(value) && value > 0) return value;
   throw new UsageError(`Expected a whole number above 0 for ${name} but received '${text}'.`);

@@ -9,7 +9,7 @@ import { requireFile } from '../../formats/files/read-bytes';
 import { hasEnding, type Format } from '../../formats/format';
 import { arrayFormats } from '../../formats/registry';
 import type { KernelParameter } from '../../modules/kernel-definition';
-import { alternatives, flagOf } from './words';
+import { alternatives, flagOf } from './wording';
 import { parseTime } from './times';
 import { formatShape } from '../../errors/checks';
 

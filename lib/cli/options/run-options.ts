@@ -8,7 +8,7 @@ import { formatFraction } from '../../formats/events/fraction';
 import type { OutputFormat } from '../../formats/format';
 import type { AddressOptions } from '../../formats/http/reader';
 import { outputEndings, outputFormatFor, outputFormatOf, recognise } from '../../formats/registry';
-import { alternatives } from './words';
+import { alternatives } from './wording';
 import { readAddressFlags, type AddressFlags } from './address-options';
 import {
   parameterFiles,
@@ -47,7 +47,7 @@ export interface RunFlags extends EventFlags, AddressFlags {
 
 export type ProgressMode = 'auto' | 'bar' | 'json' | 'none';
 
-/** What a run is to be; what is undefined is not given. */
+/** A run as requested by flags; undefined for those that were not given. */
 export interface RunRequest {
   /** A file, a folder, an address, or '-' for the standard input. */
   input: string | undefined;
@@ -58,7 +58,7 @@ export interface RunRequest {
   plotPath: string | undefined;
   /** Whether the user asked for the picture, so that doing without it is a failure. */
   isPlotWanted: boolean;
-  /** What was given, without defaults. */
+  /** The settings that were given, without defaults. */
   settings: GivenSettings;
   /** The files that parameters were read from. */
   parameterFiles: { flag: string; path: string }[];
@@ -79,7 +79,7 @@ export interface RunRequest {
 /** How the input is to be read, where it is a list of events. */
 export type GivenEvents = Omit<InputDescription, 'path' | 'isForbiddenMissing'>;
 
-/** Of every command that reads a list of events. */
+/** The option of every command that reads a list of events. */
 export function outsideOption(): Option {
   return new Option(
     '--outside <what>',

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 
 import { UsageError } from '../../errors/command-errors';
 import { KERNELS } from '../../modules/kernels';
-import { flagOf } from './words';
+import { flagOf } from './wording';
 import { parseClockTime, parsePeriod, parseTimes } from './times';
 
 /** The options that take several times. */
@@ -21,8 +21,8 @@ const UNIT =
 const NUMBER = /^-?[\d.,/]+(e[-+]?\d+)?[a-z\u00b5\u03bc,]*$/i;
 
 /**
- * Refuses `--tau 20 ms` and `--tau 5ms, 20ms`, in which the rest of the time would be taken for the
- * name of an input. A word that names a file is one.
+ * Refuses `--tau 20 ms` and `--tau 5ms, 20ms`, in which the rest of the time would be taken for the name
+ * of an input. A word that is the name of a file counts as one.
  *
  * @throws UsageError that says how to write it.
  */
@@ -45,7 +45,7 @@ export function requireUnspacedTimes(args: readonly string[]): void {
   }
 }
 
-/** What was most likely meant, in one word; any time where that is none for the option. */
+/** What was most likely meant, in one word; an example if that is no time for the option. */
 function exampleOf(option: string, words: readonly string[]): string {
   const text = words
     .join(' ')

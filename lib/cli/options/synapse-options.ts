@@ -14,7 +14,7 @@ import {
   type SynapseSettings,
   type UnseededSettings,
 } from '../../runs/settings';
-import { alternatives, flagOf } from './words';
+import { alternatives, flagOf } from './wording';
 import { isFile, parameterFileEndings, readParameter } from './parameter-files';
 import { formatTime, formatTimeRange, parsePeriod } from './times';
 
@@ -22,7 +22,7 @@ import { formatTime, formatTimeRange, parsePeriod } from './times';
 const [KERNEL] = KERNELS;
 const TABLE = optionsOf(KERNEL);
 
-/** What was given of the settings. */
+/** The settings that were given. */
 export type GivenSettings = { [Name in keyof RunOptions]?: RunOptions[Name] | undefined } & {
   parameters: Record<string, number[]>;
 };
@@ -102,7 +102,7 @@ export function parameterFiles(flags: SynapseFlags): { flag: string; path: strin
   });
 }
 
-/** What was given, the rest as in an earlier run, the rest of that by default. */
+/** The settings that were given; the others are those of an earlier run or, without one, the defaults. */
 export function completeSettings(
   given: GivenSettings,
   earlier?: Partial<SynapseSettings>,

@@ -77,12 +77,12 @@ export function parseClockTime(text: string, name: string): Fraction {
   );
 }
 
-/** NaN for what is no duration. */
+/** NaN if there is no duration. */
 function toSeconds(time: Fraction | undefined): number {
   return time === undefined ? NaN : toNumber(time);
 }
 
-/** In seconds; undefined for what is no duration. */
+/** A duration in seconds; undefined if the text is none. */
 function durationIn(text: string): Fraction | undefined {
   const match = DURATION.exec(text.trim());
   if (match === null) return undefined;
@@ -94,7 +94,7 @@ function durationIn(text: string): Fraction | undefined {
   return quotientOf(dividend, decimalIn(divisorDigits, divisorExponent));
 }
 
-/** Of a rate; undefined for what is none. */
+/** The period of a rate, in seconds; undefined if the text is no rate. */
 function periodIn(text: string): Fraction | undefined {
   const [, digits, exponent, unit = ''] = RATE.exec(text.trim()) ?? [];
   const rate = decimalIn(digits, exponent, RATE_EXPONENTS[unit]);

@@ -10,7 +10,7 @@ import type { Checkpoints } from '../../runs/run-shard';
 import type { UnfinishedRun } from '../../runs/unfinished-run';
 import { giveNotes } from '../notes/give-notes';
 import type { RunRequest } from '../options/run-options';
-import type { CommandContext } from '../context/streams';
+import type { CommandContext } from '../context/command-context';
 import type { Prepared } from './prepare';
 import { ProgressDisplay } from './progress';
 import { sizeOf } from '../../arrays/arrays';

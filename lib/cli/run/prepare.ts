@@ -32,7 +32,7 @@ import { formatShape } from '../../errors/checks';
 import { requireOtherFiles } from './other-files';
 import type { GivenEvents, RunRequest } from '../options/run-options';
 import { completeSettings } from '../options/synapse-options';
-import type { CommandContext } from '../context/streams';
+import type { CommandContext } from '../context/command-context';
 import { softwareVersion } from '../context/version';
 import { EXAMPLE_PATH, writeExample } from './example';
 
@@ -45,14 +45,14 @@ export interface Prepared {
   inputPath: string;
   job: Job;
   stimuli: readonly Stimulus[] | undefined;
-  /** Tells the user, in a sentence, what is waited for. */
+  /** Tells the user in a sentence what the program waits for. */
   waiting: { say: (text: string) => unknown };
 }
 
 /**
  * Opens the input and plans the run.
  *
- * @param resumed The run that is to go on, or that has made the output already.
+ * @param resumed The run that is resumed, or that has made the output already.
  */
 export async function prepare(
   request: RunRequest,
@@ -168,7 +168,7 @@ async function requireShortName(path: string, option: string, given: string): Pr
   }
 }
 
-/** What was given, the compression else as in an earlier run. */
+/** The output that was requested; the compression is that of an earlier run unless it was given. */
 function completeOutput(
   { format, compression }: OutputSpecification,
   earlier: OutputSpecification | undefined,
@@ -190,7 +190,7 @@ async function readLike(path: string, address: AddressOptions): Promise<Job> {
   );
 }
 
-/** What is no longer as it was when an output was made, in words. */
+/** What has changed since an output was made, in words. */
 function describeChanges(like: Job, found: InputIdentity, name: string): string {
   const { identity, software } = like;
   const changes: string[] = [];
@@ -205,7 +205,7 @@ function describeChanges(like: Job, found: InputIdentity, name: string): string 
   return changes.join(' and ');
 }
 
-/** What was given, and, of how the input is read, the rest as in an earlier run. */
+/** How the input is read: as was given, and otherwise as in an earlier run. */
 async function describeInput(
   path: string,
   { events: given, isForbiddenMissing: isGiven }: RunRequest,

@@ -3,10 +3,10 @@ import type { SingleBar } from 'cli-progress';
 
 import type { ProgressMode } from '../options/run-options';
 import { formatTime } from '../options/times';
-import type { TextStream } from '../context/streams';
+import type { TextStream } from '../context/command-context';
 
 const INTERVAL = 1000;
-/** Runs that are over before show no bar. */
+/** A run that is over sooner shows no bar. */
 const BAR_DELAY = 500;
 
 /** How far a run has come, as the JSON lines say it. */
@@ -27,7 +27,7 @@ export class ProgressDisplay {
   readonly #total: number;
   readonly #begin = performance.now();
   #done = 0;
-  /** Done before this process has begun. */
+  /** Samples that earlier processes have written. */
   #inherited = 0;
   readonly #isJson: boolean;
   #timer: NodeJS.Timeout | undefined;
@@ -47,7 +47,7 @@ export class ProgressDisplay {
     }
   }
 
-  /** Samples that are done, of which some were so before. */
+  /** Counts samples as done, by this process or by an earlier one. */
   advance(samples: number, isInherited = false): void {
     this.#done += samples;
     if (isInherited) this.#inherited += samples;

@@ -1,4 +1,4 @@
-/** What a run shows when it is complete: a picture, and what has come out, in words. */
+/** Reports on a complete run: draws a picture, and describes the input and the currents in words. */
 import { basename } from 'node:path';
 
 import { longestTimeConstants } from '../../runs/settings';
@@ -16,14 +16,14 @@ import { noteOnOverflow } from '../notes/overflow';
 import { drawToFile, loadRecording, MOST_SAMPLES } from '../figure/plot-output';
 import type { Outcome } from './compute';
 import { describeSource, type Prepared } from './prepare';
-import { describeSpikes, summarizeInput, type InputSummary } from '../figure/reduction';
+import { describeSpikes, summarizeInput, type InputSummary } from '../notes/input-summary';
 import type { RunRequest } from '../options/run-options';
-import type { CommandContext } from '../context/streams';
-import { inWords } from '../options/words';
+import type { CommandContext } from '../context/command-context';
+import { inWords } from '../options/wording';
 import { describeParameters } from '../options/synapse-options';
 import { formatTime } from '../options/times';
 
-/** Draws what has come out, and says what it is. */
+/** Draws the currents, and describes the run. */
 export async function report(
   request: RunRequest,
   { source, inputPath, job, stimuli }: Prepared,
@@ -82,7 +82,7 @@ export async function report(
   stdout.write(lines.map(([name, text]) => `${name.padEnd(10)}${text}\n`).join(''));
 }
 
-/** Draws the picture; returns what became of it, in words. */
+/** Draws the picture. Returns in words what was drawn, or why nothing was. */
 async function draw(
   path: string,
   request: RunRequest,
@@ -99,7 +99,7 @@ async function draw(
       name: stimuli === undefined ? basename(inputPath) : 'An example of exponential synapses',
       stimuli,
     });
-    // Of a run whose process is killed here, the next one finds what is left.
+    // If this process is killed here, the next run removes what it has left.
     await drawToFile(path, recording, unfinishedFolderOf(out));
     return recording.isWhole
       ? 'the picture'

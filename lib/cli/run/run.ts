@@ -13,7 +13,7 @@ import { makeProvenance, readProvenance } from '../../runs/provenance';
 import { isWhole, layoutOf, unfinishedFolderOf, UnfinishedRun } from '../../runs/unfinished-run';
 import { describeEvents, measureEvents } from '../notes/event-notes';
 import type { RunRequest } from '../options/run-options';
-import type { CommandContext } from '../context/streams';
+import type { CommandContext } from '../context/command-context';
 import { computeLocally, computeOnQueue, type Outcome } from './compute';
 import { prepare, type Prepared } from './prepare';
 import { report } from './report';
@@ -41,7 +41,7 @@ async function runOnDisk(
       onWait: (text) => context.stderr.write(`${text}\n`),
     });
     try {
-      // From here on nobody else changes the output.
+      // From here on, no other process changes the output.
       await removeLeftovers(format.provenancePathOf(out), 'nobody');
       const begun = request.begin === 'restart' ? undefined : await UnfinishedRun.open(out);
       const mayBeMade = request.begin === 'resume' && begun === undefined;
@@ -88,7 +88,9 @@ async function runIntoStream(
   }
 }
 
-/** The job of an unfinished run, or the one that has made an output; undefined if neither is there. */
+/**
+ * The job of an unfinished run, or else the job that has made an output; undefined if there is neither.
+ */
 async function earlierJob(out: string, format: StoredOutput): Promise<Job | undefined> {
   return (await UnfinishedRun.open(out))?.job ?? (await jobOf(out, format));
 }
@@ -139,7 +141,7 @@ async function runToEnd(
     await run.publish(out, makeProvenance(run.job, context.args, fingerprint));
     return outcome;
   } catch (error) {
-    // If the run was taken over, that is the reason of whatever failed.
+    // If another process has taken the run over, that is why this one failed.
     await lock.requireHeld();
     throw await withAdvice(error, request.out, run);
   }
@@ -164,7 +166,7 @@ async function computeOnDisk(
   }
 }
 
-/** Refuses to publish what was computed from an input that has changed since. */
+/** Refuses to publish currents of an input that has changed since. */
 async function requireSameInput(
   { source, inputPath }: Prepared,
   context: CommandContext,

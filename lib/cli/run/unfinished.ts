@@ -1,4 +1,4 @@
-/** What the user has to decide or to know about an unfinished run. */
+/** Asks the user what to do with an unfinished run, and says how to resume one. */
 import {
   ChangedInputError,
   CommandError,
@@ -12,7 +12,7 @@ import { describeDifference } from '../../runs/prepare-job';
 import type { UnfinishedRun } from '../../runs/unfinished-run';
 import type { RunRequest } from '../options/run-options';
 
-/** Refuses to throw away what an unfinished run has done, or to go on with another one. */
+/** Refuses to discard what an unfinished run has done, or to resume it as another run. */
 export async function requireConsent(
   request: RunRequest,
   job: Job,

@@ -108,17 +108,17 @@ function hashOf(place: string): string {
   return createHash('sha256').update(place).digest('hex').slice(0, 8);
 }
 
-/** What follows on the name of the file in that of a temporary one. */
+/** What follows the name of the file in the name of a temporary one. */
 const TEMPORARY = /^[0-9a-f]{12}(?:-(\d+)-(\d+)-([0-9a-f]{8}))?\.part$/;
-/** Milliseconds after which a temporary file is nobody's, whoever has made it. */
+/** Milliseconds after which a temporary file is abandoned, whichever process has made it. */
 const ABANDONED_AFTER = 24 * 3600 * 1000;
 
 /**
- * Removes what processes that were killed have left beside a file when they wrote it: what belongs to
- * a process that is gone, or has not been touched for a day by the clock of the disk. What cannot be
+ * Removes what processes that were killed have left beside a file when they wrote it: what belongs to a
+ * process that is gone, or has not been touched for a day by the clock of the disk. What cannot be
  * removed stays.
  *
- * @param owner Of 'nobody' when no other process can be writing this file.
+ * @param owner 'nobody' when no other process can be writing this file.
  */
 export async function removeLeftovers(
   target: string,
@@ -132,12 +132,13 @@ export async function removeLeftovers(
     const match = TEMPORARY.exec(name.slice(prefix.length));
     if (match === null) continue;
     const path = join(folder, name);
-    const isLeft = owner === 'nobody' || isOfTheDead(match) || (await isAbandoned(path, target));
-    if (isLeft) await rm(path, { force: true }).catch(() => undefined);
+    const isLeftover =
+      owner === 'nobody' || isOfDeadProcess(match) || (await isAbandoned(path, target));
+    if (isLeftover) await rm(path, { force: true }).catch(() => undefined);
   }
 }
 
-function isOfTheDead([, pid, start, place]: RegExpExecArray): boolean {
+function isOfDeadProcess([, pid, start, place]: RegExpExecArray): boolean {
   const own = ownIdentity();
   if (own === undefined || start === undefined || place !== hashOf(own.place)) return false;
   return stateOfProcess({ pid: Number(pid), start, place: own.place }) === 'dead';
@@ -153,8 +154,8 @@ async function isAbandoned(path: string, target: string): Promise<boolean> {
 }
 
 /**
- * Where a symbolic link leads, be it to nothing yet; a device or folder is refused, since renaming
- * would replace it.
+ * The path that a symbolic link leads to, even if nothing is there yet. A device or folder is refused,
+ * since renaming would replace it.
  */
 export async function resolveTarget(path: string): Promise<string> {
   let found: Stats;
@@ -194,12 +195,12 @@ export async function makeFolderIn(path: string): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
-    // Somebody else may have made it meanwhile; what is no folder shows when a file is made in it.
+    // Another process may have made it meanwhile. If it is no folder, making a file in it fails.
     if (!hasCode(error, 'EEXIST')) throw error;
   }
 }
 
-/** Whether a file or folder is there. False if that cannot be found out. */
+/** Whether a file or folder is there. False if that is unknown. */
 export async function isThere(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
 }

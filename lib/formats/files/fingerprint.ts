@@ -8,7 +8,9 @@ import type { InputIdentity } from '../raster-source';
 const SAMPLES = 64;
 const SAMPLE_BYTES = 4096;
 
-/** Where so many samples of a file lie, evenly spread, the first and the last bytes among them. */
+/**
+ * The positions of the samples of a file: evenly spread, with the first and the last bytes among them.
+ */
 function samplePositions(fileBytes: number): number[] {
   const last = Math.max(0, fileBytes - SAMPLE_BYTES);
   const positions = Array.from({ length: SAMPLES }, (_, index) =>
@@ -18,8 +20,8 @@ function samplePositions(fileBytes: number): number[] {
 }
 
 /**
- * What tells a file from another one, and from itself after a change: its size, the time of its last
- * change, and a hash of samples of its content. A change that keeps all of these is not seen.
+ * Identifies a file and its content: by its size, the time of its last change, and a hash of samples of
+ * its content. A change that keeps all of these is not detected.
  *
  * @param reading What else decides how the file is read, as a text.
  */
@@ -39,7 +41,7 @@ export async function identifyFile(
   return { path, format, bytes, modified: `${mtimeNs}`, fingerprint: hash.digest('hex') };
 }
 
-/** What now has a name; see identifyFile(). */
+/** The identity of the file that has a path now; see identifyFile(). */
 export async function identifyPath(
   path: string,
   format: string,

@@ -1,4 +1,4 @@
-/** Who a process is, so that another one on the same machine can tell whether it is still there. */
+/** Identifies processes, so that another process on the same machine can tell whether one is alive. */
 import { readFileSync, readlinkSync } from 'node:fs';
 
 import { hasCode } from '../../errors/system-errors';
@@ -8,7 +8,7 @@ export interface ProcessIdentity {
   pid: number;
   /** When it was started, in the kernel's units since the machine was. */
   start: string;
-  /** Where its number and start mean something: a boot of a machine, and namespaces in it. */
+  /** Where its number and start are valid: a boot of a machine, and namespaces in it. */
   place: string;
 }
 
@@ -18,9 +18,9 @@ const [STATE, START] = [0, 19];
 let own: { identity: ProcessIdentity | undefined } | undefined;
 
 /**
- * This process; undefined where the system does not tell enough. Only Linux does: elsewhere a number
- * and a host's name do not tell a process from one in a container, or from one before the machine was
- * started again.
+ * This process; undefined if the system does not tell enough. Only Linux does: elsewhere a number and a
+ * host's name do not tell a process from one in a container, or from one before the machine was started
+ * again.
  */
 export function ownIdentity(): ProcessIdentity | undefined {
   own ??= { identity: readOwnIdentity() };
@@ -51,8 +51,8 @@ function timeNamespace(): string {
 }
 
 /**
- * Whether a process is there. A namespace of the same number that is another one is no harm: numbers
- * are given again only when every process of the former is gone.
+ * Whether a process is alive. A new namespace may have the number of a former one without harm: a number
+ * is reused only when all processes of the former namespace have ended.
  */
 export function stateOfProcess({
   pid,
@@ -68,7 +68,7 @@ export function stateOfProcess({
   }
   const found = readStat(pid);
   if (found === undefined) return 'unknown';
-  // A zombie has died, but its parent has not looked after it yet.
+  // A zombie has died, but its parent has not waited for it yet.
   return found.start === start && !/[ZXx]/.test(found.state) ? 'alive' : 'dead';
 }
 

@@ -1,16 +1,16 @@
-/** Folders that take the place of others. */
+/** Replaces folders by others. */
 import { rename } from 'node:fs/promises';
 
 import { CommandError } from '../../errors/command-errors';
 import { isThere } from './complete-file';
 
 /**
- * Gives a folder a name that another may have, which is moved aside first, since renaming replaces no
- * folder that holds something. When the folder cannot get the name, the other one gets it back.
+ * Gives a folder a name that another folder may have. The other one is moved aside first, since renaming
+ * cannot replace a folder that is not empty. If renaming fails, the other one gets its name back.
  *
  * @param aside Where there is nothing, on the same disk.
  * @throws The system's error when nothing has changed; CommandError, which says where the other folder
- *   is, when it cannot be moved back either.
+ * is, when it cannot be moved back either.
  */
 export async function replaceFolder(folder: string, target: string, aside: string): Promise<void> {
   if (!(await isThere(target))) {

@@ -28,7 +28,7 @@ export function describeForeign(bytes: Uint8Array, name: string): string | Messa
   return advice === undefined ? `looks like ${what}` : message`looks like ${what}; ${advice(head)}`;
 }
 
-/** The same of a file that is there. */
+/** The same for a file on the disk. */
 export async function describeForeignFile(
   path: string,
   name: string,
@@ -114,7 +114,7 @@ export function adviseHdf5(name: string, holds?: 'NWB' | SonataGroup): string | 
   return holds === 'NWB' ? convertNwb(head) : convertSonata(head, holds);
 }
 
-/** The first that fits counts. */
+/** The first entry that matches counts. */
 const FORMATS: readonly Format[] = [
   {
     is: begins('\x93NUMPY'),

@@ -61,7 +61,7 @@ export class HttpReader {
   readonly #options: AddressOptions;
   readonly #timeout: number;
   readonly #tries: number;
-  /** What is under way. */
+  /** The requests that are under way. */
   readonly #active = new Set<AbortController>();
   #isInterrupted = false;
   readonly #interrupt = (): void => this.interrupt();
@@ -204,7 +204,7 @@ function describe(failure: RequestFailure, { name }: FileRequest, attempts: numb
   return new CommandError(sentence, { cause: failure });
 }
 
-/** Throws away an answer of no use. */
+/** Discards an answer with an error status, and throws its failure. */
 export async function refuse(response: Response, onBytes: (count: number) => void): Promise<never> {
   await discardBody(response, onBytes).catch(() => undefined);
   throw statusFailure(response);

@@ -89,9 +89,10 @@ export async function describeZarr(
   location: string,
   options?: AddressOptions,
 ): Promise<ZarrDescription> {
-  const metadata = await readMetadata(await openStore(location, options));
-  const { shape, type, chunkShape, codecs, zarrFormat, attributes } = metadata;
-  return { shape, type, chunkShape, codecs, zarrFormat, attributes };
+  return withStore(location, options, async (store) => {
+    const { shape, type, chunkShape, codecs, zarrFormat, attributes } = await readMetadata(store);
+    return { shape, type, chunkShape, codecs, zarrFormat, attributes };
+  });
 }
 
 /** What a user should know of an array's chunks, in one sentence; undefined when it is nothing. */
@@ -99,9 +100,20 @@ export async function remarkOnZarr(
   location: string,
   options?: AddressOptions,
 ): Promise<string | undefined> {
+  return withStore(location, options, async (store) =>
+    remarkOnChunks(store, await readMetadata(store)),
+  );
+}
+
+/** Opens the place of an array for as long as some work takes. */
+async function withStore<Result>(
+  location: string,
+  options: AddressOptions | undefined,
+  work: (store: ZarrStore) => Promise<Result>,
+): Promise<Result> {
   const store = await openStore(location, options);
   try {
-    return await remarkOnChunks(store, await readMetadata(store));
+    return await work(store);
   } finally {
     store.close?.();
   }

@@ -1,4 +1,4 @@
-/** What every place of a Zarr array offers. */
+/** The interface of the places where a Zarr array can be. */
 import type { Hash } from 'node:crypto';
 
 import type { AbsolutePath, AsyncReadable, RangeQuery } from 'zarrita' with {
@@ -9,14 +9,14 @@ import { CorruptChunkError } from './corruption';
 
 export const MAX_METADATA_BYTES = 2 ** 26;
 
-/** Where an array lies: zarrita's way to its chunks. */
+/** The place of an array, through which zarrita reads its chunks. */
 export interface ZarrStore extends AsyncReadable {
   /** As messages name it. */
   readonly location: string;
-  /** The location as it is from everywhere: an absolute path, or the address. */
+  /** The location independent of the current folder: an absolute path, or the address. */
   readonly place: string;
   /**
-   * Tells a hash what tells the chunks from others.
+   * Updates a hash with what identifies the chunks.
    *
    * @param document The name of the array's document.
    * @param keys The names of some chunks.
@@ -29,14 +29,16 @@ export interface ZarrStore extends AsyncReadable {
   get(key: AbsolutePath): Promise<Uint8Array>;
   /** Exactly the bytes that were asked for, of a shard; undefined when there is no such file. */
   getRange(key: AbsolutePath, range: RangeQuery): Promise<Uint8Array | undefined>;
-  /** Lets reads fail, now and later, of a store that waits for somebody else. */
+  /** Makes all reads fail, now and later, of a store that waits for a server. */
   interrupt?(): void;
   close?(): void;
-  /** Why a file that seems to be missing may be there all the same, to follow a comma. */
+  /** Why a file that seems to be missing may be there nevertheless: a clause that follows a comma. */
   readonly doubt?: string | undefined;
 }
 
-/** Thrown for a chunk without a file. Nothing is allocated for its fill values, of which few may be read. */
+/**
+ * Thrown for a chunk without a file. Its fill values are not allocated, since few of them may be read.
+ */
 export class MissingChunkError extends Error {}
 
 export function offsetIn(range: RangeQuery, fileBytes: number): { offset: number; length: number } {

@@ -1,4 +1,4 @@
-/** Where an array lies: in a folder, or behind an address. */
+/** The places where an array can be: a folder, or an http(s) address. */
 import type { Hash } from 'node:crypto';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -21,7 +21,7 @@ import { MAX_METADATA_BYTES, MissingChunkError, offsetIn, type ZarrStore } from 
 
 export { MissingChunkError, type ZarrStore } from './store';
 
-/** What of the content of a chunk's file identifies it. */
+/** Bytes of a chunk's file that are hashed to identify it. */
 const SAMPLE_BYTES = 4096;
 /** Files that the system is asked about at the same time. */
 const FILES_AT_ONCE = 256;

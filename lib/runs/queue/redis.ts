@@ -28,7 +28,7 @@ export const JOB_OPTIONS: bullmq.JobsOptions = {
 
 const CONNECT_TIMEOUT = 5000;
 /** Milliseconds for the last commands to Redis. It may be away, and nothing depends on them. */
-const FAREWELL = 2000;
+const LONGEST_WAIT = 2000;
 const LONGEST_RETRY = 2000;
 
 type QueuePackages = Pick<
@@ -102,9 +102,9 @@ export async function connect(address: string): Promise<Connection> {
   };
 }
 
-/** Waits for what is said at the end, but not for a Redis that is away. */
-export async function sayFarewell(words: Promise<unknown>): Promise<void> {
-  await Promise.race([words.catch(() => undefined), sleep(FAREWELL)]);
+/** Waits for the last commands, but not for long: Redis may be unreachable. */
+export async function waitBriefly(commands: Promise<unknown>): Promise<void> {
+  await Promise.race([commands.catch(() => undefined), sleep(LONGEST_WAIT)]);
 }
 
 function withoutPassword(address: string): string {

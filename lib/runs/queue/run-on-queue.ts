@@ -1,4 +1,7 @@
-/** Lets workers compute the shards of a run, and waits for them. What counts is what is on the disk. */
+/**
+ * Lets workers compute the shards of a run, and waits for them. The journals on the disk tell what is
+ * done.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -12,28 +15,28 @@ import {
   JOB_OPTIONS,
   loadQueuePackages,
   QUEUE,
-  sayFarewell,
+  waitBriefly,
   type ShardJob,
 } from './redis';
 import { markSubmission, withdraw } from '../submission';
 import type { UnfinishedRun } from '../unfinished-run';
 
-/** Milliseconds from one look at the disk to the next. */
+/** Milliseconds from one reading of the journals to the next. */
 const POLL_INTERVAL = 500;
-/** From one look for jobs that Redis has lost to the next, in polls. */
+/** Polls from one check for jobs that Redis has lost to the next. */
 const POLLS_PER_CHECK = 10;
 
 export interface QueueOptions {
   signal: AbortSignal;
-  /** Told of samples that are written, first of those that an earlier process has written. */
+  /** Called with the number of samples that were written, first with those of an earlier process. */
   onProgress: (samples: number, isInherited: boolean) => void;
-  /** Told once, in words, why nothing happens, where that is known. */
+  /** Called once with the reason why nothing happens, if it is known. */
   onStandstill: (reason: string) => void;
 }
 
 /**
- * Computes what is missing of a run on the workers of a queue. Returns whether it is complete; it is
- * not when the signal has ended it. Jobs that nobody has taken are withdrawn then, and the others stop.
+ * Computes what is missing of a run on the workers of a queue. Returns whether it is complete; it is not
+ * when the signal has ended it. Jobs that no worker has taken are withdrawn then, and the others stop.
  *
  * @throws CommandError when Redis does not answer at the beginning, or a shard cannot be computed.
  */
@@ -52,7 +55,7 @@ export async function runOnQueue(
     return await submission.run();
   } finally {
     stopRetrying();
-    await sayFarewell(queue.close());
+    await waitBriefly(queue.close());
     connection.disconnect();
   }
 }
@@ -66,7 +69,7 @@ class Submission {
   /** Samples that are written of each shard. */
   readonly #samples: number[];
   readonly #options: QueueOptions;
-  #isTalking = false;
+  #isSending = false;
   #hasExplained = false;
   #failure: { error: unknown } | undefined;
 
@@ -86,23 +89,23 @@ class Submission {
     };
     const { workFolder, job } = this.#run;
     for (const shard of job.shards.keys()) this.#open.add(shard);
-    await this.#look();
+    await this.#readJournals();
     report(true);
     await markSubmission(workFolder, this.#id);
-    this.#talk(async () => this.#submit([...this.#open]));
+    this.#send(async () => this.#submit([...this.#open]));
     let checked = this.#written();
     try {
       for (let poll = 1; this.#open.size > 0 && !signal.aborted; poll++) {
         await sleep(POLL_INTERVAL, undefined, { signal }).catch(() => undefined);
-        await this.#look();
+        await this.#readJournals();
         report(false);
         if (this.#open.size > 0 && this.#failure !== undefined) throw this.#failure.error;
         if (poll % POLLS_PER_CHECK > 0) continue;
         const isStandstill = this.#written() === checked;
         checked = this.#written();
         // Since the check before.
-        if (isStandstill && this.#isTalking) this.#explain('Redis does not answer');
-        this.#talk(async () => {
+        if (isStandstill && this.#isSending) this.#explain('Redis does not answer');
+        this.#send(async () => {
           await this.#check();
           const hasWorkers = !isStandstill || (await this.#queue.getWorkersCount()) > 0;
           if (!hasWorkers) this.#explain("there is no worker; start one with 'expsyn worker'");
@@ -116,16 +119,18 @@ class Submission {
     return this.#open.size === 0;
   }
 
-  /** Says something to Redis, which may be away for as long as it likes, when nothing else is said. */
-  #talk(say: () => Promise<void>): void {
-    if (this.#isTalking) return;
-    this.#isTalking = true;
-    void say()
+  /**
+   * Sends commands to Redis, unless earlier ones are still unanswered: Redis may be unreachable for long.
+   */
+  #send(commands: () => Promise<void>): void {
+    if (this.#isSending) return;
+    this.#isSending = true;
+    void commands()
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
       .finally(() => {
-        this.#isTalking = false;
+        this.#isSending = false;
       });
   }
 
@@ -139,7 +144,7 @@ class Submission {
   }
 
   /** Reads from the journals what is done. */
-  async #look(): Promise<void> {
+  async #readJournals(): Promise<void> {
     for (const shard of this.#open) {
       const { blocksDone } = await this.#run.journal(shard).read();
       this.#samples[shard] = this.#samplesOf(shard, blocksDone);
@@ -186,16 +191,16 @@ class Submission {
     }
     if (lost.length === 0) return;
     // A shard may have become complete, and its job been removed, since the last look.
-    await this.#look();
+    await this.#readJournals();
     await this.#submit(lost.filter((shard) => this.#open.has(shard)));
   }
 
-  /** Makes workers stop, and takes back what nobody has begun. */
+  /** Makes workers stop, and withdraws the jobs that no worker has taken. */
   async #withdraw(): Promise<void> {
     await withdraw(this.#run.workFolder, this.#id).catch(() => undefined);
     const removals = Array.from(this.#open, async (shard) =>
       this.#queue.remove(this.#jobId(shard)).catch(() => undefined),
     );
-    await sayFarewell(Promise.all(removals));
+    await waitBriefly(Promise.all(removals));
   }
 }

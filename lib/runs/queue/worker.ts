@@ -5,14 +5,14 @@ import { CommandError } from '../../errors/command-errors';
 import type { AddressOptions } from '../../formats/http/reader';
 import { isSameInput, type RasterSource } from '../../formats/raster-source';
 import { IdleSources } from '../open-source';
-import { connect, loadQueuePackages, QUEUE, sayFarewell, type ShardJob } from './redis';
+import { connect, loadQueuePackages, QUEUE, waitBriefly, type ShardJob } from './redis';
 import { runShard } from '../run-shard';
 import { isCurrent } from '../submission';
 import { UnfinishedRun } from '../unfinished-run';
 
 /** Milliseconds between checks whether a shard is still requested. */
 const POLL_INTERVAL = 1000;
-/** A shard whose workers have died so often fails for good: it seems to kill them. */
+/** A shard whose workers have died this often fails for good: it seems to kill them. */
 const MAX_LOST_LEASES = 5;
 
 export interface WorkerOptions {
@@ -47,7 +47,7 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
       const outcome = await result;
       if (!signal.aborted) return outcome;
     } catch (error) {
-      // What was interrupted is left to others.
+      // Other workers compute what was interrupted.
       if (!signal.aborted) {
         const sentence = wordError(error);
         onEvent(`shard ${job.data.shard} of ${job.data.folder}: ${sentence}`);
@@ -58,8 +58,8 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
     } finally {
       computing.delete(result);
     }
-    // At once, and for others: this one takes no more. No moment is named, which others would compare
-    // with clocks of their own.
+    // The job returns to the queue at once, for other workers. No time is given, since others would
+    // compare it with their own clocks.
     await job.moveToWait(token);
     throw new WaitingError();
   };
@@ -86,7 +86,7 @@ export async function work(address: string, options: WorkerOptions): Promise<voi
   const closing = worker.close();
   await Promise.allSettled(computing);
   await sources.close();
-  await sayFarewell(closing);
+  await waitBriefly(closing);
   connection.disconnect();
 }
 
@@ -115,14 +115,14 @@ async function compute(
     requireSameInput(source, run);
     const isComplete = await computeRegion(run, shard, source, submission, options);
     if (!isComplete) {
-      // It was interrupted too, and reads no more.
+      // The source was interrupted too, so it cannot be read again.
       await source.close();
       return 'interrupted';
     }
     await sources.giveBack(run.job, source);
   } catch (error) {
     await source.close();
-    // Of a run that is no more, files are missing.
+    // If the run has ended, its files are missing.
     if (!(await isCurrent(run.workFolder, submission))) return 'withdrawn';
     throw error;
   }
@@ -142,8 +142,8 @@ async function computeRegion(
   if (region === undefined) return true;
   const withdrawn = new AbortController();
   const timer = setInterval(() => {
-    void isCurrent(run.workFolder, submission).then((isWanted) => {
-      if (!isWanted) withdrawn.abort();
+    void isCurrent(run.workFolder, submission).then((isStillCurrent) => {
+      if (!isStillCurrent) withdrawn.abort();
     });
   }, POLL_INTERVAL);
   const sink = await run.openSink();

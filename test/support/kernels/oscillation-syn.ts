@@ -7,6 +7,7 @@ import type { SynapsesClass } from '../../../lib/modules/restore';
 const OSCILLATION: KernelDefinition = {
   name: 'oscillation',
   className: 'OscillationSyn',
+  description: 'a synapse whose response is a damped oscillation.',
   parameters: [
     {
       name: 'tau',

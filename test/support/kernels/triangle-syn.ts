@@ -7,6 +7,7 @@ import type { SynapsesClass } from '../../../lib/modules/restore';
 const TRIANGLE: KernelDefinition = {
   name: 'triangle',
   className: 'TriangleSyn',
+  description: 'a synapse whose response is a falling ramp.',
   parameters: [
     {
       name: 'width',

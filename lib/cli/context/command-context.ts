@@ -1,23 +1,24 @@
-/** Where text is shown. */
+/** A stream that text is written to. */
 export interface TextStream {
   write(text: string): unknown;
   isTTY?: boolean | undefined;
 }
 
-/** Where a command writes what it has to say. */
+/** The streams that a command writes to. */
 export interface Streams {
   /** Takes bytes as well when currents go there. */
   stdout: TextStream;
   stderr: TextStream;
 }
 
-/** What a command knows of the process that it runs in. */
+/** The process that a command runs in. */
 export interface CommandContext extends Streams {
   /** What was given on the command line. */
   args: readonly string[];
   /**
-   * Does work that ends by itself when its signal is aborted, with the name of the signal by which
-   * the process was asked to end as the reason. Other work is ended by the system.
+   * Does work that can be interrupted: when the process is asked to end, the work's signal is aborted,
+   * with the name of the operating system's signal as the reason, and the work ends by itself. The system
+   * ends all other work.
    */
   interruptibly: <Result>(work: (signal: AbortSignal) => Promise<Result>) => Promise<Result>;
 }
