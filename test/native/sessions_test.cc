@@ -28,7 +28,7 @@ struct Opened {
     }
   }
 
-  // The sessions as the items of a call, whose next states stand one behind the other.
+  // The sessions as the items of a call, whose next states follow each other.
   std::vector<Item> Items(NextState next) const {
     std::vector<Item> items;
     for (const Session* session : sessions) {
