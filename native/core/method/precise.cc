@@ -4,7 +4,6 @@
 #include <cmath>
 #include <deque>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "double_double.h"
