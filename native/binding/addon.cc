@@ -3,15 +3,13 @@
 
 #include <napi.h>
 
-#include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstdint>
 #include <exception>
 #include <initializer_list>
-#include <iterator>
 #include <limits>
 #include <memory>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -32,8 +30,8 @@ namespace expsyn::binding {
 
 namespace {
 
-// A function as JavaScript calls it: whatever is thrown, by unpacking the arguments too, becomes a
-// JavaScript error.
+// `function` as JavaScript calls it: every exception, also one from unpacking the arguments,
+// becomes a JavaScript error.
 template <napi_value (*function)(const Arguments&)>
 napi_value Entry(napi_env env, napi_callback_info info) noexcept {
   try {
@@ -46,12 +44,12 @@ napi_value Entry(napi_env env, napi_callback_info info) noexcept {
 
 using Kind = SynapsesCall::Kind;
 
-// synapses.evolve(...), synapses.evolveSessions(...): functions of one object, by which they are
-// made.
+// synapses.evolve(...), synapses.evolveSessions(...): functions that are made with their object;
+// see AddFunction().
 template <Kind kind>
 napi_value RunHere(const Arguments& arguments) {
   auto& synapses = *static_cast<SynapsesHandle*>(arguments.data());
-  return SynapsesCall(arguments, synapses, kind).RunHere(arguments.env());
+  return SynapsesCall(arguments, synapses, kind, synapses.reused_items()).RunHere(arguments.env());
 }
 
 // synapses.evolveAsync(...), synapses.evolveSessionsAsync(...)
@@ -60,13 +58,16 @@ napi_value RunOnPool(const Arguments& arguments) {
   auto& synapses = HandleOf<SynapsesHandle>(arguments.env(), arguments.receiver());
   // The kernel may be released while the call runs.
   const std::shared_ptr<const Kernel> kernel = synapses.kernel().Get(arguments.env());
-  auto call = std::make_shared<SynapsesCall>(arguments, synapses, kind);
+  const auto items = std::make_shared<CallItems>();
+  auto call = std::make_shared<SynapsesCall>(arguments, synapses, kind, *items);
   call->ProtectInput();
   JobQueue::Job job;
   job.id = call->id(arguments);
   job.kind = call->queue();
   job.held = arguments.HoldObjects();
-  job.work = [call, kernel](const std::atomic<bool>& cancelled) { return call->Run(cancelled); };
+  job.work = [call, kernel, items](const std::atomic<bool>& cancelled) {
+    return call->Run(cancelled);
+  };
   job.result = [call](napi_env env) { return call->Result(env); };
   return Environment::Of(arguments.env()).jobs.Start(arguments.env(), std::move(job));
 }
@@ -75,20 +76,18 @@ napi_value RunOnPool(const Arguments& arguments) {
 napi_value MethodFor(const Arguments& arguments) {
   const napi_env env = arguments.env();
   auto& synapses = HandleOf<SynapsesHandle>(env, arguments.receiver());
-  const Method requested = synapses.settings().method;
   const Kernel& kernel = *synapses.kernel().Get(env);
-  const std::int64_t n_timesteps = arguments.Size(0);
-  return ToString(
-      env, NameOf(requested == Method::kAuto ? ChooseMethod(kernel, n_timesteps) : requested));
+  return ToString(env, NameOf(ChooseMethod(kernel, synapses.settings().method, arguments.Size(0))));
 }
 
 // describeKernel(kernel)
 napi_value DescribeKernel(const Arguments& arguments) {
   const napi_env env = arguments.env();
-  const Kernel& kernel = *HandleOf<KernelHandle>(env, arguments[0]).kernel()->Get(env);
+  const Kernel& kernel = *HandleOf<KernelHandle>(env, arguments[0]).kernel().Get(env);
   const std::int64_t length = kernel.window_length();
-  const double shown = length == Kernel::kUnlimited ? std::numeric_limits<double>::infinity()
-                                                    : static_cast<double>(length);
+  const double window_length = length == Kernel::kUnlimited
+                                   ? std::numeric_limits<double>::infinity()
+                                   : static_cast<double>(length);
   napi_value methods = nullptr;
   Require(env, napi_create_array(env, &methods));
   std::uint32_t next = 0;
@@ -96,7 +95,7 @@ napi_value DescribeKernel(const Arguments& arguments) {
     if (method == Method::kAuto || !HasMethod(kernel, method)) continue;
     Require(env, napi_set_element(env, methods, next++, ToString(env, NameOf(method))));
   }
-  return ToObject(env, {{"windowLength", ToNumber(env, shown)},
+  return ToObject(env, {{"windowLength", ToNumber(env, window_length)},
                         {"stateSize", ToNumber(env, static_cast<double>(kernel.state_size()))},
                         {"methods", methods}});
 }
@@ -104,7 +103,7 @@ napi_value DescribeKernel(const Arguments& arguments) {
 // releaseKernel(kernel)
 napi_value ReleaseKernel(const Arguments& arguments) {
   const napi_env env = arguments.env();
-  HandleOf<KernelHandle>(env, arguments[0]).kernel()->Release(env);
+  HandleOf<KernelHandle>(env, arguments[0]).kernel().Release(env);
   return nullptr;
 }
 
@@ -128,7 +127,7 @@ napi_value CloseSession(const Arguments& arguments) {
 struct SessionAndState {
   SessionTable& table;
   Session& session;
-  NextState state;  // of the array; its values are null without one
+  NextState state;  // the array; its values are null if none was given
 };
 
 // Argument 0 is the table, argument 1 the session's number, argument 2 the array or undefined.
@@ -194,13 +193,7 @@ napi_value ReleaseCall(const Arguments& arguments) {
 
 // setLimits(calls, bytes, isDefault)
 napi_value SetLimits(const Arguments& arguments) {
-  const std::int64_t calls = arguments.Size(0);
-  const std::int64_t bytes = arguments.Size(1);
-  if (arguments.Boolean(2)) {
-    ProcessLoad::Shared().SetDefaultLimits(calls, bytes);
-  } else {
-    ProcessLoad::Shared().SetLimits(calls, bytes);
-  }
+  ProcessLoad::Shared().SetLimits(arguments.Size(0), arguments.Size(1), arguments.Boolean(2));
   return nullptr;
 }
 
@@ -237,9 +230,9 @@ void Destroy(napi_env env, void* data, void* environment) noexcept {
   delete handle;
 }
 
-// Gives the object that is being made a function of its own, which knows the object's handle. To
-// find the handle of the object that a method is called on would take as long as all else that a
-// short call does around the arithmetic. The function keeps the object alive.
+// Gives the object under construction a function of its own, which knows the object's handle and
+// keeps the object alive. A method would have to look up the handle of its receiver, which takes as
+// long as everything else that a short call does besides arithmetic.
 template <napi_value (*function)(const Arguments&)>
 void AddFunction(const Arguments& arguments, const char* name, Handle* handle) {
   const napi_env env = arguments.env();
@@ -267,7 +260,7 @@ napi_value Construct(const Arguments& arguments) {
     handle->Finalize(env);
     throw Napi::Error::New(env);
   }
-  // The object frees it from now on.
+  // The object owns it from now on.
   Handle* const wrapped = handle.release();
   if constexpr (std::is_same_v<Object, SynapsesHandle>) {
     AddFunction<RunHere<Kind::kBatch>>(arguments, "evolve", wrapped);
@@ -291,7 +284,7 @@ void DefineClass(napi_env env, napi_value exports,
 }
 
 void Initialize(napi_env env, napi_value exports) {
-  // Found wrong now rather than by the first call.
+  // Throws now, rather than in the first call, if the environment names an unknown set.
   simd::ActiveInstructionSet();
   Napi::Env(env).SetInstanceData(new Environment(env));
   DefineClass<KernelHandle>(env, exports, {});

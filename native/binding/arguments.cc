@@ -75,7 +75,7 @@ bool Arguments::Boolean(std::size_t position) const {
 std::int64_t Arguments::Size(std::size_t position) const {
   constexpr double kMaxSafeInteger = 9007199254740991.0;
   const double value = Number(position);
-  // The conversion of any other number would not be defined.
+  // The conversion of any other number is undefined behaviour.
   const bool is_in_range = value >= 0 && value <= kMaxSafeInteger;
   const std::int64_t integer = is_in_range ? static_cast<std::int64_t>(value) : 0;
   if (static_cast<double>(integer) != value) Refuse(position, "an integer from 0 to 2^53 - 1");
@@ -103,7 +103,7 @@ ArrayView Arguments::ArrayOf(std::size_t position, ElementType type) const {
       napi_get_buffer_info(env_, values_[position], &data, &size_in_bytes) != napi_ok) {
     Refuse(position, "a typed array of numbers");
   }
-  // A power of 2: dividing by it would take longer than all else here.
+  // A power of 2: a division by it would take longer than everything else here.
   const std::size_t element_size = ElementSize(type);
   if (((reinterpret_cast<std::uintptr_t>(data) | size_in_bytes) & (element_size - 1)) != 0) {
     Refuse(position, "an array of the element type that the other arguments ask for");
@@ -123,7 +123,7 @@ ArrayView Arguments::Array(std::size_t position, ElementType type, std::size_t l
 
 std::vector<Napi::ObjectReference> Arguments::HoldObjects() const {
   std::vector<Napi::ObjectReference> held;
-  held.reserve(kMost + 1);
+  held.reserve(kMaxCount + 1);
   held.push_back(Napi::Persistent(Napi::Object(env_, receiver_)));
   for (const napi_value value : values_) {
     napi_valuetype type = napi_undefined;
@@ -158,7 +158,7 @@ bool ReadWord(napi_env env, napi_value value, std::string* word) {
   if (napi_get_value_string_utf8(env, value, text.data(), text.size(), &length) != napi_ok) {
     return false;
   }
-  // Longer ones have been cut.
+  // Longer strings have been truncated.
   if (length + 1 == text.size()) return false;
   word->assign(text.data(), length);
   return true;

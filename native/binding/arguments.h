@@ -43,7 +43,7 @@ inline void Require(napi_env env, napi_status status) {
 // Napi::Error. Reads Node-API directly: wrapping each value would take longer than a short call.
 class Arguments {
  public:
-  static constexpr std::size_t kMost = 10;
+  static constexpr std::size_t kMaxCount = 10;
 
   Arguments(napi_env env, napi_callback_info info);
 
@@ -67,8 +67,8 @@ class Arguments {
   // A short string, as names and settings are.
   std::string Word(std::size_t position) const;
   ArrayView Array(std::size_t position) const;
-  // The bytes of a typed array whose elements count as being of `type`. Takes half the time of
-  // Array(), which has to find out the type.
+  // The memory of a typed array, read as elements of `type` whatever its own type. Takes half the
+  // time of Array(), which has to ask for the type.
   ArrayView ArrayOf(std::size_t position, ElementType type) const;
   // An array of `length` elements of `type`.
   ArrayView Array(std::size_t position, ElementType type, std::size_t length) const;
@@ -81,17 +81,16 @@ class Arguments {
  private:
   napi_env env_;
   napi_callback_info info_;
-  std::size_t count_ = kMost;
+  std::size_t count_ = kMaxCount;
   napi_value receiver_ = nullptr;
   void* data_ = nullptr;
-  std::array<napi_value, kMost> values_;
+  std::array<napi_value, kMaxCount> values_;
 };
 
-// The typed array that `value` is. Returns false for anything else.
+// Reads a typed array of numbers. Returns false for any other value.
 bool ReadArray(napi_env env, napi_value value, ArrayView* view);
 
-// The string that `value` is, if it is one of at most so many bytes. Returns false for anything
-// else.
+// Reads a string of at most 62 bytes. Returns false for any other value.
 bool ReadWord(napi_env env, napi_value value, std::string* word);
 
 }  // namespace expsyn::binding

@@ -34,7 +34,7 @@ struct CommitArgument {
 
 const std::atomic<bool> kNeverCancelled{false};
 
-// In the place of an index: the call would take the session to step 2^53 or beyond.
+// Stands in ItemFailure::index if the call would take the session to step 2^53 or beyond.
 constexpr std::int64_t kOutOfSteps = -1;
 
 std::size_t Product(std::int64_t a, std::int64_t b) {
@@ -47,7 +47,7 @@ bool Overlap(const ArrayView& a, const ArrayView& b) {
   return a_begin < b_begin + b.size_in_bytes() && b_begin < a_begin + a.size_in_bytes();
 }
 
-// Numbers of sessions: one as a number, any as an Int32Array.
+// Numbers of sessions: a single one as a JavaScript number, any number of them as an Int32Array.
 class Numbers {
  public:
   Numbers(const Arguments& arguments, std::size_t position) {
@@ -69,8 +69,8 @@ class Numbers {
   ArrayView view_{};
 };
 
-// A Float64Array of states: plane after plane of `n_items` rows of a number a synapse. Or, if
-// `may_be_shared`, of a single row for all items, whose planes are then shorter.
+// A Float64Array of states: plane after plane, each of n_items rows with one value a synapse. If
+// `may_be_shared`, it may also have planes of a single row, which all items share.
 NextState StatesAt(const Arguments& arguments, std::size_t position, std::int64_t state_size,
                    std::int64_t n_items, std::int64_t n_synapses, bool may_be_shared = false) {
   const ArrayView view = arguments.ArrayOf(position, ElementType::kFloat64);
@@ -82,7 +82,13 @@ NextState StatesAt(const Arguments& arguments, std::size_t position, std::int64_
   return {static_cast<double*>(view.data), static_cast<std::ptrdiff_t>(plane)};
 }
 
-// Whether a session stays below step 2^53 after so many more steps.
+// Whether a call has at most n_samples samples. Their number may overflow.
+bool HasAtMost(std::int64_t n_samples, const Raster& input, std::int64_t n_synapses) {
+  return input.n_batches == 0 || input.n_timesteps == 0 ||
+         n_synapses <= n_samples / input.n_batches / input.n_timesteps;
+}
+
+// Whether a session is still below step 2^53 after n_timesteps more.
 bool CanAdvance(const Session& session, std::int64_t n_timesteps) {
   constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
   return n_timesteps <= kMaxSafeInteger - static_cast<std::int64_t>(session.step);
@@ -90,8 +96,12 @@ bool CanAdvance(const Session& session, std::int64_t n_timesteps) {
 
 }  // namespace
 
-SynapsesCall::SynapsesCall(const Arguments& arguments, SynapsesHandle& synapses, Kind kind)
-    : kind_(kind), synapses_(synapses), kernel_(*synapses.kernel().Get(arguments.env())) {
+SynapsesCall::SynapsesCall(const Arguments& arguments, SynapsesHandle& synapses, Kind kind,
+                           CallItems& items)
+    : kind_(kind),
+      synapses_(synapses),
+      kernel_(*synapses.kernel().Get(arguments.env())),
+      items_(items) {
   if (kind == Kind::kBatch) {
     ReadBatch(arguments);
   } else {
@@ -132,12 +142,13 @@ void SynapsesCall::ReadBatch(const Arguments& arguments) {
   const std::int64_t first_batch =
       arguments.Has(At::kFirstBatch) ? arguments.Size(At::kFirstBatch) : 0;
   if (arguments.Has(At::kFirstSynapse)) first_synapse_ = arguments.Size(At::kFirstSynapse);
-  items_.Resize(n_items);
+  items_.items.resize(static_cast<std::size_t>(n_items));
   const bool is_shared = state.stride == n_synapses();
-  for (std::int64_t item = 0; item < n_items; ++item) {
-    const std::int64_t place = item * n_synapses();
-    items_[item] = {is_shared ? state : state.From(place), next_state.From(place), seed, step,
-                    first_batch + item};
+  std::int64_t place = 0;
+  std::int64_t batch = first_batch;
+  for (Item& item : items_.items) {
+    item = {is_shared ? state : state.From(place), next_state.From(place), seed, step, batch++};
+    place += n_synapses();
   }
 }
 
@@ -159,22 +170,23 @@ void SynapsesCall::ReadSessions(const Arguments& arguments) {
           : NextState{table_->Scratch(CheckedProduct(Product(n_items, n_synapses()),
                                                      static_cast<std::size_t>(state_size))),
                       n_items * n_synapses()};
-  items_.Resize(n_items);
-  sessions_.Resize(n_items);
+  items_.items.resize(static_cast<std::size_t>(n_items));
+  items_.sessions.resize(static_cast<std::size_t>(n_items));
   for (std::int64_t item = 0; item < n_items; ++item) {
     Session* const session = table_->Find(numbers[item]);
     if (session == nullptr) arguments.Refuse(At::kNumbers, "open sessions");
     if (!CanAdvance(*session, raster_.n_timesteps)) out_of_steps_.push_back(item);
-    sessions_[item] = session;
+    items_.sessions[static_cast<std::size_t>(item)] = session;
     const NextState next_state = next_states.From(item * n_synapses());
     State state = session->state.view();
     if (kind_ == Kind::kSessionsAsync) {
-      // The call starts from copies, in the place of the next states: the sessions themselves are
-      // read and written on JavaScript's thread only.
+      // The call starts from copies, which the next states then replace: the sessions themselves
+      // are read and written on JavaScript's thread only.
       table_->Copy(state, next_state);
       state = next_state.view();
     }
-    items_[item] = {state, next_state, session->seed, session->step, 0};
+    items_.items[static_cast<std::size_t>(item)] = {state, next_state, session->seed, session->step,
+                                                    0};
   }
 }
 
@@ -185,13 +197,15 @@ std::uint64_t SynapsesCall::id(const Arguments& arguments) const {
 }
 
 WorkerPool::Kind SynapsesCall::queue() const {
-  // The step of thousands of sessions counts as short too: none of them is to wait for a long
-  // call. Calls that are shorter still may wait some milliseconds for it.
+  // Takes less than about a millisecond.
+  constexpr std::int64_t kShortSamples = 1 << 17;
+  // A step of thousands of sessions counts as short too, because none of them should wait for a
+  // long call. Other short calls may wait some milliseconds for it.
   constexpr std::int64_t kShortSessionsSamples = 1 << 20;
   const bool has_many_sessions = kind_ != Kind::kBatch && raster_.n_batches > 1;
-  const std::int64_t most = has_many_sessions ? kShortSessionsSamples : kShortSamples;
-  return HasAtMost(most, raster_, n_synapses()) ? WorkerPool::Kind::kShort
-                                                : WorkerPool::Kind::kLong;
+  const std::int64_t limit = has_many_sessions ? kShortSessionsSamples : kShortSamples;
+  return HasAtMost(limit, raster_, n_synapses()) ? WorkerPool::Kind::kShort
+                                                 : WorkerPool::Kind::kLong;
 }
 
 void SynapsesCall::ProtectInput() {
@@ -206,7 +220,7 @@ bool SynapsesCall::RunAs(const std::atomic<bool>& cancelled) {
   expsyn::Call<Real> call;
   call.input = raster_;
   call.output = static_cast<Real*>(output_.data);
-  call.items = items_.data();
+  call.items = items_.items.data();
   call.first_synapse = first_synapse_;
   call.policy = kind_ == Kind::kBatch ? FailurePolicy::kCall : FailurePolicy::kItem;
   EvolveResult result = Evolve(kernel_, settings(), call, cancelled);
@@ -259,7 +273,8 @@ void SynapsesCall::Advance() {
     if (failure != failures_.end() && failure->item == item) {
       ++failure;
     } else {
-      table_->Advance(*sessions_[item], items_[item].next_state.view(), raster_.n_timesteps);
+      const auto i = static_cast<std::size_t>(item);
+      table_->Advance(*items_.sessions[i], items_.items[i].next_state.view(), raster_.n_timesteps);
     }
   }
 }
@@ -279,8 +294,8 @@ napi_value SynapsesCall::RunHere(napi_env env) {
 }
 
 napi_value SynapsesCall::Result(napi_env env) {
-  // Spectra and scratch memory may have grown.
-  synapses_.kernel().ReportMemory(env);
+  // Items, spectra and scratch memory may have grown.
+  synapses_.ReportMemory(env);
   if (table_handle_ != nullptr) table_handle_->ReportMemory(env);
   if (kind_ == Kind::kBatch) {
     const std::int64_t index = failures_.empty() ? -1 : failures_[0].index;

@@ -18,26 +18,6 @@
 
 namespace expsyn::binding {
 
-// One element for each item of a call. A single item, as most calls of a server have, needs no
-// allocation.
-template <typename Element>
-class PerItem {
- public:
-  PerItem() = default;
-  PerItem(const PerItem&) = delete;
-  PerItem& operator=(const PerItem&) = delete;
-
-  void Resize(std::int64_t n_items) {
-    if (n_items > 1) many_.resize(static_cast<std::size_t>(n_items));
-  }
-  Element* data() { return many_.empty() ? &single_ : many_.data(); }
-  Element& operator[](std::int64_t item) { return data()[item]; }
-
- private:
-  Element single_{};
-  std::vector<Element> many_;
-};
-
 // One call of the core, from the arguments of a method of `Synapses` to its result.
 //
 // Pointers are taken in the constructor: no JavaScript runs between it and a call on the same
@@ -50,23 +30,24 @@ class SynapsesCall {
     kSessionsAsync,  // evolveSessionsAsync(...): the sessions stay where they are
   };
 
-  // The synapses and their kernel must outlive the call.
-  SynapsesCall(const Arguments& arguments, SynapsesHandle& synapses, Kind kind);
+  // The synapses, their kernel and `items` must outlive the call. No other call may use `items`
+  // meanwhile.
+  SynapsesCall(const Arguments& arguments, SynapsesHandle& synapses, Kind kind, CallItems& items);
 
   // The number of an asynchronous call.
   std::uint64_t id(const Arguments& arguments) const;
   // Which queue of the worker pool is for the call.
   WorkerPool::Kind queue() const;
 
-  // Copies the input if the output lies over it: each element is read again one window later. To
-  // be called before Run() where the call is asynchronous.
+  // Copies the input if the output overlaps it, because each input is read again one window later.
+  // An asynchronous call needs this before Run().
   void ProtectInput();
   // Computes, on any thread. Returns false when the call was cancelled.
   bool Run(const std::atomic<bool>& cancelled);
-  // Computes on JavaScript's thread and moves the sessions on. Whatever is refused is found before
-  // an output over the input is written.
+  // Computes on JavaScript's thread and advances the sessions. An input that is refused is still
+  // complete, even if the output overlaps it.
   napi_value RunHere(napi_env env);
-  // What JavaScript gets. To be called on its thread after Run().
+  // What the method returns. To be called on JavaScript's thread after Run().
   napi_value Result(napi_env env);
 
  private:
@@ -77,9 +58,9 @@ class SynapsesCall {
 
   template <typename Real>
   bool RunAs(const std::atomic<bool>& cancelled);
-  // Adds the sessions that would go too far to the failures, whatever their input holds.
+  // Adds the sessions that would go beyond the last step to the failures, whatever their input is.
   void FailOutOfSteps();
-  // Gives the items that failed their input back, where the output was written over it.
+  // Restores the input of the items that failed where the output has overwritten it.
   void RestoreInput();
   void Advance();
 
@@ -92,14 +73,13 @@ class SynapsesCall {
   ArrayView input_{};
   ArrayView output_{};
   Raster raster_;
-  PerItem<Item> items_;
+  CallItems& items_;
   std::int64_t first_synapse_ = 0;
   AlignedBuffer<char> input_copy_;
 
   // Of sessions only.
   SessionTableHandle* table_handle_ = nullptr;
   std::shared_ptr<SessionTable> table_;
-  PerItem<Session*> sessions_;
   std::vector<std::int64_t> out_of_steps_;  // items, ascending
 
   std::vector<ItemFailure> failures_;  // by item, ascending

@@ -52,7 +52,7 @@ napi_value ErrorFor(napi_env env, const std::exception_ptr& error) noexcept {
     }
     return too_long;
   } catch (const std::invalid_argument& refused) {
-    // A whole sentence of the core's.
+    // Its message is a whole sentence.
     return Make(env, napi_create_error, "ERR_EXPSYN_ADDON", refused.what());
   } catch (const std::exception& other) {
     char message[256];

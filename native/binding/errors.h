@@ -7,12 +7,12 @@
 
 namespace expsyn::binding {
 
-// The JavaScript error that stands for a C++ exception, which may be a Napi::Error. Uses no C++
-// memory: std::bad_alloc can be reported when there is none left. Null when the environment can
-// make no error any more, because it is being torn down.
+// The JavaScript error for a C++ exception, which may be a Napi::Error. Allocates no C++ memory, so
+// that std::bad_alloc can be reported when none is left. Null if the environment is being torn down
+// and can make no error any more.
 napi_value ErrorFor(napi_env env, const std::exception_ptr& error) noexcept;
 
-// Throws it in JavaScript, once the entry point returns.
+// Makes that error pending: JavaScript throws it when the entry point returns.
 void ThrowInJavaScript(napi_env env, const std::exception_ptr& error) noexcept;
 
 }  // namespace expsyn::binding

@@ -65,27 +65,31 @@ void ReleasableKernel::Release(napi_env env) {
 }
 
 KernelHandle::KernelHandle(const Arguments& arguments)
-    : kernel_(std::make_shared<ReleasableKernel>(arguments.env(), KernelOf(arguments))) {}
-
-void KernelHandle::Finalize(napi_env env) {
-  if (kernel_.use_count() == 1) kernel_->Release(env);
+    : SharedKernelHandle(std::make_shared<ReleasableKernel>(arguments.env(), KernelOf(arguments))) {
 }
 
 SynapsesHandle::SynapsesHandle(const Arguments& arguments)
-    : kernel_(HandleOf<KernelHandle>(arguments.env(), arguments[0]).kernel()),
-      settings_(ReadSettings(arguments.env(), arguments[1], *kernel_->Get(arguments.env()))) {}
+    : SharedKernelHandle(HandleOf<KernelHandle>(arguments.env(), arguments[0]).shared_kernel()),
+      settings_(ReadSettings(arguments.env(), arguments[1], *kernel().Get(arguments.env()))) {}
 
 void SynapsesHandle::Finalize(napi_env env) {
-  if (kernel_.use_count() == 1) kernel_->Release(env);
+  memory_.Report(env, 0);
+  SharedKernelHandle::Finalize(env);
+}
+
+void SynapsesHandle::ReportMemory(napi_env env) {
+  kernel().ReportMemory(env);
+  memory_.Report(env, reused_items_.items.capacity() * sizeof(Item) +
+                          reused_items_.sessions.capacity() * sizeof(Session*));
 }
 
 SessionTableHandle::SessionTableHandle(const Arguments& arguments) {
   const std::int64_t size = arguments.Size(0);
   const std::int64_t state_size = arguments.Size(1);
-  // As many numbers as no machine has memory for.
-  constexpr std::int64_t kLargest = std::int64_t{1} << 48;
-  if (size < 1 || size > kLargest) arguments.Refuse(0, "a number of synapses");
-  if (state_size > kLargest / size) arguments.Refuse(1, "the size of a synapse's state");
+  // No machine has memory for so many numbers.
+  constexpr std::int64_t kMaxSize = std::int64_t{1} << 48;
+  if (size < 1 || size > kMaxSize) arguments.Refuse(0, "a number of synapses");
+  if (state_size > kMaxSize / size) arguments.Refuse(1, "the size of a synapse's state");
   table_ = std::make_shared<SessionTable>(size, state_size);
 }
 

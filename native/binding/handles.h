@@ -6,10 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <typeinfo>
 #include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "arguments.h"
+#include "evolve.h"
 #include "job_queue.h"
 #include "kernel/kernel.h"
 #include "load.h"
@@ -41,12 +45,12 @@ struct Environment {
 
   EnvironmentLoad load;
   JobQueue jobs;
-  // All handles that exist. An object that another addon has wrapped is told by its absence, which
-  // takes less time than a type tag.
+  // All handles that exist. An object of another addon is recognised because its data is not among
+  // them; that takes less time than a type tag.
   std::unordered_set<const void*> handles;
 };
 
-// Tells V8 of memory that it does not see, so that it collects the handles that hold it.
+// Reports memory that V8 does not see, so that it collects the handles that own it in time.
 class ReportedMemory {
  public:
   void Report(Napi::BasicEnv env, std::size_t size_in_bytes) {
@@ -61,7 +65,7 @@ class ReportedMemory {
   std::int64_t reported_ = 0;
 };
 
-// A kernel that JavaScript can release although synapses and calls still refer to it.
+// A kernel that JavaScript can release while synapses and calls still refer to it.
 class ReleasableKernel {
  public:
   ReleasableKernel(napi_env env, std::shared_ptr<const Kernel> kernel);
@@ -80,33 +84,54 @@ class ReleasableKernel {
   ReportedMemory memory_;
 };
 
-// new Kernel(name, size, parameters, dt, windowTaus, maxWindowLength)
-class KernelHandle final : public Handle {
+// A handle that shares a kernel. The last one of a kernel releases it.
+class SharedKernelHandle : public Handle {
  public:
-  static constexpr const char* kName = "Kernel";
-  explicit KernelHandle(const Arguments& arguments);
-  void Finalize(napi_env env) override;
+  explicit SharedKernelHandle(std::shared_ptr<ReleasableKernel> kernel)
+      : kernel_(std::move(kernel)) {}
+  void Finalize(napi_env env) override {
+    if (kernel_.use_count() == 1) kernel_->Release(env);
+  }
 
-  const std::shared_ptr<ReleasableKernel>& kernel() const { return kernel_; }
+  const std::shared_ptr<ReleasableKernel>& shared_kernel() const { return kernel_; }
+  ReleasableKernel& kernel() const { return *kernel_; }
 
  private:
   std::shared_ptr<ReleasableKernel> kernel_;
 };
 
+// new Kernel(name, size, parameters, dt, windowTaus, maxWindowLength)
+class KernelHandle final : public SharedKernelHandle {
+ public:
+  static constexpr const char* kName = "Kernel";
+  explicit KernelHandle(const Arguments& arguments);
+};
+
+// The items of a call and, if it is for sessions, their sessions.
+struct CallItems {
+  std::vector<Item> items;
+  std::vector<Session*> sessions;
+};
+
 // new Synapses(kernel, settings): a kernel and all that calls have in common.
-class SynapsesHandle final : public Handle {
+class SynapsesHandle final : public SharedKernelHandle {
  public:
   static constexpr const char* kName = "Synapses";
   explicit SynapsesHandle(const Arguments& arguments);
   void Finalize(napi_env env) override;
 
-  ReleasableKernel& kernel() const { return *kernel_; }
   ElementType dtype() const { return settings_.dtype; }
   const Settings& settings() const { return settings_.settings; }
+  // For calls on JavaScript's thread, of which there is one at a time: with thousands of items,
+  // allocating them takes a noticeable part of a call of one step.
+  CallItems& reused_items() { return reused_items_; }
+  // To be called after a call.
+  void ReportMemory(napi_env env);
 
  private:
-  std::shared_ptr<ReleasableKernel> kernel_;
   ParsedSettings settings_;
+  CallItems reused_items_;
+  ReportedMemory memory_;
 };
 
 // new SessionTable(size, stateSize)

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "load.h"
@@ -23,9 +24,9 @@ namespace expsyn::binding {
 // Runs work off one JavaScript environment's thread (the main one's or a worker's), on the
 // process's own pool, and settles promises on it.
 //
-// Everything that a job needs is allocated in Start(), which fails as a whole. After that nothing
-// here allocates C++ memory, neither on the pool nor where a promise is settled: a job that was
-// queued settles its promise, whatever its work throws.
+// Everything that a job needs is allocated in Start(), which fails as a whole. After that, the
+// queue allocates no C++ memory, neither on the pool nor to settle a promise: a job that was queued
+// settles its promise, whatever its work throws.
 //
 // The environment may end at any moment, by worker.terminate() or process.exit(). Then running work
 // is told to stop through its flag and waited for, since it writes into memory that JavaScript
@@ -53,14 +54,14 @@ class JobQueue {
   // std::bad_alloc or std::system_error, and then has queued nothing.
   Napi::Value Start(Napi::Env env, Job job);
 
-  // Tells a job to stop; one that has not begun is settled now. Does nothing for one that is over.
-  // One that is `detached` is pending no more, though it may run on for a while.
+  // Tells a job to stop. A job that has not begun settles now; for a job that is over, nothing
+  // happens. With `detached`, the job counts as detached for as long as it still runs.
   void Cancel(Napi::Env env, std::uint64_t id, bool detached);
 
  private:
   struct Task;
-  // The place of a task in a list of Shared. It belongs to the task, and moves to the list and back
-  // by splicing, which allocates nothing.
+  // A task's element in a list of Shared. The task owns it while it is in no list; it moves by
+  // splicing, which allocates nothing.
   struct Place {
     std::uint64_t id;
     Task* task;

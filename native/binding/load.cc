@@ -51,16 +51,9 @@ void ProcessLoad::AddMemory(std::int64_t bytes) {
   now_.memory += bytes;
 }
 
-void ProcessLoad::SetLimits(std::int64_t max_calls, std::int64_t max_bytes) {
+void ProcessLoad::SetLimits(std::int64_t max_calls, std::int64_t max_bytes, bool is_default) {
   const std::lock_guard<std::mutex> guard(lock_);
-  now_.max_calls = max_calls;
-  now_.max_bytes = max_bytes;
-  has_limits_ = true;
-}
-
-void ProcessLoad::SetDefaultLimits(std::int64_t max_calls, std::int64_t max_bytes) {
-  const std::lock_guard<std::mutex> guard(lock_);
-  if (has_limits_) return;
+  if (is_default && has_limits_) return;
   now_.max_calls = max_calls;
   now_.max_bytes = max_bytes;
   has_limits_ = true;
@@ -102,7 +95,7 @@ bool EnvironmentLoad::Acquire(std::int64_t bytes) {
 }
 
 void EnvironmentLoad::Release(std::int64_t bytes, ProcessLoad::Outcome outcome, double seconds) {
-  // No more than was acquired, whoever asks.
+  // Never more than was acquired.
   if (calls_ == 0) return;
   bytes = std::min(bytes, bytes_);
   --calls_;

@@ -7,23 +7,23 @@
 
 namespace expsyn::binding {
 
-// What the process has pending, has done, and may have pending: of all environments together.
-// Thread-safe.
+// The calls of the process, in all its environments together: how many are pending, how they have
+// ended, and how many may be pending. Thread-safe.
 class ProcessLoad {
  public:
   enum class Outcome { kDone, kFailed, kAborted };
 
   struct Snapshot {
-    // Pending calls and the bytes of their inputs and outputs; of them, those that compute now.
+    // Pending calls, the bytes of their inputs and outputs, and the calls that compute now.
     std::int64_t calls = 0, bytes = 0, running = 0;
-    // Since the process began.
+    // Calls since the process began.
     std::int64_t done = 0, failed = 0, aborted = 0, rejected = 0;
-    // From when calls were made until they settled, and computing alone.
+    // The total time from making calls until they settled, and the time that was spent computing.
     double pending_seconds = 0, running_seconds = 0;
     std::int64_t max_calls = 0, max_bytes = 0;
     // Kernels, spectra and sessions.
     std::int64_t memory = 0;
-    // Of those that compute, the ones that are not pending any more.
+    // Calls that still compute although they have settled.
     std::int64_t detached = 0;
   };
 
@@ -40,9 +40,8 @@ class ProcessLoad {
   // Counts memory that handles hold, or, below 0, have given back.
   void AddMemory(std::int64_t bytes);
 
-  void SetLimits(std::int64_t max_calls, std::int64_t max_bytes);
-  // The same unless limits have been set.
-  void SetDefaultLimits(std::int64_t max_calls, std::int64_t max_bytes);
+  // With `is_default`, only if no limits have been set.
+  void SetLimits(std::int64_t max_calls, std::int64_t max_bytes, bool is_default);
   Snapshot Read();
 
   // Counts a call as running for as long as it lives.
@@ -53,7 +52,7 @@ class ProcessLoad {
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
 
-    // The call is over; what runs is what cannot be stopped at once.
+    // Counts the call as settled although it still computes.
     void Detach();
 
    private:
@@ -67,7 +66,7 @@ class ProcessLoad {
   bool has_limits_ = false;
 };
 
-// One environment's share of what is pending, which goes with it.
+// What one environment has pending. The environment's end counts that as aborted.
 class EnvironmentLoad {
  public:
   ~EnvironmentLoad() { ProcessLoad::Shared().Forget(calls_, bytes_); }

@@ -12,7 +12,7 @@ namespace expsyn::binding {
 
 namespace {
 
-// What the words of a setting stand for.
+// A word of a setting and its value.
 template <typename Value>
 struct Word {
   const char* name;
@@ -91,7 +91,7 @@ ParsedSettings ReadSettings(napi_env env, napi_value object, const Kernel& kerne
   Require(env, napi_typeof(env, object, &type));
   if (type != napi_object) throw ArgumentError(env, "Expected an object of native settings.");
   const Reader reader(env, object);
-  // Asking the system takes longer than all else here.
+  // Asked once: that takes longer than everything else here.
   static const double n_processors = std::max(1u, std::thread::hardware_concurrency());
   ParsedSettings parsed;
   parsed.dtype = reader.WordOf("dtype", kDtypes);

@@ -9,9 +9,6 @@
 
 namespace expsyn::binding {
 
-inline constexpr Method kMethods[] = {Method::kAuto, Method::kFft, Method::kRecursive,
-                                      Method::kDirect};
-
 // What all calls of a native `Synapses` object have in common: SynapsesSettings of
 // lib/native/native.ts, its words parsed.
 struct ParsedSettings {

@@ -2,7 +2,6 @@
 #define EXPSYN_CORE_ALIGNED_BUFFER_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <memory>

@@ -41,15 +41,15 @@ EXPSYN_DOUBLE_DOUBLE DoubleDouble QuickTwoSum(double a, double b) {
   return {sum, b - (sum - a)};
 }
 
-// a * b exactly, unless it overflows or underflows; close to the ends of the range, where the
-// halves of a factor would, its rounded value.
+// a * b exactly, unless it overflows or underflows. Close to the ends of the range, where the
+// halves of a factor would overflow or underflow, the rounded product.
 EXPSYN_DOUBLE_DOUBLE DoubleDouble TwoProduct(double a, double b) {
   constexpr double kSplitter = 134217729.0;  // 2^27 + 1
-  constexpr double kLeast = 0x1p-960;
-  constexpr double kMost = 0x1p+990;
+  constexpr double kMin = 0x1p-960;
+  constexpr double kMax = 0x1p+990;
   const double a_size = a < 0 ? -a : a;
   const double b_size = b < 0 ? -b : b;
-  const bool has_halves = a_size > kLeast && b_size > kLeast && a_size < kMost && b_size < kMost;
+  const bool has_halves = a_size > kMin && b_size > kMin && a_size < kMax && b_size < kMax;
   const double a_scaled = kSplitter * a;
   const double a_high = a_scaled - (a_scaled - a);
   const double a_low = a - a_high;
@@ -104,7 +104,7 @@ inline constexpr DoubleDouble kLn2{0.6931471805599453, 2.3190468138462996e-17};
 // of exp(r) and seven squarings. Results under the smallest normal double are 0.
 EXPSYN_DOUBLE_DOUBLE DoubleDouble ExpOfNegative(DoubleDouble x) {
   constexpr double kSmallestExponent = -708.0;
-  // Adding this rounds to an integer, which stands in the low bits.
+  // Adding this rounds to an integer, which is then in the low bits.
   constexpr double kRounder = 0x1.8p52;
   const bool is_zero = !(x.high > kSmallestExponent);
   x.high = is_zero ? 0 : x.high;

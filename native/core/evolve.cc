@@ -19,36 +19,36 @@ namespace expsyn {
 
 namespace {
 
-// The states after a call of ordinary size need no allocation. In doubles.
+// The number of doubles up to which the states after a call need no allocation.
 constexpr std::int64_t kSmallStates = 256;
 
-// Bytes of output from which on it is not worth a place in the caches: it would push out the input.
+// Outputs of this many bytes and more are written past the caches: they would evict the input.
 constexpr std::int64_t kStreamedBytes = 6 << 20;
 
-// The most steps of an item for Kernel::RecurseFewSteps().
+// The maximum number of steps of an item for Kernel::RecurseFewSteps().
 constexpr std::int64_t kFewSteps = 64;
 
-// Samples that make it worth to wake another thread.
+// The number of samples for which it is worth waking another thread.
 constexpr std::int64_t kSamplesPerThread = 1 << 17;
-// Tiles for each thread, where they are at least kWideTile synapses wide: the wider, the better
-// memory is used. A thread takes several tiles at a time where there are many more.
+// Each thread gets this many tiles if they are then still kWideTile synapses wide: memory is read
+// faster in wide tiles. If there are many more tiles, a thread takes several at a time, so that it
+// comes kTasksPerThread times.
 constexpr std::int64_t kTilesPerThread = 4;
 constexpr std::int64_t kWideTile = 128;
 constexpr std::int64_t kTasksPerThread = 16;
-// Synapses of a tile with noise that acts like input: that is kept for one window.
+// The width of a tile whose drive has noise: narrow, because that drive is kept for one window.
 constexpr std::int64_t kNoisyTileWidth = 128;
-// Long runs are cut in time, into chunks of at least so many steps and windows: what a chunk sums
-// before it begins is little beside it.
-constexpr std::int64_t kLeastChunk = 16384;
+// Long runs are cut in time, into chunks of at least this many steps and windows, so that the
+// warm-up of a chunk, which is one window, takes little time in comparison.
+constexpr std::int64_t kMinChunkLength = 16384;
 constexpr std::int64_t kWindowsPerChunk = 64;
-// Neighbouring synapses that are not given to different threads: they share cache lines.
-constexpr std::int64_t kNarrowestTile = 16;
+// The minimum width of a tile. Two threads should not write to the same cache line.
+constexpr std::int64_t kMinTileWidth = 16;
 
 Raster InputOf(const Raster& input, std::int64_t item) {
   Raster one = input;
   one.n_batches = 1;
-  one.data = static_cast<const char*>(input.data) +
-             input.IndexOf(item, 0, 0) * static_cast<std::int64_t>(ElementSize(input.type));
+  one.data = input.AddressOf(input.IndexOf(item, 0, 0));
   return one;
 }
 
@@ -80,13 +80,13 @@ Tile<Real> TileOf(const Kernel& kernel, const Call<Real>& call, const InputReade
           cancelled};
 }
 
-// Adds the noise of the last step, which the output holds already, to the current of an item.
+// Adds the noise of the last step, which the output holds already, to the state of an item.
 template <typename Real>
 void AddNoiseToState(const InputReader& reader, const Real* output, std::int64_t n_synapses,
                      NextState next_state) {
   constexpr std::int64_t kChunk = 256;
   const std::int64_t step = reader.raster().n_timesteps - 1;
-  const Real* shown = output + step * n_synapses;
+  const Real* last_row = output + step * n_synapses;
   for (std::int64_t first = 0; first < n_synapses; first += kChunk) {
     const std::int64_t count = std::min(kChunk, n_synapses - first);
     Real noise[kChunk] = {};
@@ -94,13 +94,13 @@ void AddNoiseToState(const InputReader& reader, const Real* output, std::int64_t
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t n = first + i;
       const DoubleDouble sum = TwoSum(next_state.Plane(0)[n], static_cast<double>(noise[i]));
-      next_state.SetNumber(0, n, static_cast<double>(shown[n]),
+      next_state.SetNumber(0, n, static_cast<double>(last_row[n]),
                            {sum.high, sum.low + next_state.Plane(1)[n]});
     }
   }
 }
 
-// Whether the noise of the last step belongs to the current that is carried.
+// Whether the next state holds the noise of the last step.
 bool IsNoiseCarried(const Kernel& kernel, const Settings& settings, const InputReader& reader) {
   return kernel.has_recursion() && reader.is_output_noisy() &&
          (settings.is_state_noisy || settings.noise == NoisePlacement::kState);
@@ -158,8 +158,8 @@ class Evolution {
   // Whether the rest of the call need not be computed.
   bool IsStopped() const { return IsCancelled() || is_failed_; }
 
-  // Calls task(i) for every i < n_tasks, on this thread and on helpers, of which each takes some
-  // neighbouring ones at a time.
+  // Calls task(i) for every i < n_tasks, on this thread and on helpers. Each takes a range of
+  // neighbouring tasks at a time.
   template <typename Task>
   void ForEach(std::int64_t n_tasks, const Task& task) {
     const std::int64_t n_ranges = std::min(n_tasks, n_threads_ * kTasksPerThread);
@@ -178,8 +178,8 @@ class Evolution {
     }
   }
 
-  // Memory for the numbers after the call, which are the items' only when it is known to succeed.
-  // Carried inputs need none.
+  // Allocates memory for the numbers after the call. They are copied to the items' next states only
+  // if the call succeeds. States of inputs are written by CarryInputs() instead.
   void StageStates() {
     if (staged_ != nullptr) return;
     const std::int64_t size = 2 * kernel_.n_numbers() * n_items_ * n_synapses_;
@@ -209,39 +209,40 @@ class Evolution {
     }
   }
 
-  // How the work is cut. Every thread gets several tiles, and waits little for the last.
+  // Plans how the work is divided. Every thread gets several tiles, so that it waits little for the
+  // others at the end.
   void PlanTiles() {
     std::int64_t widest = kFftWidth;
     if (method_ != Method::kFft) {
       const bool is_drive_noisy = ReaderOf(settings_, call_, 0).is_drive_noisy();
-      widest = is_drive_noisy ? kNoisyTileWidth : kMostTileWidth;
+      widest = is_drive_noisy ? kNoisyTileWidth : kMaxTileWidth;
     }
     tile_width_ = std::min(widest, n_synapses_);
     PlanChunks();
     if (n_threads_ < 2 || n_chunks_ > 1) return;
     std::int64_t width = TileWidthFor(n_threads_ * kTilesPerThread);
     if (width < kWideTile) width = TileWidthFor(n_threads_);
-    // The recursion alone takes hardly longer than its memory: narrow rows would cost more than a
-    // second thread gains.
+    // The recursion alone hardly takes longer than reading and writing memory: narrow rows would
+    // cost more than a second thread gains.
     const bool is_bare = method_ == Method::kRecursive && settings_.noise == NoisePlacement::kNone;
-    const std::int64_t narrowest = is_bare ? kWideTile : kNarrowestTile;
+    const std::int64_t narrowest = is_bare ? kWideTile : kMinTileWidth;
     tile_width_ = std::clamp(width, std::min(narrowest, tile_width_), tile_width_);
   }
 
-  // Cuts long runs in time, where a window forgets: each chunk but the first sums one window before
-  // it begins. The chunks do not depend on the number of threads, as no bit may.
+  // Cuts long runs in time if the window is cut: each chunk but the first warms up for one window
+  // before it begins. The chunks do not depend on the number of threads, because no bit may.
   void PlanChunks() {
     const std::int64_t length = kernel_.window_length();
     if (method_ != Method::kRecursive || length > n_timesteps_ / kWindowsPerChunk) return;
-    chunk_length_ = std::max(kLeastChunk, kWindowsPerChunk * length);
+    chunk_length_ = std::max(kMinChunkLength, kWindowsPerChunk * length);
     n_chunks_ = std::max<std::int64_t>(1, n_timesteps_ / chunk_length_);
   }
 
-  // The width of tiles of which there are n_wanted in all items together.
-  std::int64_t TileWidthFor(std::int64_t n_wanted) const {
+  // The width of tiles if all items together are to have about n_tiles of them.
+  std::int64_t TileWidthFor(std::int64_t n_tiles) const {
     const auto n_remaining = static_cast<std::int64_t>(remaining_.size());
-    const std::int64_t per_item = (n_wanted + n_remaining - 1) / n_remaining;
-    return n_synapses_ / per_item / kNarrowestTile * kNarrowestTile;
+    const std::int64_t per_item = (n_tiles + n_remaining - 1) / n_remaining;
+    return n_synapses_ / per_item / kMinTileWidth * kMinTileWidth;
   }
 
   void RunTiles() {
@@ -258,7 +259,7 @@ class Evolution {
     const std::int64_t width = std::min(tile_width_, n_synapses_ - first);
     const bool is_last_chunk = chunk == n_chunks_ - 1;
     const InputReader reader = ReaderOf(settings_, call_, item);
-    std::array<Finding, kMostTileWidth> findings;
+    std::array<Finding, kMaxTileWidth> findings;
     Tile<Real> tile = TileOf(kernel_, call_, reader, item, first, width, Staged(item),
                              findings.data(), cancelled_);
     AlignedBuffer<double> ignored;
@@ -289,8 +290,9 @@ class Evolution {
     }
   }
 
-  // Whether the input of the item, or of the call if it fails as a whole, is not finite; a sum may
-  // have overflowed instead. Looks once for all tiles, and records the failure. Under lock_.
+  // Whether the input of the item, or of the call if that fails as a whole, is not finite. If it is
+  // finite, a sum has overflowed instead. The input is searched once for all tiles; a failure is
+  // recorded. The caller holds lock_.
   bool HasFailed(std::int64_t item) {
     const bool is_whole = call_.policy == FailurePolicy::kCall;
     const auto [found, is_new] = first_non_finite_.try_emplace(is_whole ? 0 : item, -1);
@@ -308,8 +310,8 @@ class Evolution {
     return found->second >= 0;
   }
 
-  // Computes precisely the synapses that met a non-finite value or a sum that overflowed on the
-  // way, or that always need it.
+  // Recomputes precisely the synapses that have met a non-finite input or a sum that overflowed, or
+  // that always need it.
   void Recompute() {
     const std::vector<std::int64_t> places(recomputed_.begin(), recomputed_.end());
     if (places.empty()) return;
@@ -322,16 +324,16 @@ class Evolution {
       const Tile<Real> tile =
           TileOf(kernel_, call_, reader, item, synapse, 1, Staged(item), &finding, cancelled_);
       if (kernel_.has_recursion()) {
-        RecursePrecisely(kernel_, tile, FirstWrong(tile));
+        RecursePrecisely(kernel_, tile, FirstRecomputed(tile));
       } else {
         SumPrecisely(kernel_, tile);
       }
     });
   }
 
-  // The first step of a synapse that is to be recomputed whose output may be wrong: that of its
-  // first input or output that is not finite. What comes before keeps its bits.
-  std::int64_t FirstWrong(const Tile<Real>& tile) const {
+  // The first step from which on a synapse is recomputed: that of its first input or output that is
+  // not finite. Earlier outputs keep their bits.
+  std::int64_t FirstRecomputed(const Tile<Real>& tile) const {
     if (kernel_.IsAlwaysPrecise(tile.first_synapse, kElementTypeOf<Real>)) return 0;
     const Raster& input = tile.input.raster();
     const std::int64_t column = input.n_columns == 1 ? 0 : tile.first_synapse;
@@ -344,7 +346,7 @@ class Evolution {
     return n_timesteps_;
   }
 
-  // Hands the next states to the items that have succeeded.
+  // Copies the next states to the items that have succeeded.
   void Commit() {
     std::sort(failures_.begin(), failures_.end(),
               [](const ItemFailure& a, const ItemFailure& b) { return a.item < b.item; });
@@ -424,11 +426,6 @@ class Evolution {
 
 }  // namespace
 
-bool HasAtMost(std::int64_t n_samples, const Raster& input, std::int64_t n_synapses) {
-  return input.n_batches == 0 || input.n_timesteps == 0 ||
-         n_synapses <= n_samples / input.n_batches / input.n_timesteps;
-}
-
 template <typename Real>
 EvolveResult Evolve(const Kernel& kernel, const Settings& settings, const Call<Real>& call,
                     const std::atomic<bool>& cancelled) {
@@ -436,9 +433,8 @@ EvolveResult Evolve(const Kernel& kernel, const Settings& settings, const Call<R
   const std::int64_t n_timesteps = call.input.n_timesteps;
   if (n_items == 0 || n_timesteps == 0 || kernel.n_synapses() == 0) return {};
   const FlushSubnormals flush_subnormals;
-  const Method method =
-      settings.method == Method::kAuto ? ChooseMethod(kernel, n_timesteps) : settings.method;
-  // A single short item needs none of the memory that a larger call does.
+  const Method method = ChooseMethod(kernel, settings.method, n_timesteps);
+  // A single short item needs none of the memory that Evolution allocates.
   if (n_items == 1 && n_timesteps <= kFewSteps && method == Method::kRecursive &&
       EvolveFewSteps(kernel, settings, call, 0, call.items[0].next_state, cancelled)) {
     return {};

@@ -20,8 +20,8 @@ struct Settings {
   NoisePlacement noise = NoisePlacement::kNone;
   double noise_scale = 0;        // noise_std * sqrt(dt)
   bool throw_non_finite = true;  // stop at a NaN or infinity in the input, or let it through
-  bool is_state_noisy = false;   // whether the current that is carried holds the output's noise
-  unsigned n_threads = 1;        // the most that compute, this one included; no bit depends on it
+  bool is_state_noisy = false;   // whether the next state holds the noise of the last output
+  unsigned n_threads = 1;        // maximum, with the calling one; no bit depends on it
 };
 
 // One of the independent runs that a call advances: an item of a batch, or a session.
@@ -30,10 +30,10 @@ struct Item {
   NextState next_state;  // after it; may be `state`
   std::uint64_t seed = 0;
   std::uint64_t step = 0;  // absolute number of the call's first step
-  std::int64_t batch = 0;  // the item's place in the raster whose noise is drawn
+  std::int64_t batch = 0;  // index of the item in the raster of the noise
 };
 
-// What fails because of a non-finite value in the input of an item: the whole call or that item.
+// What a non-finite value in the input of an item lets fail: the whole call or that item.
 enum class FailurePolicy { kCall, kItem };
 
 // One call: K items, T steps, N synapses. Owns nothing.
@@ -42,15 +42,9 @@ struct Call {
   Raster input;                    // (K, T, N), or (K, T, 1) for a column that all synapses receive
   Real* output = nullptr;          // (K, T, N); must not overlap the input
   const Item* items = nullptr;     // K; no next state overlaps the state of another item
-  std::int64_t first_synapse = 0;  // the place of synapse 0 in that raster, a multiple of 4
+  std::int64_t first_synapse = 0;  // index of synapse 0 in the raster of the noise, a multiple of 4
   FailurePolicy policy = FailurePolicy::kCall;
 };
-
-// Samples of a call that takes less than about a millisecond.
-constexpr std::int64_t kShortSamples = 1 << 17;
-
-// Whether a call has no more samples than so many.
-bool HasAtMost(std::int64_t n_samples, const Raster& input, std::int64_t n_synapses);
 
 // An item whose input holds a NaN or infinity.
 struct ItemFailure {
@@ -65,15 +59,15 @@ struct EvolveResult {
   std::vector<ItemFailure> failures;
 };
 
-// Computes the output and the next state of every item, which depend on its input, its state and
-// its place in the noise alone: not on the other items or the number of threads, and on the method
-// in rounding only. The method must be one that the kernel has. K = 0, T = 0 and N = 0 do nothing.
+// Computes the output and the next state of every item. They depend on the item's input, state and
+// place in the noise, but not on other items or the number of threads; methods differ by rounding
+// only. The method must be one that the kernel has. K = 0, T = 0 and N = 0 do nothing.
 //
 // With Settings::throw_non_finite, a non-finite input fails the call (status kFailed) or its item
-// (status kDone). The next states of a call that failed or was cancelled, and of an item that
-// failed, are untouched, and the output is void. Subnormal numbers count as 0.
+// (status kDone). If a call fails or is cancelled, or an item fails, its next states are untouched
+// and its output is unspecified. Subnormal numbers count as 0.
 //
-// Runs on the calling thread, whose floating-point mode it keeps, and on helpers of the shared
+// Runs on the calling thread, whose floating-point mode it restores, and on helpers of the shared
 // pool. Throws std::bad_alloc, and std::length_error when the window is too long for Method::kFft.
 template <typename Real>
 EvolveResult Evolve(const Kernel& kernel, const Settings& settings, const Call<Real>& call,

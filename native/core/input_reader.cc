@@ -1,20 +1,13 @@
 #include "input_reader.h"
 
 #include <algorithm>
-#include <type_traits>
-
-#include "simd/ops.h"
 
 namespace expsyn {
 
 void InputReader::Prefetch(std::int64_t step, std::int64_t n_rows, std::int64_t synapse) const {
-  const auto size = static_cast<std::int64_t>(ElementSize(raster_.type));
   const std::int64_t column = raster_.n_columns == 1 ? 0 : synapse;
-  const char* place =
-      static_cast<const char*>(raster_.data) + raster_.IndexOf(0, step, column) * size;
   for (std::int64_t row = 0; row < n_rows; ++row) {
-    __builtin_prefetch(place);
-    place += raster_.n_columns * size;
+    __builtin_prefetch(raster_.AddressOf(raster_.IndexOf(0, step + row, column)));
   }
 }
 

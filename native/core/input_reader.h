@@ -13,8 +13,8 @@ namespace expsyn {
 enum class NoisePlacement {
   kNone,
   kOutput,  // to the output; the state is free of it
-  kState,   // to the current after the decay, and remembered by it
-  kInput,   // to the input, before the decay
+  kState,   // to the current after the step; the state remembers it
+  kInput,   // to the input
 };
 
 // The noise of one item.
@@ -28,10 +28,10 @@ struct Noise {
   std::int64_t first_synapse = 0;  // a multiple of 4
 };
 
-// Reads what the synapses of one item are driven with: the input converted to Real, a single column
-// repeated for every synapse, and the noise that acts like input (all of kInput, and of kState the
-// part that is remembered: noise that is added to the current after step t acts like an input of
-// step t + 1).
+// Reads the drive of one item's synapses: the input, converted to Real, with a single column
+// repeated for every synapse, plus the noise that acts like input. That is all noise of kInput, and
+// the noise of kState as later steps remember it: noise that is added to the current after step t
+// acts on later steps like an input of step t + 1.
 class InputReader {
  public:
   // The raster has one item.
@@ -55,8 +55,8 @@ class InputReader {
   void Read(std::int64_t step, std::int64_t n_rows, std::int64_t synapse, std::int64_t n_columns,
             Real* target, std::ptrdiff_t stride) const;
 
-  // Where the drive of `synapse` at `step` stands in the raster, if rows from there on can be used
-  // as they are, else null.
+  // A pointer to the drive of `synapse` at `step` if the rows of the raster can be used in place,
+  // else null.
   template <typename Real>
   const Real* RowsInPlace(std::int64_t step, std::int64_t synapse) const {
     const bool is_other_type = raster_.type != kElementTypeOf<Real>;
@@ -65,7 +65,7 @@ class InputReader {
     return static_cast<const Real*>(raster_.data) + raster_.IndexOf(0, step, synapse);
   }
 
-  // Brings n_rows rows from `synapse` on to the cache, a line of each.
+  // Prefetches one cache line of each of n_rows rows, from `synapse` on.
   void Prefetch(std::int64_t step, std::int64_t n_rows, std::int64_t synapse) const;
 
   // The same as Read() without any noise.
@@ -73,17 +73,16 @@ class InputReader {
   void ReadRaster(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
                   std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const;
 
-  // The noise of n_rows steps, of which the first is `step` in this call.
+  // The place of the noise of n_rows steps, from step `step` of this call on.
   simd::NormalPlaces PlacesOf(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
                               std::int64_t n_columns, std::ptrdiff_t stride) const;
 
-  // target[...] += the noise of the steps, likewise.
+  // target[row * stride + column] += the noise, whatever its placement.
   template <typename Real>
   void AddNoise(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
                 std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const;
 
-  // target[...] += the noise that is added to the output (kOutput and kState), likewise. `target`
-  // points at the row of `step`.
+  // The same for noise that is added to the output (kOutput and kState); nothing for other noise.
   template <typename Real>
   void AddOutputNoise(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
                       std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const;

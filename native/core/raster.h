@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <utility>
 
 namespace expsyn {
 
@@ -42,6 +41,10 @@ struct Raster {
   std::int64_t size() const { return n_batches * n_timesteps * n_columns; }
   std::int64_t IndexOf(std::int64_t batch, std::int64_t step, std::int64_t column) const {
     return (batch * n_timesteps + step) * n_columns + column;
+  }
+  // The address of the element at a flat index.
+  const void* AddressOf(std::int64_t index) const {
+    return static_cast<const char*>(data) + index * static_cast<std::int64_t>(ElementSize(type));
   }
 };
 

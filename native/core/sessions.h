@@ -1,6 +1,7 @@
 #ifndef EXPSYN_CORE_SESSIONS_H_
 #define EXPSYN_CORE_SESSIONS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <vector>

@@ -11,14 +11,14 @@
 
 namespace expsyn {
 
-// The most synapses of a Tile.
-inline constexpr std::int64_t kMostTileWidth = simd::kMaxColumns;
+// The maximum number of synapses of a Tile.
+inline constexpr std::int64_t kMaxTileWidth = simd::kMaxColumns;
 
 // What a method found in a synapse.
 enum class Finding : std::uint8_t {
   kFinite,
   kNonFinite,  // a NaN or infinity came in; the output and the next state are complete
-  kRecompute,  // the output from the first non-finite value on and the next state are void
+  kRecompute,  // the output from the first non-finite value on and the next state are invalid
 };
 
 // What a method is asked to compute: the synaptic current of some neighbouring synapses of one
@@ -40,7 +40,7 @@ struct Tile {
   // Methods write it only if the kernel has a recursion; Evolve() itself carries inputs.
   NextState next_state;
   Finding* findings;                   // one value a synapse
-  const std::atomic<bool>& cancelled;  // once true, the method returns early; results are then void
+  const std::atomic<bool>& cancelled;  // once true, the method returns early, with invalid results
 };
 
 }  // namespace expsyn

@@ -19,8 +19,8 @@ class WorkerPool {
  public:
   enum class Kind { kShort, kLong };
 
-  // The pool that everybody in the process shares: made for the first who asks, and gone, its
-  // threads joined, when the last holder lets go of it.
+  // The pool that the whole process shares. It is made for the first caller, and destroyed, its
+  // threads joined, when its last owner releases it.
   static std::shared_ptr<WorkerPool> Shared();
 
   // max_threads does not count the thread for short tasks.
@@ -31,8 +31,9 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   // Queues a task, which must not throw, and starts a thread for it unless one is idle or the pool
-  // has all its threads. A thread that cannot be started is done without if the pool has another
-  // one. Throws std::bad_alloc or std::system_error, and then has queued nothing. The pool itself
+  // has all its threads. If the thread cannot be started, the task waits for another one of the
+  // pool. Throws std::bad_alloc or, if there is no other thread, std::system_error, and then has
+  // queued nothing. The pool itself
   // allocates nothing after that: a task that was queued runs.
   void Submit(std::function<void()> task, Kind kind = Kind::kLong);
 

@@ -95,10 +95,10 @@ export const NAMED = [
     '    if (tile.cancelled.load(std::memory_order_relaxed)) return;\n',
     '',
   ),
-  recursion('a run-in writes output', '      if (IsRunIn(s)) {', '      if (false) {'),
-  recursion('a run-in in chunks writes output', '    if (IsRunIn(step)) return;\n', ''),
+  recursion('a warm-up writes output', '      if (IsWarmUp(s)) {', '      if (false) {'),
+  recursion('a warm-up in chunks writes output', '    if (IsWarmUp(step)) return;\n', ''),
   recursion(
-    'the noise before a run-in is dropped',
+    'the noise before a warm-up is dropped',
     'if (origin_ > 0 && reader_.noise()',
     'if (false && reader_.noise()',
   ),

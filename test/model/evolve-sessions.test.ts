@@ -45,6 +45,28 @@ describe('evolveSessions()', () => {
     }
   });
 
+  it('gives the same whatever the sizes of earlier calls, a refused one and a batch among them', () => {
+    const module = new ExpSyn(SIZE, NOISY);
+    const open = () => Array.from({ length: 40 }, (_, seed) => module.session({ seed }));
+    const [alone, together] = [open(), open()];
+    const closed = module.session();
+    closed.close();
+    for (const count of [1, 40, 2, 1, 30, 40]) {
+      const inputs = alone.slice(0, count).map((_, i) => chunk(1, 100 * count + i));
+      const input = batchOf(inputs);
+      const { output } = module.evolveSessionsSync(together.slice(0, count), input);
+      inputs.forEach((own, i) => {
+        const expected = at(alone, i).evolveSync(own).output.data;
+        assertSameBits(output.data.subarray(i * SIZE, (i + 1) * SIZE), expected);
+      });
+      assert.throws(() => module.evolveSessionsSync([at(together, 0), closed], input));
+      module.evolveSync(batchOf(Array.from({ length: 3 }, () => chunk(1, count))));
+    }
+    alone.forEach((session, i) => {
+      assertSameState(at(together, i), session);
+    });
+  });
+
   it('fails only the sessions whose items are not finite', async () => {
     const module = new ExpSyn(SIZE, NOISY);
     const twins = [0, 1, 2, 3].map((seed) => module.session({ seed }));

@@ -38,9 +38,9 @@ TEST_CASE("the powers of a decay belong together") {
   const ExponentialKernel kernel(tau.data(), 3, 1e-3, 500);
   for (int n = 0; n < 3; ++n) {
     CHECK(kernel.decay()[n] == doctest::Approx(std::exp(-1e-3 / tau[n])).epsilon(1e-15));
-    CHECK(kernel.factors<double>().restart_decay[n] ==
+    CHECK(kernel.factors<double>().carry_decay[n] ==
           doctest::Approx(std::exp(-64 * 1e-3 / tau[n])).epsilon(1e-14));
-    CHECK(kernel.factors<float>().restart_decay[n] ==
+    CHECK(kernel.factors<float>().carry_decay[n] ==
           doctest::Approx(std::exp(-16 * 1e-3 / tau[n])).epsilon(1e-14));
     CHECK(kernel.tail_weight()[n] ==
           doctest::Approx(std::exp(-500 * 1e-3 / tau[n])).epsilon(1e-13));

@@ -1,4 +1,4 @@
-// Runs that are cut in time, or whose output goes past the caches, beside shorter ones.
+// Runs that are cut in time, or whose output is written past the caches, against shorter ones.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 namespace expsyn::test {
 namespace {
 
-// An output, so many elements behind the start of a cache line, and the state after it.
+// An output that begins `offset` elements after the start of a cache line, and the next state.
 template <typename Real>
 struct Placed {
   Placed(const Kernel& kernel, const std::vector<std::uint8_t>& input, std::int64_t n_timesteps,
@@ -49,7 +49,7 @@ TEST_CASE_TEMPLATE("an output that goes past the caches holds what a smaller one
   for (std::size_t i = 0; i < input.size(); ++i) input[i] = i % 17 == 0 || i % 23 == 0;
   ForEachInstructionSet([&] {
     for (const std::int64_t n_synapses : {3, 8, 9, 132}) {
-      // The first of them is streamed, the other is not.
+      // The shortest run whose output is streamed; `kept` is one step shorter.
       const std::int64_t n_timesteps = (n_samples + n_synapses - 1) / n_synapses;
       const std::vector<double> tau(static_cast<std::size_t>(n_synapses), 0.02);
       const ExponentialKernel kernel(tau.data(), n_synapses, 1e-3, Kernel::kUnlimited);
@@ -77,7 +77,7 @@ TEST_CASE_TEMPLATE("an output that goes past the caches holds what a smaller one
 
 TEST_CASE_TEMPLATE("the parts of a long run leave each other's output alone", Real, float, double) {
   constexpr double kTolerance = sizeof(Real) == sizeof(float) ? 5e-6 : 1e-12;
-  // A run-in of a few intervals, and one of many, which runs in chunks side by side.
+  // A warm-up of a few intervals, and one of many, which runs in chunks side by side.
   for (const std::int64_t length : {40, 300, 1100}) {
     for (const std::int64_t n_synapses : {1, 3, 9}) {
       if (length == 1100 && n_synapses > 1) continue;
@@ -102,7 +102,7 @@ TEST_CASE_TEMPLATE("the parts of a long run leave each other's output alone", Re
   }
 }
 
-// The rows from `first_step` on of a run of which nothing earlier is asked for.
+// The rows from `first_step` on of a tile that begins at that step.
 template <typename Real>
 std::vector<Real> From(std::int64_t first_step, const Case& c, const Kernel& kernel,
                        const Noise& noise) {

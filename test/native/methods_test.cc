@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <string>
 
 #include "floating_point_mode.h"
 #include "oracle.h"
@@ -264,7 +263,7 @@ TEST_CASE_TEMPLATE("neither output nor state depends on the neighbours, for any 
   for (const std::int64_t window : {std::int64_t{31}, std::int64_t{100}, Kernel::kUnlimited}) {
     for (const std::int64_t n_timesteps :
          {63, 64, 128, 255, 256, 257, 320, 512, 1000, 1024, 3000}) {
-      // A slow neighbour, of which a short window is refreshed.
+      // A slow neighbour, which is refreshed because the window is short.
       Case wide = MakeCase(1, n_timesteps, std::vector<double>(9, 0.02), window, Drive::kSigned);
       wide.tau[8] = 50;
       const Answer all = Run<Real>(wide, Method::kRecursive);

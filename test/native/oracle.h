@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <random>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -29,7 +32,7 @@ void ForEachInstructionSet(Check&& check) {
   simd::SetInstructionSet(before);
 }
 
-// One call written down as the equation has it, O(T W), in extended precision.
+// The arguments of one call.
 struct Case {
   std::int64_t n_batches = 1;
   std::int64_t n_timesteps = 1;
@@ -42,6 +45,7 @@ struct Case {
   std::int64_t n_synapses() const { return static_cast<std::int64_t>(tau.size()); }
 };
 
+// The output by the definition, O(T W), in extended precision.
 inline std::vector<long double> DirectSum(const Case& c) {
   const std::int64_t n_synapses = c.n_synapses();
   std::vector<long double> output(c.input.size());
@@ -66,7 +70,7 @@ inline std::vector<long double> DirectSum(const Case& c) {
   return output;
 }
 
-// A state of some synapses with memory of its own, of two planes if not told otherwise.
+// A state that owns its memory; of two planes by default.
 struct OwnState {
   explicit OwnState(std::size_t n_synapses, double value = 0, std::size_t n_planes = 2)
       : values(n_synapses * n_planes, value), stride(static_cast<std::ptrdiff_t>(n_synapses)) {}
@@ -86,7 +90,7 @@ struct OwnState {
   std::ptrdiff_t stride;
 };
 
-// What a call does beside its kernel, input and state.
+// The options of a call, besides its kernel, input and state.
 struct Options {
   Method method = Method::kRecursive;
   Noise noise;
@@ -94,8 +98,8 @@ struct Options {
   unsigned n_threads = 1;
 };
 
-// A batch: items of one seed and step. They begin with `state`, of one item or of all, and leave
-// their states one behind the other.
+// A batch: items of one seed and step. `state` is that of all items, or one row that they share.
+// Their next states follow each other.
 template <typename Real>
 EvolveResult EvolveBatch(const Kernel& kernel, const Options& options, const Raster& input,
                          State state, Real* output, NextState next_state,

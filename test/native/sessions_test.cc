@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstdint>
 #include <set>
 #include <thread>
@@ -28,7 +27,7 @@ struct Opened {
     }
   }
 
-  // The sessions as the items of a call, whose next states stand one behind the other.
+  // The sessions as the items of a call, whose next states follow each other.
   std::vector<Item> Items(NextState next) const {
     std::vector<Item> items;
     for (const Session* session : sessions) {

@@ -12,15 +12,15 @@ namespace expsyn {
 
 namespace {
 
-// Synapses whose tau is longer than this many windows are refreshed, after as many windows.
+// A synapse whose tau is longer than this many windows is refreshed once in as many windows.
 constexpr std::int64_t kWindowsPerRefresh = 8;
 
-// The least steps from one refresh to the next. In double precision, the errors of so many steps
-// are still far below the bound, however short the window.
+// The minimum number of steps from one refresh to the next. In double precision, the rounding
+// errors of that many steps are still far below the bound, however short the window.
 template <typename Real>
-constexpr std::int64_t kLeastRefreshInterval = sizeof(Real) == sizeof(float)
-                                                   ? simd::kRestartInterval<float>
-                                                   : 8 * simd::kRestartInterval<double>;
+constexpr std::int64_t kMinRefreshInterval = sizeof(Real) == sizeof(float)
+                                                 ? simd::kCarryInterval<float>
+                                                 : 8 * simd::kCarryInterval<double>;
 
 // isyn <- (isyn + input) a, where a is a normal number.
 class PlainRecursion final : public Recursion {
@@ -40,15 +40,15 @@ class PlainRecursion final : public Recursion {
   DoubleDouble isyn_, start_;
 };
 
-// The same where a is too small to be a normal number, though its products with large inputs may be
-// normal numbers. Nothing of an input is left when it leaves the window.
+// The same if a is too small to be a normal number. Its products with large inputs may be normal
+// numbers nevertheless. Nothing is left of an input when it leaves the window.
 class TinyDecayRecursion final : public Recursion {
  public:
   // a = exp(-rate)
   explicit TinyDecayRecursion(DoubleDouble rate) {
-    // Times the largest number, a decay of exp(-kLargestRate) is still below the smallest.
-    constexpr double kLargestRate = 1500;
-    if (!(rate.high < kLargestRate)) return;
+    // Times the largest number, a decay of exp(-kMaxRate) is still below the smallest.
+    constexpr double kMaxRate = 1500;
+    if (!(rate.high < kMaxRate)) return;
     const double exponent = std::floor(rate.high / kLn2.high);
     fraction_ = ExpOfNegative(-(rate + kLn2 * -exponent));
     exponent_ = static_cast<int>(exponent);
@@ -88,21 +88,21 @@ ExponentialKernel::ExponentialKernel(const double* tau, std::int64_t n_synapses,
   dt_ *= scale;
   const auto size = static_cast<std::size_t>(n_synapses);
   for (AlignedBuffer<double>* buffer :
-       {&tau_, &decay_low_, &tail_weight_low_, &decay_offset_, &factors32_.restart_decay,
-        &factors64_.decay, &factors64_.tail_weight, &factors64_.restart_decay,
-        &factors64_.restart_decay_low}) {
+       {&tau_, &decay_low_, &tail_weight_low_, &decay_offset_, &factors32_.carry_decay,
+        &factors64_.decay, &factors64_.tail_weight, &factors64_.carry_decay,
+        &factors64_.carry_decay_low}) {
     *buffer = AlignedBuffer<double>(size);
   }
   factors32_.decay = AlignedBuffer<float>(size);
   factors32_.tail_weight = AlignedBuffer<float>(size);
-  constexpr double kMost = std::numeric_limits<double>::max();
-  for (std::size_t n = 0; n < size; ++n) tau_[n] = std::min(tau[n] * scale, kMost);
+  constexpr double kMax = std::numeric_limits<double>::max();
+  for (std::size_t n = 0; n < size; ++n) tau_[n] = std::min(tau[n] * scale, kMax);
   simd::ActiveOps().fill_decay_powers(
       tau_.data(), n_synapses, dt_, static_cast<double>(window_length), window_length != kUnlimited,
       {factors64_.decay.data(), decay_low_.data(), decay_offset_.data(),
        factors64_.tail_weight.data(), tail_weight_low_.data(), factors32_.decay.data(),
-       factors32_.tail_weight.data(), factors32_.restart_decay.data(),
-       factors64_.restart_decay.data(), factors64_.restart_decay_low.data()});
+       factors32_.tail_weight.data(), factors32_.carry_decay.data(), factors64_.carry_decay.data(),
+       factors64_.carry_decay_low.data()});
 
   bool is_any_refreshed = false;
   for (std::int64_t n = 0; n < n_synapses; ++n) {
@@ -113,8 +113,8 @@ ExponentialKernel::ExponentialKernel(const double* tau, std::int64_t n_synapses,
     const std::int64_t windows = window_length <= kUnlimited / kWindowsPerRefresh
                                      ? window_length * kWindowsPerRefresh
                                      : kUnlimited;
-    refresh_interval32_ = std::max(windows, kLeastRefreshInterval<float>);
-    refresh_interval64_ = std::max(windows, kLeastRefreshInterval<double>);
+    refresh_interval32_ = std::max(windows, kMinRefreshInterval<float>);
+    refresh_interval64_ = std::max(windows, kMinRefreshInterval<double>);
   }
 }
 
@@ -169,9 +169,9 @@ bool ExponentialKernel::RecurseFewSteps(const Tile<double>& item) const {
 template <typename Real>
 void ExponentialKernel::RollOverRows(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
                                      Real* rows) const {
-  // In plain arithmetic for kInterval steps at a time: over tau, rounding errors would add up.
-  constexpr std::int64_t kInterval = simd::kRestartInterval<double>;
-  const DoubleDouble over_interval{factors64_.restart_decay[n], factors64_.restart_decay_low[n]};
+  // In plain arithmetic for kInterval steps at a time: over more, rounding errors would add up.
+  constexpr std::int64_t kInterval = simd::kCarryInterval<double>;
+  const DoubleDouble over_interval{factors64_.carry_decay[n], factors64_.carry_decay_low[n]};
   const double decay_of_n = decay()[n];
   DoubleDouble carried = *numbers;
   for (std::int64_t first = 0; first < n_rows; first += kInterval) {

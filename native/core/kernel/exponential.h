@@ -46,13 +46,12 @@ class ExponentialKernel final : public Kernel {
   // a_n = exp(-dt / tau_n) to twice double precision: decay + decay_low.
   const double* decay() const { return factors64_.decay.data(); }
   const double* decay_low() const { return decay_low_.data(); }
-  // a_n to the power of window_length(), likewise: the weight of an input as it leaves the window.
-  // 0 for a kernel that is not cut.
+  // a_n to the power of window_length(), in two parts too: the weight of an input as it leaves the
+  // window. 0 for a kernel that is not cut.
   const double* tail_weight() const { return factors64_.tail_weight.data(); }
   const double* tail_weight_low() const { return tail_weight_low_.data(); }
 
-  // a_n as its distance from the nearer end of (0, 1), which keeps its digits however close it is:
-  // a_n - 1 < 0 where a_n is above 1/2, else a_n >= 0.
+  // The distance of a_n from the nearer end of (0, 1): see simd::DecayPowers.
   const double* decay_offset() const { return decay_offset_.data(); }
 
   // Whether a_n is too small to be a normal number of type Real. Its products with large inputs may
@@ -72,15 +71,15 @@ class ExponentialKernel final : public Kernel {
   struct Factors {
     AlignedBuffer<Real> decay;
     AlignedBuffer<Real> tail_weight;
-    // a_n to the power of simd::kRestartInterval<Real>, in twice the precision of Real.
-    AlignedBuffer<double> restart_decay, restart_decay_low;
+    // a_n to the power of simd::kCarryInterval<Real>, in twice the precision of Real.
+    AlignedBuffer<double> carry_decay, carry_decay_low;
   };
   template <typename Real>
   const Factors<Real>& factors() const;
 
-  // The number of steps after which the sum over the window is refreshed, that is computed anew
-  // from the inputs; kUnlimited if never. A window much shorter than tau hardly forgets, so the
-  // rounding errors of the inputs that enter and leave it would add up.
+  // The number of steps after which the sum over the window is refreshed: computed again from the
+  // inputs in the window. kUnlimited if never. In a window much shorter than tau, sums hardly
+  // decay, so the rounding errors of the inputs that enter and leave it would add up.
   template <typename Real>
   std::int64_t refresh_interval() const {
     return sizeof(Real) == sizeof(float) ? refresh_interval32_ : refresh_interval64_;

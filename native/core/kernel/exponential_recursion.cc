@@ -10,18 +10,19 @@ namespace expsyn {
 
 namespace {
 
-// Noise is added to so many elements at a time: they stay in the first-level cache.
+// Noise is added to this many elements at a time, which stay in the first-level cache.
 constexpr std::int64_t kNoisyElements = 2048;
 
-// The most bytes in which drive with noise is kept until it leaves the window. If it takes more, it
-// is computed again.
-constexpr std::int64_t kKeptBytes = 4 << 20;
+// Drive with noise is kept until it leaves the window if it takes at most this many bytes, and is
+// computed again otherwise.
+constexpr std::int64_t kMaxKeptBytes = 4 << 20;
 
-// Chunks of simd::kRestartInterval steps that run side by side for few synapses.
-constexpr std::int64_t kMostChunks = 16;
-constexpr std::int64_t kFewestChunks = 4;
+// Chunks of simd::kCarryInterval steps that run side by side for few synapses.
+constexpr std::int64_t kMaxChunks = 16;
+constexpr std::int64_t kMinChunks = 4;
 
-// Where the drive of some rows stands, and the drive that leaves the window in these rows.
+// The drive of some rows (the input with the noise that acts like input; see InputReader), and the
+// drive one window earlier, which leaves the window in these rows.
 struct Source {
   ElementType type;
   const void* input;
@@ -44,18 +45,18 @@ class VectorRecursion {
         n_steps_(tile.end_step - origin_),
         decay_(Factors().decay.data() + tile.first_synapse),
         tail_weight_(Factors().tail_weight.data() + tile.first_synapse),
-        restart_decay_(Factors().restart_decay.data() + tile.first_synapse),
-        restart_decay_low_(sizeof(Real) == sizeof(double)
-                               ? Factors().restart_decay_low.data() + tile.first_synapse
-                               : nullptr) {
+        carry_decay_(Factors().carry_decay.data() + tile.first_synapse),
+        carry_decay_low_(sizeof(Real) == sizeof(double)
+                             ? Factors().carry_decay_low.data() + tile.first_synapse
+                             : nullptr) {
     for (std::int64_t c = 0; c < width_; ++c) {
       SetCarried(c, origin_ == 0 ? tile.state.Number(0, c) : DoubleDouble{});
       fault_[c] = 0;
     }
     if (IsAcrossTime()) {
-      noisy_rows_ = kMostChunks * kInterval;
+      noisy_rows_ = kMaxChunks * kInterval;
       const std::int64_t n_rows = std::min(noisy_rows_, n_steps_);
-      if (n_rows >= kFewestChunks * kInterval) drive_ = AlignedBuffer<Real>(Size(n_rows * width_));
+      if (n_rows >= kMinChunks * kInterval) net_input_ = AlignedBuffer<Real>(Size(n_rows * width_));
     } else {
       noisy_rows_ = std::max<std::int64_t>(1, kNoisyElements / width_);
     }
@@ -82,9 +83,9 @@ class VectorRecursion {
       // No chunk goes past a refresh, so that it comes at the same step as for many synapses.
       const std::int64_t n_together =
           has_tail ? std::min(n_left, RowsToRefresh(step - refreshed)) : n_left;
-      if (IsAcrossTime() && n_together >= kFewestChunks * kInterval) {
-        const bool is_long = n_together >= kMostChunks * kInterval;
-        const std::int64_t n_chunks = is_long ? kMostChunks : kFewestChunks;
+      if (IsAcrossTime() && n_together >= kMinChunks * kInterval) {
+        const bool is_long = n_together >= kMaxChunks * kInterval;
+        const std::int64_t n_chunks = is_long ? kMaxChunks : kMinChunks;
         n_rows = n_chunks * kInterval;
         AdvanceAcrossTime(step, n_chunks, has_tail);
       } else {
@@ -108,15 +109,15 @@ class VectorRecursion {
   }
 
  private:
-  static constexpr std::int64_t kInterval = simd::kRestartInterval<Real>;
+  static constexpr std::int64_t kInterval = simd::kCarryInterval<Real>;
 
   static std::size_t Size(std::int64_t size) { return static_cast<std::size_t>(size); }
   const ExponentialKernel::Factors<Real>& Factors() const {
     return kernel_.template factors<Real>();
   }
   Real* RowsOf(std::int64_t step) const { return tile_.output + step * tile_.row_stride; }
-  // Whether a step comes before the tile's first one and only fills the window.
-  bool IsRunIn(std::int64_t step) const { return step < tile_.first_step; }
+  // Whether a step comes before the tile's first one, to fill the window.
+  bool IsWarmUp(std::int64_t step) const { return step < tile_.first_step; }
   // Whether rows are computed in staged_ until their noise is added: an output that is too large
   // for the caches is written once and not read again.
   bool IsStaged() const { return tile_.is_streamed && reader_.is_output_noisy(); }
@@ -142,15 +143,15 @@ class VectorRecursion {
     }
   }
 
-  // The rows, in whole intervals, until the next refresh; the last one was n_rows ago.
+  // The number of rows, in whole intervals, until the next refresh; the last one was n_rows ago.
   std::int64_t RowsToRefresh(std::int64_t n_rows) const {
     const std::int64_t interval = kernel_.template refresh_interval<Real>();
     if (interval == Kernel::kUnlimited) return Kernel::kUnlimited;
     return (interval - n_rows + kInterval - 1) / kInterval * kInterval;
   }
 
-  // Computes the sums of the synapses that are refreshed anew, from the inputs in the window before
-  // `step`. All sums have just been carried to there.
+  // Computes the sums of the synapses that need it again from the inputs in the window before
+  // `step`. All sums have just been carried to that step.
   void Refresh(std::int64_t step) {
     const std::array<double, simd::kMaxColumns> high = carried_;
     const std::array<double, simd::kMaxColumns> low = carried_low_;
@@ -200,8 +201,8 @@ class VectorRecursion {
   }
 
   simd::RecursionCarry<Real> Carry() {
-    return {width_,       restart_decay_, restart_decay_low_, carried_.data(), carried_low_.data(),
-            isyn_.data(), local_.data(),  fault_.data()};
+    return {width_,       carry_decay_,  carry_decay_low_, carried_.data(), carried_low_.data(),
+            isyn_.data(), local_.data(), fault_.data()};
   }
 
   // Notes the synapses whose sums are not finite.
@@ -216,12 +217,8 @@ class VectorRecursion {
     const std::int64_t first = raster_.IndexOf(0, step, is_repeated ? 0 : tile_.first_synapse);
     const std::int64_t earlier =
         first - (has_tail ? kernel_.window_length() * raster_.n_columns : 0);
-    const auto at = [this](std::int64_t index) {
-      return static_cast<const char*>(raster_.data) +
-             index * static_cast<std::int64_t>(ElementSize(raster_.type));
-    };
-    return {raster_.type, at(first), has_tail ? at(earlier) : nullptr, raster_.n_columns,
-            is_repeated};
+    return {raster_.type, raster_.AddressOf(first), has_tail ? raster_.AddressOf(earlier) : nullptr,
+            raster_.n_columns, is_repeated};
   }
 
   simd::RecursionRows<Real> RowsFrom(const Source& source, std::int64_t n_rows, Real* output,
@@ -241,7 +238,7 @@ class VectorRecursion {
       if (reader_.is_drive_noisy() || reader_.is_output_noisy()) {
         n_here = std::min(noisy_rows_, step + n_rows - s);
       }
-      if (IsRunIn(s)) {
+      if (IsWarmUp(s)) {
         ops_.advance_rows(RowsFrom(SourceOf(s, n_here, has_tail), n_here, ignored_.data(), 0));
         continue;
       }
@@ -253,15 +250,15 @@ class VectorRecursion {
   }
 
   // Runs the recursion of some chunks side by side, each from 0; carries the sums from chunk to
-  // chunk; then runs the chunks again, each from its own sum.
+  // chunk; then runs the chunks again, each from the sum before it.
   void AdvanceAcrossTime(std::int64_t step, std::int64_t n_chunks, bool has_tail) {
     const std::int64_t n_rows = n_chunks * kInterval;
     const Source source = SourceOf(step, n_rows, has_tail);
     const simd::RecursionChunks<Real> chunks{n_chunks, kInterval, width_, decay_,
                                              InRaster(step + n_rows, false).input};
-    ops_.drive(RowsFrom(source, n_rows, nullptr, 0), drive_.data());
-    std::array<Real, kMostChunks * kFewSynapses> states{};
-    ops_.sum_chunks(chunks, drive_.data(), states.data());
+    ops_.cancel_tails(RowsFrom(source, n_rows, nullptr, 0), net_input_.data());
+    std::array<Real, kMaxChunks * kFewSynapses> states{};
+    ops_.sum_chunks(chunks, net_input_.data(), states.data());
     const bool is_end = step + n_rows == tile_.end_step;
     // The last chunk of the run is not carried over, as across synapses.
     ops_.carry_over_chunks(Carry(), is_end ? n_chunks - 1 : n_chunks, states.data());
@@ -271,20 +268,20 @@ class VectorRecursion {
       std::copy_n(last, width_, local_.data());
       std::copy_n(isyn_.data(), width_, last);
     }
-    ops_.run_chunks(chunks, drive_.data(), states.data());
+    ops_.run_chunks(chunks, net_input_.data(), states.data());
     for (std::int64_t chunk = 0; chunk < n_chunks; ++chunk) {
       for (std::int64_t c = 0; c < width_; ++c) {
         fault_[c] += states[Size(chunk * width_ + c)] * Real{0};
       }
     }
-    if (IsRunIn(step)) return;
+    if (IsWarmUp(step)) return;
     if (is_end) std::copy_n(last, width_, isyn_.data());
     if (reader_.is_output_noisy()) {
-      PutNoisy(drive_.data(), width_, step, n_rows);
+      PutNoisy(net_input_.data(), width_, step, n_rows);
     } else if (tile_.is_streamed) {
-      ops_.copy_past_caches(drive_.data(), n_rows * width_, RowsOf(step));
+      ops_.copy_past_caches(net_input_.data(), n_rows * width_, RowsOf(step));
     } else {
-      std::copy_n(drive_.data(), n_rows * width_, RowsOf(step));
+      std::copy_n(net_input_.data(), n_rows * width_, RowsOf(step));
     }
   }
 
@@ -298,7 +295,7 @@ class VectorRecursion {
   void PrepareNoisyDrive() {
     const std::int64_t row_bytes = width_ * static_cast<std::int64_t>(sizeof(Real));
     const bool is_cut = kernel_.window_length() < n_steps_;
-    if (is_cut && kernel_.window_length() <= kKeptBytes / 2 / row_bytes) {
+    if (is_cut && kernel_.window_length() <= kMaxKeptBytes / 2 / row_bytes) {
       n_kept_ = kernel_.window_length();
     }
     // Twice as many rows as are kept, so that moving these to the front costs little.
@@ -377,20 +374,20 @@ class VectorRecursion {
   const Raster& raster_;
   const typename simd::Ops::Of<Real>& ops_;
   const std::int64_t width_;
-  const std::int64_t origin_;  // the first step that is looked at
+  const std::int64_t origin_;  // the first step that is read
   const std::int64_t n_steps_;
   const Real* decay_;
   const Real* tail_weight_;
-  const double* restart_decay_;
-  const double* restart_decay_low_;
+  const double* carry_decay_;
+  const double* carry_decay_low_;
   // One element a synapse. Not initialised beyond width_, which is small in most calls.
   alignas(64) std::array<Real, simd::kMaxColumns> isyn_;
   alignas(64) std::array<Real, simd::kMaxColumns> local_;
-  std::array<Real, simd::kMaxColumns> ignored_;  // output of the steps before the tile
+  std::array<Real, simd::kMaxColumns> ignored_;  // output of the warm-up
   std::array<double, simd::kMaxColumns> carried_, carried_low_;
   std::array<Real, simd::kMaxColumns> fault_;  // NaN as soon as isyn has not been finite
-  std::int64_t n_uncarried_ = 0;  // rows at the end of the tile over which no sum was carried
-  AlignedBuffer<Real> drive_;
+  std::int64_t n_uncarried_ = 0;  // rows at the end of the tile since the sums were carried
+  AlignedBuffer<Real> net_input_;
   AlignedBuffer<Real> staged_;
   // The drive with noise: n_kept_ rows are kept, n_used_ rows are filled.
   AlignedBuffer<Real> kept_, delayed_;
@@ -414,7 +411,7 @@ bool RecurseFewVectors(const ExponentialKernel& kernel, const Tile<Real>& item) 
   const InputReader& reader = item.input;
   const Raster& input = reader.raster();
   const std::int64_t n_synapses = item.n_synapses;
-  if (n_synapses > simd::kMaxColumns || input.n_timesteps >= simd::kRestartInterval<Real> ||
+  if (n_synapses > simd::kMaxColumns || input.n_timesteps >= simd::kCarryInterval<Real> ||
       input.n_timesteps > kernel.window_length() || reader.is_drive_noisy() ||
       kernel.HasTinyDecay<Real>()) {
     return false;

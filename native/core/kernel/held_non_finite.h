@@ -16,7 +16,7 @@ class HeldNonFinite {
   explicit HeldNonFinite(const Kernel& kernel)
       : length_(kernel.window_length()), is_positive_(kernel.is_positive()) {}
 
-  // Notes an input of step `step`. Returns its finite part: the value itself, or 0.
+  // Records an input of step `step`. Returns the value itself if it is finite, else 0.
   double Take(double value, std::int64_t step) {
     if (std::isfinite(value)) return value;
     if (std::isnan(value) || !is_positive_) {

@@ -60,8 +60,8 @@ class Kernel {
   // For each synapse, the first one whose kernel is equal to its own; equal kernels share a
   // spectrum. If not overridden, each synapse is its own first.
   virtual std::vector<std::int64_t> FirstEqual() const;
-  // Whether all samples are positive. An infinite input then makes the current of a recursion
-  // infinite with the same sign for as long as the window holds it; otherwise it makes it NaN.
+  // Whether all samples are positive. While the window holds an infinite input, the current of a
+  // recursion is then infinite with the same sign; otherwise it is NaN.
   virtual bool is_positive() const { return false; }
   // Whether noise that is added to the current after a step acts on later steps like an input of
   // the next step. Only these kernels can be run with NoisePlacement::kState.
@@ -81,8 +81,9 @@ class Kernel {
   virtual bool RecurseFewSteps(const Tile<float>& item) const;
   virtual bool RecurseFewSteps(const Tile<double>& item) const;
 
-  // Moves the numbers of synapse n on by n_rows steps without input, and adds the current after
-  // each of them to rows[0], rows[1] and so on; if not overridden, by MakeRecursion().
+  // Adds the zero-input response of synapse n: moves its numbers on by n_rows steps without input,
+  // and adds the current after each step to rows[0], rows[1] and so on. If not overridden, by
+  // MakeRecursion().
   virtual void RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,
                         float* rows) const;
   virtual void RollOver(std::int64_t n, std::int64_t n_rows, DoubleDouble* numbers,

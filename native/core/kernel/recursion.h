@@ -10,8 +10,8 @@
 namespace expsyn {
 
 // The recursion of one synapse, step by step, in arithmetic of twice double precision: slow, and
-// exact enough for any finite input. A step is Enter(); then, if the window is cut and full,
-// CancelTail() and, one window after the start, CancelStart(); then Advance().
+// exact enough for any finite input. A step is Enter(); then CancelTail(), if the window is cut and
+// full; then CancelStart(), in the step that comes one window after the start; then Advance().
 class Recursion {
  public:
   virtual ~Recursion() = default;

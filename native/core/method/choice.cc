@@ -96,7 +96,8 @@ BlockPlan ChooseBlocks(const Kernel& kernel, std::int64_t n_timesteps) {
   return best;
 }
 
-Method ChooseMethod(const Kernel& kernel, std::int64_t n_timesteps) {
+Method ChooseMethod(const Kernel& kernel, Method requested, std::int64_t n_timesteps) {
+  if (requested != Method::kAuto) return requested;
   const Method other = kernel.has_recursion() ? Method::kRecursive : Method::kDirect;
   const double other_cost = kernel.has_recursion()
                                 ? kernel.RecursionCost(n_timesteps)

@@ -14,6 +14,9 @@ enum class Method {
   kDirect,     // by direct sums; only kernels without a recursion have it
 };
 
+inline constexpr Method kMethods[] = {Method::kAuto, Method::kFft, Method::kRecursive,
+                                      Method::kDirect};
+
 // The name that users know, such as 'fft'.
 const char* NameOf(Method method);
 
@@ -28,13 +31,14 @@ struct BlockPlan {
   double cost;                 // nanoseconds a sample
 };
 
-// The block plan of least cost. Any K does for a kernel that is not cut, because a block takes over
-// the numbers of the recursion from the one before it. fft_length is 0 if no transform is long
-// enough.
+// The block plan of least cost. For a kernel that is not cut, K may be any length, because a block
+// continues from the numbers of the recursion after the one before it. fft_length is 0 if no
+// transform is long enough.
 BlockPlan ChooseBlocks(const Kernel& kernel, std::int64_t n_timesteps);
 
-// The fastest method for calls of n_timesteps. Results of the methods differ in rounding only.
-Method ChooseMethod(const Kernel& kernel, std::int64_t n_timesteps);
+// The method for calls of n_timesteps: `requested`, or for kAuto the one that is expected to be the
+// fastest. Results of the methods differ in rounding only.
+Method ChooseMethod(const Kernel& kernel, Method requested, std::int64_t n_timesteps);
 
 }  // namespace expsyn
 

@@ -13,7 +13,7 @@ namespace expsyn {
 //   output[t] = sum_{k < W} w_n[k] input[t - k],
 //
 // in double precision, where the inputs before step 0 are the state. A synapse with a sum that is
-// not finite is to be recomputed.
+// not finite gets Finding::kRecompute.
 template <typename Real>
 void DirectSum(const Kernel& kernel, const Tile<Real>& tile);
 

@@ -21,16 +21,16 @@ namespace {
 
 // Rows converted at a time.
 constexpr std::int64_t kStagedRows = 32;
-// Values beyond this magnitude, or a block below its inverse, are scaled before the transform.
+// A block whose peak is above this magnitude, or below its inverse, is scaled before the transform.
 constexpr double kSafeMagnitude = 0x1p+40;
 
 // The factor by which the running peak of an input may grow within one transform: the errors of
 // earlier rows are relative to the peak of the whole transform.
 template <typename Real>
-constexpr Real kMostGrowth = sizeof(Real) == sizeof(float) ? 16 : 256;
+constexpr Real kMaxGrowth = sizeof(Real) == sizeof(float) ? 16 : 256;
 
-// The distance between two signals of this length: whole cache lines and one more, so that they do
-// not all start at the same place of the caches.
+// The distance between two signals of this length: one cache line more than they fill, so that they
+// do not all start in the same set of the caches.
 template <typename Real>
 std::int64_t SignalStride(std::int64_t length) {
   constexpr auto kPerLine = static_cast<std::int64_t>(kAlignment / sizeof(Real));
@@ -46,11 +46,11 @@ struct Channel {
         last(rollover.size()),
         held(kernel) {}
 
-  // The window holds the state before the call for so many more steps.
+  // The number of further steps for which the window holds the state before the call.
   std::int64_t rollover_steps;
   std::vector<DoubleDouble> rollover;  // what is left of that state after the last step
   std::vector<DoubleDouble> last;      // the numbers of the recursion after the last step
-  Real last_shown = 0;                 // the current after the last step, as the output has it
+  Real last_output = 0;                // the current after the last step, as the output has it
   Real peak = 0;                       // the largest magnitude of the input so far
   HeldNonFinite held;
   Finding finding = Finding::kFinite;
@@ -68,13 +68,13 @@ class BlockConvolution {
         tile_(tile),
         ops_(simd::OpsOf<Real>()),
         n_timesteps_(tile.end_step),
-        padded_(SignalStride<Real>(blocks.fft_length)),
+        signal_stride_(SignalStride<Real>(blocks.fft_length)),
         channels_(static_cast<std::size_t>(tile.n_synapses), Channel<Real>(kernel)) {
     strip_width_ = std::min(static_cast<std::int64_t>(kAlignment / sizeof(Real)), tile.n_synapses);
-    signals_ = AlignedBuffer<Real>(
-        CheckedProduct(static_cast<std::size_t>(padded_), static_cast<std::size_t>(strip_width_)));
-    kept_ = AlignedBuffer<Real>(CheckedProduct(static_cast<std::size_t>(Overlap()),
-                                               static_cast<std::size_t>(tile.n_synapses)));
+    signals_ = AlignedBuffer<Real>(CheckedProduct(static_cast<std::size_t>(signal_stride_),
+                                                  static_cast<std::size_t>(strip_width_)));
+    overlaps_ = AlignedBuffer<Real>(CheckedProduct(static_cast<std::size_t>(OverlapLength()),
+                                                   static_cast<std::size_t>(tile.n_synapses)));
     spectrum_ =
         AlignedBuffer<std::complex<Real>>(static_cast<std::size_t>(blocks.fft_length / 2 + 1));
     for (std::int64_t c = 0; c < tile.n_synapses; ++c) {
@@ -107,17 +107,13 @@ class BlockConvolution {
 
  private:
   bool IsCut() const { return kernel_.window_length() != Kernel::kUnlimited; }
-  // Inputs that a block keeps from the one before it. If the kernel is not cut, the block takes
-  // over the numbers of the recursion instead.
-  std::int64_t Overlap() const { return IsCut() ? blocks_.kernel_length - 1 : 0; }
+  // The number of inputs that a block shares with the one before it. If the kernel is not cut, the
+  // block continues from the numbers of the recursion instead.
+  std::int64_t OverlapLength() const { return IsCut() ? blocks_.kernel_length - 1 : 0; }
 
   void StartFromNumbers(std::int64_t c) {
     Channel<Real>& channel = ChannelOf(c);
-    bool is_finite = true;
-    for (std::int64_t i = 0; i < kernel_.n_numbers(); ++i) {
-      is_finite = is_finite && std::isfinite(tile_.state.Plane(2 * i)[c]);
-    }
-    if (!is_finite) {
+    if (!tile_.state.HasFiniteNumbers(kernel_.n_numbers(), c)) {
       channel.held.Take(tile_.state.Plane(0)[c], 0);
       channel.finding = Finding::kNonFinite;
       return;
@@ -128,9 +124,9 @@ class BlockConvolution {
   }
 
   void StartFromInputs(std::int64_t c) {
-    Real* kept = KeptOf(c);
-    ReadCarriedInputs(tile_.state.From(c), Overlap(), kept);
-    for (std::int64_t i = 0; i < Overlap(); ++i) {
+    Real* kept = OverlapOf(c);
+    ReadCarriedInputs(tile_.state.From(c), OverlapLength(), kept);
+    for (std::int64_t i = 0; i < OverlapLength(); ++i) {
       if (!std::isfinite(kept[i])) {
         kept[i] = 0;
         ChannelOf(c).finding = Finding::kRecompute;
@@ -144,9 +140,9 @@ class BlockConvolution {
     const Channel<Real>& channel = ChannelOf(c);
     for (std::int64_t i = 0; i < kernel_.n_numbers(); ++i) {
       const DoubleDouble number = channel.last[static_cast<std::size_t>(i)];
-      const double shown = i == 0 ? static_cast<double>(channel.last_shown)
-                                  : channel.held.Overlay(number.high, n_timesteps_ - 1);
-      tile_.next_state.SetNumber(i, c, shown, number);
+      const double rounded = i == 0 ? static_cast<double>(channel.last_output)
+                                    : channel.held.Overlay(number.high, n_timesteps_ - 1);
+      tile_.next_state.SetNumber(i, c, rounded, number);
     }
     const bool is_precise = kernel_.IsAlwaysPrecise(tile_.first_synapse + c, kElementTypeOf<Real>);
     tile_.findings[c] = is_precise ? Finding::kRecompute : channel.finding;
@@ -155,37 +151,38 @@ class BlockConvolution {
   Channel<Real>& ChannelOf(std::int64_t synapse) {
     return channels_[static_cast<std::size_t>(synapse)];
   }
-  Real* SignalOf(std::int64_t column) { return signals_.data() + column * padded_; }
+  Real* SignalOf(std::int64_t column) { return signals_.data() + column * signal_stride_; }
 
-  Real* KeptOf(std::int64_t synapse) { return kept_.data() + synapse * Overlap(); }
+  Real* OverlapOf(std::int64_t synapse) { return overlaps_.data() + synapse * OverlapLength(); }
 
-  // Fills the signals of some synapses: the inputs that were kept, n_rows new ones, then zeros.
-  // Keeps the last of them for the next block.
+  // Fills the signals of some synapses: the overlap with the last block, n_rows new inputs, then
+  // zeros. Keeps the overlap with the next block.
   void TransposeIn(std::int64_t first, std::int64_t width, std::int64_t step, std::int64_t n_rows) {
-    const std::int64_t overlap = Overlap();
+    const std::int64_t overlap = OverlapLength();
     const InputReader& input = tile_.input;
     if (const Real* rows = input.RowsInPlace<Real>(step, tile_.first_synapse + first)) {
       ops_.transpose(rows, input.raster().n_columns, n_rows, width, signals_.data() + overlap,
-                     padded_);
+                     signal_stride_);
     } else {
       alignas(64) Real staged[kStagedRows * kFftWidth];
       for (std::int64_t row = 0; row < n_rows; row += kStagedRows) {
         const std::int64_t count = std::min(kStagedRows, n_rows - row);
         input.Read(step + row, count, tile_.first_synapse + first, width, staged, width);
-        ops_.transpose(staged, width, count, width, signals_.data() + overlap + row, padded_);
+        ops_.transpose(staged, width, count, width, signals_.data() + overlap + row,
+                       signal_stride_);
       }
     }
     for (std::int64_t c = 0; c < width; ++c) {
       Real* signal = SignalOf(c);
-      Real* kept = KeptOf(first + c);
+      Real* kept = OverlapOf(first + c);
       std::copy_n(kept, overlap, signal);
       std::copy_n(signal + n_rows, overlap, kept);
       std::fill(signal + overlap + n_rows, signal + blocks_.fft_length, Real{0});
     }
   }
 
-  // Brings some of the rows that the next strip reads to the cache: their lines are too far apart
-  // for the processor's own prefetching.
+  // Prefetches some of the rows that the next strip reads, and some that this strip will write:
+  // their lines are too far apart for the processor's own prefetching.
   void PrefetchNext(std::int64_t first, std::int64_t width, std::int64_t step, std::int64_t n_rows,
                     std::int64_t column) const {
     const std::int64_t this_first = first;
@@ -196,7 +193,6 @@ class BlockConvolution {
       step += n_rows;
     }
     const std::int64_t n_next = std::min(blocks_.hop, n_timesteps_ - step);
-    // And some of the rows that this strip will write.
     const std::int64_t row_end = n_rows * (column + 1) / width;
     const Real* output = tile_.output + this_step * tile_.row_stride + this_first + width - 1;
     for (std::int64_t row = n_rows * column / width; row < row_end; ++row) {
@@ -226,21 +222,21 @@ class BlockConvolution {
     if (peak != 0) Convolve(synapse, signal, n_rows, peak);
     channel.peak = std::max(channel.peak, peak);
     if (!kernel_.has_recursion()) {
-      FinishInputs(channel, n_rows, signal + Overlap());
+      FinishInputs(channel, n_rows, signal + OverlapLength());
       return;
     }
-    FinishNumbers(synapse, channel, n_rows, signal + Overlap());
-    PutBackNonFinite(channel, step, n_rows, signal + Overlap());
+    FinishNumbers(synapse, channel, n_rows, signal + OverlapLength());
+    PutBackNonFinite(channel, step, n_rows, signal + OverlapLength());
   }
 
   // Sets the numbers of the recursion other than the current to what the inputs in the window at
   // the end of a block contribute.
   void RespondToInputs(std::int64_t synapse, const Real* signal, std::int64_t n_rows) {
-    // So many terms are summed before they are added to the others: rounding errors then do not
-    // grow with the block.
+    // This many terms are summed before they are added to the others, so that rounding errors do
+    // not grow with the block.
     constexpr std::int64_t kTerms = 64;
     const std::int64_t kernel = spectra_.kernel_of[tile_.first_synapse + synapse];
-    const std::int64_t end = Overlap() + n_rows;
+    const std::int64_t end = OverlapLength() + n_rows;
     const std::int64_t n_terms = std::min(blocks_.kernel_length, end);
     const Real* inputs = signal + end - n_terms;
     for (std::int64_t i = 1; i < kernel_.n_numbers(); ++i) {
@@ -260,14 +256,14 @@ class BlockConvolution {
   // Replaces the non-finite inputs of a block by 0: the transforms would spread them over the
   // block.
   void TakeOutNonFinite(std::int64_t synapse, Real* signal, std::int64_t n_rows) {
-    const std::int64_t overlap = Overlap();
+    const std::int64_t overlap = OverlapLength();
     for (std::int64_t row = 0; row < n_rows; ++row) {
       Real& value = signal[overlap + row];
       if (std::isfinite(value)) continue;
       non_finite_.emplace_back(row, value);
       value = 0;
     }
-    std::copy_n(signal + n_rows, overlap, KeptOf(synapse));
+    std::copy_n(signal + n_rows, overlap, OverlapOf(synapse));
   }
 
   void PutBackNonFinite(Channel<Real>& channel, std::int64_t step, std::int64_t n_rows,
@@ -283,35 +279,35 @@ class BlockConvolution {
         result[row] = static_cast<Real>(channel.held.Overlay(0, step + row));
       }
     }
-    channel.last_shown = result[n_rows - 1];
+    channel.last_output = result[n_rows - 1];
   }
 
-  // signal <- its circular convolution with the kernel of synapse `synapse`, where rows are
-  // concerned. What comes before a large value keeps its digits: the errors of a transform are
-  // relative to its peak, so an input that grows beyond all that came before is transformed
-  // separately from it, and adds to nothing before itself.
+  // signal <- its circular convolution with the kernel of synapse `synapse`, in the n_rows rows
+  // after the overlap. The errors of a transform are relative to its peak. To keep the digits of
+  // outputs before a large input, an input that grows beyond all before it is transformed
+  // separately, and only added to outputs from its own step on.
   void Convolve(std::int64_t synapse, Real* signal, std::int64_t n_rows, Real peak) {
-    const std::int64_t overlap = Overlap();
+    const std::int64_t overlap = OverlapLength();
     const std::int64_t end = overlap + n_rows;
     Real running_peak = ChannelOf(synapse).peak;
     std::int64_t first = 0;
-    if (!(peak <= kMostGrowth<Real> * running_peak)) {
+    if (!(peak <= kMaxGrowth<Real> * running_peak)) {
       first = ops_.find_first(signal, 0, end);
       running_peak = std::max(running_peak, std::abs(signal[first]));
     }
-    if (peak <= kMostGrowth<Real> * running_peak) {
+    if (peak <= kMaxGrowth<Real> * running_peak) {
       Transform(synapse, signal, peak);
       return;
     }
     if (part_.size() == 0) {
-      part_ = AlignedBuffer<Real>(static_cast<std::size_t>(padded_));
-      sum_ = AlignedBuffer<Real>(static_cast<std::size_t>(padded_));
+      part_ = AlignedBuffer<Real>(static_cast<std::size_t>(signal_stride_));
+      sum_ = AlignedBuffer<Real>(static_cast<std::size_t>(signal_stride_));
     }
     std::fill_n(sum_.data(), blocks_.fft_length, Real{0});
     while (first < end) {
       std::int64_t next = first;
       running_peak = std::max(running_peak, std::abs(signal[first]));
-      while (next < end && std::abs(signal[next]) <= kMostGrowth<Real> * running_peak) ++next;
+      while (next < end && std::abs(signal[next]) <= kMaxGrowth<Real> * running_peak) ++next;
       std::fill_n(part_.data(), blocks_.fft_length, Real{0});
       std::copy(signal + first, signal + next, part_.data() + first);
       Transform(synapse, part_.data(), ops_.peak(part_.data(), blocks_.fft_length));
@@ -364,8 +360,8 @@ class BlockConvolution {
       channel.last[i] = channel.rollover[i] + channel.last[i].high;
       is_finite = is_finite && std::isfinite(channel.last[i].high);
     }
-    channel.last_shown = result[n_rows - 1];
-    if (!is_finite || !std::isfinite(channel.last_shown)) channel.finding = Finding::kRecompute;
+    channel.last_output = result[n_rows - 1];
+    if (!is_finite || !std::isfinite(channel.last_output)) channel.finding = Finding::kRecompute;
     if (!IsCut()) channel.rollover = channel.last;
   }
 
@@ -393,7 +389,7 @@ class BlockConvolution {
   // Finds the runs of rows of the block whose window holds no input.
   void FindSilence(const Real* signal, std::int64_t n_rows) {
     silent_.clear();
-    const std::int64_t overlap = Overlap();
+    const std::int64_t overlap = OverlapLength();
     const std::int64_t end = overlap + n_rows;
     const auto add = [&](std::int64_t first, std::int64_t next) {
       if (next > overlap)
@@ -417,7 +413,8 @@ class BlockConvolution {
   void TransposeOut(std::int64_t first, std::int64_t width, std::int64_t step,
                     std::int64_t n_rows) {
     Real* target = tile_.output + step * tile_.row_stride + first;
-    ops_.transpose(signals_.data() + Overlap(), padded_, width, n_rows, target, tile_.row_stride);
+    ops_.transpose(signals_.data() + OverlapLength(), signal_stride_, width, n_rows, target,
+                   tile_.row_stride);
     tile_.input.AddOutputNoise(step, n_rows, tile_.first_synapse + first, width, target,
                                tile_.row_stride);
   }
@@ -429,12 +426,12 @@ class BlockConvolution {
   const Tile<Real>& tile_;
   const typename simd::Ops::Of<Real>& ops_;
   std::int64_t n_timesteps_;
-  std::int64_t padded_;
+  std::int64_t signal_stride_;
   std::int64_t strip_width_;
   AlignedBuffer<Real> signals_;
-  AlignedBuffer<Real> kept_;  // the overlap of each channel with the next block
+  AlignedBuffer<Real> overlaps_;  // the overlap of each channel with the next block
   AlignedBuffer<std::complex<Real>> spectrum_;
-  AlignedBuffer<Real> part_, sum_;  // of a block whose input grows much; made when needed
+  AlignedBuffer<Real> part_, sum_;  // for a block whose input grows; allocated when needed
   std::vector<Channel<Real>> channels_;
   // The rows of the block whose input is not finite, and that input.
   std::vector<std::pair<std::int64_t, Real>> non_finite_;

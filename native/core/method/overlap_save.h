@@ -8,22 +8,25 @@
 
 namespace expsyn {
 
-// The most synapses of a Tile for OverlapSave().
+// The maximum number of synapses of a Tile for OverlapSave().
 inline constexpr std::int64_t kFftWidth = 64;
 
 // Computes, for every synapse n of the tile,
 //
 //   output[t] = sum_{k < W} w_n[k] input[t - k]  +  what is left of the state
 //
-// by overlap-save with real transforms, synapse by synapse in groups that fit the cache. Inputs
-// that the state carries are part of the sum; numbers of a recursion are rolled over without a
-// transform. An output whose window holds no input is exactly what is left of the state, or 0.
+// by overlap-save with real transforms. Inputs that the state carries are part of the sum; numbers
+// of a recursion are rolled over without a transform. An output whose window holds no input is
+// exactly what is left of the state, or 0.
+//
 // Rounding errors are relative to the largest output of the block. An input that grows by more than
-// a small factor is transformed separately, and adds nothing to what came before. A non-finite
-// value counts as 0 in the transforms; a kernel with a recursion then shows it for as long as the
-// window holds it, and any other is to be recomputed. Scratch memory does not depend on the number
-// of steps beyond one window. Throws std::bad_alloc, and std::length_error when the window is too
-// long for a transform.
+// a small factor is transformed separately, so that it changes nothing before itself. A non-finite
+// input counts as 0 in the transforms. If the kernel has a recursion, the output is then set to NaN
+// or infinity for as long as the window holds that input; otherwise the synapse gets
+// Finding::kRecompute.
+//
+// Scratch memory does not grow with the number of steps. Throws std::bad_alloc, and
+// std::length_error if the window is too long for a transform.
 template <typename Real>
 void OverlapSave(const Kernel& kernel, const Tile<Real>& tile);
 

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <deque>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "double_double.h"
@@ -24,15 +23,6 @@ DoubleDouble Scaled(DoubleDouble sum, double factor) {
 
 bool IsFinite(DoubleDouble sum) { return std::isfinite(sum.high) && std::isfinite(sum.low); }
 
-// Whether all numbers of the state before a tile of one synapse are finite.
-template <typename Real>
-bool IsStateFinite(const Kernel& kernel, const Tile<Real>& tile) {
-  for (std::int64_t i = 0; i < kernel.n_numbers(); ++i) {
-    if (!std::isfinite(tile.state.Plane(2 * i)[0])) return false;
-  }
-  return true;
-}
-
 // RecursePrecisely() with all sums scaled by `down`, a power of two. Returns whether none
 // overflowed.
 template <typename Real>
@@ -50,7 +40,7 @@ bool RecurseScaled(const Kernel& kernel, const Tile<Real>& tile, std::int64_t fi
   bool is_finite = true;
   std::vector<DoubleDouble> numbers(static_cast<std::size_t>(kernel.n_numbers()));
   if (origin == 0) {
-    if (IsStateFinite(kernel, tile)) {
+    if (tile.state.HasFiniteNumbers(kernel.n_numbers(), 0)) {
       for (std::int64_t i = 0; i < kernel.n_numbers(); ++i) {
         numbers[static_cast<std::size_t>(i)] = Scaled(tile.state.Number(i, 0), down);
       }
@@ -89,8 +79,8 @@ bool RecurseScaled(const Kernel& kernel, const Tile<Real>& tile, std::int64_t fi
       if (t == end - 1) {
         for (std::int64_t i = 0; i < kernel.n_numbers(); ++i) {
           const DoubleDouble number = Scaled(recursion->Number(i), up);
-          const double shown = i == 0 ? static_cast<double>(value) : held.Overlay(number.high, t);
-          tile.next_state.SetNumber(i, 0, shown, number);
+          const double rounded = i == 0 ? static_cast<double>(value) : held.Overlay(number.high, t);
+          tile.next_state.SetNumber(i, 0, rounded, number);
         }
       }
     }

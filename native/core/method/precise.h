@@ -8,9 +8,9 @@
 
 namespace expsyn {
 
-// Computes a tile of one synapse by Kernel::MakeRecursion(). The input may hold non-finite and huge
-// values: the output follows IEEE arithmetic as long as the window holds them, and is finite again
-// afterwards. The output before step `first_written` is left as it is. Slow.
+// Computes a tile of one synapse by Kernel::MakeRecursion(). While the window holds a non-finite or
+// huge input, the output follows IEEE arithmetic; afterwards it is finite again. The output before
+// step `first_written` is left as it is. Slow.
 template <typename Real>
 void RecursePrecisely(const Kernel& kernel, const Tile<Real>& tile, std::int64_t first_written);
 

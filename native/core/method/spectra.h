@@ -25,15 +25,14 @@ struct Spectra {
   std::int64_t n_kernels = 0;
 
   // The spectrum of kernel j starts at values[j * stride]. It is scaled by 1 / fft_length, so that
-  // an unnormalised inverse transform needs no further factor, and stands for 2^exponents[j] times
-  // itself, since the spectrum of a very small kernel would lose its digits.
+  // an unnormalised inverse transform needs no further factor, and by 2^-exponents[j], because the
+  // spectrum of a very small kernel would lose its digits.
   AlignedBuffer<std::complex<Real>> values;
   std::int64_t stride = 0;
   std::vector<int> exponents;
 
-  // What an input of 1 adds to number i > 0 of the recursion: after k + 1 steps,
-  // Responses(i, j)[kernel_length - 1 - k] for kernel j. Backwards, as the inputs of a block are
-  // met.
+  // The impulse responses of the numbers i > 0 of the recursion. That of number i of kernel j after
+  // k + 1 steps is Responses(i, j)[kernel_length - 1 - k]: reversed, for a dot product with inputs.
   std::vector<double> responses;
   std::int64_t kernel_length = 0;
   const double* Responses(std::int64_t i, std::int64_t j) const {

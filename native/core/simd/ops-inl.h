@@ -10,10 +10,10 @@
 //   EXPSYN_SIMD_IS_SUPPORTED  whether the processor has the set; not defined on architectures
 //                             that do not know it
 //
-// The operations may only call functions that are always inlined, or their own: of an inline
-// function of the standard library, the linker keeps one copy for the whole program, and that may
-// be one that the processor cannot run. For the same reason all other headers come before the
-// target, so that nothing of theirs is compiled for the set.
+// The operations may only call each other and functions that are always inlined. An inline function
+// of the standard library would be compiled for the set, the linker keeps one copy for the whole
+// program, and that copy may be one that the processor cannot run. For the same reason all other
+// headers are included before the target is set.
 
 #include <cstddef>
 #include <cstdint>
@@ -59,7 +59,7 @@ constexpr Ops::Of<Real> kOpsOf{kElementOps<Real>,  kStreamOps<Real>,        kNoi
                                kRowOps<Real>,      kCarryOps<Real>,         kShortCallOps<Real>,
                                kChunkOps<Real>};
 
-constexpr Ops kOps{kOpsOf<float>, kOpsOf<double>, FinishStreams, Philox, FillDecayPowers};
+constexpr Ops kOps{kDecayOps, kOpsOf<float>, kOpsOf<double>, FinishStreams, Philox};
 
 }  // namespace expsyn::simd::EXPSYN_SIMD_SET
 

@@ -23,7 +23,7 @@ namespace expsyn::simd {
 // recursion has a folder of them, and a recursion of another order would get its own. Element by
 // element, all sets do the same operations in the same order, without fused multiply-adds, so that
 // every set gives the same bits.
-struct Ops {
+struct Ops : DecayOps {
   template <typename Real>
   struct Of : ElementOps<Real>,
               StreamOps<Real>,
@@ -43,10 +43,6 @@ struct Ops {
   // One Philox4x32-10 block.
   void (*philox)(const std::uint32_t counter[4], const std::uint32_t key[2],
                  std::uint32_t block[4]);
-  // Fills `powers` for time constants tau[0 .. size - 1] and a step of dt, both in seconds, and a
-  // window of `length` steps. The tail weights are 0 if the window is not cut.
-  void (*fill_decay_powers)(const double* tau, std::int64_t size, double dt, double length,
-                            bool is_cut, const DecayPowers& powers);
 };
 
 // The operations compiled for the active instruction set.

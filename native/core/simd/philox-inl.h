@@ -7,7 +7,7 @@
 
 namespace expsyn::simd::EXPSYN_SIMD_SET {
 
-// Unsigned integers of 64 bits, of which Philox uses the low halves.
+// Philox computes with 32-bit words, which are in the low halves of 64-bit lanes.
 constexpr int kWords = EXPSYN_SIMD_BYTES / 8;
 typedef std::uint64_t Words __attribute__((vector_size(kWords * 8)));
 

@@ -5,7 +5,7 @@
 
 namespace expsyn::simd {
 
-// What is known of an array after one look at all its elements.
+// Properties of an array that are found in one pass.
 template <typename Real>
 struct ScanOps {
   // The index in [begin, end) of the first, or the last, value that is not 0; -1 if all are 0.

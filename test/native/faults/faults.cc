@@ -9,7 +9,7 @@ namespace expsyn::test {
 
 namespace {
 
-// Counts attempts, of which some are to fail.
+// Counts attempts, and says which ones fail.
 class Countdown {
  public:
   void Set(std::int64_t first, bool is_lasting) {
@@ -21,7 +21,7 @@ class Countdown {
 
   bool IsToFail() {
     std::int64_t left = left_.load();
-    // 1 fails; what lasts stays there, else 0 follows, at which nothing fails.
+    // An attempt at 1 fails. A lasting failure stays at 1; else 0 follows, at which nothing fails.
     do {
       if (left == 0) return false;
     } while (!left_.compare_exchange_weak(left, left == 1 && is_lasting_ ? 1 : left - 1));

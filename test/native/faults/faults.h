@@ -5,10 +5,9 @@
 
 namespace expsyn::test {
 
-// Makes allocations and starts of threads fail, on whatever thread, in everything that is linked
-// with the options of expsyn_wrap_faults() in CMakeLists.txt: `operator new` and the start of a
-// std::thread are called through the counters here. What libraries allocate by themselves never
-// fails.
+// Makes allocations and starts of threads fail, on every thread, in targets of
+// expsyn_wrap_faults() in CMakeLists.txt: there, `operator new` and the start of a std::thread go
+// through the counters here. Allocations inside other libraries never fail.
 
 // Which of the following attempts fails: number `first` (1 is the next one; 0: none), and with
 // `is_lasting` every one after it. Sets the count of failures to 0.

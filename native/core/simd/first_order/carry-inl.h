@@ -60,12 +60,12 @@ EXPSYN_INLINE void FinishVector(const CarriedVectors<n>& carried, const DecayVec
   if constexpr (sizeof(Real) == sizeof(double)) change += near * carried.low;
   V sum, error;
   TwoSum(base, change, sum, error);
-  const V shown = Converted<n, double, Real>(isyn);
-  V difference = sum - shown;
+  const V rounded = Converted<n, double, Real>(isyn);
+  V difference = sum - rounded;
   // In single precision, the rounding error of a double does not count.
   if constexpr (sizeof(Real) == sizeof(double)) difference += error;
   const V correction = difference - difference == 0.0 ? difference : V{};
-  Store(shown, next_isyn);
+  Store(rounded, next_isyn);
   Store(correction, next_correction);
 }
 
@@ -121,7 +121,7 @@ EXPSYN_INLINE void CarryOverColumns(std::int64_t n_columns, const double* __rest
 
 template <typename Real>
 void CarryOver(const RecursionCarry<Real>& carry) {
-  CarryOverColumns(carry.n_columns, carry.restart_decay, carry.restart_decay_low, carry.carried,
+  CarryOverColumns(carry.n_columns, carry.carry_decay, carry.carry_decay_low, carry.carried,
                    carry.carried_low, carry.isyn, carry.local, carry.fault);
 }
 
@@ -134,7 +134,7 @@ void CarryOverChunks(const RecursionCarry<Real>& all, std::int64_t n_chunks, Rea
       carry.local[c] = state[c];
       state[c] = carry.isyn[c];
     }
-    CarryOverColumns(carry.n_columns, carry.restart_decay, carry.restart_decay_low, carry.carried,
+    CarryOverColumns(carry.n_columns, carry.carry_decay, carry.carry_decay_low, carry.carried,
                      carry.carried_low, carry.isyn, carry.local, carry.fault);
   }
 }

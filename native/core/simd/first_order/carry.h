@@ -5,24 +5,24 @@
 
 namespace expsyn::simd {
 
-// Steps over which the recursion runs in plain arithmetic before its sum is carried on in
-// arithmetic of twice the precision; bounds the rounding error of any run at about this many ulps
-// of what the absolute values of the input would give.
+// The recursion runs in plain arithmetic for this many steps; then its sum is carried on in twice
+// the precision, and the recursion restarts from there. The rounding error of a run of any length
+// is then at most about this many ulps of the response to the absolute values of the input.
 template <typename Real>
-inline constexpr std::int64_t kRestartInterval = sizeof(Real) == sizeof(float) ? 16 : 64;
+inline constexpr std::int64_t kCarryInterval = sizeof(Real) == sizeof(float) ? 16 : 64;
 
-// The sums after kRestartInterval<Real> rows, one value a synapse.
+// The sums after kCarryInterval<Real> rows, one value a synapse.
 template <typename Real>
 struct RecursionCarry {
   std::int64_t n_columns;
-  // The decay over kRestartInterval<Real> steps, and the sum up to the last restart, in twice the
+  // The decay over kCarryInterval<Real> steps, and the sum that was carried last, in twice the
   // precision of Real: for float one double each, for double a high and a low part.
-  const double* restart_decay;
-  const double* restart_decay_low;
+  const double* carry_decay;
+  const double* carry_decay_low;
   double* carried;
   double* carried_low;
   Real* isyn;
-  Real* local;  // the sum of the inputs since the last restart
+  Real* local;  // the response to the inputs since then alone (zero-state response)
   Real* fault;  // becomes NaN where a sum is not finite
 };
 
@@ -30,9 +30,9 @@ struct RecursionCarry {
 template <typename Real>
 struct RecursionEnd {
   std::int64_t n_columns;
-  std::int64_t n_rows;         // since the last restart, at most kRestartInterval<Real>
+  std::int64_t n_rows;         // since the sum was carried, at most kCarryInterval<Real>
   const double* decay_offset;  // see DecayPowers
-  const double* carried;       // the sum up to the last restart, in two parts
+  const double* carried;       // the sum that was carried last, in two parts
   const double* carried_low;
   const Real* isyn;
   const Real* local;
@@ -42,7 +42,7 @@ struct RecursionEnd {
 
 template <typename Real>
 struct CarryOps {
-  // carried = carried * restart_decay + local; then isyn = carried, and local = 0.
+  // carried = carried * carry_decay + local; then isyn = carried, and local = 0.
   void (*carry_over)(const RecursionCarry<Real>& carry);
   // The same for one chunk after the other: states[chunk * n_columns + c] is the chunk's local sum,
   // and becomes isyn before the chunk.

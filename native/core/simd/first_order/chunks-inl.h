@@ -28,17 +28,17 @@ EXPSYN_INLINE const Real* ElementsOf(const RecursionRows<Real>& rows, const void
 }
 
 template <typename Real>
-void Drive(const RecursionRows<Real>& rows, Real* drive) {
+void CancelTails(const RecursionRows<Real>& rows, Real* net_input) {
   constexpr int kN = kFull<Real>;
   using V = Vector<Real, kN>;
-  constexpr int kMostSynapses = 7;
+  constexpr int kMaxSynapses = 7;
   constexpr std::int64_t kPeriods = 4;
   const std::int64_t n_synapses = rows.n_columns;
   // A whole number of rows and of vectors, since the number of rows is a multiple of kN.
   const std::int64_t period = n_synapses * kN;
-  alignas(64) Real tail_weight[kMostSynapses * kN];
+  alignas(64) Real tail_weight[kMaxSynapses * kN];
   for (std::int64_t i = 0; i < period; ++i) tail_weight[i] = rows.tail_weight[i % n_synapses];
-  alignas(64) Real buffers[2][kPeriods * kMostSynapses * kN];
+  alignas(64) Real buffers[2][kPeriods * kMaxSynapses * kN];
   const std::int64_t size = rows.n_rows * n_synapses;
   const std::int64_t step = kPeriods * period;
   for (std::int64_t first = 0; first < size; first += step) {
@@ -57,7 +57,7 @@ void Drive(const RecursionRows<Real>& rows, Real* drive) {
           Load(delayed + part + i, tail);
           value -= weight * tail;
         }
-        Store(value, drive + first + part + i);
+        Store(value, net_input + first + part + i);
       }
     }
   }
@@ -75,9 +75,9 @@ EXPSYN_INLINE void Scatter(const Vector<Real, n>& vector, Real* target, std::ptr
 }
 
 // Advances kChunks chunks of one synapse side by side, a chunk in each lane. With kKeepsStates, the
-// state after each step takes the place of the drive.
+// state after each step takes the place of the net input.
 template <int kChunks, bool kKeepsStates, typename Real>
-EXPSYN_INLINE void AdvanceChunks(const RecursionChunks<Real>& chunks, Real* drive, Real decay,
+EXPSYN_INLINE void AdvanceChunks(const RecursionChunks<Real>& chunks, Real* net_input, Real decay,
                                  Real* state, const char* next) {
   constexpr int kN = kFull<Real> < kChunks ? kFull<Real> : kChunks;
   constexpr int kVectors = kChunks / kN;
@@ -95,7 +95,7 @@ EXPSYN_INLINE void AdvanceChunks(const RecursionChunks<Real>& chunks, Real* driv
       }
     }
     for (int v = 0; v < kVectors; ++v) {
-      Real* place = drive + row * row_stride + v * kN * chunk_stride;
+      Real* place = net_input + row * row_stride + v * kN * chunk_stride;
       isyn[v] = (isyn[v] + Gather(place, chunk_stride, kLanes)) * decay;
       if constexpr (kKeepsStates) Scatter<kN>(isyn[v], place, chunk_stride);
     }
@@ -104,7 +104,7 @@ EXPSYN_INLINE void AdvanceChunks(const RecursionChunks<Real>& chunks, Real* driv
 }
 
 template <bool kKeepsStates, typename Real>
-void AdvanceAllChunks(const RecursionChunks<Real>& chunks, Real* drive, Real* states) {
+void AdvanceAllChunks(const RecursionChunks<Real>& chunks, Real* net_input, Real* states) {
   // Memory is read ahead while the vectors are computed.
   const auto* next = static_cast<const char*>(chunks.next_input);
   const std::int64_t next_bytes =
@@ -112,28 +112,28 @@ void AdvanceAllChunks(const RecursionChunks<Real>& chunks, Real* drive, Real* st
   for (std::int64_t synapse = 0; synapse < chunks.n_synapses; ++synapse) {
     const Real decay = chunks.decay[synapse];
     if (chunks.n_chunks == 16) {
-      AdvanceChunks<16, kKeepsStates>(chunks, drive + synapse, decay, states + synapse,
+      AdvanceChunks<16, kKeepsStates>(chunks, net_input + synapse, decay, states + synapse,
                                       next + synapse * next_bytes);
     } else {
-      AdvanceChunks<4, kKeepsStates>(chunks, drive + synapse, decay, states + synapse,
+      AdvanceChunks<4, kKeepsStates>(chunks, net_input + synapse, decay, states + synapse,
                                      next + synapse * next_bytes);
     }
   }
 }
 
 template <typename Real>
-void SumChunks(const RecursionChunks<Real>& chunks, const Real* drive, Real* states) {
-  // The drive is only read, because no states are kept.
-  AdvanceAllChunks<false>(chunks, const_cast<Real*>(drive), states);
+void SumChunks(const RecursionChunks<Real>& chunks, const Real* net_input, Real* states) {
+  // The net input is only read, because no states are kept.
+  AdvanceAllChunks<false>(chunks, const_cast<Real*>(net_input), states);
 }
 
 template <typename Real>
-void RunChunks(const RecursionChunks<Real>& chunks, Real* drive, Real* states) {
-  AdvanceAllChunks<true>(chunks, drive, states);
+void RunChunks(const RecursionChunks<Real>& chunks, Real* net_input, Real* states) {
+  AdvanceAllChunks<true>(chunks, net_input, states);
 }
 
 template <typename Real>
-constexpr ChunkOps<Real> kChunkOps{Drive<Real>, SumChunks<Real>, RunChunks<Real>};
+constexpr ChunkOps<Real> kChunkOps{CancelTails<Real>, SumChunks<Real>, RunChunks<Real>};
 
 }  // namespace expsyn::simd::EXPSYN_SIMD_SET
 

@@ -7,27 +7,27 @@
 
 namespace expsyn::simd {
 
-// A tile of steps of few synapses, row-major and without gaps. The recursion runs over n_chunks
-// chunks of chunk_length rows side by side. n_chunks is 16 or 4.
+// n_chunks * chunk_length rows of few synapses, row-major and without gaps. The recursion runs over
+// the chunks side by side, one in each lane of a vector. n_chunks is 16 or 4.
 template <typename Real>
 struct RecursionChunks {
   std::int64_t n_chunks;
   std::int64_t chunk_length;
   std::int64_t n_synapses;
   const Real* decay;       // one value a synapse
-  const void* next_input;  // of the next tile, brought to the cache; any address is allowed
+  const void* next_input;  // of the next rows, brought to the cache; any address is allowed
 };
 
 template <typename Real>
 struct ChunkOps {
-  // drive[i] = input[i] - tail_weight[i mod n_columns] delayed[i], for at most 7 columns without
-  // gaps between the rows and a multiple of 64 rows. Uses only input, delayed and tail_weight.
-  void (*drive)(const RecursionRows<Real>& rows, Real* drive);
-  // Runs the recursion over each chunk's drive; states[chunk * n_synapses + n] is the state before
-  // the chunk, then the one after it.
-  void (*sum_chunks)(const RecursionChunks<Real>& chunks, const Real* drive, Real* states);
-  // The same; the state after drive[i] takes its place.
-  void (*run_chunks)(const RecursionChunks<Real>& chunks, Real* drive, Real* states);
+  // net_input[i] = input[i] - tail_weight[i mod n_columns] delayed[i], for at most 7 columns
+  // without gaps between the rows and a multiple of 64 rows. Other members of `rows` are not used.
+  void (*cancel_tails)(const RecursionRows<Real>& rows, Real* net_input);
+  // Runs the recursion over each chunk's net input; states[chunk * n_synapses + n] is the state
+  // before the chunk, then the one after it.
+  void (*sum_chunks)(const RecursionChunks<Real>& chunks, const Real* net_input, Real* states);
+  // The same; the state after net_input[i] takes its place.
+  void (*run_chunks)(const RecursionChunks<Real>& chunks, Real* net_input, Real* states);
 };
 
 }  // namespace expsyn::simd

@@ -10,14 +10,14 @@ namespace expsyn::simd::EXPSYN_SIMD_SET {
 
 void FillDecayPowers(const double* tau, std::int64_t size, double dt, double length, bool is_cut,
                      const DecayPowers& powers) {
-  static_assert(kRestartInterval<float> == 16 && kRestartInterval<double> == 64);
+  static_assert(kCarryInterval<float> == 16 && kCarryInterval<double> == 64);
   constexpr double kSmallest = 0x1p-1022;
   const double cut_factor = is_cut ? 1.0 : 0.0;
   // kTile synapses at a time, in arrays that the compiler knows not to overlap.
   constexpr int kTile = 16;
   alignas(64) double taus[kTile];
-  alignas(64) double decay[2][kTile], tail_weight[2][kTile], restart32[kTile];
-  alignas(64) double restart64[2][kTile];
+  alignas(64) double decay[2][kTile], tail_weight[2][kTile], carry32[kTile];
+  alignas(64) double carry64[2][kTile];
   for (std::int64_t first = 0; first < size; first += kTile) {
     const int count = size - first < kTile ? static_cast<int>(size - first) : kTile;
     for (int i = 0; i < kTile; ++i) {
@@ -30,10 +30,10 @@ void FillDecayPowers(const double* tau, std::int64_t size, double dt, double len
       decay[1][i] = a.low;
       DoubleDouble power = a;
       for (int doubling = 0; doubling < 4; ++doubling) power = power * power;
-      restart32[i] = power.high;
+      carry32[i] = power.high;
       for (int doubling = 0; doubling < 2; ++doubling) power = power * power;
-      restart64[0][i] = power.high;
-      restart64[1][i] = power.low;
+      carry64[0][i] = power.high;
+      carry64[1][i] = power.low;
     }
     for (int i = 0; i < kTile; ++i) {
       const DoubleDouble rate = QuotientOfPositive(dt, taus[i]);
@@ -53,12 +53,14 @@ void FillDecayPowers(const double* tau, std::int64_t size, double dt, double len
       powers.tail_weight_low[n] = tail_weight[1][i];
       powers.decay32[n] = static_cast<float>(decay[0][i]);
       powers.tail_weight32[n] = static_cast<float>(tail_weight[0][i]);
-      powers.restart_decay32[n] = restart32[i];
-      powers.restart_decay64[n] = restart64[0][i];
-      powers.restart_decay64_low[n] = restart64[1][i];
+      powers.carry_decay32[n] = carry32[i];
+      powers.carry_decay64[n] = carry64[0][i];
+      powers.carry_decay64_low[n] = carry64[1][i];
     }
   }
 }
+
+constexpr DecayOps kDecayOps{FillDecayPowers};
 
 }  // namespace expsyn::simd::EXPSYN_SIMD_SET
 

@@ -48,23 +48,23 @@ EXPSYN_INLINE void StoreState(const StateVectors<n, Real>& state, const Recursio
 
 // One step of the recursion.
 template <typename V>
-EXPSYN_INLINE void AdvanceState(V drive, V decay, V& isyn, V& local) {
-  isyn = (isyn + drive) * decay;
-  local = (local + drive) * decay;
+EXPSYN_INLINE void AdvanceState(V net_input, V decay, V& isyn, V& local) {
+  isyn = (isyn + net_input) * decay;
+  local = (local + net_input) * decay;
 }
 
 // Advances n neighbouring synapses by one row.
 template <bool kHasTail, int kStreamWidth, int n, typename In, typename Real>
 EXPSYN_INLINE void AdvanceRow(const In* input, const In* delayed, Real* output,
                               StateVectors<n, Real>& state) {
-  Vector<Real, n> drive;
-  LoadAs<n, Real>(input, drive);
+  Vector<Real, n> net_input;
+  LoadAs<n, Real>(input, net_input);
   if constexpr (kHasTail) {
     Vector<Real, n> tail;
     LoadAs<n, Real>(delayed, tail);
-    drive -= state.tail_weight * tail;
+    net_input -= state.tail_weight * tail;
   }
-  AdvanceState(drive, state.decay, state.isyn, state.local);
+  AdvanceState(net_input, state.decay, state.isyn, state.local);
   if constexpr (kStreamWidth > 0) {
     Stream<kStreamWidth>(state.isyn, output);
   } else {

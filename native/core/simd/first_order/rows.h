@@ -8,15 +8,16 @@
 
 namespace expsyn::simd {
 
-// The most columns of RecursionRows.
+// The maximum number of columns of RecursionRows.
 inline constexpr std::int64_t kMaxColumns = 1024;
 
 // Rows (steps) of the first-order recursion over neighbouring synapses (columns), a truncated IIR
 // filter whose tail is cancelled (Wang and Smith, 1997):
 //
-//   drive = input - tail_weight * delayed;  isyn = (isyn + drive) * decay;  output = isyn
+//   net_input = input - tail_weight * delayed;  isyn = (isyn + net_input) * decay;  output = isyn
 //
-// and the same for `local`, a second sum. Arrays without a stride hold one value a synapse. No
+// and the same for `local`, the response to the inputs since the sum was carried (see carry.h).
+// Arrays without a stride hold one value a synapse. No
 // array needs an alignment.
 template <typename Real>
 struct RecursionRows {
@@ -33,7 +34,7 @@ struct RecursionRows {
   const Real* decay;
   const Real* tail_weight;
   Real* isyn;   // before the rows, then after them
-  Real* local;  // likewise
+  Real* local;  // before the rows, then after them
 };
 
 template <typename Real>

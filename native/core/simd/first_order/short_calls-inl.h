@@ -41,19 +41,19 @@ EXPSYN_INLINE Vector<Real, n> AdvanceShortColumns(const ShortCall<Real>& call, s
   alignas(64) Real locals[n];
   CarriedVectors<kM> carried[n / kM];
   for (int part = 0; part < n / kM; ++part) {
-    Vector<double, kM> shown, correction;
-    Load(call.isyn + column + part * kM, shown);
+    Vector<double, kM> current, correction;
+    Load(call.isyn + column + part * kM, current);
     Load(call.correction + column + part * kM, correction);
-    TwoSum(shown, correction, carried[part].high, carried[part].low);
+    TwoSum(current, correction, carried[part].high, carried[part].low);
     Store(Converted<kM, Real, double>(carried[part].high), isyns + part * kM);
   }
-  Vector<Real, n> decay, drive, isyn;
+  Vector<Real, n> decay, net_input, isyn;
   Load(call.decay + column, decay);
   Load(isyns, isyn);
   Vector<Real, n> local{};
   for (std::int64_t row = 0; row < call.n_rows; ++row) {
-    LoadInput<n, kInput>(call, row, column, drive);
-    AdvanceState(drive, decay, isyn, local);
+    LoadInput<n, kInput>(call, row, column, net_input);
+    AdvanceState(net_input, decay, isyn, local);
     Store(isyn, call.output + row * call.output_stride + column);
   }
   Store(isyn, isyns);
@@ -70,7 +70,7 @@ EXPSYN_INLINE Vector<Real, n> AdvanceShortColumns(const ShortCall<Real>& call, s
 }
 
 // Advances the remaining columns, from `column` on, which do not fill a vector of 2 * n. Returns 0
-// or NaN likewise.
+// or NaN as AdvanceShortColumns() does, for all of them together.
 template <int n, ShortInput kInput, typename Real>
 EXPSYN_INLINE Real AdvanceShortRemainder(const ShortCall<Real>& call, std::int64_t column,
                                          double* next_isyn, double* next_correction) {

@@ -8,7 +8,7 @@
 
 namespace expsyn::simd {
 
-// A whole call of fewer rows than kRestartInterval<Real>, none beyond the window's length: from the
+// A whole call of fewer rows than kCarryInterval<Real>, none beyond the window's length: from the
 // state isyn + correction to the next one, which may take its place. Other members as in
 // RecursionRows.
 template <typename Real>
