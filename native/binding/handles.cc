@@ -80,7 +80,7 @@ void SynapsesHandle::Finalize(napi_env env) {
 void SynapsesHandle::ReportMemory(napi_env env) {
   kernel().ReportMemory(env);
   memory_.Report(env, reused_items_.items.capacity() * sizeof(Item) +
-                          reused_items_.sessions.capacity() * sizeof(Session*));
+                          reused_items_.sessions.capacity() * sizeof(void*));
 }
 
 SessionTableHandle::SessionTableHandle(const Arguments& arguments) {
