@@ -51,13 +51,13 @@ export interface SimulationParameters {
   /** How a call is computed. Default 'auto'. */
   method: Method;
   /**
-   * The most threads that compute one call. Default Infinity: as many as the machine offers. No bit of
-   * a result depends on it.
+   * Maximum number of threads that compute one call. Default Infinity: as many as the machine offers. No
+   * bit of a result depends on it.
    */
   threads: number;
-  /** What a NaN or infinity in the input does. Default 'throw'. */
+  /** What to do with a NaN or infinity in the input. Default 'throw'. */
   nonFinite: NonFinitePolicy;
-  /** Whose conventions hold for batches and for noise in the state. Default 'none'. */
+  /** Which conventions apply to batches and to noise in the state. Default 'none'. */
   compat: Compatibility;
 }
 
