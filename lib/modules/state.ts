@@ -84,8 +84,11 @@ class CarriedNumber extends CarriedVariable {
   override copy(): StateArray {
     const { data } = this;
     const shape = this.shape.slice();
-    const isExact = !this.#corrections.some((correction) => correction !== 0);
-    return isExact ? { data, shape } : { data, shape, correction: this.correction };
+    // A loop, because a callback for each element would take as long as the copy.
+    for (const correction of this.#corrections) {
+      if (correction !== 0) return { data, shape, correction: this.correction };
+    }
+    return { data, shape };
   }
 }
 
