@@ -92,31 +92,33 @@ function scenarios({ ExpSyn, OverloadError, setLimits }: typeof Package) {
     const input = { data: new Uint8Array(1000 * 300).fill(1), shape: [1000, 300] };
     return { start: () => module.evolve(input), outputs: arrays };
   };
-  const gathered = (more: object, bad: number) => (): Prepared => {
-    const module = new ExpSyn(SIZE, options(more));
-    const sessions = Array.from({ length: 30 }, (_, seed) => module.session({ seed }));
-    const values = new Float64Array(30 * STEPS * SIZE).fill(1);
-    for (let i = 0; i < bad; i++) values[i * 2 * STEPS * SIZE + 5] = NaN;
-    const input = { data: values, shape: [30, STEPS, SIZE] };
-    return {
-      start: async () => {
-        const states = sessions.map((session) => JSON.stringify(session));
-        try {
-          const { output, failures } = await module.evolveSessions(sessions, input);
-          assert.equal(failures.length, bad);
-          for (const { item } of failures) output.data.fill(0, item * 6000, (item + 1) * 6000);
-          return { output };
-        } catch (error) {
-          assert.deepEqual(
-            sessions.map((session) => JSON.stringify(session)),
-            states,
-          );
-          throw error;
-        }
-      },
-      outputs: arrays,
+  const sessionsTogether =
+    (more: object, bad: number, count = 30) =>
+    (): Prepared => {
+      const module = new ExpSyn(SIZE, options(more));
+      const sessions = Array.from({ length: count }, (_, seed) => module.session({ seed }));
+      const values = new Float64Array(count * STEPS * SIZE).fill(1);
+      for (let i = 0; i < bad; i++) values[i * 2 * STEPS * SIZE + 5] = NaN;
+      const input = { data: values, shape: [count, STEPS, SIZE] };
+      return {
+        start: async () => {
+          const states = sessions.map((session) => JSON.stringify(session));
+          try {
+            const { output, failures } = await module.evolveSessions(sessions, input);
+            assert.equal(failures.length, bad);
+            for (const { item } of failures) output.data.fill(0, item * 6000, (item + 1) * 6000);
+            return { output };
+          } catch (error) {
+            assert.deepEqual(
+              sessions.map((session) => JSON.stringify(session)),
+              states,
+            );
+            throw error;
+          }
+        },
+        outputs: arrays,
+      };
     };
-  };
   const session = (): Prepared => {
     const one = new ExpSyn(SIZE, options({})).session({ seed: 3 });
     return { start: () => one.evolve({ data: data(), shape }), outputs: arrays };
@@ -188,10 +190,14 @@ function scenarios({ ExpSyn, OverloadError, setLimits }: typeof Package) {
     'helpers, fft': large({ method: 'fft' }),
     'values let through': large({ nonFinite: 'propagate' }),
     'a session': session,
-    'sessions together': gathered({}, 0),
-    'sessions together, fft, single precision': gathered({ method: 'fft', dtype: 'float32' }, 0),
-    'sessions of which some fail': gathered({}, 3),
-    'sessions of which many fail': gathered({ dtype: 'float32' }, 15),
+    'sessions together': sessionsTogether({}, 0),
+    'sessions together, fft, single precision': sessionsTogether(
+      { method: 'fft', dtype: 'float32' },
+      0,
+      3,
+    ),
+    'sessions of which some fail': sessionsTogether({}, 3),
+    'sessions of which many fail': sessionsTogether({ dtype: 'float32' }, 15),
     'aborted at once': aborted((abort) => {
       abort();
     }, {}),
