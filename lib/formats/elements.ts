@@ -59,6 +59,11 @@ export function decodeBytes(
   return type.view(elements.buffer, elements.byteOffset, elements.length / itemBytes);
 }
 
+/** Bytes of an element in the array that decodeBytes() makes of it: half floats are widened. */
+export function decodedItemBytes({ code, itemBytes }: { code: string; itemBytes: number }): number {
+  return code === 'f2' ? Float32Array.BYTES_PER_ELEMENT : itemBytes;
+}
+
 export function typeOf(code: string): ElementType {
   const type = ELEMENT_TYPES[code];
   if (type === undefined) throw new RangeError(`Expected a code of a type but received '${code}'.`);

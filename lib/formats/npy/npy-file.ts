@@ -8,7 +8,7 @@ import { writeAll } from '../files/complete-file';
 import type { FloatArray } from '../../arrays/element-types';
 import type { CurrentsLayout, CurrentsSink } from '../currents-sink';
 import { identifyFile, identifyPath } from '../files/fingerprint';
-import { decodeBytes, type Elements } from '../elements';
+import { decodeBytes, decodedItemBytes, type Elements } from '../elements';
 import { descrOf, encodeHeader, type NpyLayout } from './header';
 import { readBytes, requireFile } from '../files/read-bytes';
 import { readNpyLayout } from './npy';
@@ -88,8 +88,7 @@ class NpySource implements RasterSource {
     this.#layout = layout;
     this.nAxes = layout.shape.length;
     this.type = layout.type;
-    // Half floats are widened.
-    this.itemBytes = layout.code === 'f2' ? 4 : layout.itemBytes;
+    this.itemBytes = decodedItemBytes(layout);
     this.isInterleaved = layout.isFortranOrder && shape[0] > 1;
     const isInColumns = layout.isFortranOrder && shape[2] > 1;
     const stepBytes = Math.max(1, shape[0]) * layout.itemBytes;

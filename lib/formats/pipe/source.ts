@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 
 import { CommandError } from '../../errors/command-errors';
-import { decodeBytes, type Elements } from '../elements';
+import { decodeBytes, decodedItemBytes, type Elements } from '../elements';
 import { isNpy, MAX_HEADER_BYTES, parseLayout, type NpyLayout } from '../npy/header';
 import { interpretShape } from '../npy/npy-file';
 import {
@@ -121,7 +121,7 @@ class PipeSource implements RasterSource {
     this.#layout = layout;
     this.nAxes = layout.shape.length;
     this.type = layout.type;
-    this.itemBytes = layout.code === 'f2' ? 4 : layout.itemBytes;
+    this.itemBytes = decodedItemBytes(layout);
     const { dataBytes } = layout;
     this.identity = { path: '-', format: 'pipe', bytes: dataBytes, modified: '', fingerprint: '' };
   }

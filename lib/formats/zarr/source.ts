@@ -6,7 +6,7 @@ import type { AsyncReadable } from 'zarrita' with { 'resolution-mode': 'import' 
 import { CommandError } from '../../errors/command-errors';
 import type { TypedArray } from '../../index';
 import type { AddressOptions } from '../http/reader';
-import { decodeBytes } from '../elements';
+import { decodeBytes, decodedItemBytes } from '../elements';
 import {
   lengthOf,
   sizeOfRegion,
@@ -153,7 +153,7 @@ class ZarrSource implements RasterSource {
     readonly identify: () => Promise<InputIdentity>,
     readonly remark: string | undefined,
   ) {
-    const { shape, type, code, itemBytes } = metadata;
+    const { shape, type, itemBytes } = metadata;
     const [first = 0, second] = shape;
     this.shape = second === undefined ? [1, first, 1] : toTriple(shape, 1);
     this.nAxes = shape.length;
@@ -161,8 +161,7 @@ class ZarrSource implements RasterSource {
     const [batches, steps, columns] = toTriple(metadata.chunkShape, 1);
     const fitting = MOST_KEPT_BYTES / (batches * steps * itemBytes);
     this.channelsAtOnce = Math.max(columns, Math.floor(fitting / columns) * columns);
-    // Half floats are widened.
-    this.itemBytes = code === 'f2' ? 4 : itemBytes;
+    this.itemBytes = decodedItemBytes(metadata);
     this.#array = array;
     this.#metadata = metadata;
     this.#store = store;
