@@ -5,65 +5,16 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import type { Provenance } from '../../lib/runs/provenance';
-import type { AddressOptions } from '../../lib/formats/http/reader';
 import { writeNpyFile } from '../../lib/formats/npy/npy';
-import { openZarrSource } from '../../lib/formats/zarr/zarr';
-import { isCommandError } from '../support/command-errors';
 import { Command, expsyn, succeed } from '../support/command-line';
 import { emptyFolders, unfinishedFile } from '../support/folders';
-import { answer, arrayFiles, shardFiles, ZarrServer, type Manner } from '../support/http-server';
-import { spikes } from '../support/oracle';
-
-const SHAPE = [4000, 4] as const;
-const [STEPS, CHANNELS] = SHAPE;
-const STEPS_PER_CHUNK = 1000;
-const WHOLE = {
-  batches: { begin: 0, end: 1 },
-  steps: { begin: 0, end: STEPS },
-  channels: { begin: 0, end: CHANNELS },
-};
-const QUICK = { timeout: 300, tries: 3, firstPause: 5 };
+import { answer, arrayFiles, shardFiles, type Manner } from '../support/http-server';
+import { CHANNELS, SHAPE, STEPS_PER_CHUNK, serveArray } from '../support/served-array';
 
 describe('an array behind an address', function () {
   this.timeout(60_000);
   const work = emptyFolders();
-  const server = new ZarrServer();
-  const data = spikes(STEPS * CHANNELS, 0.1, 5);
-
-  before(async () => server.start());
-
-  after(() => {
-    server.stop();
-  });
-
-  beforeEach(() => {
-    server.reset();
-    for (const [key, bytes] of arrayFiles(data, SHAPE, STEPS_PER_CHUNK))
-      server.files.set(key, bytes);
-  });
-
-  /** All values, and what was said meanwhile. */
-  async function readAll(
-    options: AddressOptions = QUICK,
-    address = server.address,
-  ): Promise<{ values: number[]; said: string[] }> {
-    const said: string[] = [];
-    const source = await openZarrSource(address, { onWait: (text) => said.push(text), ...options });
-    try {
-      const values = Array.from<number | bigint, number>(await source.read(WHOLE), Number);
-      return { values, said };
-    } finally {
-      await source.close();
-    }
-  }
-
-  async function refuses(
-    pattern: RegExp,
-    options: AddressOptions = QUICK,
-    address?: string,
-  ): Promise<void> {
-    await assert.rejects(readAll(options, address), isCommandError(pattern));
-  }
+  const { server, data, readAll, refuses } = serveArray();
 
   describe('with shards', () => {
     beforeEach(() => {
