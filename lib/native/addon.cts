@@ -1,27 +1,58 @@
 // Loads the native addon. This file is CommonJS because only require() loads addons.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path = require('node:path');
 
-/** The addon's file, built by cmake-js or node-gyp. */
-const file = path.join(__dirname, '..', '..', 'build', 'Release', 'expsyn.node');
+import { describeLoadError, type Attempt } from './load-error';
+import { isTarget, systemName, type Target } from './target';
+
+/** The package's folder; undefined in a bundle that has no __dirname. */
+const root = typeof __dirname === 'string' ? path.join(__dirname, '..', '..') : undefined;
 
 function load(): unknown {
-  try {
-    return require(file);
-  } catch (cause) {
-    if (!isNotLoaded(cause)) throw cause;
-    const error = new Error(
-      `Expected the native addon at ${file} but it could not be loaded; run 'npm run setup' in ` +
-        `${path.join(__dirname, '..', '..')} to build it.`,
-      { cause },
-    );
-    throw Object.assign(error, { code: 'ERR_EXPSYN_ADDON' });
+  const own = root === undefined ? undefined : path.join(root, 'build', 'Release', 'expsyn.node');
+  // The build of a clone. Its path is computed, so that bundlers look for the package's binaries only.
+  if (own !== undefined && exists(own)) {
+    return attempt({ root, file: own, isOwnBuild: true }, () => createRequire(own)(own) as unknown);
+  }
+  const system = systemName();
+  if (!isTarget(system)) throw describeLoadError({ root, system });
+  const file = path.join(root ?? '', 'prebuilds', system, 'expsyn.node');
+  return attempt({ root, system, file }, () => requireBinary(system));
+}
+
+/** Each path is written out, because bundlers find no other. */
+function requireBinary(target: Target): unknown {
+  switch (target) {
+    case 'linux-x64':
+      return require('../../prebuilds/linux-x64/expsyn.node');
+    case 'linux-x64-musl':
+      return require('../../prebuilds/linux-x64-musl/expsyn.node');
+    case 'linux-arm64':
+      return require('../../prebuilds/linux-arm64/expsyn.node');
+    case 'win32-x64':
+      return require('../../prebuilds/win32-x64/expsyn.node');
+    case 'darwin-arm64':
+      return require('../../prebuilds/darwin-arm64/expsyn.node');
   }
 }
 
-/** Whether the file is missing or is not an addon. Otherwise the addon itself threw the error. */
-function isNotLoaded(cause: unknown): boolean {
-  const code: unknown = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  return code === 'MODULE_NOT_FOUND' || code === 'ERR_DLOPEN_FAILED';
+function attempt(made: Attempt, loadFile: () => unknown): unknown {
+  try {
+    return loadFile();
+  } catch (cause) {
+    throw describeLoadError(made, cause);
+  }
+}
+
+/** Whether a file exists and may be looked for. */
+function exists(file: string): boolean {
+  try {
+    return existsSync(file);
+  } catch {
+    // Permission models of runtimes may throw.
+    return false;
+  }
 }
 
 export = load();

@@ -1,0 +1,172 @@
+/** Says in a sentence why the native addon does not load here, and what to do. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { errorWith, type ExpSynError } from '../errors/error-codes';
+import { glibcVersion, isTarget, TARGETS } from './target';
+
+const DOCUMENTATION = 'https://github.com/expsyn/expsyn/blob/main/docs';
+
+/** What was to be loaded. */
+export interface Attempt {
+  /** The package's folder; undefined in a bundle that does not know its own. */
+  readonly root: string | undefined;
+  /** This system, as systemName() calls it. */
+  readonly system?: string;
+  /** The addon's file; undefined if the package has none for this system. */
+  readonly file?: string;
+  /** Whether the file is the build of a clone. */
+  readonly isOwnBuild?: boolean;
+}
+
+/** An error's code and message, as far as it has any. */
+interface Cause {
+  readonly code: string;
+  readonly text: string;
+}
+
+/** Why the attempt failed: each entry returns a sentence, or undefined if it knows nothing of the cause. */
+const REASONS: readonly ((attempt: Attempt, cause: Cause) => string | undefined)[] = [
+  unsupportedSystem,
+  missingFile,
+  forbiddenAddons,
+  forbiddenFile,
+  missingRequire,
+  olderLibrary,
+  otherLibrary,
+  otherFile,
+];
+
+/** The error to throw. An error of the addon itself, which has a code of this package, is passed on. */
+export function describeLoadError(attempt: Attempt, thrown?: unknown): unknown {
+  if (isOwn(thrown)) return thrown;
+  const cause = {
+    code: thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '',
+    text: (thrown instanceof Error ? thrown.message : String(thrown)).trim().replace(/\.$/, ''),
+  };
+  let sentence: string | undefined;
+  for (const reason of REASONS) sentence ??= reason(attempt, cause);
+  sentence ??=
+    `Expected to load the native addon ${nameOf(attempt)} but the system refused it ` +
+    `(${firstLine(cause.text)}); see ${DOCUMENTATION}/install.md#load-errors.`;
+  const error = new Error(sentence, thrown === undefined ? {} : { cause: thrown });
+  return errorWith(error, 'ERR_EXPSYN_ADDON');
+}
+
+function isOwn(thrown: unknown): thrown is ExpSynError {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_EXPSYN_ADDON';
+}
+
+function unsupportedSystem({ system }: Attempt): string | undefined {
+  if (system === undefined || isTarget(system)) return undefined;
+  const isMusl = system.endsWith('-musl');
+  const found = `${process.platform} on ${process.arch}${isMusl ? ' with musl' : ''}`;
+  return (
+    `Expected a system that the package has a native addon for (${listTargets()}) but this is ` +
+    `${found}; use one of those, or build the addon in a clone, see ` +
+    `${DOCUMENTATION}/install.md#from-a-clone.`
+  );
+}
+
+function listTargets(): string {
+  return Object.values(TARGETS).join(', ');
+}
+
+function missingFile(attempt: Attempt, { code }: Cause): string | undefined {
+  if (code !== 'MODULE_NOT_FOUND') return undefined;
+  const expected = `Expected the native addon ${nameOf(attempt)} but there is no such file`;
+  if (isClone(attempt)) return `${expected}; run 'npm run setup' in ${String(attempt.root)}.`;
+  return (
+    `${expected}; install the package again, or if a bundler has left the file out, see ` +
+    `${DOCUMENTATION}/bundlers.md.`
+  );
+}
+
+function forbiddenAddons(attempt: Attempt, { code }: Cause): string | undefined {
+  if (code !== 'ERR_DLOPEN_DISABLED') return undefined;
+  const isRestricted = (process as { permission?: unknown }).permission !== undefined;
+  return (
+    `Expected a process that may load native addons but Node was started with ` +
+    (isRestricted
+      ? 'its permission model and without --allow-addons; start it with --allow-addons.'
+      : '--no-addons; start it without --no-addons.')
+  );
+}
+
+function forbiddenFile(attempt: Attempt, { code }: Cause): string | undefined {
+  if (code !== 'ERR_ACCESS_DENIED' || attempt.file === undefined) return undefined;
+  return (
+    `Expected permission to read the native addon ${nameOf(attempt)} but Node was started without ` +
+    `it; start it with --allow-fs-read=${attempt.file} as well.`
+  );
+}
+
+/** In an ES module that a bundler has made, there may be no require(). */
+function missingRequire(attempt: Attempt, { text }: Cause): string | undefined {
+  if (!/\brequire\b.*\bis not (defined|supported)\b/.test(text)) return undefined;
+  return (
+    `Expected require() for the native addon ${nameOf(attempt)} but a bundler has removed it; see ` +
+    `${DOCUMENTATION}/bundlers.md.`
+  );
+}
+
+/** The words of glibc's loader for a symbol of a later version of a library. */
+function olderLibrary(attempt: Attempt, { text }: Cause): string | undefined {
+  const [, version] =
+    /version [`'"]?((?:GLIBC|GLIBCXX|CXXABI|GCC)_[\d.]+)['"]? not found/.exec(text) ?? [];
+  if (version === undefined) return undefined;
+  const glibc = version.startsWith('GLIBC_') ? glibcVersion() : undefined;
+  const found = glibc === undefined ? 'has an older one' : `has glibc ${glibc}`;
+  return (
+    `Expected version ${version} of a system library for the native addon ${nameOf(attempt)} but ` +
+    `this system ${found}; ${adviceToReplace(attempt, 'use a newer system')}.`
+  );
+}
+
+/** The words of the loaders of musl and glibc for libraries of each other. */
+function otherLibrary(attempt: Attempt, { text }: Cause): string | undefined {
+  const onMusl = /Error loading shared library|Error relocating/.test(text);
+  const onGlibc = /\b(libc\.musl-\w+\.so\.1|libc\.so|ld-musl-\w+\.so\.1): /.test(text);
+  if (!onMusl && !onGlibc) return undefined;
+  const [expected, other] = onMusl ? ['musl', 'another C library'] : ['glibc', 'musl'];
+  return (
+    `Expected a native addon for ${expected} but ${nameOf(attempt)} is for ${other} ` +
+    `(${firstLine(text)}); ${adviceToReplace(attempt, 'install the package again on this system')}.`
+  );
+}
+
+/** The words of the loaders of Linux, Windows and macOS for files that are no library of this system. */
+const OTHER_FILES =
+  /invalid ELF header|wrong ELF class|file too short|ELF file's|cannot open shared object file: Exec|Exec format error|not a valid Win32 application|not a mach-o file|incompatible architecture|slice is not valid|did not self-register/i;
+
+function otherFile(attempt: Attempt, { text }: Cause): string | undefined {
+  if (!OTHER_FILES.test(text)) return undefined;
+  return (
+    `Expected a native addon for ${process.platform} on ${process.arch} at ${nameOf(attempt)} but ` +
+    `the file is not one (${firstLine(text)}); ` +
+    `${adviceToReplace(attempt, 'install the package again')}.`
+  );
+}
+
+/** What to do about a file that is wrong: in a clone, to build it again. */
+function adviceToReplace(attempt: Attempt, advice: string): string {
+  if (attempt.isOwnBuild !== true || !isClone(attempt)) return advice;
+  return `remove ${join(String(attempt.root), 'build')} and run 'npm run setup' in ${String(attempt.root)}`;
+}
+
+/** Whether the package is a clone, which has the set-up. */
+function isClone({ root }: Attempt): boolean {
+  try {
+    return root !== undefined && existsSync(join(root, 'scripts', 'setup.mjs'));
+  } catch {
+    return false;
+  }
+}
+
+function nameOf({ file }: Attempt): string {
+  return file ?? 'of this system';
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
+}
