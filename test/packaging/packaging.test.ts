@@ -149,7 +149,7 @@ describe('the package', () => {
     }
   });
 
-  it('has a command that computes a file', async () => {
+  it('has a command that computes a raster', async () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
       version: string;
     };
@@ -157,10 +157,7 @@ describe('the package', () => {
       ? join('node_modules', '.bin', 'expsyn')
       : join('node_modules', 'expsyn', 'dist', 'cli', 'main.js');
     assert.equal(await runNode(command, '--version'), version);
-    writeFileSync(join(project, 'spikes.csv'), 'time,channel\n0.001,0\n0.002,1\n');
-    const raster = ['--events', '--dt', '1ms', '--duration', '10ms', '--channels', '2'];
-    const options = [...raster, '--tau', '20ms', '--out', 'isyn.npy', '--no-plot'];
-    await runNode(command, 'run', 'spikes.csv', ...options);
+    await runNode(command, 'run', '--out', 'isyn.npy', '--no-plot');
     assert.ok(existsSync(join(project, 'isyn.npy')));
   });
 
