@@ -1,0 +1,136 @@
+/**
+ * Bundles the packed package with each bundler: `npm run test:bundlers [-- NAME...]`. Each bundle is run in
+ * an empty folder, where no package is installed. It is done twice, with the binary of this system alone and
+ * with a file for every system. Prints a table, and exits with 1 if anything fails.
+ */
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+
+import { probe } from '../setup/run.mjs';
+import { BUNDLERS, MISTAKES, TEST_RUNNERS } from './bundlers/list.mjs';
+import { checkProgram, checkServer, start } from './bundlers/programs.mjs';
+import { install, makeProject, pack, remove } from './bundlers/project.mjs';
+
+const WARNING = /\bwarning\b|\(!\)/i;
+
+const named = process.argv.slice(2);
+const unknown = named.find((name) => !BUNDLERS.some((bundler) => bundler.name === name));
+if (unknown !== undefined) {
+  const names = BUNDLERS.map(({ name }) => name).join(', ');
+  throw new Error(`Expected bundlers among ${names} but received ${unknown}.`);
+}
+const chosen = BUNDLERS.filter(({ name }) => named.length === 0 || named.includes(name));
+
+/** Rows of the table: the case, and 'passed' or 'FAILED'. */
+const results = [];
+
+/** Runs a check. A failure is reported, and the others go on. */
+async function attempt(names, check) {
+  try {
+    await check();
+    results.push([...names, 'passed']);
+  } catch (error) {
+    console.error(`\n${names.join(' ')}: ${error.message}\n`);
+    results.push([...names, 'FAILED']);
+  }
+}
+
+function npmRun(command, cwd) {
+  const { isOk, output } = probe('npm', ['run', '--silent', ...command], {
+    cwd,
+    env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1', FORCE_COLOR: '0' },
+  });
+  if (!isOk) throw new Error(`Expected 'npm run ${command.join(' ')}' to succeed but\n${output}`);
+  return output;
+}
+
+/** Bundles in the project, and moves the result to a folder of its own, which it returns. */
+function bundle({ name, output, ignored }, { all }, project, folder) {
+  const log = npmRun([name], project);
+  const warnings = log.split('\n').filter((line) => WARNING.test(line) && !ignored?.test(line));
+  // Without the files of the other systems, some bundlers say that these are missing.
+  if (all && warnings.length > 0) {
+    throw new Error(`Expected no warning but found\n${warnings.join('\n')}`);
+  }
+  const moved = join(folder, name, basename(output));
+  mkdirSync(dirname(moved), { recursive: true });
+  renameSync(join(project, output), moved);
+  return moved;
+}
+
+async function testBundlers(variant, project, folder) {
+  const bundles = new Map();
+  for (const bundler of chosen) {
+    console.log(`bundlers: ${bundler.name}, ${variant.label}`);
+    await attempt([bundler.name, 'bundles', variant.label], () => {
+      bundles.set(bundler, bundle(bundler, variant, project, folder));
+    });
+  }
+  // A bundle that refers to the project instead of carrying the files must not pass.
+  remove(project);
+  for (const [{ name, programs, path }, moved] of bundles) {
+    for (const [format, commandLine] of Object.entries(programs)) {
+      await attempt([name, format, variant.label], () =>
+        path === undefined
+          ? checkProgram(commandLine, moved)
+          : checkServer(commandLine, moved, path),
+      );
+    }
+  }
+}
+
+/** Bundles that lack the addon must fail with an error that says where to read on. */
+async function testMistakes(project, folder) {
+  const isWindows = process.platform === 'win32';
+  const esbuild = join(project, 'node_modules', '.bin', isWindows ? 'esbuild.cmd' : 'esbuild');
+  for (const { name, esbuild: options, message } of MISTAKES) {
+    await attempt(['mistake', name, 'an error that helps'], () => {
+      const file = join(folder, name.replaceAll(' ', '-'), 'main.cjs');
+      const common = ['main.mjs', '--bundle', '--platform=node', `--outfile=${file}`];
+      const bundled = probe(esbuild, [...common, ...options], { cwd: project });
+      if (!bundled.isOk) throw new Error(`Expected esbuild to bundle but\n${bundled.output}`);
+      const { isOk, output } = start([process.execPath, file], dirname(file));
+      const isRight = !isOk && message.test(output) && output.includes("code: 'ERR_EXPSYN_ADDON'");
+      if (!isRight) throw new Error(`Expected ${message} but the program printed\n${output}`);
+    });
+  }
+}
+
+async function testRunners(project) {
+  for (const { name, command } of TEST_RUNNERS) {
+    console.log(`bundlers: ${name}`);
+    await attempt([name, 'tests', 'this system'], () => npmRun(command, project));
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'expsyn-bundlers-'));
+try {
+  const project = join(folder, 'project');
+  console.log('bundlers: installing the bundlers of examples/bundlers (npm ci)');
+  makeProject(project);
+  const variants = [
+    { label: 'this system', all: false },
+    { label: 'all systems', all: true },
+  ];
+  for (const [index, variant] of variants.entries()) {
+    const packed = join(folder, `packed-${index}`);
+    mkdirSync(packed);
+    const tarball = pack(packed, variant);
+    install(project, tarball);
+    if (named.length === 0 && !variant.all) await testRunners(project);
+    if (named.length === 0 && variant.all) await testMistakes(project, join(folder, 'mistakes'));
+    await testBundlers(variant, project, join(folder, `bundles-${index}`));
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+const widths = [0, 1, 2].map((column) => Math.max(...results.map((row) => row[column].length)));
+console.log('');
+for (const row of results) {
+  console.log(row.map((text, column) => text.padEnd(widths[column] ?? 0)).join('  '));
+}
+const nFailed = results.filter((row) => row.at(-1) === 'FAILED').length;
+console.log(`\n${results.length - nFailed} passed, ${nFailed} failed`);
+process.exitCode = nFailed === 0 ? 0 : 1;
