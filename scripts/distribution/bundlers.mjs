@@ -6,6 +6,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 import { probe } from '../setup/run.mjs';
 import { BUNDLERS, MISTAKES, TEST_RUNNERS } from './bundlers/list.mjs';
@@ -39,10 +40,10 @@ async function attempt(names, check) {
 function npmRun(command, cwd) {
   const { isOk, output } = probe('npm', ['run', '--silent', ...command], {
     cwd,
-    env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1', FORCE_COLOR: '0' },
+    env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1' },
   });
   if (!isOk) throw new Error(`Expected 'npm run ${command.join(' ')}' to succeed but\n${output}`);
-  return output;
+  return stripVTControlCharacters(output);
 }
 
 /** Bundles in the project, and moves the result to a folder of its own, which it returns. */
