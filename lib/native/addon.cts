@@ -6,43 +6,57 @@ import path = require('node:path');
 import { describeLoadError, type Attempt } from './load-error';
 import { isTarget, systemName, type Target } from './target';
 
-/** The package's folder; undefined in a bundle that has no __dirname. */
-const root = typeof __dirname === 'string' ? path.join(__dirname, '..', '..') : undefined;
+/** The package's folder; undefined in a bundle, where this file has another name or none. */
+const root =
+  typeof __filename === 'string' && path.parse(__filename).name === 'addon'
+    ? path.join(__dirname, '..', '..')
+    : undefined;
 
 function load(): unknown {
   const own = root === undefined ? undefined : path.join(root, 'build', 'Release', 'expsyn.node');
   // The build of a clone. Its path is computed, so that bundlers look for the package's binaries only.
   if (own !== undefined && exists(own)) {
-    return attempt({ root, file: own, isOwnBuild: true }, () => createRequire(own)(own) as unknown);
+    try {
+      return createRequire(own)(own) as unknown;
+    } catch (cause) {
+      throw describeLoadError({ root, file: own, isOwnBuild: true }, cause);
+    }
   }
   const system = systemName();
   if (!isTarget(system)) throw describeLoadError({ root, system });
-  const file = path.join(root ?? '', 'prebuilds', system, 'expsyn.node');
-  return attempt({ root, system, file }, () => requireBinary(system));
+  const file = root === undefined ? undefined : path.join(root, 'prebuilds', system, 'expsyn.node');
+  return loadBinary(system, { root, system, ...(file !== undefined && { file }) });
 }
 
 /** Each path is written out, because bundlers find no other. */
-function requireBinary(target: Target): unknown {
-  switch (target) {
-    case 'linux-x64':
-      return require('../../prebuilds/linux-x64/expsyn.node');
-    case 'linux-x64-musl':
-      return require('../../prebuilds/linux-x64-musl/expsyn.node');
-    case 'linux-arm64':
-      return require('../../prebuilds/linux-arm64/expsyn.node');
-    case 'win32-x64':
-      return require('../../prebuilds/win32-x64/expsyn.node');
-    case 'darwin-arm64':
-      return require('../../prebuilds/darwin-arm64/expsyn.node');
-  }
-}
-
-function attempt(made: Attempt, loadFile: () => unknown): unknown {
+function loadBinary(target: Target, attempt: Attempt): unknown {
+  let binary: unknown;
+  // Bundlers accept that a file is missing only if require() is inside of try.
   try {
-    return loadFile();
+    switch (target) {
+      case 'linux-x64':
+        binary = require('../../prebuilds/linux-x64/expsyn.node');
+        break;
+      case 'linux-x64-musl':
+        binary = require('../../prebuilds/linux-x64-musl/expsyn.node');
+        break;
+      case 'linux-arm64':
+        binary = require('../../prebuilds/linux-arm64/expsyn.node');
+        break;
+      case 'win32-x64':
+        binary = require('../../prebuilds/win32-x64/expsyn.node');
+        break;
+      case 'darwin-arm64':
+        binary = require('../../prebuilds/darwin-arm64/expsyn.node');
+        break;
+    }
   } catch (cause) {
-    throw describeLoadError(made, cause);
+    throw describeLoadError(attempt, cause);
   }
+  // Bundlers can be configured to give the name of a file, or an empty object, in its place.
+  const isLoaded = typeof binary === 'object' && binary !== null && Object.keys(binary).length > 0;
+  if (!isLoaded) throw describeLoadError({ ...attempt, received: binary });
+  return binary;
 }
 
 /** Whether a file exists and may be looked for. */

@@ -1,6 +1,7 @@
 /** Says in a sentence why the native addon does not load here, and what to do. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 
 import { errorWith, type ExpSynError } from '../errors/error-codes';
 import { glibcVersion, isTarget, TARGETS } from './target';
@@ -17,6 +18,8 @@ export interface Attempt {
   readonly file?: string;
   /** Whether the file is the build of a clone. */
   readonly isOwnBuild?: boolean;
+  /** What a bundler gave in place of the addon. */
+  readonly received?: unknown;
 }
 
 /** An error's code and message, as far as it has any. */
@@ -28,6 +31,7 @@ interface Cause {
 /** Why the attempt failed: each entry returns a sentence, or undefined if it knows nothing of the cause. */
 const REASONS: readonly ((attempt: Attempt, cause: Cause) => string | undefined)[] = [
   unsupportedSystem,
+  replacedFile,
   missingFile,
   forbiddenAddons,
   missingRequire,
@@ -72,14 +76,23 @@ function listTargets(): string {
   return Object.values(TARGETS).join(', ');
 }
 
+function replacedFile(attempt: Attempt): string | undefined {
+  if (!('received' in attempt)) return undefined;
+  return (
+    `Expected the native addon ${nameOf(attempt)} but received ${inspect(attempt.received)} from a ` +
+    `bundler; configure the bundler to load the file, see ${DOCUMENTATION}/bundlers.md.`
+  );
+}
+
 function missingFile(attempt: Attempt, { code }: Cause): string | undefined {
   if (code !== 'MODULE_NOT_FOUND') return undefined;
   const expected = `Expected the native addon ${nameOf(attempt)} but there is no such file`;
   if (isClone(attempt)) return `${expected}; run 'npm run setup' in ${String(attempt.root)}.`;
-  return (
-    `${expected}; install the package again, or if a bundler has left the file out, see ` +
-    `${DOCUMENTATION}/bundlers.md.`
-  );
+  const advice =
+    attempt.root === undefined
+      ? 'configure the bundler to carry it'
+      : 'install the package again, or if a bundler has left the file out';
+  return `${expected}; ${advice}, see ${DOCUMENTATION}/bundlers.md.`;
 }
 
 function forbiddenAddons(attempt: Attempt, { code, text }: Cause): string | undefined {
