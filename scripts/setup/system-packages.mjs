@@ -107,6 +107,12 @@ const NEEDS = [
     },
     onlyFor: 'lint',
   },
+  {
+    name: 'llvm-objdump, which reads the binaries of all systems',
+    find: () => outputOf('llvm-objdump', ['--version']),
+    packages: { 'apt-get': 'llvm', dnf: 'llvm', apk: 'llvm', brew: 'llvm' },
+    onlyFor: 'prebuilds',
+  },
 ];
 
 const INSTALL_COMMANDS = {
