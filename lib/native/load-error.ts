@@ -34,10 +34,10 @@ const REASONS: readonly ((attempt: Attempt, cause: Cause) => string | undefined)
   replacedFile,
   missingFile,
   forbiddenAddons,
-  forbiddenFile,
   missingRequire,
   olderLibrary,
   otherLibrary,
+  otherProcessor,
   otherFile,
 ];
 
@@ -95,23 +95,17 @@ function missingFile(attempt: Attempt, { code }: Cause): string | undefined {
   return `${expected}; ${advice}, see ${DOCUMENTATION}/bundlers.md.`;
 }
 
-function forbiddenAddons(attempt: Attempt, { code }: Cause): string | undefined {
+function forbiddenAddons(attempt: Attempt, { code, text }: Cause): string | undefined {
+  const expected = 'Expected a process that may load native addons but';
+  if (/^Requires ffi access\b/.test(text)) {
+    return `${expected} Deno was started without --allow-ffi; start it with --allow-ffi.`;
+  }
   if (code !== 'ERR_DLOPEN_DISABLED') return undefined;
   const isRestricted = (process as { permission?: unknown }).permission !== undefined;
-  return (
-    `Expected a process that may load native addons but Node was started with ` +
-    (isRestricted
-      ? 'its permission model and without --allow-addons; start it with --allow-addons.'
-      : '--no-addons; start it without --no-addons.')
-  );
-}
-
-function forbiddenFile(attempt: Attempt, { code }: Cause): string | undefined {
-  if (code !== 'ERR_ACCESS_DENIED' || attempt.file === undefined) return undefined;
-  return (
-    `Expected permission to read the native addon ${nameOf(attempt)} but Node was started without ` +
-    `it; start it with --allow-fs-read=${attempt.file} as well.`
-  );
+  return isRestricted
+    ? `${expected} Node was started with its permission model and without --allow-addons; start it ` +
+        'with --allow-addons.'
+    : `${expected} Node was started with --no-addons; start it without --no-addons.`;
 }
 
 /** In an ES module that a bundler has made, there may be no require(). */
@@ -148,9 +142,18 @@ function otherLibrary(attempt: Attempt, { text }: Cause): string | undefined {
   );
 }
 
+/** glibc's loader says that a file does not exist if it is for another processor. */
+function otherProcessor(attempt: Attempt, { text }: Cause): string | undefined {
+  if (!text.startsWith(`${nameOf(attempt)}: cannot open shared object file`)) return undefined;
+  return (
+    `Expected a native addon for ${process.arch} at ${nameOf(attempt)} but the file is for another ` +
+    `processor; ${adviceToReplace(attempt, 'install the package again')}.`
+  );
+}
+
 /** The words of the loaders of Linux, Windows and macOS for files that are no library of this system. */
 const OTHER_FILES =
-  /invalid ELF header|wrong ELF class|file too short|ELF file's|cannot open shared object file: Exec|Exec format error|not a valid Win32 application|not a mach-o file|incompatible architecture|slice is not valid|did not self-register/i;
+  /invalid ELF header|wrong ELF class|file too short|ELF file's|Exec format error|not a valid Win32 application|not a mach-o file|incompatible architecture|slice is not valid|did not self-register/i;
 
 function otherFile(attempt: Attempt, { text }: Cause): string | undefined {
   if (!OTHER_FILES.test(text)) return undefined;

@@ -29,21 +29,17 @@ export function isTarget(name: string): name is Target {
 function isMusl(): boolean {
   const loader = loaderOf(process.execPath);
   if (loader !== undefined) return loader.includes('ld-musl-');
-  const report = libraries();
-  return (
-    report !== undefined &&
-    report.glibc === undefined &&
-    report.files.some((file) => file.includes('ld-musl-'))
-  );
+  const report = readReport();
+  return report !== undefined && report.glibcVersionRuntime === undefined;
 }
 
 /** The version of glibc that this process uses; undefined if it is not known. */
 export function glibcVersion(): string | undefined {
-  return libraries()?.glibc;
+  return readReport()?.glibcVersionRuntime;
 }
 
-/** What Node's report says of the libraries of this process; undefined if there is no report. */
-function libraries(): { glibc: string | undefined; files: readonly string[] } | undefined {
+/** The header of Node's report on this process, which has a glibcVersionRuntime unless the process uses musl. */
+function readReport(): { glibcVersionRuntime?: string } | undefined {
   try {
     const { report } = process as { report?: NodeJS.ProcessReport & { excludeNetwork?: boolean } };
     if (report === undefined) return undefined;
@@ -51,15 +47,12 @@ function libraries(): { glibc: string | undefined; files: readonly string[] } | 
     // With the network, a report looks up the names of all peers of open sockets.
     report.excludeNetwork = true;
     try {
-      const { header, sharedObjects } = report.getReport() as {
-        header?: { glibcVersionRuntime?: string };
-        sharedObjects?: string[];
-      };
-      return { glibc: header?.glibcVersionRuntime, files: sharedObjects ?? [] };
+      return (report.getReport() as { header?: { glibcVersionRuntime?: string } }).header;
     } finally {
       if (excludeNetwork !== undefined) report.excludeNetwork = excludeNetwork;
     }
   } catch {
+    // A runtime may forbid reports.
     return undefined;
   }
 }
