@@ -3,14 +3,14 @@
  * an empty folder, where no package is installed. It is done twice, with the binary of this system alone and
  * with a file for every system. Prints a table, and exits with 1 if anything fails.
  */
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 
 import { probe } from '../setup/run.mjs';
-import { BUNDLERS, MISTAKES, TEST_RUNNERS } from './bundlers/list.mjs';
-import { checkProgram, checkServer, start } from './bundlers/programs.mjs';
+import { BUNDLERS, MISSING, MISTAKES, TEST_RUNNERS } from './bundlers/list.mjs';
+import { checkProgram, checkRefusal, checkServer } from './bundlers/programs.mjs';
 import { install, makeProject, pack, remove } from './bundlers/project.mjs';
 
 const WARNING = /\bwarning\b|\(!\)/i;
@@ -78,7 +78,22 @@ async function testBundlers(variant, project, folder) {
           : checkServer(commandLine, moved, path),
       );
     }
+    // Executables contain their addon, and a server starts without it.
+    const files = addonsIn(moved);
+    if (!variant.all || files.length === 0 || path !== undefined) continue;
+    for (const file of files) rmSync(file);
+    for (const [format, commandLine] of Object.entries(programs)) {
+      await attempt([name, format, 'without its addon'], () =>
+        checkRefusal(commandLine, moved, MISSING),
+      );
+    }
   }
+}
+
+function addonsIn(folder) {
+  return readdirSync(folder, { recursive: true })
+    .filter((file) => file.endsWith('.node'))
+    .map((file) => join(folder, file));
 }
 
 /** Bundles that lack the addon must fail with an error that says where to read on. */
@@ -91,9 +106,7 @@ async function testMistakes(project, folder) {
       const common = ['main.mjs', '--bundle', '--platform=node', `--outfile=${file}`];
       const bundled = probe(esbuild, [...common, ...options], { cwd: project });
       if (!bundled.isOk) throw new Error(`Expected esbuild to bundle but\n${bundled.output}`);
-      const { isOk, output } = start([process.execPath, file], dirname(file));
-      const isRight = !isOk && message.test(output) && output.includes("code: 'ERR_EXPSYN_ADDON'");
-      if (!isRight) throw new Error(`Expected ${message} but the program printed\n${output}`);
+      checkRefusal([process.execPath, file], dirname(file), message);
     });
   }
 }

@@ -42,7 +42,7 @@ export const BUNDLERS = [
   },
 ].map((bundler) => ({ output: 'output', ...bundler }));
 
-/** Bundlings that leave the addon out, as arguments of esbuild, and what the program's error says. */
+/** Options of esbuild that do not carry the addon, and what the program's error says. */
 export const MISTAKES = [
   {
     name: 'left out',
@@ -55,6 +55,10 @@ export const MISTAKES = [
     message: /but received '\S+\.node' from a bundler; .* see \S+\/bundlers\.md/,
   },
 ];
+
+/** What a bundle says if its copy of the addon is missing. */
+export const MISSING =
+  /Expected the native addon [^;]+ but there is no such file; [^;]+ see \S+\/bundlers\.md\./;
 
 /** Test runners, which load modules in ways of their own. */
 export const TEST_RUNNERS = [

@@ -33,8 +33,7 @@ function requireCurrents(received, name) {
   if (!isRight) throw new Error(`Expected currents (${name}) but received ${String(received)}.`);
 }
 
-/** Runs a command line. Returns whether it succeeded, and its output. */
-export function start([command, ...commandArguments], cwd) {
+function start([command, ...commandArguments], cwd) {
   return probe(command, commandArguments, { cwd, env: environment, timeout: MOST_MILLISECONDS });
 }
 
@@ -44,6 +43,13 @@ export function checkProgram(commandLine, cwd) {
   if (!isOk) throw new Error(`Expected the program to run but it failed:\n${output}`);
   const currents = JSON.parse(output);
   for (const name of ['sync', 'async', 'stream', 'worker']) requireCurrents(currents[name], name);
+}
+
+/** Throws unless a program says that it cannot load the addon, in words that match. */
+export function checkRefusal(commandLine, cwd, message) {
+  const { isOk, output } = start(commandLine, cwd);
+  const isRight = !isOk && message.test(output) && output.includes("code: 'ERR_EXPSYN_ADDON'");
+  if (!isRight) throw new Error(`Expected ${message} but the program printed\n${output}`);
 }
 
 /** Throws unless a server answers a request with the right currents. */
