@@ -23,7 +23,7 @@ if (unknown !== undefined) {
 }
 const chosen = BUNDLERS.filter(({ name }) => named.length === 0 || named.includes(name));
 
-/** Rows of the table: the case, and 'passed' or 'FAILED'. */
+/** Rows of the table: the bundler, what is checked, in which case, and 'passed' or 'FAILED'. */
 const results = [];
 
 /** Runs a check. A failure is reported, and the others go on. */
@@ -140,11 +140,15 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-const widths = [0, 1, 2].map((column) => Math.max(...results.map((row) => row[column].length)));
-console.log('');
-for (const row of results) {
-  console.log(row.map((text, column) => text.padEnd(widths[column] ?? 0)).join('  '));
-}
+printTable([['bundler', 'what', 'case', 'result'], ...results]);
 const nFailed = results.filter((row) => row.at(-1) === 'FAILED').length;
 console.log(`\n${results.length - nFailed} passed, ${nFailed} failed`);
 process.exitCode = nFailed === 0 ? 0 : 1;
+
+function printTable(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  console.log('');
+  for (const row of rows) {
+    console.log(row.map((text, column) => text.padEnd(widths[column])).join('  '));
+  }
+}
