@@ -12,8 +12,11 @@ const HANG_MILLISECONDS = 15 * 60_000;
 /** A command that failed; the message holds what it printed. */
 export class CommandError extends Error {}
 
-/** Runs a command. Resolves to what it printed; rejects if it fails or hangs. */
-export async function run(command, commandArguments, { cwd, env = {} }) {
+/**
+ * Runs a command. Resolves to its standard output, or with `isMerged` to all that it printed; rejects if it
+ * fails or hangs.
+ */
+export async function run(command, commandArguments, { cwd, env = {}, isMerged = false }) {
   const child = spawn(command, commandArguments, {
     cwd,
     env: { ...process.env, ...env },
@@ -32,7 +35,7 @@ export async function run(command, commandArguments, { cwd, env = {} }) {
     child.on('error', (error) => resolve(error.message));
     child.on('close', (code, signal) => resolve(signal ?? code));
   });
-  if (ending === 0) return stdout;
+  if (ending === 0) return isMerged ? all : stdout;
   const line = [command, ...commandArguments].join(' ');
   throw new CommandError(
     `Expected '${line}' to succeed but it ended with ${ending}:\n${all.trim()}`,

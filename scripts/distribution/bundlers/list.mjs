@@ -6,8 +6,8 @@ const executable = (file) => [`./${file}${process.platform === 'win32' ? '.exe' 
 
 /**
  * The bundlers. `output` is the folder that holds the result, and `programs` are command lines in it, by
- * the names of their formats. `server` is one that answers requests. `ignored` matches warnings about the
- * bundler's own work.
+ * the names of their formats. A program with a `path` is a server that answers requests of this path.
+ * `ignored` matches warnings about the bundler's own work.
  */
 export const BUNDLERS = [
   {
@@ -46,12 +46,12 @@ export const BUNDLERS = [
 export const MISTAKES = [
   {
     name: 'left out',
-    esbuild: ['--external:*.node'],
+    options: ['--external:*.node'],
     message: /but there is no such file; configure the bundler to carry it, see \S+\/bundlers\.md/,
   },
   {
-    name: 'name of the file',
-    esbuild: ['--loader:.node=file'],
+    name: 'replaced by its name',
+    options: ['--loader:.node=file'],
     message: /but received '\S+\.node' from a bundler; .* see \S+\/bundlers\.md/,
   },
 ];
@@ -60,11 +60,15 @@ export const MISTAKES = [
 export const MISSING =
   /Expected the native addon [^;]+ but there is no such file; [^;]+ see \S+\/bundlers\.md\./;
 
-/** Test runners, which load modules in ways of their own. */
+/** Test runners, which load modules in ways of their own, and the commands that run each. */
 export const TEST_RUNNERS = [
-  { name: 'jest', command: ['jest'] },
-  ...['forks', 'threads', 'vmForks', 'vmThreads'].map((pool) => ({
-    name: `vitest ${pool}`,
-    command: ['vitest', '--', `--pool=${pool}`],
-  })),
+  { name: 'jest', commands: [['jest']] },
+  {
+    name: 'vitest',
+    commands: ['forks', 'threads', 'vmForks', 'vmThreads'].map((pool) => [
+      'vitest',
+      '--',
+      `--pool=${pool}`,
+    ]),
+  },
 ];

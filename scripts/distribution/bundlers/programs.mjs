@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { probe } from '../../setup/run.mjs';
+import { CommandError, run } from '../cases.mjs';
 
 const MOST_MILLISECONDS = 60_000;
 const POLL_MILLISECONDS = 200;
@@ -33,23 +33,24 @@ function requireCurrents(received, name) {
   if (!isRight) throw new Error(`Expected currents (${name}) but received ${String(received)}.`);
 }
 
-function start([command, ...commandArguments], cwd) {
-  return probe(command, commandArguments, { cwd, env: environment, timeout: MOST_MILLISECONDS });
-}
-
 /** Throws unless a program prints the right currents, by each kind of call. */
-export function checkProgram(commandLine, cwd) {
-  const { isOk, output } = start(commandLine, cwd);
-  if (!isOk) throw new Error(`Expected the program to run but it failed:\n${output}`);
+export async function checkProgram([command, ...commandArguments], cwd) {
+  const output = await run(command, commandArguments, { cwd, env: environment });
   const currents = JSON.parse(output);
   for (const name of ['sync', 'async', 'stream', 'worker']) requireCurrents(currents[name], name);
 }
 
 /** Throws unless a program says that it cannot load the addon, in words that match. */
-export function checkRefusal(commandLine, cwd, message) {
-  const { isOk, output } = start(commandLine, cwd);
-  const isRight = !isOk && message.test(output) && output.includes("code: 'ERR_EXPSYN_ADDON'");
-  if (!isRight) throw new Error(`Expected ${message} but the program printed\n${output}`);
+export async function checkRefusal([command, ...commandArguments], cwd, message) {
+  let printed = 'nothing';
+  try {
+    await run(command, commandArguments, { cwd, env: environment });
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    if (message.test(error.message) && error.message.includes("code: 'ERR_EXPSYN_ADDON'")) return;
+    printed = error.message;
+  }
+  throw new Error(`Expected the program to end with ${message} but received ${printed}.`);
 }
 
 /** Throws unless a server answers a request with the right currents. */
