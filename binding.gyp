@@ -24,6 +24,7 @@
         "native/core/raster.cc",
         "native/core/sessions.cc",
         "native/core/simd/instruction_set.cc",
+        "native/core/simd/x86_features.cc",
         "native/core/worker_pool.cc",
         "<!@(node -p \"require('fs').readdirSync('native/core/simd/sets').map((name) => 'native/core/simd/sets/' + name).join(' ')\")",
         "native/binding/addon.cc",

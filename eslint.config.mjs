@@ -4,11 +4,15 @@ import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'node_modules/', 'output/'] },
+  { ignores: ['dist/', 'build/', '**/node_modules/', 'output/', 'prebuilds/'] },
   eslint.configs.recommended,
   {
     files: ['**/*.mjs'],
     languageOptions: { globals: globals.node },
+  },
+  {
+    files: ['**/*.cjs'],
+    languageOptions: { sourceType: 'commonjs', globals: globals.node },
   },
   {
     files: ['examples/**/public/**/*.js'],

@@ -41,6 +41,7 @@ const NEEDS = [
     find: () => findHeader('fftw3.h'),
     prove: linksFftw,
     packages: { 'apt-get': 'libfftw3-dev', dnf: 'fftw-devel', apk: 'fftw-dev', brew: 'fftw' },
+    onlyFor: 'clone',
   },
   {
     name: 'doctest',
@@ -98,6 +99,12 @@ const NEEDS = [
     },
     onlyFor: 'lint',
   },
+  {
+    name: 'llvm-objdump, which reads the binaries of all systems',
+    find: () => outputOf('llvm-objdump', ['--version']),
+    packages: { 'apt-get': 'llvm', dnf: 'llvm', apk: 'llvm', brew: 'llvm' },
+    onlyFor: 'prebuilds',
+  },
 ];
 
 const INSTALL_COMMANDS = {
@@ -138,7 +145,8 @@ export async function requireSystemPackages(requested, stamps) {
     missing = findMissing(needs, stamps);
     if (missing.length > 0) throw failure(missing, 'the installation did not provide it');
   }
-  return NEEDS.filter(({ onlyFor }) => onlyFor === undefined)
+  return needs
+    .filter(({ onlyFor }) => onlyFor === undefined || onlyFor === 'clone')
     .map(({ find }) => find())
     .join('');
 }
