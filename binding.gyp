@@ -57,7 +57,10 @@
         "<!@(pkg-config --cflags fftw3 fftw3f)",
       ],
       "libraries": ["<!@(pkg-config --libs fftw3 fftw3f)"],
-      "conditions": [["OS=='linux'", {"ldflags": ["-Wl,-z,nodelete"]}]],
+      "conditions": [
+        ["OS=='linux'", {"ldflags": ["-Wl,-z,nodelete"]}],
+        ["OS=='win'", {"sources": ["native/binding/windows.cc"], "win_delay_load_hook": "false"}],
+      ],
       "xcode_settings": {
         "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
         "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
