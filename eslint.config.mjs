@@ -4,7 +4,7 @@ import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'node_modules/', 'output/'] },
+  { ignores: ['dist/', 'build/', '**/node_modules/', 'output/', 'prebuilds/'] },
   eslint.configs.recommended,
   {
     files: ['**/*.mjs'],

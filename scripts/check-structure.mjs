@@ -43,6 +43,7 @@ const sources = new Map(
     readdirSync(join(ROOT, folder), { recursive: true })
       .map((name) => join(folder, name))
       .filter((path) => SOURCE_FILE.test(path) && !path.startsWith(join('test', 'golden')))
+      .filter((path) => !path.includes('node_modules'))
       .map((path) => [path, readFileSync(join(ROOT, path), 'utf8')]),
   ),
 );

@@ -1,0 +1,19 @@
+/** What the compiler must not make of the sources. */
+
+/**
+ * A fused multiply-add rounds once where a product and a sum round twice. If one instruction set used it
+ * and another did not, results would depend on the processor.
+ */
+const FUSED = /\t(?:vfn?m(?:add|sub)\w*|fn?m(?:add|sub)|fml[as])\b/;
+
+/** A multiplication, which every binary has many of. */
+const PRODUCT = /\t(?:v?mulpd|fmul)\b/;
+
+/** The lines of a disassembly, by objdump or llvm-objdump, that are fused multiply-adds. */
+export function fusedMultiplyAddsIn(lines) {
+  return lines.filter((line) => FUSED.test(line));
+}
+
+export function productsIn(lines) {
+  return lines.filter((line) => PRODUCT.test(line));
+}

