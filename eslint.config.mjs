@@ -11,6 +11,10 @@ export default tseslint.config(
     languageOptions: { globals: globals.node },
   },
   {
+    files: ['**/*.cjs'],
+    languageOptions: { sourceType: 'commonjs', globals: globals.node },
+  },
+  {
     files: ['examples/**/public/**/*.js'],
     languageOptions: { globals: globals.browser },
   },
