@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 
 import { SetupError } from '../../setup/setup-error.mjs';
 import { folderOf } from '../tools.mjs';
-import { fusedMultiplyAddsIn, productsIn } from './object-code.mjs';
+import { alignedWideMovesIn, fusedMultiplyAddsIn, productsIn } from './object-code.mjs';
 
 /** The version of Node-API that the binary is made for; every newer Node has it. */
 const NODE_API = 8;
@@ -39,6 +39,9 @@ export function checkBinary(path, target, file) {
   if (productsIn(code).length < 100) faults.push('its code could not be read');
   const fused = fusedMultiplyAddsIn(code);
   if (fused.length > 0) faults.push(`it has ${fused.length} fused multiply-adds:\n${fused[0]}`);
+  // GCC keeps wide vectors on the stack, which Windows aligns to 16 bytes only.
+  const aligned = file.format.startsWith('coff') ? alignedWideMovesIn(code) : [];
+  if (aligned.length > 0) faults.push(`it takes the stack to be aligned:\n${aligned[0]}`);
   const packed = packedBytes(path);
   if (packed > MOST_PACKED_BYTES) faults.push(`it takes ${packed} bytes when compressed`);
   if (faults.length > 0) {
@@ -74,6 +77,9 @@ function faultsOfNames(names) {
   return ofNodeApi.length > 0 ? faults : [...faults, 'it asks for no function of Node-API'];
 }
 
+/** What Node looks for in an addon. */
+const EXPORTED = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
+
 /** For each kind of file, how to read which names and libraries it needs. */
 const READERS = {
   elf64(path) {
@@ -88,6 +94,17 @@ const READERS = {
       versions: [
         ...new Set(symbols.flatMap((line) => /\(?GLIBC_([\d.]+)\)?/.exec(line)?.[1] ?? [])),
       ],
+    };
+  },
+  coff(path) {
+    // What is imported at the first call is not in the tables that tools read, but its names are there.
+    const names = readFileSync(path, 'latin1').matchAll(/(?<=\0)(?:napi|node_api)_\w+(?=\0)/g);
+    return {
+      undefinedNames: [...names].map(([name]) => name).filter((name) => !EXPORTED.includes(name)),
+      libraries: linesOf('llvm-objdump', ['--private-headers', path]).flatMap(
+        (line) => /^\s*DLL Name: (\S+)/.exec(line)?.[1] ?? [],
+      ),
+      versions: [],
     };
   },
 };

