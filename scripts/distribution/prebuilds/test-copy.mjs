@@ -12,7 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import { probe, root, runVisibly } from '../../setup/run.mjs';
 import { SetupError } from '../../setup/setup-error.mjs';
