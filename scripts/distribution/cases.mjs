@@ -32,8 +32,11 @@ for (const [signal, code] of [
   });
 }
 
-/** Runs a command. Resolves to what it printed; rejects if it fails or hangs. */
-export async function run(command, commandArguments, { cwd, env = {} }) {
+/**
+ * Runs a command. Resolves to its standard output, or with `isMerged` to all that it printed; rejects if it
+ * fails or hangs.
+ */
+export async function run(command, commandArguments, { cwd, env = {}, isMerged = false }) {
   const child = spawn(command, commandArguments, {
     cwd,
     env: { ...process.env, ...env },
@@ -56,7 +59,7 @@ export async function run(command, commandArguments, { cwd, env = {} }) {
   });
   clearTimeout(timer);
   running.delete(child);
-  if (ending === 0) return stdout;
+  if (ending === 0) return isMerged ? all : stdout;
   const line = [command, ...commandArguments].join(' ');
   throw new CommandError(
     `Expected '${line}' to succeed but it ended with ${ending}:\n${all.trim()}`,
