@@ -115,7 +115,8 @@ describe('a Zarr output that replaces another', () => {
     const old = await makeOld();
     // As after a kill: neither the new output nor the old one can be renamed.
     await failing(
-      (from, to) => basename(to) === 'out.zarr' && (toOutput(from, to) || from.endsWith('replaced')),
+      (from, to) =>
+        basename(to) === 'out.zarr' && (toOutput(from, to) || from.endsWith('replaced')),
       async () => {
         const { err } = await expsyn(...again);
         assert.match(err, /; rename .*replaced to .*out\.zarr; 100 % of /);
