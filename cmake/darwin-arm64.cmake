@@ -7,3 +7,6 @@ set(CMAKE_INSTALL_NAME_TOOL /bin/false)
 include(${CMAKE_CURRENT_LIST_DIR}/zig.cmake)
 # Node-API's functions are those of the program that loads the addon.
 set(CMAKE_SHARED_LINKER_FLAGS_INIT "${CMAKE_SHARED_LINKER_FLAGS_INIT} -Wl,-undefined,dynamic_lookup")
+# The binary's own name, which is otherwise the path where it was built.
+set(CMAKE_BUILD_WITH_INSTALL_NAME_DIR ON)
+set(CMAKE_INSTALL_NAME_DIR @rpath)

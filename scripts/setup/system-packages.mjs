@@ -111,6 +111,18 @@ const NEEDS = [
     onlyFor: 'win32-x64',
   },
   {
+    name: "musl's loader, which runs programs for Alpine",
+    find: () => (existsSync('/lib/ld-musl-x86_64.so.1') ? 'musl' : undefined),
+    packages: { 'apt-get': 'musl' },
+    onlyFor: 'musl',
+  },
+  {
+    name: 'qemu, which runs programs for ARM',
+    find: () => outputOf('qemu-aarch64-static', ['--version']),
+    packages: { 'apt-get': 'qemu-user-static' },
+    onlyFor: 'qemu',
+  },
+  {
     name: 'Wine, which runs programs for Windows',
     find: () => (existsSync('/usr/lib/wine/wine64') ? 'wine64' : undefined),
     packages: { 'apt-get': 'wine64' },

@@ -1,12 +1,10 @@
 /**
  * Prints hashes of results that must have the same bits on every system: by the recursion, with noise and
- * without, in both precisions, for each instruction set. Its argument is the package's folder.
+ * without, in both precisions. Its argument is the package's folder.
  */
 const { createHash } = require('node:crypto');
-const { execFileSync } = require('node:child_process');
 
-const INSTRUCTION_SETS = ['baseline', 'avx2', 'avx512'];
-const [folder, isChild] = process.argv.slice(2);
+const [folder] = process.argv.slice(2);
 
 function hashOf({ buffer, byteOffset, byteLength }) {
   return createHash('sha256')
@@ -35,11 +33,4 @@ async function main() {
   }
 }
 
-if (isChild) void main();
-else {
-  for (const name of INSTRUCTION_SETS) {
-    const env = { ...process.env, EXPSYN_INSTRUCTION_SET: name };
-    const output = execFileSync(process.execPath, [__filename, folder, 'child'], { env });
-    process.stdout.write(output.toString());
-  }
-}
+void main();

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
 
+import { root } from '../../setup/run.mjs';
 import { SetupError } from '../../setup/setup-error.mjs';
 import { folderOf } from '../tools.mjs';
 import { alignedWideMovesIn, fusedMultiplyAddsIn, productsIn } from './object-code.mjs';
@@ -27,14 +28,17 @@ export function checkBinary(path, target, file) {
   if (!format.includes(`file format ${file.format}`)) {
     faults.push(`its format is not ${file.format}`);
   }
-  const { undefinedNames, libraries, versions } = READERS[file.format.split('-')[0]](path);
+  const { undefinedNames, libraries, versions } = READERS[/^[a-z]+/.exec(file.format)[0]](path);
   faults.push(...faultsOfNames(undefinedNames));
   const unexpected = libraries.filter((name) => !file.libraries.includes(name));
   if (unexpected.length > 0) faults.push(`it needs ${unexpected.join(', ')}`);
-  if (file.glibc !== undefined) {
-    const newer = versions.filter((version) => compareVersions(version, file.glibc) > 0);
-    if (newer.length > 0) faults.push(`it needs glibc ${newer.join(', ')}`);
+  if (file.oldest !== undefined) {
+    const newer = versions.filter((version) => compareVersions(version, file.oldest) > 0);
+    if (versions.length === 0) faults.push('it does not say which system it needs');
+    if (newer.length > 0) faults.push(`it needs version ${newer.join(', ')} of its system`);
   }
+  const bytes = readFileSync(path);
+  if (bytes.includes(root)) faults.push('it contains the path of the folder where it was built');
   const code = linesOf('llvm-objdump', ['--disassemble', '--no-show-raw-insn', path]);
   if (productsIn(code).length < 100) faults.push('its code could not be read');
   const fused = fusedMultiplyAddsIn(code);
@@ -42,7 +46,7 @@ export function checkBinary(path, target, file) {
   // GCC keeps wide vectors on the stack, which Windows aligns to 16 bytes only.
   const aligned = file.format.startsWith('coff') ? alignedWideMovesIn(code) : [];
   if (aligned.length > 0) faults.push(`it takes the stack to be aligned:\n${aligned[0]}`);
-  const packed = packedBytes(path);
+  const packed = gzipSync(bytes, { level: 9 }).length;
   if (packed > MOST_PACKED_BYTES) faults.push(`it takes ${packed} bytes when compressed`);
   if (faults.length > 0) {
     throw new SetupError(
@@ -50,8 +54,9 @@ export function checkBinary(path, target, file) {
         `see scripts/distribution/prebuilds/gates.mjs for the reasons.`,
     );
   }
-  const glibc = versions.length > 0 ? `, glibc ${versions.sort(compareVersions).at(-1)}` : '';
-  return `${(packed / 1000).toFixed(0)} kB packed${glibc}`;
+  const newest = versions.sort(compareVersions).at(-1);
+  const needs = newest === undefined ? '' : `, needs version ${newest} of its system`;
+  return `${(packed / 1000).toFixed(0)} kB packed${needs}`;
 }
 
 export function packedBytes(path) {
@@ -82,7 +87,7 @@ const EXPORTED = ['napi_register_module_v1', 'node_api_module_get_api_version_v1
 
 /** For each kind of file, how to read which names and libraries it needs. */
 const READERS = {
-  elf64(path) {
+  elf(path) {
     const symbols = linesOf('llvm-objdump', ['--dynamic-syms', path]).filter((line) =>
       line.includes('*UND*'),
     );
@@ -94,6 +99,19 @@ const READERS = {
       versions: [
         ...new Set(symbols.flatMap((line) => /\(?GLIBC_([\d.]+)\)?/.exec(line)?.[1] ?? [])),
       ],
+    };
+  },
+  mach(path) {
+    // The first line names the file, the second is the binary's own name.
+    const [, , ...libraries] = linesOf('llvm-objdump', ['--macho', '--dylibs-used', path]);
+    const headers = linesOf('llvm-objdump', ['--private-headers', path]);
+    return {
+      // Names in C have a low line before them.
+      undefinedNames: linesOf('llvm-nm', ['--undefined-only', '--just-symbol-name', path])
+        .filter((name) => name !== '')
+        .map((name) => name.replace(/^_/, '')),
+      libraries: libraries.flatMap((line) => /^\t(\S+)/.exec(line)?.[1] ?? []),
+      versions: headers.flatMap((line) => /^\s*minos (\S+)/.exec(line)?.[1] ?? []),
     };
   },
   coff(path) {

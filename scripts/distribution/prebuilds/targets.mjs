@@ -25,7 +25,7 @@ const mingw = () => {
  *   file       what the binary must be, for gates.mjs:
  *     format     the words of llvm-objdump for its format
  *     libraries  those that it may need, by their names in the binary
- *     glibc      the newest version of glibc whose symbols it may need
+ *     oldest     the oldest version of glibc or macOS that it must run on
  */
 export const TARGETS = {
   'linux-x64': {
@@ -34,7 +34,21 @@ export const TARGETS = {
     file: {
       format: 'elf64-x86-64',
       libraries: ['libc.so.6', 'libm.so.6', 'libpthread.so.0', 'libdl.so.2'],
-      glibc: '2.17',
+      oldest: '2.17',
+    },
+  },
+  'linux-x64-musl': {
+    system: 'Linux on x86-64 with musl',
+    toolchain: zig,
+    file: { format: 'elf64-x86-64', libraries: ['libc.so'] },
+  },
+  'linux-arm64': {
+    system: 'Linux on 64-bit ARM with glibc 2.17 or newer',
+    toolchain: zig,
+    file: {
+      format: 'elf64-littleaarch64',
+      libraries: ['libc.so.6', 'libm.so.6', 'libpthread.so.0', 'libdl.so.2'],
+      oldest: '2.17',
     },
   },
   'win32-x64': {
@@ -45,6 +59,11 @@ export const TARGETS = {
       format: 'coff-x86-64',
       libraries: ['KERNEL32.dll', 'msvcrt.dll'],
     },
+  },
+  'darwin-arm64': {
+    system: 'macOS 11 or newer on Apple silicon',
+    toolchain: zig,
+    file: { format: 'mach-o arm64', libraries: ['/usr/lib/libSystem.B.dylib'], oldest: '11.0' },
   },
 };
 

@@ -1,20 +1,12 @@
 /** Runs Node for Windows by Wine. */
-import { spawn, spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { root } from '../../setup/run.mjs';
 import { SetupError } from '../../setup/setup-error.mjs';
 import { folderOf } from '../tools.mjs';
+import { runLimited } from './run-limited.mjs';
 
 /** Debian's wine64 has no command on the path. */
 const FOLDER = '/usr/lib/wine';
@@ -79,28 +71,9 @@ export function endWine() {
   spawnSync(WINE_SERVER, ['--kill'], { env: environment(), stdio: 'ignore' });
 }
 
-/**
- * Runs Node in a folder. What it prints goes to a file, since Node for Windows takes no pipe of another
- * system. Resolves to { code, output }; code is null if it took too long.
- */
-export async function runNode(nodeArguments, { folder, log, limitMs, env, program = NODE }) {
-  const file = openSync(log, 'w');
-  try {
-    const child = spawn(WINE, [program, ...nodeArguments], {
-      cwd: folder,
-      env: environment(env),
-      stdio: ['ignore', file, file],
-      timeout: limitMs,
-      killSignal: 'SIGKILL',
-    });
-    const code = await new Promise((resolve, reject) => {
-      child.on('error', reject);
-      child.on('close', resolve);
-    });
-    return { code, output: readFileSync(log, 'utf8').replaceAll('\r', '') };
-  } finally {
-    closeSync(file);
-  }
+/** Runs Node in a folder. What it prints goes to a file, since it takes no pipe of another system. */
+export function runNode(words, { env, program = NODE, ...options }) {
+  return runLimited([WINE, program, ...words], { ...options, env: environment(env) });
 }
 
 /** A copy of Node under another name, as applications of Electron have. */
