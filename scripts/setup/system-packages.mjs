@@ -41,6 +41,7 @@ const NEEDS = [
     find: () => findHeader('fftw3.h'),
     prove: linksFftw,
     packages: { 'apt-get': 'libfftw3-dev', dnf: 'fftw-devel', apk: 'fftw-dev', brew: 'fftw' },
+    onlyFor: 'clone',
   },
   {
     name: 'doctest',
@@ -168,7 +169,8 @@ export async function requireSystemPackages(requested, stamps) {
     missing = findMissing(needs, stamps);
     if (missing.length > 0) throw failure(missing, 'the installation did not provide it');
   }
-  return NEEDS.filter(({ onlyFor }) => onlyFor === undefined)
+  return needs
+    .filter(({ onlyFor }) => onlyFor === undefined || onlyFor === 'clone')
     .map(({ find }) => find())
     .join('');
 }

@@ -1,6 +1,14 @@
 /** Why the native addon does not load, in a sentence each. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -8,7 +16,10 @@ import { describeLoadError } from '../../lib/native/load-error';
 import { glibcVersion, isTarget, systemName, TARGETS } from '../../lib/native/target';
 import { ROOT, runProgram } from '../support/processes';
 
-const BUILD = join(ROOT, 'build/Release/expsyn.node');
+/** The clone's build, or where there is none, the release binary. */
+const [BUILD = ''] = ['build/Release', `prebuilds/${systemName()}`]
+  .map((place) => join(ROOT, place, 'expsyn.node'))
+  .filter((file) => existsSync(file));
 
 /** Prints what loading the package in the current folder gives. */
 const LOAD = `

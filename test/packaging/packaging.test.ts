@@ -101,6 +101,7 @@ describe('the native build', () => {
 
 describe('the package', () => {
   let folder = '';
+  let copy = '';
   let packed: string[] = [];
   let project = '';
   let isByNpm = false;
@@ -108,9 +109,9 @@ describe('the package', () => {
   before(async function () {
     this.timeout(300_000);
     folder = mkdtempSync(join(tmpdir(), 'expsyn-package-'));
-    const { file, files } = await packProject(folder);
-    packed = files;
-    ({ project, isByNpm } = await installPackage(folder, file));
+    const made = await packProject(folder);
+    ({ copy, files: packed } = made);
+    ({ project, isByNpm } = await installPackage(folder, made.file));
     cpSync(join(ROOT, 'scripts/distribution/program'), project, { recursive: true });
   });
 
@@ -351,5 +352,21 @@ describe('the package', () => {
     );
     for (const name of ['preinstall', 'install', 'postinstall'])
       assert.ok(!(name in scripts), name);
+  });
+
+  it('is prepared for a git address by a compiler; in a clone, nothing is prepared', async () => {
+    const prepare = (caller: string) =>
+      runProgram(process.execPath, ['scripts/distribution/prepare.mjs'], {
+        cwd: copy,
+        env: { PATH: barePath(), INIT_CWD: caller, CXX: '' },
+      });
+    const { code, output, errors } = await prepare(copy);
+    assert.deepEqual({ code, output, errors }, { code: 0, output: '', errors: '' });
+    const elsewhere = await prepare(project);
+    assert.equal(elsewhere.code, 1);
+    assert.match(
+      elsewhere.errors,
+      /^prepare: Expected a C\+\+17 compiler; make; CMake .* but .*\.$/m,
+    );
   });
 });

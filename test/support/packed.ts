@@ -48,14 +48,19 @@ function findNpm(): string {
 
 /**
  * Packs a copy of the project in `folder`. The release binary of this machine is the clone's build, so
- * that no other compiler is needed. Resolves to the tarball and the paths in it.
+ * that no other compiler is needed. Resolves to the copy, the tarball and the paths in it.
  */
-export async function packProject(folder: string): Promise<{ file: string; files: string[] }> {
+export async function packProject(
+  folder: string,
+): Promise<{ copy: string; file: string; files: string[] }> {
   const copy = join(folder, 'project');
   cpSync(ROOT, copy, {
     recursive: true,
-    filter: (source) =>
-      basename(source) !== 'node_modules' && !NOT_COPIED.includes(relative(ROOT, source)),
+    filter: (source) => {
+      const name = relative(ROOT, source);
+      const isLock = name.startsWith('.setup.lock');
+      return !isLock && basename(name) !== 'node_modules' && !NOT_COPIED.includes(name);
+    },
   });
   const system = systemName();
   assert.ok(isTarget(system), `The package has no binary for ${system}.`);
@@ -68,7 +73,8 @@ export async function packProject(folder: string): Promise<{ file: string; files
   assert.equal(code, 0, errors);
   const [report] = JSON.parse(output) as { filename: string; files: { path: string }[] }[];
   assert.ok(report !== undefined);
-  return { file: join(folder, report.filename), files: report.files.map((file) => file.path) };
+  const files = report.files.map((entry) => entry.path);
+  return { copy, file: join(folder, report.filename), files };
 }
 
 /**

