@@ -60,6 +60,7 @@
       ],
       "conditions": [
         ["OS=='linux'", {"ldflags": ["-Wl,-z,nodelete"], "libraries": ["-ldl"]}],
+        ["OS=='win'", {"sources": ["native/binding/windows.cc"], "win_delay_load_hook": "false"}],
       ],
       "xcode_settings": {
         "CLANG_CXX_LANGUAGE_STANDARD": "c++17",

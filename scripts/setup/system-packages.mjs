@@ -105,6 +105,30 @@ const NEEDS = [
     packages: { 'apt-get': 'llvm', dnf: 'llvm', apk: 'llvm', brew: 'llvm' },
     onlyFor: 'prebuilds',
   },
+  {
+    name: 'GCC for Windows, by mingw-w64',
+    find: () => outputOf('x86_64-w64-mingw32-g++-posix', ['--version']),
+    packages: { 'apt-get': 'g++-mingw-w64-x86-64-posix' },
+    onlyFor: 'win32-x64',
+  },
+  {
+    name: "musl's loader, which runs programs for Alpine",
+    find: () => (existsSync('/lib/ld-musl-x86_64.so.1') ? 'musl' : undefined),
+    packages: { 'apt-get': 'musl' },
+    onlyFor: 'musl',
+  },
+  {
+    name: 'qemu, which runs programs for ARM',
+    find: () => outputOf('qemu-aarch64-static', ['--version']),
+    packages: { 'apt-get': 'qemu-user-static' },
+    onlyFor: 'qemu',
+  },
+  {
+    name: 'Wine, which runs programs for Windows',
+    find: () => (existsSync('/usr/lib/wine/wine64') ? 'wine64' : undefined),
+    packages: { 'apt-get': 'wine64' },
+    onlyFor: 'wine',
+  },
 ];
 
 const INSTALL_COMMANDS = {

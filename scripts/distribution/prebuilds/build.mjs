@@ -1,5 +1,5 @@
 /** Builds the binary of one target by CMake, checks it, and puts it where the package loads it. */
-import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -12,9 +12,20 @@ import { TARGETS } from './targets.mjs';
 
 export const LABEL = 'prebuilds';
 
+/** What a binary is made of, besides the packages with the headers of Node-API. */
+const SOURCES = ['native', 'cmake', 'CMakeLists.txt'];
+const HEADERS = [
+  join(folderOf('node-api-headers'), 'package.json'),
+  join(root, 'node_modules', 'node-addon-api', 'package.json'),
+];
+
 /** Where a target's binary lies, relative to the project. */
 export function binaryOf(target) {
   return join('prebuilds', target, 'expsyn.node');
+}
+
+function versionOf(packageFile) {
+  return JSON.parse(readFileSync(packageFile, 'utf8')).version;
 }
 
 /** Builds unless the binary is there and its sources, flags and compiler are as they were. */
@@ -27,17 +38,7 @@ export async function buildTarget(target, stamps) {
     label: LABEL,
     name: `${target} (${description})`,
     result,
-    hash: hashOf(
-      [
-        'native',
-        'cmake',
-        'CMakeLists.txt',
-        'package-lock.json',
-        'scripts/distribution/package-lock.json',
-        'scripts/distribution/prebuilds',
-      ],
-      [target, description],
-    ),
+    hash: hashOf(SOURCES, [target, description, ...HEADERS.map(versionOf)]),
     before: () => {
       // Of what CMake remembers, nothing tells which compiler it was.
       for (const remnant of [folder, dirname(result)]) {
@@ -61,10 +62,12 @@ export async function buildTarget(target, stamps) {
     ],
     after: () => {
       const built = join(root, folder, 'expsyn.node');
-      console.log(`${LABEL}: ${target}: ${checkBinary(built, target, file)}`);
+      checkBinary(built, target, file);
       mkdirSync(join(root, dirname(result)), { recursive: true });
       copyFileSync(built, join(root, result));
     },
   });
-  if (!isBuilt) console.log(`${LABEL}: ${target} is up to date`);
+  // Also if it was built before: the checks may be new.
+  const facts = checkBinary(join(root, result), target, file);
+  console.log(`${LABEL}: ${target}: ${isBuilt ? '' : 'up to date, '}${facts}`);
 }

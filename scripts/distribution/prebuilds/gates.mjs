@@ -4,15 +4,16 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
 
+import { root } from '../../setup/run.mjs';
 import { SetupError } from '../../setup/setup-error.mjs';
 import { folderOf } from '../tools.mjs';
-import { fusedMultiplyAddsIn, productsIn } from './object-code.mjs';
+import { alignedWideMovesIn, fusedMultiplyAddsIn, productsIn } from './object-code.mjs';
 
 /** The version of Node-API that the binary is made for; every newer Node has it. */
 const NODE_API = 8;
 
 /** What one binary may take in the package, compressed. All together must leave room for the rest. */
-const MOST_PACKED_BYTES = 700_000;
+export const MOST_PACKED_BYTES = 700_000;
 
 /** The most that the binaries of all targets may take together: the package stays below 3 MB. */
 export const MOST_PACKED_BYTES_OF_ALL = 2_600_000;
@@ -27,19 +28,25 @@ export function checkBinary(path, target, file) {
   if (!format.includes(`file format ${file.format}`)) {
     faults.push(`its format is not ${file.format}`);
   }
-  const { undefinedNames, libraries, versions } = READERS[file.format.split('-')[0]](path);
+  const { undefinedNames, libraries, versions } = READERS[/^[a-z]+/.exec(file.format)[0]](path);
   faults.push(...faultsOfNames(undefinedNames));
   const unexpected = libraries.filter((name) => !file.libraries.includes(name));
   if (unexpected.length > 0) faults.push(`it needs ${unexpected.join(', ')}`);
-  if (file.glibc !== undefined) {
-    const newer = versions.filter((version) => compareVersions(version, file.glibc) > 0);
-    if (newer.length > 0) faults.push(`it needs glibc ${newer.join(', ')}`);
+  if (file.oldest !== undefined) {
+    const newer = versions.filter((version) => compareVersions(version, file.oldest) > 0);
+    if (versions.length === 0) faults.push('it does not say which system it needs');
+    if (newer.length > 0) faults.push(`it needs version ${newer.join(', ')} of its system`);
   }
+  const bytes = readFileSync(path);
+  if (bytes.includes(root)) faults.push('it contains the path of the folder where it was built');
   const code = linesOf('llvm-objdump', ['--disassemble', '--no-show-raw-insn', path]);
   if (productsIn(code).length < 100) faults.push('its code could not be read');
   const fused = fusedMultiplyAddsIn(code);
   if (fused.length > 0) faults.push(`it has ${fused.length} fused multiply-adds:\n${fused[0]}`);
-  const packed = packedBytes(path);
+  // GCC keeps wide vectors on the stack, which Windows aligns to 16 bytes only.
+  const aligned = file.format.startsWith('coff') ? alignedWideMovesIn(code) : [];
+  if (aligned.length > 0) faults.push(`it takes the stack to be aligned:\n${aligned[0]}`);
+  const packed = gzipSync(bytes, { level: 9 }).length;
   if (packed > MOST_PACKED_BYTES) faults.push(`it takes ${packed} bytes when compressed`);
   if (faults.length > 0) {
     throw new SetupError(
@@ -47,19 +54,24 @@ export function checkBinary(path, target, file) {
         `see scripts/distribution/prebuilds/gates.mjs for the reasons.`,
     );
   }
-  const glibc = versions.length > 0 ? `, glibc ${versions.sort(compareVersions).at(-1)}` : '';
-  return `${(packed / 1000).toFixed(0)} kB packed${glibc}`;
+  const newest = versions.sort(compareVersions).at(-1);
+  const needs = newest === undefined ? '' : `, needs version ${newest} of its system`;
+  return `${(packed / 1000).toFixed(0)} kB packed${needs}`;
 }
 
 export function packedBytes(path) {
   return gzipSync(readFileSync(path), { level: 9 }).length;
 }
 
-/** What is wrong with the names that a binary expects from others, without their versions. */
-function faultsOfNames(names) {
+/** The functions of the version of Node-API that the binary is made for. */
+function functionsOfNodeApi() {
   const { symbols } = createRequire(import.meta.url)(folderOf('node-api-headers'));
   const known = symbols[`v${NODE_API}`];
-  const nodeApi = new Set([...known.js_native_api_symbols, ...known.node_api_symbols]);
+  return new Set([...known.js_native_api_symbols, ...known.node_api_symbols]);
+}
+
+/** What is wrong with the names that a binary expects from others, without their versions. */
+export function faultsOfNames(names, nodeApi = functionsOfNodeApi()) {
   const ofNodeApi = names.filter((name) => /^(napi|node_api)_/.test(name));
   const faults = [
     [`newer than Node-API ${NODE_API}`, ofNodeApi.filter((name) => !nodeApi.has(name))],
@@ -74,9 +86,12 @@ function faultsOfNames(names) {
   return ofNodeApi.length > 0 ? faults : [...faults, 'it asks for no function of Node-API'];
 }
 
+/** What Node looks for in an addon. */
+const EXPORTED = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
+
 /** For each kind of file, how to read which names and libraries it needs. */
 const READERS = {
-  elf64(path) {
+  elf(path) {
     const symbols = linesOf('llvm-objdump', ['--dynamic-syms', path]).filter((line) =>
       line.includes('*UND*'),
     );
@@ -90,9 +105,34 @@ const READERS = {
       ],
     };
   },
+  mach(path) {
+    // The first line names the file, the second is the binary's own name.
+    const [, , ...libraries] = linesOf('llvm-objdump', ['--macho', '--dylibs-used', path]);
+    const headers = linesOf('llvm-objdump', ['--private-headers', path]);
+    return {
+      // Names in C have a low line before them.
+      undefinedNames: linesOf('llvm-nm', ['--undefined-only', '--just-symbol-name', path])
+        .filter((name) => name !== '')
+        .map((name) => name.replace(/^_/, '')),
+      libraries: libraries.flatMap((line) => /^\t(\S+)/.exec(line)?.[1] ?? []),
+      versions: headers.flatMap((line) => /^\s*minos (\S+)/.exec(line)?.[1] ?? []),
+    };
+  },
+  coff(path) {
+    // What is imported at the first call is not in the tables that tools read, but its names are there.
+    const names = readFileSync(path, 'latin1').matchAll(/(?<=\0)(?:napi|node_api)_\w+(?=\0)/g);
+    return {
+      undefinedNames: [...names].map(([name]) => name).filter((name) => !EXPORTED.includes(name)),
+      libraries: linesOf('llvm-objdump', ['--private-headers', path]).flatMap(
+        (line) => /^\s*DLL Name: (\S+)/.exec(line)?.[1] ?? [],
+      ),
+      versions: [],
+    };
+  },
 };
 
-function compareVersions(a, b) {
+/** Negative if `a` is the lower version. */
+export function compareVersions(a, b) {
   const [first, second] = [a, b].map((version) => version.split('.').map(Number));
   for (let i = 0; i < Math.max(first.length, second.length); ++i) {
     const difference = (first[i] ?? 0) - (second[i] ?? 0);

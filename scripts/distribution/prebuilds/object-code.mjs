@@ -14,6 +14,16 @@ export function fusedMultiplyAddsIn(lines) {
   return lines.filter((line) => FUSED.test(line));
 }
 
+/**
+ * Loads and stores of vectors wider than 16 bytes that fault if the address is not a multiple of their
+ * width, in AT&T's syntax.
+ */
+const ALIGNED = /\tvmov(?:ap[sd]|dqa(?:32|64)?)\b.*(?:\(.*%[yz]mm|%[yz]mm.*\()/;
+
+export function alignedWideMovesIn(lines) {
+  return lines.filter((line) => ALIGNED.test(line));
+}
+
 export function productsIn(lines) {
   return lines.filter((line) => PRODUCT.test(line));
 }
