@@ -1,13 +1,6 @@
 /** Runs Node for Windows by Wine. */
 import { spawnSync } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { root } from '../../setup/run.mjs';
@@ -43,6 +36,8 @@ function environment(further = {}) {
   return {
     ...process.env,
     WINEPREFIX: PREFIX,
+    // What is set for this system means nothing there.
+    EXPSYN_FFTW: '',
     // It says a lot that is no error, and without a display it has no windows.
     WINEDEBUG: '-all',
     WINEDLLOVERRIDES: 'mscoree=;mshtml=;winemenubuilder.exe=d',
