@@ -46,6 +46,7 @@ export const MACHINES = {
   },
   'win32-x64': {
     onlyFor: 'wine',
+    folders: [...OF_BINARY, ...OF_FILES],
     prepare: prepareWine,
     end: endWine,
     // Applications of Electron have a program of another name.
