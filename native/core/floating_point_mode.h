@@ -9,6 +9,33 @@
 
 namespace expsyn {
 
+#if defined(_WIN32) && defined(__x86_64__)
+// The x87 unit computes in extended precision while it lives. The C library of mingw-w64 computes
+// exp() there, and Windows starts threads with another precision than that library, so that results
+// would depend on the thread. For stack use only.
+class ExtendedPrecision {
+ public:
+  ExtendedPrecision() {
+    __asm__ volatile("fnstcw %0" : "=m"(saved_));
+    const auto extended = static_cast<std::uint16_t>((saved_ & ~kMask) | kExtended);
+    __asm__ volatile("fldcw %0" : : "m"(extended) : "memory");
+  }
+  ~ExtendedPrecision() { __asm__ volatile("fldcw %0" : : "m"(saved_) : "memory"); }
+  ExtendedPrecision(const ExtendedPrecision&) = delete;
+  ExtendedPrecision& operator=(const ExtendedPrecision&) = delete;
+
+ private:
+  // Of precision and of rounding, which is to nearest.
+  static constexpr unsigned kMask = 15u << 8;
+  static constexpr unsigned kExtended = 3u << 8;
+
+  std::uint16_t saved_ = 0;
+};
+#else
+// Other systems compute nothing by x87 instructions.
+class ExtendedPrecision {};
+#endif
+
 // While it lives, subnormal numbers count as zero on this thread, and rounding is to nearest; the
 // mode found at construction is restored at destruction. A decaying trace would otherwise spend
 // its last steps in subnormal arithmetic, which is many times slower. For stack use only.
@@ -64,6 +91,7 @@ class FlushSubnormals {
   }
 
   std::uint64_t saved_;
+  ExtendedPrecision extended_precision_;
 };
 
 }  // namespace expsyn

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { nameOf } from '../../lib/cli/run/other-files';
 import { exitCodeOf, InterruptedError, interrupts } from '../../lib/errors/command-errors';
 import { fileError, isReaderGone } from '../../lib/errors/system-errors';
-import { writeCompleteFile } from '../../lib/formats/files/complete-file';
+import { hasTooLongName, writeCompleteFile } from '../../lib/formats/files/complete-file';
 import { patiently } from '../../lib/formats/files/patience';
 import { hasEnding } from '../../lib/formats/format';
 import { temporaryFolder } from '../support/folders';
@@ -88,6 +88,14 @@ describe('on Windows', () => {
     }
     assert.ok(!hasEnding('isyn.zarr\\', ['.zarr'], '/'));
     assert.ok(!hasEnding('isyn\\zarr', ['.zarr'], '\\'));
+  });
+
+  it('a name has at most 255 characters', async () => {
+    const path = (length: number) => join(folder.path, 'x'.repeat(length));
+    assert.ok(await hasTooLongName(path(256), 'win32'));
+    assert.ok(!(await hasTooLongName(path(255), 'win32')));
+    assert.ok(await hasTooLongName(path(256)));
+    assert.ok(!(await hasTooLongName(path(255))));
   });
 
   it('capitals make no other file', () => {

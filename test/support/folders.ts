@@ -12,7 +12,7 @@ export function temporaryFolder(): { readonly path: string } {
     folder.path = await mkdtemp(join(tmpdir(), 'expsyn-test-'));
   });
   after(async () => {
-    await rm(folder.path, { recursive: true, force: true });
+    await rm(folder.path, { recursive: true, force: true, maxRetries: 10 });
   });
   return folder;
 }
@@ -27,7 +27,7 @@ export function emptyFolders(): { readonly path: string } {
   });
   afterEach(async () => {
     process.chdir(home);
-    await rm(folder.path, { recursive: true, force: true });
+    await rm(folder.path, { recursive: true, force: true, maxRetries: 10 });
   });
   return folder;
 }

@@ -1,5 +1,4 @@
 /** Opens the input of `expsyn run`, and plans the run. */
-import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 import type { InputSpecification, Job, OutputSpecification } from '../../runs/job';
@@ -14,8 +13,12 @@ import { prepareJob } from '../../runs/prepare-job';
 import { readProvenance, requireOwnPlace } from '../../runs/provenance';
 import { CommandError, orInterrupted, UsageError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
-import { hasCode } from '../../errors/system-errors';
-import { folderAbove, isThere, temporaryPathOf } from '../../formats/files/complete-file';
+import {
+  folderAbove,
+  hasTooLongName,
+  isThere,
+  temporaryPathOf,
+} from '../../formats/files/complete-file';
 import type { AddressOptions } from '../../formats/http/reader';
 import { isSameInput, type InputIdentity, type RasterSource } from '../../formats/raster-source';
 import { isAddress } from '../../formats/http/address';
@@ -157,15 +160,11 @@ async function interruptibly<Result>(
 /** Refuses a name so long that its file could not be written at the end. */
 async function requireShortName(path: string, option: string, given: string): Promise<void> {
   const name = basename(temporaryPathOf(path));
-  try {
-    await stat(join(await folderAbove(path), name));
-  } catch (error) {
-    if (!hasCode(error, 'ENAMETOOLONG')) return;
-    throw new UsageError(
-      `Expected a shorter name for ${option}, since names of other files are made from it, but received ` +
-        `'${given}'; give another.`,
-    );
-  }
+  if (!(await hasTooLongName(join(await folderAbove(path), name)))) return;
+  throw new UsageError(
+    `Expected a shorter name for ${option}, since names of other files are made from it, but received ` +
+      `'${given}'; give another.`,
+  );
 }
 
 /** The output that was requested; the compression is that of an earlier run unless it was given. */

@@ -99,6 +99,19 @@ export function temporaryPathOf(target: string, folder = dirname(target)): strin
   return join(folder, hasRoom ? owned : `${name}.part`);
 }
 
+/** Whether the file system takes no name of this length in a folder that is there. */
+export async function hasTooLongName(
+  path: string,
+  platform: NodeJS.Platform = process.platform,
+): Promise<boolean> {
+  // Windows says only that there is no such file.
+  if (platform === 'win32' && basename(path).length > MOST_NAME_BYTES) return true;
+  return stat(path).then(
+    () => false,
+    (error: unknown) => hasCode(error, 'ENAMETOOLONG'),
+  );
+}
+
 /** A process, in characters that any file's name may have. */
 function encodeIdentity({ pid, start, place }: ProcessIdentity): string {
   return `${pid}-${start}-${hashOf(place)}`;

@@ -24,7 +24,7 @@ const MOST_OUTPUT = 2 ** 30;
 /** Throws a SetupError that lists all that is wrong with a binary. Returns what it is, in words. */
 export function checkBinary(path, target, file) {
   const faults = [];
-  const format = linesOf('llvm-objdump', ['--file-headers', path]).join('\n');
+  const format = linesOf('llvm-objdump', ['--section-headers', path]).join('\n');
   if (!format.includes(`file format ${file.format}`)) {
     faults.push(`its format is not ${file.format}`);
   }

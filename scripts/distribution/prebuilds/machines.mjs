@@ -5,7 +5,6 @@
  *   prepare()  makes it ready; end() ends what it has started
  *   programs() the programs that must compute the same bits
  *   pathOf()   a path of this system as the machine knows it
- *   mochaArguments
  *   runNode(arguments, { folder, log, limitMs, env, program }): resolves to { code, output }; what is
  *              printed goes to the file `log`, and code is null if it took too long
  */
@@ -19,7 +18,7 @@ const OF_BINARY = ['addon', 'model', 'streams'];
 /** What else uses it. The other folders are about files of the clone, and pages in a browser. */
 const OF_FILES = ['cli', 'formats', 'runs'];
 
-const onThisSystem = { pathOf: (path) => path, mochaArguments: ['--import=tsx'] };
+const onThisSystem = { pathOf: (path) => path };
 
 export const MACHINES = {
   'linux-x64': {
@@ -47,12 +46,12 @@ export const MACHINES = {
   },
   'win32-x64': {
     onlyFor: 'wine',
+    folders: [...OF_BINARY, ...OF_FILES],
     prepare: prepareWine,
     end: endWine,
     // Applications of Electron have a program of another name.
     programs: () => [NODE, renamedNode()],
     pathOf: windowsPath,
-    mochaArguments: ['--import=tsx'],
     runNode,
   },
 };

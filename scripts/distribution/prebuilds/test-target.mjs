@@ -79,7 +79,8 @@ async function runFile({ machine, folder, logs }, file) {
   const name = file.replaceAll('/', '-');
   const report = join(logs, `${name}.json`);
   const words = [
-    ...[join('node_modules', 'mocha', 'bin', 'mocha.js'), '--no-config', ...machine.mochaArguments],
+    // A flag of Node among mocha's own would make it start a second process.
+    ...['--import=tsx', join('node_modules', 'mocha', 'bin', 'mocha.js'), '--no-config'],
     ...['--exit', '--timeout', '120000', '--reporter', 'json'],
     ...['--reporter-option', `output=${machine.pathOf(report)}`, file.replace(/ts$/, 'js')],
   ];

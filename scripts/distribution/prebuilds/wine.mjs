@@ -1,6 +1,6 @@
 /** Runs Node for Windows by Wine. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { root } from '../../setup/run.mjs';
@@ -36,18 +36,19 @@ function environment(further = {}) {
   return {
     ...process.env,
     WINEPREFIX: PREFIX,
+    // What is set for this system means nothing there.
+    EXPSYN_FFTW: '',
     // It says a lot that is no error, and without a display it has no windows.
     WINEDEBUG: '-all',
     WINEDLLOVERRIDES: 'mscoree=;mshtml=;winemenubuilder.exe=d',
-    EXPSYN_FFTW: windowsPath(FFTW_FOLDER),
     NODE_OPTIONS: `--require=${windowsPath(PRELOAD_FILE)} --no-deprecation`,
     ...further,
   };
 }
 
 /**
- * Builds FFTW and makes Wine's settings, once. They say that Windows is version 10, without which Node does
- * not run.
+ * Makes Wine's settings and disk C, with FFTW among the libraries of Windows, once. The settings say that
+ * Windows is version 10, without which Node does not run.
  */
 export async function prepareWine() {
   await buildFftwForWindows();
@@ -68,6 +69,9 @@ export async function prepareWine() {
         `Expected '${command.join(' ')}' to succeed in Wine but it ended with ${status}.`,
       );
     }
+  }
+  for (const name of readdirSync(FFTW_FOLDER)) {
+    copyFileSync(join(FFTW_FOLDER, name), join(PREFIX, 'drive_c', 'windows', 'system32', name));
   }
   writeFileSync(done, '');
 }
