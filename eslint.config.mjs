@@ -7,12 +7,16 @@ export default tseslint.config(
   { ignores: ['dist/', 'build/', 'node_modules/', 'output/'] },
   eslint.configs.recommended,
   {
-    files: ['**/*.mjs'],
+    files: ['**/*.{mjs,cjs}', 'examples/electron/{main,engine}/*.js'],
     languageOptions: { globals: globals.node },
   },
   {
-    files: ['examples/**/public/**/*.js'],
+    files: ['examples/*/{public,window}/**/*.js', 'examples/page/**/*.js'],
     languageOptions: { globals: globals.browser },
+  },
+  {
+    files: ['examples/electron/preload.cjs'],
+    languageOptions: { globals: { ...globals.browser, require: 'readonly' } },
   },
   {
     files: ['**/*.ts', '**/*.cts'],
