@@ -1,0 +1,53 @@
+/**
+ * Connects the page with the other processes. It runs in a world of its own: the page sees only the object
+ * `window.expsyn`, whose type is in window/expsyn.d.ts, and never a path, a port or ipcRenderer.
+ */
+const { contextBridge, ipcRenderer, webUtils } = require('electron');
+
+/** The port to the engine; undefined until there is one. */
+let port;
+/** The file that was opened last, as { path, name }. */
+let file;
+let listener = () => undefined;
+
+ipcRenderer.on('engine:port', ({ ports }) => {
+  port?.close();
+  [port] = ports;
+  port.onmessage = ({ data }) => listener(data);
+});
+ipcRenderer.on('engine:ended', (_event, message) => {
+  port = undefined;
+  listener({ type: 'unavailable', message });
+});
+
+const post = (message) => port?.postMessage(message);
+
+contextBridge.exposeInMainWorld('expsyn', {
+  connect(onEvent) {
+    listener = onEvent;
+    return ipcRenderer.invoke('engine:connect');
+  },
+  requestSteps({ steps, tau, dt, rate }) {
+    post({ type: 'steps', steps, tau, dt, rate });
+  },
+  async chooseFile() {
+    const chosen = await ipcRenderer.invoke('file:choose');
+    file = chosen ?? file;
+    return chosen?.name;
+  },
+  takeFile(dropped) {
+    const path = webUtils.getPathForFile(dropped);
+    if (path === '') return undefined;
+    file = { path, name: dropped.name };
+    return dropped.name;
+  },
+  run({ tau, dt, timeUnit }) {
+    post({ type: 'run', ...file, tau, dt, timeUnit });
+  },
+  cancel() {
+    post({ type: 'cancel' });
+  },
+  save() {
+    return ipcRenderer.invoke('result:save');
+  },
+});

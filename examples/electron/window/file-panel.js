@@ -1,0 +1,207 @@
+/** Opens a file, shows how its run proceeds, and shows the result. */
+
+const element = (id) => document.getElementById(id);
+
+/** A file is being dragged, not a piece of text. */
+const hasFile = ({ dataTransfer }) => dataTransfer?.types.includes('Files') === true;
+
+export class FilePanel {
+  #expsyn;
+  #show;
+  #form = element('run-form');
+  #isAvailable = false;
+  #isRunning = false;
+  /** The name of the file that is to be computed. */
+  #name;
+
+  /**
+   * @param {import('./expsyn').ExpsynBridge} expsyn
+   * @param {() => void} show Brings the panel to the front.
+   */
+  constructor(expsyn, show) {
+    this.#expsyn = expsyn;
+    this.#show = show;
+    element('choose').addEventListener('click', () => void this.#choose());
+    element('cancel').addEventListener('click', () => expsyn.cancel());
+    element('save').addEventListener('click', () => void expsyn.save());
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#run();
+    });
+    this.#form.addEventListener('change', () => {
+      element('time-unit').disabled = this.#form.elements.kind.value !== 'events';
+    });
+    this.#acceptDrops();
+  }
+
+  /** Whether there is an engine. */
+  setAvailable(isAvailable) {
+    this.#isAvailable = isAvailable;
+    if (this.#isRunning && !isAvailable) this.#fail(`${this.#name} was not computed.`);
+    this.#setRunning(false);
+  }
+
+  /** @param {import('./expsyn').RunEvent | import('./expsyn').EngineEvent} event */
+  receive(event) {
+    switch (event.type) {
+      case 'run-started':
+        this.#begin(event.name);
+        break;
+      case 'progress':
+        this.#showProgress(event);
+        break;
+      case 'run-finished':
+        this.#finish(event);
+        break;
+      case 'run-cancelled':
+        this.#setRunning(false);
+        this.#say(`${event.name} was cancelled.`);
+        break;
+      case 'run-failed':
+        this.#setRunning(false);
+        this.#fail(event.message, event.notes);
+        break;
+      case 'refused':
+      case 'not-saved':
+        this.#fail(event.message);
+        break;
+      case 'saved':
+        this.#say(`${event.name} was saved.`);
+        break;
+    }
+  }
+
+  #acceptDrops() {
+    // The window as a whole accepts files, so that none is missed by a few pixels.
+    window.addEventListener('dragover', (event) => {
+      event.preventDefault();
+      if (hasFile(event)) document.body.dataset.dragging = '';
+      event.dataTransfer.dropEffect = hasFile(event) ? 'copy' : 'none';
+    });
+    window.addEventListener('dragleave', (event) => {
+      if (event.relatedTarget === null) delete document.body.dataset.dragging;
+    });
+    window.addEventListener('drop', (event) => {
+      event.preventDefault();
+      delete document.body.dataset.dragging;
+      if (hasFile(event)) this.#take(event.dataTransfer.files);
+    });
+  }
+
+  #take(files) {
+    this.#show();
+    if (files.length !== 1) {
+      this.#fail(`Expected one file but received ${files.length}; drop one at a time.`);
+      return;
+    }
+    if (this.#isRunning) {
+      this.#fail(
+        `Expected no other run but ${this.#name} is being computed; wait for its end or cancel it, then open ${files[0].name}.`,
+      );
+      return;
+    }
+    const name = this.#expsyn.takeFile(files[0]);
+    if (name === undefined) {
+      this.#fail(`Expected a file on a disk but received ${files[0].name}; save it first.`);
+      return;
+    }
+    this.#open(name);
+  }
+
+  async #choose() {
+    const name = await this.#expsyn.chooseFile();
+    if (name !== undefined) this.#open(name);
+  }
+
+  #open(name) {
+    this.#name = name;
+    element('chosen').textContent = name;
+    this.#setRunning(this.#isRunning);
+    this.#run();
+  }
+
+  #run() {
+    if (!this.#isAvailable || this.#name === undefined) return;
+    if (!this.#form.reportValidity()) return;
+    const { kind } = this.#form.elements;
+    this.#expsyn.run({
+      tau: element('file-tau').valueAsNumber / 1000,
+      dt: element('file-dt').valueAsNumber / 1000,
+      timeUnit: kind.value === 'events' ? element('time-unit').value : undefined,
+    });
+  }
+
+  #begin(name) {
+    this.#clear();
+    this.#setRunning(true);
+    element('progress').removeAttribute('value');
+    element('progress-text').textContent = `Computing ${name}`;
+    element('cancel').focus();
+  }
+
+  #showProgress({ share, secondsLeft }) {
+    if (share >= 1) {
+      // The picture takes a while longer, nobody knows how long.
+      element('progress').removeAttribute('value');
+      element('progress-text').textContent = 'Drawing the picture';
+      return;
+    }
+    const left = secondsLeft === null ? '' : `, ${secondsLeft} s left`;
+    element('progress').value = share;
+    element('progress-text').textContent = `Computing ${this.#name}${left}`;
+  }
+
+  #finish({ name, facts, notes, picture }) {
+    this.#setRunning(false);
+    element('result').hidden = false;
+    element('result-name').textContent = name;
+    element('facts').replaceChildren(...facts.flatMap(createFact));
+    this.#showNotes(notes);
+    const image = element('picture');
+    if (image.src !== '') URL.revokeObjectURL(image.src);
+    image.src = URL.createObjectURL(new Blob([picture], { type: 'image/svg+xml' }));
+    image.alt = `Rate and spikes of ${name}, and their synaptic currents, over time`;
+    this.#say(`${name} is computed.`);
+    element('result-name').focus({ preventScroll: true });
+  }
+
+  #setRunning(isRunning) {
+    this.#isRunning = isRunning;
+    element('run').hidden = !isRunning;
+    element('choose').disabled = isRunning || !this.#isAvailable;
+    element('compute').disabled = isRunning || !this.#isAvailable || this.#name === undefined;
+  }
+
+  #clear() {
+    element('result').hidden = true;
+    this.#say('');
+    this.#showNotes([]);
+  }
+
+  #say(text) {
+    element('run-error').textContent = '';
+    element('run-status').textContent = text;
+  }
+
+  #fail(message, notes = []) {
+    element('run-status').textContent = '';
+    element('run-error').textContent = message;
+    this.#showNotes(notes);
+  }
+
+  #showNotes(notes) {
+    const items = notes.map((note) => {
+      const item = document.createElement('li');
+      item.textContent = note;
+      return item;
+    });
+    element('notes').replaceChildren(...items);
+  }
+}
+
+function createFact([label, text]) {
+  const [term, description] = [document.createElement('dt'), document.createElement('dd')];
+  term.textContent = label;
+  description.textContent = text;
+  return [term, description];
+}
