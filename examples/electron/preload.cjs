@@ -1,19 +1,22 @@
+// @ts-check
 /**
  * Connects the page with the other processes. It runs in a world of its own: the page sees only the object
  * `window.expsyn`, whose type is in window/expsyn.d.ts, and never a path, a port or ipcRenderer.
  */
 const { contextBridge, ipcRenderer, webUtils } = require('electron');
 
-/** The port to the engine; undefined until there is one. */
+/** @type {MessagePort | undefined} To the engine. */
 let port;
 /** The file that was opened last, as { path, name }. */
 let file;
+/** @type {(event: any) => void} */
 let listener = () => undefined;
 
 ipcRenderer.on('engine:port', ({ ports }) => {
   port?.close();
-  [port] = ports;
-  port.onmessage = ({ data }) => listener(data);
+  const [next] = ports;
+  next.onmessage = ({ data }) => listener(data);
+  port = next;
 });
 ipcRenderer.on('engine:ended', (_event, message) => {
   port = undefined;

@@ -8,7 +8,11 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
-import type { EngineEvent, ExpsynBridge, StepsEvent } from '../../examples/electron/window/expsyn';
+import type {
+  EngineEvent,
+  ExpsynBridge,
+  StepsEvent,
+} from '../../examples/electron/window/expsyn.js' with { 'resolution-mode': 'import' };
 import { ROOT } from '../support/processes';
 
 export interface Frame {

@@ -8,7 +8,9 @@ import { join } from 'node:path';
 
 import { chromium, type Browser, type Page } from 'playwright-core';
 
-import type { EngineEvent } from '../../examples/electron/window/expsyn';
+import type { EngineEvent } from '../../examples/electron/window/expsyn.js' with {
+  'resolution-mode': 'import',
+};
 import { findBrowser } from '../support/browser';
 import { headerOf, npyOf } from '../support/npy-bytes';
 import { Application } from './application';
@@ -77,7 +79,10 @@ describe('the window of the application', () => {
   async function callBridge(name: string, ...args: unknown[]): Promise<unknown> {
     const { expsyn } = application;
     if (name === 'connect') return expsyn.connect(tell);
-    if (name === 'takeFile') return application.drop(at(String(args[0])));
+    if (name === 'takeFile') {
+      application.drop(at(String(args[0])));
+      return;
+    }
     const method: unknown = Reflect.get(expsyn, name);
     return Reflect.apply(method as () => unknown, expsyn, args);
   }

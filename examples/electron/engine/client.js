@@ -1,7 +1,8 @@
+// @ts-check
 /** Serves one page: reads its messages, which it does not trust, and answers them. */
 import { FileRuns } from './file-runs.js';
 import { LiveSimulation } from './live-simulation.js';
-import { readRun, readSteps, RequestError } from './requests.js';
+import { messageOf, readRun, readSteps, RequestError } from './requests.js';
 
 export class Client {
   #port;
@@ -50,11 +51,8 @@ export class Client {
           );
       }
     } catch (error) {
-      this.#port.postMessage({ type: 'refused', request: String(message?.type), ...reason(error) });
+      const request = String(message?.type);
+      this.#port.postMessage({ type: 'refused', request, message: messageOf(error) });
     }
   }
-}
-
-function reason(error) {
-  return { message: error instanceof Error ? error.message : String(error) };
 }

@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * Computes the currents of files, one at a time, by the command line of the package. It reads every format
  * that the package knows, files larger than memory included, reports progress and draws the picture. It runs
@@ -10,7 +11,7 @@ import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 
-import { RequestError } from './requests.js';
+import { messageOf, RequestError } from './requests.js';
 
 const CURRENTS = 'currents.npy';
 const PICTURE = 'picture.svg';
@@ -65,7 +66,7 @@ export class FileRuns {
       stdout: true,
       stderr: true,
     });
-    const run = { name: request.name, worker, isCancelled: false };
+    const run = { name: request.name, worker, isCancelled: false, ended: Promise.resolve() };
     this.#run = run;
     this.#post({ type: 'run-started', name: request.name });
     run.ended = this.#follow(run, folder);
@@ -90,7 +91,7 @@ export class FileRuns {
       await copyFile(join(from, `${CURRENTS}.json`), `${path}.json`);
       this.#post({ type: 'saved', name: basename(path) });
     } catch (error) {
-      this.#post({ type: 'not-saved', message: error.message });
+      this.#post({ type: 'not-saved', message: messageOf(error) });
     }
   }
 
@@ -127,7 +128,7 @@ export class FileRuns {
       return { type: 'run-finished', facts: facts.flatMap(readFact), notes, picture };
     } catch (error) {
       if (run.isCancelled) return { type: 'run-cancelled' };
-      return { type: 'run-failed', message: error.message, notes };
+      return { type: 'run-failed', message: messageOf(error), notes };
     }
   }
 }

@@ -1,3 +1,4 @@
+// @ts-check
 import { ExpSyn } from 'expsyn';
 
 /** Synapses of the live simulation. The page draws as many channels. */
@@ -24,17 +25,24 @@ export class LiveSimulation {
     return { steps, dt, spikes, currents: output.data };
   }
 
-  /** The session with these parameters. The currents continue when a slider is moved. */
+  /**
+   * The session with these parameters. The currents continue when a slider is moved.
+   *
+   * @returns {import('expsyn').ExpSynSession<'float32'>}
+   */
   #sessionFor(tau, dt) {
     const key = `${tau} ${dt}`;
     if (this.#session !== undefined && key === this.#key) return this.#session;
     // The kernel is not cut, so the currents do not depend on how time is divided into calls.
-    const options = { tau: () => tau, dt, windowTaus: Infinity, dtype: 'float32' };
-    const module = new ExpSyn(CHANNELS, options);
+    const module = new ExpSyn(CHANNELS, {
+      ...{ tau: () => tau, dt, windowTaus: Infinity },
+      dtype: 'float32',
+    });
     const before = this.#session;
-    this.#session = module.session(before && { isyn: before.isyn, step: before.step });
-    this.#key = key;
+    const session = module.session(before && { isyn: before.isyn, step: before.step });
     before?.close();
-    return this.#session;
+    this.#session = session;
+    this.#key = key;
+    return session;
   }
 }

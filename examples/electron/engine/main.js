@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * The entry of the utility process. Everything is computed here: the main process only opens windows, and a
  * window only draws. The main process sends a port for each page that is loaded; everything else goes

@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * Checks the messages of a page. The preload script sends only correct ones; but a page that an attacker
  * has taken over may send anything.
@@ -6,6 +7,11 @@ import { isAbsolute } from 'node:path';
 
 /** A message that is not understood, or that cannot be carried out now. */
 export class RequestError extends Error {}
+
+/** What is said about an error. */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
 
 /** [least, most, unit]. Beyond them, a call would take long, or the simulation would mean nothing. */
 const RANGES = {

@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * The channels on which the page reaches the main process. None of them takes an argument, and each answers
  * only the main frame of the window's own page. Everything else goes through the port to the engine, which
@@ -30,8 +31,10 @@ export function handleChannels(window, engine) {
       });
     },
     'file:choose': async () => {
-      const options = { properties: ['openFile'], filters: OPEN_FILTERS };
-      const { canceled, filePaths } = await dialog.showOpenDialog(window, options);
+      const { canceled, filePaths } = await dialog.showOpenDialog(window, {
+        properties: ['openFile'],
+        filters: OPEN_FILTERS,
+      });
       const [path] = filePaths;
       return canceled || path === undefined ? undefined : { path, name: basename(path) };
     },

@@ -1,3 +1,4 @@
+// @ts-check
 /** The utility process in which expsyn computes. It is started when a page asks for it. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

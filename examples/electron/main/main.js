@@ -1,3 +1,4 @@
+// @ts-check
 /** The entry of the main process. It opens the window and starts the engine, and computes nothing. */
 import { app, protocol, session } from 'electron';
 

@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * Serves the page's files as app://window/..., so that the page has an origin and a content security policy
  * of its own. A page from file:// could read any file.
@@ -13,7 +14,8 @@ export const SCHEME_PRIVILEGES = { standard: true, secure: true, supportFetchAPI
 
 const APP = fileURLToPath(new URL('..', import.meta.url));
 /** The files that the page shares with the example server: beside the app in a clone, within it when packaged. */
-const SHARED = [join(APP, 'page'), join(APP, '..', 'page')].find((folder) => existsSync(folder));
+const PACKAGED = join(APP, 'page');
+const SHARED = existsSync(PACKAGED) ? PACKAGED : join(APP, '..', 'page');
 const FOLDERS = [join(APP, 'window'), SHARED];
 
 const TYPES = {

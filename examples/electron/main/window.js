@@ -1,3 +1,4 @@
+// @ts-check
 /** The window, and what its page may do: nothing but the channels of channels.js. */
 import { fileURLToPath } from 'node:url';
 

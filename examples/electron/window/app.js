@@ -1,9 +1,11 @@
+// @ts-check
 /** Puts the page together: the two views, and the connection to the engine. */
 import { FilePanel } from './file-panel.js';
 import { LivePanel } from './live-panel.js';
 import { Tabs } from './tabs.js';
 
 const { expsyn } = window;
+/** @type {(id: string) => any} Elements of index.html. */
 const element = (id) => document.getElementById(id);
 const tabs = new Tabs(['live', 'file']);
 const live = new LivePanel(expsyn, () => tabs.shown === 'live');
@@ -15,7 +17,7 @@ function showState(state, text) {
   element('restart').hidden = state !== 'stopped';
 }
 
-/** @param {import('./expsyn').EngineEvent} event */
+/** @param {import('./expsyn.js').EngineEvent} event */
 function receive(event) {
   switch (event.type) {
     case 'connected':
@@ -45,7 +47,7 @@ async function connect() {
   try {
     await expsyn.connect(receive);
   } catch (error) {
-    showState('stopped', error.message);
+    showState('stopped', String(error));
   }
 }
 

@@ -1,19 +1,19 @@
 /** What preload.cjs gives to the page. */
 export interface ExpsynBridge {
   /** Asks for a port to the engine. All events go to the last listener. */
-  connect(onEvent: (event: EngineEvent) => void): Promise<void>;
+  connect: (onEvent: (event: EngineEvent) => void) => Promise<void>;
   /** Asks for the next steps of the live simulation; the answer is a `steps` event, or `refused`. */
-  requestSteps(request: StepsRequest): void;
+  requestSteps: (request: StepsRequest) => void;
   /** Shows the open dialog. Resolves with the name of the file, or undefined if the user cancels. */
-  chooseFile(): Promise<string | undefined>;
+  chooseFile: () => Promise<string | undefined>;
   /** Takes a file that was dropped. Returns its name, or undefined if it is not on a disk. */
-  takeFile(file: File): string | undefined;
+  takeFile: (file: File) => string | undefined;
   /** Computes the currents of the file that was chosen or taken last. */
-  run(request: RunRequest): void;
+  run: (request: RunRequest) => void;
   /** Ends the run that is in progress. */
-  cancel(): void;
+  cancel: () => void;
   /** Shows the save dialog and copies the last result; then there is a `saved` or a `not-saved` event. */
-  save(): Promise<void>;
+  save: () => Promise<void>;
 }
 
 export interface StepsRequest {

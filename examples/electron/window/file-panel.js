@@ -1,9 +1,11 @@
+// @ts-check
 /** Opens a file, shows how its run proceeds, and shows the result. */
 
+/** @type {(id: string) => any} Elements of index.html. */
 const element = (id) => document.getElementById(id);
 
 /** A file is being dragged, not a piece of text. */
-const hasFile = ({ dataTransfer }) => dataTransfer?.types.includes('Files') === true;
+const hasFile = ({ types }) => types.includes('Files');
 
 export class FilePanel {
   #expsyn;
@@ -15,7 +17,7 @@ export class FilePanel {
   #name;
 
   /**
-   * @param {import('./expsyn').ExpsynBridge} expsyn
+   * @param {import('./expsyn.js').ExpsynBridge} expsyn
    * @param {() => void} show Brings the panel to the front.
    */
   constructor(expsyn, show) {
@@ -41,7 +43,7 @@ export class FilePanel {
     this.#setRunning(false);
   }
 
-  /** @param {import('./expsyn').RunEvent | import('./expsyn').EngineEvent} event */
+  /** @param {import('./expsyn.js').RunEvent | import('./expsyn.js').EngineEvent} event */
   receive(event) {
     switch (event.type) {
       case 'run-started':
@@ -75,8 +77,10 @@ export class FilePanel {
     // The window as a whole accepts files, so that none is missed by a few pixels.
     window.addEventListener('dragover', (event) => {
       event.preventDefault();
-      if (hasFile(event)) document.body.dataset.dragging = '';
-      event.dataTransfer.dropEffect = hasFile(event) ? 'copy' : 'none';
+      const { dataTransfer } = event;
+      if (dataTransfer === null) return;
+      dataTransfer.dropEffect = hasFile(dataTransfer) ? 'copy' : 'none';
+      if (hasFile(dataTransfer)) document.body.dataset.dragging = '';
     });
     window.addEventListener('dragleave', (event) => {
       if (event.relatedTarget === null) delete document.body.dataset.dragging;
@@ -84,7 +88,8 @@ export class FilePanel {
     window.addEventListener('drop', (event) => {
       event.preventDefault();
       delete document.body.dataset.dragging;
-      if (hasFile(event)) this.#take(event.dataTransfer.files);
+      const { dataTransfer } = event;
+      if (dataTransfer !== null && hasFile(dataTransfer)) this.#take(dataTransfer.files);
     });
   }
 

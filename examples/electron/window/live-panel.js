@@ -1,3 +1,4 @@
+// @ts-check
 /** Asks the engine for steps as simulated time passes, and draws them. */
 import { createControls } from './controls.js';
 import { LiveView } from './drawing/live-view.js';
@@ -10,6 +11,7 @@ const REQUEST_SECONDS = 0.25;
 /** The most requests without an answer. */
 const MOST_PENDING = 4;
 
+/** @type {(id: string) => any} Elements of index.html. */
 const element = (id) => document.getElementById(id);
 
 export class LivePanel {
@@ -29,7 +31,7 @@ export class LivePanel {
   #figuresAt = 0;
 
   /**
-   * @param {import('./expsyn').ExpsynBridge} expsyn
+   * @param {import('./expsyn.js').ExpsynBridge} expsyn
    * @param {() => boolean} isShown Whether the panel can be seen. The simulation stands still if not.
    */
   constructor(expsyn, isShown) {
@@ -59,7 +61,7 @@ export class LivePanel {
     this.#isRunning = false;
   }
 
-  /** @param {import('./expsyn').StepsEvent} event */
+  /** @param {import('./expsyn.js').StepsEvent} event */
   receive({ spikes, currents, steps, dt }) {
     this.#nPending--;
     this.#nSteps += steps;

@@ -1,3 +1,4 @@
+// @ts-check
 /** Tabs as the ARIA practices describe them: one is reached by Tab, the others by arrow keys. */
 export class Tabs {
   #names;
@@ -20,7 +21,7 @@ export class Tabs {
       const isShown = name === shown;
       tabOf(name).setAttribute('aria-selected', String(isShown));
       tabOf(name).tabIndex = isShown ? 0 : -1;
-      document.getElementById(name).hidden = !isShown;
+      panelOf(name).hidden = !isShown;
     }
   }
 
@@ -37,4 +38,7 @@ export class Tabs {
   }
 }
 
+/** @type {(name: string) => any} */
+const panelOf = (name) => document.getElementById(name);
+/** @type {(name: string) => any} */
 const tabOf = (name) => document.getElementById(`${name}-tab`);
