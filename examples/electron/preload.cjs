@@ -41,8 +41,8 @@ contextBridge.exposeInMainWorld('expsyn', {
   takeFile(dropped) {
     const path = webUtils.getPathForFile(dropped);
     if (path === '') return undefined;
-    file = { path, name: dropped.name };
-    return dropped.name;
+    file = { path, name: path.slice(path.search(/[^\\/]*$/)) };
+    return file.name;
   },
   run({ tau, dt, timeUnit }) {
     post({ type: 'run', ...file, tau, dt, timeUnit });

@@ -210,7 +210,7 @@ describe('the window of the application', () => {
     assert.ok(
       (await page.evaluate<number>("document.getElementById('picture').naturalWidth")) > 500,
     );
-    assert.equal(await page.evaluate('document.activeElement.id'), 'result-name');
+    assert.equal(await page.evaluate('document.activeElement.id'), 'save');
     assert.equal(await page.isVisible('#run'), false);
     assert.deepEqual(errors, []);
   }).timeout(90000);
@@ -269,6 +269,7 @@ describe('the window of the application', () => {
     await page.getByRole('button', { name: 'Cancel' }).press('Enter');
     await untilText('run-status', 'long.npy was cancelled.');
     assert.equal(await textOf('run-error'), '');
+    assert.equal(await page.evaluate('document.activeElement.id'), 'choose');
     assert.equal(await page.isVisible('#run'), false);
     assert.deepEqual(errors, []);
   }).timeout(60000);

@@ -5,12 +5,16 @@
  * through that port.
  */
 
+import { createRequire } from 'node:module';
+
 /** @type {import('./client.js').Client | undefined} */
 let client;
 
-/** Loads the package, whose addon may not exist for this system. */
+/** The class Client; the error if the package cannot be loaded, as on a system without a binary. */
 async function loadClient() {
   try {
+    // In Node.js 20, an error of import() would end the process in spite of `catch`.
+    createRequire(import.meta.url)('expsyn');
     return (await import('./client.js')).Client;
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));

@@ -4,7 +4,7 @@
  * of its own. A page from file:// could read any file.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { extname, join, relative, sep } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const PAGE_SCHEME = 'app';
@@ -32,17 +32,18 @@ const HEADERS = {
 };
 
 /** Every file is read once, so that no request can name another file. */
-const FILES = new Map(
-  FOLDERS.flatMap((folder) =>
-    readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && extname(entry.name) in TYPES)
-      .map(({ parentPath, name }) => join(parentPath, name))
-      .map((path) => {
-        const name = `/${relative(folder, path).replaceAll(sep, '/')}`;
-        return [name, { content: readFileSync(path), type: TYPES[extname(path)] }];
-      }),
-  ),
-);
+const FILES = new Map(FOLDERS.flatMap((folder) => [...readFiles(folder, '')]));
+
+/** Pairs of a name, such as /drawing/plot.js, and what is served. */
+function* readFiles(folder, prefix) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    const name = `${prefix}/${entry.name}`;
+    const type = TYPES[extname(entry.name)];
+    if (entry.isDirectory()) yield* readFiles(path, name);
+    else if (type !== undefined) yield [name, { content: readFileSync(path), type }];
+  }
+}
 
 /**
  * @param {Request} request

@@ -157,8 +157,8 @@ export class FilePanel {
   }
 
   #finish({ name, facts, notes, picture }) {
-    this.#setRunning(false);
     element('result').hidden = false;
+    this.#setRunning(false);
     element('result-name').textContent = name;
     element('facts').replaceChildren(...facts.flatMap(createFact));
     this.#showNotes(notes);
@@ -167,14 +167,16 @@ export class FilePanel {
     image.src = URL.createObjectURL(new Blob([picture], { type: 'image/svg+xml' }));
     image.alt = `Rate and spikes of ${name}, and their synaptic currents, over time`;
     this.#say(`${name} is computed.`);
-    element('result-name').focus({ preventScroll: true });
   }
 
   #setRunning(isRunning) {
     this.#isRunning = isRunning;
+    const isFocused = document.activeElement === element('cancel');
     element('run').hidden = !isRunning;
     element('choose').disabled = isRunning || !this.#isAvailable;
     element('compute').disabled = isRunning || !this.#isAvailable || this.#name === undefined;
+    // The button that had the focus is gone; the next one to use has it now.
+    if (!isRunning && isFocused) element(element('result').hidden ? 'choose' : 'save').focus();
   }
 
   #clear() {
