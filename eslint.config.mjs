@@ -4,11 +4,15 @@ import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'node_modules/', 'output/'] },
+  { ignores: ['dist/', 'build/', '**/node_modules/', 'output/', 'prebuilds/'] },
   eslint.configs.recommended,
   {
-    files: ['**/*.{mjs,cjs}', 'examples/electron/{main,engine}/*.js'],
+    files: ['**/*.mjs', 'examples/electron/{main,engine}/*.js'],
     languageOptions: { globals: globals.node },
+  },
+  {
+    files: ['**/*.cjs'],
+    languageOptions: { sourceType: 'commonjs', globals: globals.node },
   },
   {
     files: ['examples/*/{public,window}/**/*.js', 'examples/page/**/*.js'],

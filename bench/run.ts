@@ -80,16 +80,17 @@ export class Run {
     };
   }
 
-  transforms(): Contender {
+  transforms(name = 'bare FFTW', isLinked = false): Contender {
     const { module, shape } = this;
     return {
-      name: 'bare FFTW',
+      name,
       time: () =>
         nativePeers.transforms(
           module.dtype === 'float32',
           shape[1],
           module.windowLength,
           shape[0] * shape[2],
+          isLinked,
         ),
     };
   }

@@ -9,6 +9,7 @@ export type { Dtype, ElementType, FloatsOf, TypedArray } from './arrays/element-
 export type { AbortSignalLike } from './calls/abort';
 export type { CallOptions, RasterInput } from './calls/arguments';
 export type { CallRecord } from './calls/call';
+export { fftw, type FftwLibrary } from './calls/fftw';
 export type { ComputedBy } from './modules/kernel-definition';
 export {
   OverloadError,

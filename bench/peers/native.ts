@@ -7,9 +7,16 @@ interface NativePeers {
   nothing(...values: unknown[]): undefined;
   /**
    * Nanoseconds of the forward and inverse transforms of all blocks into which the package divides a run. The
-   * transforms run on one buffer, and nothing is done with their results.
+   * transforms run on one buffer, and nothing is done with their results. They are those of the FFTW that the
+   * package loads, or of the one that this addon is linked with.
    */
-  transforms(isSingle: boolean, timesteps: number, windowLength: number, channels: number): number;
+  transforms(
+    isSingle: boolean,
+    timesteps: number,
+    windowLength: number,
+    channels: number,
+    isLinked: boolean,
+  ): number;
 }
 
 const load = createRequire(__filename);

@@ -11,12 +11,26 @@ import { native, type ComputedBy } from '../native/native';
 /** The most calls of evolve() that may be pending, unless setLimits() says otherwise. */
 const DEFAULT_MAX_CALLS = 65_536;
 
+/** Bytes of memory that are assumed if a runtime does not tell: what small machines have. */
+const ASSUMED_MEMORY = 2 * 2 ** 30;
+
 /** Half of the memory that the process may use. */
 function defaultMaxBytes(): number {
+  const memory = ask(totalmem) ?? ASSUMED_MEMORY;
   // Absent in some versions; 0 or beyond all memory where there is no limit.
-  const constrained = (process.constrainedMemory as (() => number | undefined) | undefined)?.();
-  const memory = totalmem();
+  const constrained = ask(() =>
+    (process.constrainedMemory as (() => number | undefined) | undefined)?.(),
+  );
   return Math.floor(constrained && constrained < memory ? constrained / 2 : memory / 2);
+}
+
+/** What the system says; undefined if the runtime forbids the question, as Deno may. */
+function ask(question: () => number | undefined): number | undefined {
+  try {
+    return question();
+  } catch {
+    return undefined;
+  }
 }
 native.setLimits(DEFAULT_MAX_CALLS, defaultMaxBytes(), true);
 

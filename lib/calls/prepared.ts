@@ -3,6 +3,7 @@
  * changes.
  */
 import type { Dtype } from '../arrays/element-types';
+import { methodOf } from './fftw';
 import {
   native,
   type ComputedBy,
@@ -78,10 +79,10 @@ export class PreparedSynapses {
     this.stateSize = kernel.description.stateSize;
   }
 
-  /** The method that computes a call of so many steps. */
+  /** The method that computes a call of so many steps. Throws an error if that needs FFTW in vain. */
   methodFor(timesteps: number): ComputedBy {
     if (this.#choice?.timesteps !== timesteps) {
-      this.#choice = { timesteps, method: this.native.methodFor(timesteps) };
+      this.#choice = { timesteps, method: methodOf(this.native, this.dtype, timesteps) };
     }
     return this.#choice.method;
   }

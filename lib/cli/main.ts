@@ -2,8 +2,8 @@
 /** The command line. */
 import { Command, CommanderError } from 'commander';
 
-import { CommandError } from '../errors/command-errors';
-import { fileError } from '../errors/system-errors';
+import { CommandError, exitCodeOf, interrupts, type Interrupt } from '../errors/command-errors';
+import { fileError, isReaderGone } from '../errors/system-errors';
 import { removeUnfinishedFiles } from '../formats/files/complete-file';
 import { addBenchCommand } from './commands/bench-command';
 import { addInfoCommand } from './commands/info-command';
@@ -25,7 +25,7 @@ const LINGERING = 100;
  * @param streams Where to write; a failure writes one sentence to stderr.
  * @param interruptibly See CommandContext; by default nothing interrupts.
  * @returns The exit code: 0 for success, 1 when something failed, 2 for a command line that is not
- *   understood, 130 or 143 when the process was asked to end.
+ *   understood, 130, 143 or another one of exitCodeOf() when the process was asked to end.
  */
 export async function run(
   args: readonly string[],
@@ -92,7 +92,7 @@ class Interrupts {
   #controller: AbortController | undefined;
 
   listen(): void {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    for (const signal of interrupts()) {
       process.on(signal, () => {
         this.#interrupt(signal);
       });
@@ -109,13 +109,15 @@ class Interrupts {
     }
   }
 
-  #interrupt(signal: NodeJS.Signals): void {
+  #interrupt(signal: Interrupt): void {
     const controller = this.#controller;
     if (controller !== undefined && !controller.signal.aborted) {
       controller.abort(signal);
       return;
     }
     removeUnfinishedFiles();
+    // Windows would end the process with a code that says nothing.
+    if (process.platform === 'win32') process.exit(exitCodeOf(signal));
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   }
@@ -126,7 +128,7 @@ if (require.main === module) {
   interrupts.listen();
   // The reader of the output may stop reading, as `head` does.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') return;
+    if (isReaderGone(error)) return;
     const { message } = fileError('write', 'the standard output', error) as Error;
     process.stderr.write(`${message}\n`);
     process.exit(1);

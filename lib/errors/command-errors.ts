@@ -54,7 +54,25 @@ kept, so give it as it was with ${option('resume')}, or start over with ${option
   }
 }
 
-/** A run that was asked to end: exit code 130 for SIGINT, 143 for SIGTERM. */
+/**
+ * The signals that ask a process to end, by their numbers. Windows has the last two: Ctrl+Break, and a
+ * window that is being closed.
+ */
+const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGBREAK: 21, SIGHUP: 1 } as const;
+export type Interrupt = keyof typeof SIGNALS;
+
+/** The signals that ask a process to end on a system. */
+export function interrupts(platform: NodeJS.Platform = process.platform): Interrupt[] {
+  return platform === 'win32' ? ['SIGINT', 'SIGTERM', 'SIGBREAK', 'SIGHUP'] : ['SIGINT', 'SIGTERM'];
+}
+
+/** As shells say that a process was ended by a signal; SIGINT's for any other reason. */
+export function exitCodeOf(signal: unknown): number {
+  const numbers: Partial<Record<string, number>> = SIGNALS;
+  return 128 + (numbers[String(signal)] ?? SIGNALS.SIGINT);
+}
+
+/** A run that was asked to end; see exitCodeOf(). */
 export class InterruptedError extends CommandError {
   override readonly name = 'InterruptedError';
   override readonly exitCode: number;
@@ -64,7 +82,7 @@ export class InterruptedError extends CommandError {
     readonly signal: unknown,
   ) {
     super(sentence);
-    this.exitCode = signal === 'SIGTERM' ? 143 : 130;
+    this.exitCode = exitCodeOf(signal);
   }
 
   /** Why a signal was aborted: for a reason that is an error, or by the operating system's signal. */

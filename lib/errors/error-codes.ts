@@ -12,6 +12,7 @@
  * - `ERR_EXPSYN_PENDING` (Error): it cannot be done while a call of evolve() is pending.
  * - `ERR_EXPSYN_CLOSED` (Error): the session has been closed.
  * - `ERR_EXPSYN_ADDON` (Error): the native addon could not be loaded, as the package is.
+ * - `ERR_EXPSYN_FFTW_MISSING` (Error): method 'fft' needs FFTW, which this system does not have.
  * - `ERR_EXPSYN_INTERNAL` (any): a mistake in the package, or in a class derived from one of its own.
  */
 export type ErrorCode =
@@ -24,6 +25,7 @@ export type ErrorCode =
   | 'ERR_EXPSYN_PENDING'
   | 'ERR_EXPSYN_CLOSED'
   | 'ERR_EXPSYN_ADDON'
+  | 'ERR_EXPSYN_FFTW_MISSING'
   | 'ERR_EXPSYN_INTERNAL';
 
 /** An error of this package, and what it says to programs. All are own, enumerable properties. */

@@ -29,6 +29,10 @@ const REASONS: Record<string, string> = {
   ELOOP: 'its symbolic links go round in a circle',
 };
 
+/** Windows has one answer for what is forbidden and for what another program has open. */
+const DENIED = 'access to it is denied, or another program has it open';
+const REASONS_OF_WINDOWS: Record<string, string> = { EACCES: DENIED, EPERM: DENIED };
+
 /** Whether an error is the operating system's with one of some codes. */
 export function hasCode(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
@@ -37,6 +41,11 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
 /** Whether a file or folder was not there. */
 export function isMissing(error: unknown): boolean {
   return hasCode(error, 'ENOENT', 'ENOTDIR');
+}
+
+/** Whether writing failed because the reader of a pipe has ended; Windows calls it the end of the file. */
+export function isReaderGone(error: unknown): boolean {
+  return hasCode(error, 'EPIPE', 'EOF', 'ERR_STREAM_DESTROYED');
 }
 
 /** The operating system's error code of a failed file operation, else undefined. */
@@ -77,13 +86,20 @@ function statNearest(path: string): { files: number; ffree: number } | undefined
  * Turns the operating system's refusal to read or write a file into a sentence that names the file
  * and the reason. Any other error comes back as it is.
  */
-export function fileError(action: 'read' | 'write', path: string, error: unknown): unknown {
+export function fileError(
+  action: 'read' | 'write',
+  path: string,
+  error: unknown,
+  platform: NodeJS.Platform = process.platform,
+): unknown {
   const code = systemCodeOf(error);
   if (code === undefined) return error;
   const reason =
     code === 'ENOSPC'
       ? describeFullDisk(error as NodeJS.ErrnoException, path)
-      : (REASONS[code] ?? `the operating system says ${code}`);
+      : ((platform === 'win32' ? REASONS_OF_WINDOWS[code] : undefined) ??
+        REASONS[code] ??
+        `the operating system says ${code}`);
   return new CommandError(`Could not ${action} ${path}: ${reason}.`, { cause: error });
 }
 

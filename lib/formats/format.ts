@@ -2,6 +2,7 @@
  * What a format of files offers. Everything outside a format's folder works with what the format says
  * here, so a format is added by adding a folder and a line in the registry.
  */
+import { sep } from 'node:path';
 import type { Writable } from 'node:stream';
 
 import type { EventOptions } from './event-options';
@@ -140,7 +141,12 @@ export interface StreamOutput {
 }
 
 /** Whether a name ends as those of a format do. Folders may be written with a slash at their end. */
-export function hasEnding(path: string, endings: readonly string[]): boolean {
-  const name = path.toLowerCase().replace(/\/+$/, '');
+export function hasEnding(
+  path: string,
+  endings: readonly string[],
+  separator: string = sep,
+): boolean {
+  // Windows takes both.
+  const name = path.toLowerCase().replace(separator === '\\' ? /[\\/]+$/ : /\/+$/, '');
   return endings.some((ending) => name.endsWith(ending));
 }

@@ -194,19 +194,22 @@ export class SessionState extends Owner {
   }
 
   /**
-   * The number of the session in the table of the current kernel. If the kernel was replaced by one whose
-   * state has another size, the session's state is moved to that table.
+   * The number of the session in the table of the current kernel, if its state is there: not if the kernel
+   * was replaced by one whose state has another size.
    */
-  numberIn(table: Table, argument: string): number {
+  numberIn(table: Table): number | undefined {
     const place = this.#place;
-    if (place.table !== table) {
-      this.requireIdle(argument);
-      const { variables, step } = this.read();
-      native.closeSession(place.table.native, place.number);
-      place.table = table;
-      place.number = native.openSession(table.native, this.#seed);
-      this.write({ variables, step });
-    }
+    return place.table === table ? place.number : undefined;
+  }
+
+  /** Moves the session's state to a table and returns its number there. No call may be pending. */
+  moveTo(table: Table): number {
+    const place = this.#place;
+    const { variables, step } = this.read();
+    native.closeSession(place.table.native, place.number);
+    place.table = table;
+    place.number = native.openSession(table.native, this.#seed);
+    this.write({ variables, step });
     return place.number;
   }
 
@@ -322,17 +325,25 @@ export class SessionsCall extends Call<FailedSession[], SessionsResult> {
         'give each session its own item',
       );
     }
+    const table = this.#table;
     const numbers = new Int32Array(count);
     const check = ++lastCheck;
-    sessions.forEach((session, item) => {
-      const name = `sessions[${item}]`;
-      session.requireOpen(name);
+    for (let item = 0; item < count; item++) {
+      const session = sessions[item];
+      if (session === undefined) continue;
+      // Names of items are made only for errors: they cost more than the check.
+      if (session.isClosed) session.requireOpen(`sessions[${item}]`);
       if (!session.markSeen(check)) {
         const received = `the same one again at [${item}]`;
         throw outOfRange('different sessions', 'sessions', received, 'put its steps into one item');
       }
-      numbers[item] = session.numberIn(this.#table, name);
-    });
+      let number = session.numberIn(table);
+      if (number === undefined) {
+        session.requireIdle(`sessions[${item}]`);
+        number = session.moveTo(table);
+      }
+      numbers[item] = number;
+    }
     const [first] = numbers;
     return count === 1 && first !== undefined ? first : numbers;
   }

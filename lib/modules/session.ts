@@ -316,11 +316,10 @@ export function readSessions(states: SessionStates, given: unknown): Session[] {
   const sessions: Session[] = [];
   for (let item = 0; item < count; item++) {
     const session = given[item];
-    const name = `sessions[${item}]`;
     const what = 'a session of this module';
-    if (!isSession(session)) throw noSession(what, name, session);
+    if (!isSession(session)) throw noSession(what, `sessions[${item}]`, session);
     if (!stateOf(session).isOf(states)) {
-      throw wrongKind(what, name, 'a session of another module');
+      throw wrongKind(what, `sessions[${item}]`, 'a session of another module');
     }
     sessions.push(session);
   }

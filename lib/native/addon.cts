@@ -1,27 +1,72 @@
 // Loads the native addon. This file is CommonJS because only require() loads addons.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path = require('node:path');
 
-/** The addon's file, built by cmake-js or node-gyp. */
-const file = path.join(__dirname, '..', '..', 'build', 'Release', 'expsyn.node');
+import { describeLoadError, type Attempt } from './load-error';
+import { isTarget, systemName, type Target } from './target';
+
+/** The package's folder; undefined in a bundle, where this file has another name or none. */
+const root =
+  typeof __filename === 'string' && path.parse(__filename).name === 'addon'
+    ? path.join(__dirname, '..', '..')
+    : undefined;
 
 function load(): unknown {
-  try {
-    return require(file);
-  } catch (cause) {
-    if (!isNotLoaded(cause)) throw cause;
-    const error = new Error(
-      `Expected the native addon at ${file} but it could not be loaded; run 'npm run setup' in ` +
-        `${path.join(__dirname, '..', '..')} to build it.`,
-      { cause },
-    );
-    throw Object.assign(error, { code: 'ERR_EXPSYN_ADDON' });
+  const own = root === undefined ? undefined : path.join(root, 'build', 'Release', 'expsyn.node');
+  // The build of a clone. Its path is computed, so that bundlers look for the package's binaries only.
+  if (own !== undefined && exists(own)) {
+    try {
+      return createRequire(own)(own) as unknown;
+    } catch (cause) {
+      throw describeLoadError({ root, file: own, isOwnBuild: true }, cause);
+    }
   }
+  const system = systemName();
+  if (!isTarget(system)) throw describeLoadError({ root, system });
+  const file = root === undefined ? undefined : path.join(root, 'prebuilds', system, 'expsyn.node');
+  return loadBinary(system, { root, system, ...(file !== undefined && { file }) });
 }
 
-/** Whether the file is missing or is not an addon. Otherwise the addon itself threw the error. */
-function isNotLoaded(cause: unknown): boolean {
-  const code: unknown = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  return code === 'MODULE_NOT_FOUND' || code === 'ERR_DLOPEN_FAILED';
+/** Each path is written out, because bundlers find no other. */
+function loadBinary(target: Target, attempt: Attempt): unknown {
+  let binary: unknown;
+  // Bundlers accept that a file is missing only if require() is inside of try.
+  try {
+    switch (target) {
+      case 'linux-x64':
+        binary = require('../../prebuilds/linux-x64/expsyn.node');
+        break;
+      case 'linux-x64-musl':
+        binary = require('../../prebuilds/linux-x64-musl/expsyn.node');
+        break;
+      case 'linux-arm64':
+        binary = require('../../prebuilds/linux-arm64/expsyn.node');
+        break;
+      case 'win32-x64':
+        binary = require('../../prebuilds/win32-x64/expsyn.node');
+        break;
+      case 'darwin-arm64':
+        binary = require('../../prebuilds/darwin-arm64/expsyn.node');
+        break;
+    }
+  } catch (cause) {
+    throw describeLoadError(attempt, cause);
+  }
+  // Bundlers can be configured to give the name of a file, or an empty object, in its place.
+  const isLoaded = typeof binary === 'object' && binary !== null && Object.keys(binary).length > 0;
+  if (!isLoaded) throw describeLoadError({ ...attempt, received: binary });
+  return binary;
+}
+
+/** Whether a file exists and may be looked for. */
+function exists(file: string): boolean {
+  try {
+    return existsSync(file);
+  } catch {
+    // Permission models of runtimes may throw.
+    return false;
+  }
 }
 
 export = load();

@@ -97,8 +97,13 @@ export interface FailedSession {
  * evolveSessions() are functions of the object itself, which need no receiver.
  */
 export interface Synapses {
-  /** The method for a call of so many steps. */
+  /** The method for a call of so many steps: if it is 'auto', never 'fft' without FFTW. */
   methodFor: (timesteps: number) => ComputedBy;
+  /**
+   * Whether such a call would be computed by FFTs if FFTW were there. It is computed by another method,
+   * or, if the method must be 'fft', not at all.
+   */
+  lacksFftw: (timesteps: number) => boolean;
   /**
    * Computes on the calling thread. Returns -1, or the flat index of the first NaN or infinity of
    * the input; then `nextState` is untouched and the contents of `output` are undefined. `output` may
@@ -218,6 +223,10 @@ export interface Native {
   readLoad: () => Load;
   /** The vector instructions in use: 'baseline', 'avx2' or 'avx512'. */
   instructionSet: () => string;
+  /** The library of FFTW that is loaded, now if it was not yet; or why there is none. */
+  fftw: (dtype: Dtype) => { path: string; version: string } | { reason: string };
+  /** True for the first caller in the process. */
+  takeFftwWarning: () => boolean;
 }
 
 export const native = addon as Native;

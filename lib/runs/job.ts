@@ -59,6 +59,8 @@ export interface Job {
   settings: SynapseSettings;
   /** The method that was chosen. */
   method: ComputedBy;
+  /** The version of FFTW, if the method is 'fft': the last digits depend on it. */
+  fftw?: string;
   /** In steps. */
   windowLength: Encoded;
   /** B, T and N. */

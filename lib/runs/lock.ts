@@ -17,6 +17,7 @@ import { CommandError, LeaseLostError } from '../errors/command-errors';
 import { message, option } from '../errors/message';
 import { fileError, hasCode, isMissing } from '../errors/system-errors';
 import { makeFolder } from '../formats/files/complete-file';
+import { patiently } from '../formats/files/patience';
 import {
   ownIdentity,
   stateOfProcess,
@@ -243,7 +244,7 @@ class Watch {
 async function readLock(path: string): Promise<{ text: string; modified: bigint } | undefined> {
   let file: FileHandle | undefined;
   try {
-    file = await open(path, 'r');
+    file = await patiently(async () => open(path, 'r'));
     const text = await file.readFile('utf8');
     return { text, modified: (await file.stat({ bigint: true })).mtimeNs };
   } catch (error) {
@@ -335,7 +336,7 @@ async function openIn(folder: string, path: string): Promise<FileHandle> {
   for (let attempt = 1; ; attempt++) {
     await makeFolder(folder);
     try {
-      return await open(path, 'wx');
+      return await patiently(async () => open(path, 'wx'));
     } catch (error) {
       if (!hasCode(error, 'ENOENT') || attempt === MOST_ATTEMPTS) throw error;
     }
@@ -368,7 +369,7 @@ async function removeLock(
   const claim = claimOf(path);
   let isMade: boolean | undefined;
   try {
-    isMade = await writeHolder(async () => open(claim, 'wx'), claim, token);
+    isMade = await writeHolder(async () => patiently(async () => open(claim, 'wx')), claim, token);
   } catch (error) {
     if (isMissing(error)) return;
     throw error;

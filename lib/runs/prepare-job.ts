@@ -6,7 +6,7 @@ import { inputFormatOf, outputFormatOf } from '../formats/registry';
 import type { InputSpecification, Job, OutputSpecification } from './job';
 import { planBlocks, planChunkShape, planLocalShards, planQueueShards } from './plan';
 import { encodeInfinity, unitOf, type SynapseSettings, type UnseededSettings } from './settings';
-import { synapsesOf } from './synapses';
+import { fftwOf, planCall, synapsesOf } from './synapses';
 import { formatShape } from '../errors/checks';
 import { sizeOf } from '../arrays/arrays';
 import { bytesPerElement } from '../arrays/element-types';
@@ -77,6 +77,8 @@ after the other, but received Fortran order; give a file for ${option('out')}, o
   if (chunkShape !== undefined) {
     requireSmallChunks(chunkShape, settings, chunks?.largest(output.compression));
   }
+  const { method } = planCall(module, nSteps);
+  const fftw = await fftwOf({ method, settings });
   return {
     class: 'ExpsynJob',
     version: 1,
@@ -84,7 +86,8 @@ after the other, but received Fortran order; give a file for ${option('out')}, o
     input,
     ...(inputFormatOf(input.format).isReadOnce !== true && { identity: source.identity }),
     settings,
-    method: module.plan(nSteps).method,
+    method,
+    ...(fftw !== undefined && { fftw }),
     windowLength: encodeInfinity(windowLength),
     shape,
     columns,
@@ -165,6 +168,9 @@ export function describeDifference(
     return isLong
       ? message`its ${option(key)} is another`
       : message`its ${option(key)} is ${String(value)}${unit}`;
+  }
+  if (requested.fftw !== begun.fftw) {
+    return message`it computes with ${begun.fftw ?? 'no FFTW'} and this system has ${requested.fftw ?? 'none'}`;
   }
   if (JSON.stringify(requested.blocks) !== JSON.stringify(begun.blocks)) {
     return message`its ${option('steps')} is ${begun.blocks.stepsPerBlock}`;

@@ -111,9 +111,9 @@ function isProvenance(found: unknown): found is Provenance {
   if (!isObject(found) || found['version'] !== 1) return false;
   const { command, finished, node, platform, job, fingerprint } = found;
   if (!isObject(job) || !areSettings(job['settings']) || !isObject(job['input'])) return false;
-  const { shape, output, software, windowLength } = job;
+  const { shape, output, software, windowLength, fftw = '' } = job;
   const isPositive = typeof windowLength === 'number' && windowLength > 0;
-  const texts = [finished, node, platform, software, fingerprint, job['input']['path']];
+  const texts = [finished, node, platform, software, fftw, fingerprint, job['input']['path']];
   return (
     Array.isArray(command) &&
     [...(command as unknown[]), ...texts].every((text) => typeof text === 'string') &&

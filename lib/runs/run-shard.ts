@@ -1,5 +1,6 @@
 /** Computes a shard: reads, computes and writes block after block, all three at the same time. */
 import { CommandError } from '../errors/command-errors';
+import { asCommandError } from '../errors/fftw-missing';
 import { message, option } from '../errors/message';
 import type { FloatArray } from '../arrays/element-types';
 import type { CurrentsSink } from '../formats/currents-sink';
@@ -304,7 +305,7 @@ export function inputRegion({ region, history }: Block, job: Job): Region {
 /** The error about a value of the input, with its place in the whole array. */
 function explain(error: unknown, block: Block, job: Job, nAxes: number): unknown {
   const { region, history } = block;
-  if (!(error instanceof TypeError || error instanceof RangeError)) return error;
+  if (!(error instanceof TypeError || error instanceof RangeError)) return asCommandError(error);
   const { code, index = [], value = NaN } = error as Partial<ExpSynError>;
   if (code !== 'ERR_EXPSYN_NON_FINITE') return new CommandError(error.message, { cause: error });
   const [batch = 0, step = 0, channel = 0] = index;

@@ -1,8 +1,9 @@
 /** The modules that plan and compute a job. */
 import type { Dtype } from '../arrays/element-types';
 import { CommandError } from '../errors/command-errors';
+import { asCommandError } from '../errors/fftw-missing';
 import type { Range } from '../formats/raster-source';
-import type { Synapses } from '../index';
+import type { CallRecord, Synapses } from '../index';
 import { kernelNamed } from '../modules/kernels';
 import type { Job } from './job';
 import { decodeInfinity, type UnseededSettings } from './settings';
@@ -38,6 +39,29 @@ export async function synapsesOf(
     if (!(error instanceof Error && 'code' in error)) throw error;
     throw new CommandError(error.message, { cause: error });
   }
+}
+
+/**
+ * What a call of so many steps would do.
+ *
+ * @throws CommandError when that needs FFTW, which is missing.
+ */
+export function planCall(synapses: Synapses<Dtype>, timesteps: number): CallRecord {
+  try {
+    return synapses.plan(timesteps);
+  } catch (error) {
+    throw asCommandError(error);
+  }
+}
+
+/** The version of FFTW that computes a run here; undefined if none does. */
+export async function fftwOf({
+  method,
+  settings,
+}: Pick<Job, 'method' | 'settings'>): Promise<string | undefined> {
+  if (method !== 'fft') return undefined;
+  const { fftw } = await import('../index.js');
+  return fftw()[settings.dtype]?.version;
 }
 
 /** The synapses of some channels, with the window and the method of the whole. */

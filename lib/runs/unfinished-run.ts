@@ -1,6 +1,6 @@
 /** The folder beside an output in which a run keeps what it has done until it is complete. */
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { CommandError, CorruptRunError } from '../errors/command-errors';
@@ -13,6 +13,7 @@ import {
 } from '../formats/files/complete-file';
 import type { CurrentsLayout, CurrentsSink } from '../formats/currents-sink';
 import type { StoredOutput } from '../formats/format';
+import { rename } from '../formats/files/patience';
 import { storedFormatOf } from '../formats/registry';
 import { isSameInput } from '../formats/raster-source';
 import type { Job } from './job';

@@ -19,6 +19,7 @@
 #include "handles.h"
 #include "job_queue.h"
 #include "load.h"
+#include "method/fftw_library.h"
 #include "settings.h"
 #include "simd/instruction_set.h"
 #include "values.h"
@@ -76,8 +77,40 @@ napi_value RunOnPool(const Arguments& arguments) {
 napi_value MethodFor(const Arguments& arguments) {
   const napi_env env = arguments.env();
   auto& synapses = HandleOf<SynapsesHandle>(env, arguments.receiver());
-  const Kernel& kernel = *synapses.kernel().Get(env);
-  return ToString(env, NameOf(ChooseMethod(kernel, synapses.settings().method, arguments.Size(0))));
+  const Method method = ChooseMethod(*synapses.kernel().Get(env), synapses.settings().method,
+                                     arguments.Size(0), synapses.dtype());
+  return ToString(env, NameOf(method));
+}
+
+// synapses.lacksFftw(timesteps)
+napi_value SynapsesLackFftw(const Arguments& arguments) {
+  const napi_env env = arguments.env();
+  auto& synapses = HandleOf<SynapsesHandle>(env, arguments.receiver());
+  return ToBoolean(env, LacksFftw(*synapses.kernel().Get(env), synapses.settings().method,
+                                  arguments.Size(0), synapses.dtype()));
+}
+
+template <typename Real>
+napi_value DescribeFftw(napi_env env) {
+  const FftwLibrary<Real>& fftw = Fftw<Real>();
+  if (!fftw.is_loaded()) return ToObject(env, {{"reason", ToString(env, fftw.reason)}});
+  return ToObject(env,
+                  {{"path", ToString(env, fftw.path)}, {"version", ToString(env, fftw.version)}});
+}
+
+// fftw(dtype)
+napi_value FftwInUse(const Arguments& arguments) {
+  const std::string dtype = arguments.Word(0);
+  if (dtype == "float64") return DescribeFftw<double>(arguments.env());
+  if (dtype == "float32") return DescribeFftw<float>(arguments.env());
+  arguments.Refuse(0, "float64 or float32");
+}
+
+// takeFftwWarning()
+napi_value TakeFftwWarning(const Arguments& arguments) {
+  // One for all environments.
+  static std::atomic_flag is_taken = ATOMIC_FLAG_INIT;
+  return ToBoolean(arguments.env(), !is_taken.test_and_set());
 }
 
 // describeKernel(kernel)
@@ -290,7 +323,8 @@ void Initialize(napi_env env, napi_value exports) {
   DefineClass<KernelHandle>(env, exports, {});
   DefineClass<SynapsesHandle>(
       env, exports,
-      {Define<MethodFor>("methodFor"), Define<RunOnPool<Kind::kBatch>>("evolveAsync"),
+      {Define<MethodFor>("methodFor"), Define<SynapsesLackFftw>("lacksFftw"),
+       Define<RunOnPool<Kind::kBatch>>("evolveAsync"),
        Define<RunOnPool<Kind::kSessionsAsync>>("evolveSessionsAsync")});
   DefineClass<SessionTableHandle>(env, exports, {});
   const std::initializer_list<napi_property_descriptor> functions = {
@@ -307,6 +341,8 @@ void Initialize(napi_env env, napi_value exports) {
       Define<SetLimits>("setLimits"),
       Define<ReadLoad>("readLoad"),
       Define<InstructionSetInUse>("instructionSet"),
+      Define<FftwInUse>("fftw"),
+      Define<TakeFftwWarning>("takeFftwWarning"),
   };
   Require(env, napi_define_properties(env, exports, functions.size(), functions.begin()));
 #ifdef EXPSYN_FAULTS

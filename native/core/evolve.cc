@@ -433,7 +433,7 @@ EvolveResult Evolve(const Kernel& kernel, const Settings& settings, const Call<R
   const std::int64_t n_timesteps = call.input.n_timesteps;
   if (n_items == 0 || n_timesteps == 0 || kernel.n_synapses() == 0) return {};
   const FlushSubnormals flush_subnormals;
-  const Method method = ChooseMethod(kernel, settings.method, n_timesteps);
+  const Method method = ChooseMethod(kernel, settings.method, n_timesteps, kElementTypeOf<Real>);
   // A single short item needs none of the memory that Evolution allocates.
   if (n_items == 1 && n_timesteps <= kFewSteps && method == Method::kRecursive &&
       EvolveFewSteps(kernel, settings, call, 0, call.items[0].next_state, cancelled)) {

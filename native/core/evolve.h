@@ -68,7 +68,8 @@ struct EvolveResult {
 // and its output is unspecified. Subnormal numbers count as 0.
 //
 // Runs on the calling thread, whose floating-point mode it restores, and on helpers of the shared
-// pool. Throws std::bad_alloc, and std::length_error when the window is too long for Method::kFft.
+// pool. Throws std::bad_alloc, and for Method::kFft std::length_error if the window is too long,
+// and std::runtime_error if FFTW is missing.
 template <typename Real>
 EvolveResult Evolve(const Kernel& kernel, const Settings& settings, const Call<Real>& call,
                     const std::atomic<bool>& cancelled);

@@ -6,9 +6,10 @@ namespace expsyn {
 
 void InputReader::Prefetch(std::int64_t step, std::int64_t n_rows, std::int64_t synapse) const {
   const std::int64_t column = raster_.n_columns == 1 ? 0 : synapse;
-  for (std::int64_t row = 0; row < n_rows; ++row) {
-    __builtin_prefetch(raster_.AddressOf(raster_.IndexOf(0, step + row, column)));
-  }
+  const std::int64_t row_bytes =
+      raster_.n_columns * static_cast<std::int64_t>(ElementSize(raster_.type));
+  const auto* first = static_cast<const char*>(raster_.AddressOf(raster_.IndexOf(0, step, column)));
+  for (std::int64_t row = 0; row < n_rows; ++row) __builtin_prefetch(first + row * row_bytes);
 }
 
 template <typename Real>

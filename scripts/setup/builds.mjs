@@ -1,14 +1,11 @@
 /** Builds the addon, the tests of its core, the benchmark's native peers, and the TypeScript. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
-import { root, runLogged } from './run.mjs';
-import { SetupError } from './setup-error.mjs';
+import { build } from './build.mjs';
+import { root } from './run.mjs';
 import { hashOf } from './stamps.mjs';
-
-/** Lines of a build's output that are shown when it fails. */
-const SHOWN_LINES = 40;
 
 const jobs = String(availableParallelism());
 
@@ -117,28 +114,4 @@ async function buildByCmake(stamps, toolchain, folder, target) {
     }
   };
   if (await build(stamps, { ...target, before })) stamps.record(step, configuration);
-}
-
-/** Builds unless the result exists and is current. Resolves to whether it built. */
-async function build(stamps, { name, result, hash, before, commands, after }) {
-  if (existsSync(join(root, result)) && stamps.isCurrent(result, hash)) return false;
-  const start = performance.now();
-  console.log(`set-up: building ${name}`);
-  stamps.forget(result);
-  before();
-  mkdirSync(join(root, 'build'), { recursive: true });
-  const log = join(root, 'build', `setup-${result.replaceAll('/', '-')}.log`);
-  rmSync(log, { force: true });
-  for (const [command, commandArguments] of commands) {
-    if (await runLogged(command, commandArguments, log)) continue;
-    console.error(readFileSync(log, 'utf8').trimEnd().split('\n').slice(-SHOWN_LINES).join('\n'));
-    throw new SetupError(
-      `Expected ${name} to build but '${command} ${commandArguments.join(' ')}' failed; the end of ` +
-        `its output is above, all of it is in ${log}.`,
-    );
-  }
-  after?.();
-  stamps.record(result, hash);
-  console.log(`set-up: built ${name} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
-  return true;
 }

@@ -35,11 +35,11 @@ export function probe(command, commandArguments, options = {}) {
   return { isOk: status === 0, output: `${stdout ?? ''}${stderr ?? ''}` };
 }
 
-/** Runs a command and shows its output. Resolves to whether it succeeded. */
-export function runVisibly(command, commandArguments, environment = {}) {
+/** Runs a command in a folder and shows its output. Resolves to whether it succeeded. */
+export function runVisibly(command, commandArguments, environment = {}, folder = root) {
   return waitFor(
     spawn(command, commandArguments, {
-      cwd: root,
+      cwd: folder,
       stdio: ['ignore', 'inherit', 'inherit'],
       env: { ...process.env, ...environment },
     }),

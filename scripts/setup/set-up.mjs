@@ -14,10 +14,13 @@ import { root } from './run.mjs';
 import { Stamps } from './stamps.mjs';
 import { requireSystemPackages } from './system-packages.mjs';
 
+/** What the set-up has done in this clone. */
+export const STAMPS = join(root, 'build', '.setup.json');
+
 export function setUp(requested) {
   return withLock(join(root, '.setup.lock'), async () => {
-    const stamps = new Stamps(join(root, 'build', '.setup.json'));
-    const toolchain = await requireSystemPackages(requested, stamps);
+    const stamps = new Stamps(STAMPS);
+    const toolchain = await requireSystemPackages({ ...requested, clone: true }, stamps);
     await installNpmPackages();
     await buildAddon(stamps, toolchain);
     await buildTypeScript(stamps);

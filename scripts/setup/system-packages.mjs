@@ -36,20 +36,12 @@ const NEEDS = [
     packages: { 'apt-get': 'cmake', dnf: 'cmake', apk: 'cmake', brew: 'cmake' },
   },
   {
-    name: 'pkg-config',
-    find: () => outputOf('pkg-config', ['--version']),
-    packages: {
-      'apt-get': 'pkg-config',
-      dnf: 'pkgconf-pkg-config',
-      apk: 'pkgconf',
-      brew: 'pkg-config',
-    },
-  },
-  {
+    // The addon loads FFTW when it needs it. Its header is for the tests and the benchmark, which link it.
     name: 'FFTW, double and single precision',
-    find: () => outputOf('pkg-config', ['--modversion', 'fftw3', 'fftw3f']),
-    prove: compilesWithFftw,
+    find: () => findHeader('fftw3.h'),
+    prove: linksFftw,
     packages: { 'apt-get': 'libfftw3-dev', dnf: 'fftw-devel', apk: 'fftw-dev', brew: 'fftw' },
+    onlyFor: 'clone',
   },
   {
     name: 'doctest',
@@ -107,6 +99,36 @@ const NEEDS = [
     },
     onlyFor: 'lint',
   },
+  {
+    name: 'llvm-objdump, which reads the binaries of all systems',
+    find: () => outputOf('llvm-objdump', ['--version']),
+    packages: { 'apt-get': 'llvm', dnf: 'llvm', apk: 'llvm', brew: 'llvm' },
+    onlyFor: 'prebuilds',
+  },
+  {
+    name: 'GCC for Windows, by mingw-w64',
+    find: () => outputOf('x86_64-w64-mingw32-g++-posix', ['--version']),
+    packages: { 'apt-get': 'g++-mingw-w64-x86-64-posix' },
+    onlyFor: 'win32-x64',
+  },
+  {
+    name: "musl's loader, which runs programs for Alpine",
+    find: () => (existsSync('/lib/ld-musl-x86_64.so.1') ? 'musl' : undefined),
+    packages: { 'apt-get': 'musl' },
+    onlyFor: 'musl',
+  },
+  {
+    name: 'qemu, which runs programs for ARM',
+    find: () => outputOf('qemu-aarch64-static', ['--version']),
+    packages: { 'apt-get': 'qemu-user-static' },
+    onlyFor: 'qemu',
+  },
+  {
+    name: 'Wine, which runs programs for Windows',
+    find: () => (existsSync('/usr/lib/wine/wine64') ? 'wine64' : undefined),
+    packages: { 'apt-get': 'wine64' },
+    onlyFor: 'wine',
+  },
 ];
 
 const INSTALL_COMMANDS = {
@@ -138,7 +160,7 @@ const APT_LISTS = '/var/lib/apt/lists';
  * the compiler, CMake and FFTW that were found. If it is the same as before, they are not tried out again.
  */
 export async function requireSystemPackages(requested, stamps) {
-  findHeadersOfHomebrew();
+  searchFoldersOfHomebrew();
   const needs = NEEDS.filter(({ onlyFor }) => onlyFor === undefined || requested[onlyFor]);
   let missing = findMissing(needs, stamps);
   if (missing.length > 0) {
@@ -147,7 +169,8 @@ export async function requireSystemPackages(requested, stamps) {
     missing = findMissing(needs, stamps);
     if (missing.length > 0) throw failure(missing, 'the installation did not provide it');
   }
-  return NEEDS.filter(({ onlyFor }) => onlyFor === undefined)
+  return needs
+    .filter(({ onlyFor }) => onlyFor === undefined || onlyFor === 'clone')
     .map(({ find }) => find())
     .join('');
 }
@@ -174,12 +197,17 @@ function requireChosenCompiler(missing) {
   );
 }
 
-/** Clang on Apple silicon does not search the folder of Homebrew's headers. */
-function findHeadersOfHomebrew() {
-  const folder = '/opt/homebrew/include';
-  if (process.platform !== 'darwin' || !existsSync(folder)) return;
-  const others = process.env.CPLUS_INCLUDE_PATH;
-  process.env.CPLUS_INCLUDE_PATH = others ? `${others}:${folder}` : folder;
+/** Clang on Apple silicon does not search Homebrew's folders. */
+function searchFoldersOfHomebrew() {
+  if (process.platform !== 'darwin') return;
+  for (const [variable, folder] of [
+    ['CPLUS_INCLUDE_PATH', '/opt/homebrew/include'],
+    ['LIBRARY_PATH', '/opt/homebrew/lib'],
+  ]) {
+    if (!existsSync(folder)) continue;
+    const others = process.env[variable];
+    process.env[variable] = others ? `${others}:${folder}` : folder;
+  }
 }
 
 async function install(missing) {
@@ -288,10 +316,9 @@ function findHeader(header) {
   return probe(compiler, preprocess, { input: source }).isOk ? header : undefined;
 }
 
-function compilesWithFftw() {
-  const flags = outputOf('pkg-config', ['--cflags', '--libs', 'fftw3', 'fftw3f']) ?? '';
+function linksFftw() {
   const program = '#include <fftw3.h>\nint main() { fftw_cleanup(); fftwf_cleanup(); }';
-  return compiles(program, flags.trim().split(/\s+/).filter(Boolean));
+  return compiles(program, ['-lfftw3', '-lfftw3f']);
 }
 
 /** Whether a program compiles and links. */

@@ -79,8 +79,8 @@ const sessionsArguments = (): EvolveSessionsArguments => [
 const states = () => new Float64Array(2 * SIZE);
 
 const { evolve, evolveSessions } = newSynapses(SIZE);
-const { evolveAsync, evolveSessionsAsync, methodFor } = newSynapses(1);
-type WithoutArguments = 'instructionSet' | 'readLoad';
+const { evolveAsync, evolveSessionsAsync, methodFor, lacksFftw } = newSynapses(1);
+type WithoutArguments = 'instructionSet' | 'readLoad' | 'takeFftwWarning';
 const GOOD_CALLS: Record<Exclude<keyof Native | keyof Synapses, WithoutArguments>, GoodCall> = {
   Kernel: {
     call: (...values) => Reflect.construct(native.Kernel, values) as unknown,
@@ -98,6 +98,11 @@ const GOOD_CALLS: Record<Exclude<keyof Native | keyof Synapses, WithoutArguments
     call: methodFor,
     make: () => ({ receiver: newSynapses(SIZE), values: [10] }),
   },
+  lacksFftw: {
+    call: lacksFftw,
+    make: () => ({ receiver: newSynapses(SIZE), values: [10] }),
+  },
+  fftw: { call: native.fftw, make: () => ({ values: ['float32'] }) },
   evolve: {
     call: evolve,
     make: () => ({ values: evolveArguments() }),
@@ -207,6 +212,7 @@ describe('arguments of the addon', () => {
     assert.throws(() => native.describeKernel(kernel), TypeError);
     assert.throws(() => new native.Synapses(kernel, SETTINGS), TypeError);
     assert.throws(() => synapses.methodFor(10), TypeError);
+    assert.throws(() => synapses.lacksFftw(10), TypeError);
     assert.throws(() => synapses.evolve(...evolveArguments()), TypeError);
     assert.throws(() => synapses.evolveAsync(...evolveArguments(), nextId()), TypeError);
     assert.throws(() => synapses.evolveSessions(...sessionsArguments()), TypeError);

@@ -26,6 +26,7 @@ describe('the native surface', () => {
       closeSession: true,
       commitSessions: true,
       describeKernel: true,
+      fftw: true,
       instructionSet: true,
       openSession: true,
       readLoad: true,
@@ -33,6 +34,7 @@ describe('the native surface', () => {
       release: true,
       releaseKernel: true,
       setLimits: true,
+      takeFftwWarning: true,
       writeSession: true,
     };
     assert.deepEqual(namesOf(native), namesOf(functions));
@@ -41,6 +43,7 @@ describe('the native surface', () => {
       evolveAsync: true,
       evolveSessions: true,
       evolveSessionsAsync: true,
+      lacksFftw: true,
       methodFor: true,
     };
     const synapses = newSynapses(1);

@@ -262,6 +262,7 @@ describe('the code of an error', () => {
       ERR_EXPSYN_PENDING: 'Error',
       ERR_EXPSYN_CLOSED: 'Error',
       ERR_EXPSYN_ADDON: 'Error',
+      ERR_EXPSYN_FFTW_MISSING: 'Error',
       ERR_EXPSYN_INTERNAL: 'any',
     };
     try {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
-import { ROOT } from '../support/processes';
+import { ROOT, runScript } from '../support/processes';
 import { ExpSyn, OverloadError, setLimits, stats, type CallEvent } from '../../lib/index';
 import { collectGarbage } from '../support/buffers';
 
@@ -44,6 +44,17 @@ describe('the load of the process', () => {
   it('has limits from the start', () => {
     assert.equal(limits.calls, 65_536);
     assert.ok(limits.bytes > 2 ** 27 && limits.bytes < 2 ** 50, `${limits.bytes}`);
+  });
+
+  it('has limits where the runtime does not tell how much memory there is', async () => {
+    const { output, errors } = await runScript(
+      `const os = require('node:os');
+      os.totalmem = process.constrainedMemory = () => { throw new Error('forbidden'); };
+      const { stats } = require(${JSON.stringify(ROOT)});
+      console.log(stats().limits.bytes);`,
+      { isBare: true },
+    );
+    assert.deepEqual({ output, errors }, { output: `${2 ** 30}\n`, errors: '' });
   });
 
   it('counts a call no more that was aborted while it waited', async () => {

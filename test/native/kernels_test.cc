@@ -90,7 +90,12 @@ TEST_CASE("each kernel has the FFT method and one other") {
     CHECK(HasMethod(*subject.kernel, Method::kRecursive) == subject.kernel->has_recursion());
     CHECK(HasMethod(*subject.kernel, Method::kDirect) == !subject.kernel->has_recursion());
     for (const std::int64_t n_timesteps : {1, 100, 100000}) {
-      CHECK(HasMethod(*subject.kernel, ChooseMethod(*subject.kernel, Method::kAuto, n_timesteps)));
+      for (const ElementType dtype : {ElementType::kFloat32, ElementType::kFloat64}) {
+        const Kernel& kernel = *subject.kernel;
+        CHECK(HasMethod(kernel, ChooseMethod(kernel, Method::kAuto, n_timesteps, dtype)));
+        CHECK_FALSE(LacksFftw(kernel, Method::kAuto, n_timesteps, dtype));
+        CHECK_FALSE(LacksFftw(kernel, Method::kFft, n_timesteps, dtype));
+      }
     }
   }
 }

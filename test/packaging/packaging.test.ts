@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {
   cpSync,
-  mkdirSync,
+  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -14,6 +14,8 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 
 import * as library from '../../lib/index';
+import { systemName } from '../../lib/native/target';
+import { barePath, installPackage, packProject, runNpm } from '../support/packed';
 import { ROOT, runProgram } from '../support/processes';
 
 /** Paths of the files below a folder, relative to the project. */
@@ -69,7 +71,7 @@ describe('the native build', () => {
     assert.deepEqual(gyp, cmake);
   });
 
-  it('asks for Node-API, the C and C++ libraries and FFTW, and for nothing else', async function () {
+  it('asks for Node-API and the C and C++ libraries, and for nothing else', async function () {
     if (process.platform !== 'linux') return this.skip();
     const file = join(ROOT, 'build', 'Release', 'expsyn.node');
     const { code, output } = await runProgram('nm', ['-D', '--undefined-only', file]).catch(() => {
@@ -84,7 +86,6 @@ describe('the native build', () => {
     assert.ok(symbols.some((name) => name.startsWith('napi_')));
     const isPermitted = (name: string) =>
       /^napi_\w+$/.test(name) ||
-      /^fftwf?_\w+$/.test(name) ||
       /^\w+@(GLIBC|GLIBCXX|CXXABI|GCC)_[\d.]+$/.test(name) ||
       // Weak ones that the C library's start-up files bring.
       /^(__gmon_start__|_ITM_(de)?registerTMCloneTable)$/.test(name);
@@ -92,70 +93,75 @@ describe('the native build', () => {
       symbols.filter((name) => !isPermitted(name)),
       [],
     );
+    // Nor does it contain FFTW, whose version is a text.
+    assert.match(library.fftw().float64?.version ?? '', /^fftw-3\./);
+    assert.ok(!readFileSync(file).includes('fftw-3.'));
   });
 });
 
 describe('the package', () => {
-  const CALL = `
-    const synapses = new ExpSyn(2, { tau: [0.01, 0.02], noiseStd: 0.1, seed: 7, method: 'fft' });
-    synapses.evolve([[1, 0], [0, 1], [0, 0]]).then(({ output }) => {
-      console.log(output.data.join());
-    });
-  `;
   let folder = '';
+  let copy = '';
   let packed: string[] = [];
+  let project = '';
+  let isByNpm = false;
 
-  before(async () => {
+  before(async function () {
+    this.timeout(300_000);
     folder = mkdtempSync(join(tmpdir(), 'expsyn-package-'));
-    const npm = (npmArguments: string[], cwd: string) => runProgram('npm', npmArguments, { cwd });
-    const { code, output, errors } = await npm(
-      ['pack', '--json', '--ignore-scripts', '--pack-destination', folder],
-      ROOT,
-    );
-    assert.equal(code, 0, errors);
-    const [report] = JSON.parse(output) as { filename: string; files: { path: string }[] }[];
-    assert.ok(report !== undefined);
-    packed = report.files.map((file) => file.path);
-    writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-    const install = ['install', '--offline', '--no-audit', '--no-fund', `./${report.filename}`];
-    if ((await npm(install, folder)).code !== 0) {
-      // Without commander in npm's cache: the package's dependencies from the project's own.
-      const target = join(folder, 'node_modules', 'expsyn');
-      mkdirSync(target, { recursive: true });
-      const untar = ['-xzf', join(folder, report.filename), '-C', target, '--strip-components=1'];
-      assert.equal((await runProgram('tar', untar)).code, 0);
-      cpSync(join(ROOT, 'node_modules', 'commander'), join(folder, 'node_modules', 'commander'), {
-        recursive: true,
-      });
-    }
+    const made = await packProject(folder);
+    ({ copy, files: packed } = made);
+    ({ project, isByNpm } = await installPackage(folder, made.file));
+    cpSync(join(ROOT, 'scripts/distribution/program'), project, { recursive: true });
   });
 
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  /** Runs a file of the given name in the folder where the package is installed. */
-  async function run(name: string, source: string): Promise<string> {
-    writeFileSync(join(folder, name), source);
-    const { code, output, errors } = await runProgram(process.execPath, [name], { cwd: folder });
+  /** Runs Node where the package is installed, with Node and npm alone on the PATH. */
+  async function runNode(...nodeArguments: string[]): Promise<string> {
+    const options = { cwd: project, env: { PATH: barePath() } };
+    const { code, output, errors } = await runProgram(process.execPath, nodeArguments, options);
     assert.equal(code, 0, errors);
+    assert.equal(errors, '');
     return output.trim();
   }
 
-  it('computes the same numbers by import and by require()', async () => {
-    const module = new library.ExpSyn(2, {
-      tau: [0.01, 0.02],
-      noiseStd: 0.1,
-      seed: 7,
-      method: 'fft',
-    });
-    const expected = module
-      .evolveSync([
-        [1, 0],
-        [0, 1],
-        [0, 0],
-      ])
-      .output.data.join();
-    assert.equal(await run('call.mjs', `import { ExpSyn } from 'expsyn';${CALL}`), expected);
-    assert.equal(await run('call.cjs', `const { ExpSyn } = require('expsyn');${CALL}`), expected);
+  function run(name: string, source: string): Promise<string> {
+    writeFileSync(join(project, name), source);
+    return runNode(name);
+  }
+
+  async function checkPrograms() {
+    assert.match(await runNode('main.cjs'), /known numbers on .*, by require\(\)$/);
+    assert.match(await runNode('main.mjs'), /known numbers on .*, by import$/);
+  }
+
+  it('computes known numbers by import and by require()', checkPrograms);
+
+  it('is installed by npm ci from a lockfile, and without install scripts', async function () {
+    this.timeout(300_000);
+    if (!isByNpm) {
+      console.log('      npm cannot reach its registry.');
+      return this.skip();
+    }
+    for (const flags of [[], ['--ignore-scripts']]) {
+      const command = ['ci', '--prefer-offline', '--no-audit', '--no-fund', ...flags];
+      const { code, errors } = await runNpm(project, command);
+      assert.equal(code, 0, errors);
+      await checkPrograms();
+    }
+  });
+
+  it('has a command that computes a raster', async () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      version: string;
+    };
+    const command = isByNpm
+      ? join('node_modules', '.bin', 'expsyn')
+      : join('node_modules', 'expsyn', 'dist', 'cli', 'main.js');
+    assert.equal(await runNode(command, '--version'), version);
+    await runNode(command, 'run', '--out', 'isyn.npy', '--no-plot');
+    assert.ok(existsSync(join(project, 'isyn.npy')));
   });
 
   it('exports every public name to both, and no file', async () => {
@@ -233,10 +239,10 @@ describe('the package', () => {
       }
     `;
     const files = ['types.mts', 'types.cts'];
-    for (const file of files) writeFileSync(join(folder, file), source);
+    for (const file of files) writeFileSync(join(project, file), source);
     // Streams are those of Node, and need its types.
     writeFileSync(
-      join(folder, 'streams.mts'),
+      join(project, 'streams.mts'),
       `
       import type { Duplex } from 'node:stream';
       import { ExpSyn } from 'expsyn';
@@ -256,7 +262,7 @@ describe('the package', () => {
       `,
     );
     writeFileSync(
-      join(folder, 'web.mts'),
+      join(project, 'web.mts'),
       `
       import { ExpSyn } from 'expsyn';
       import { webTransform } from 'expsyn/streams';
@@ -282,7 +288,7 @@ describe('the package', () => {
       }
       `,
     );
-    symlinkSync(join(ROOT, 'node_modules', '@types'), join(folder, 'types'));
+    symlinkSync(join(ROOT, 'node_modules', '@types'), join(project, 'types'));
     const compiler = join(ROOT, 'node_modules', 'typescript', 'lib', 'tsc.js');
     const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'es2022'];
     const ofNode = ['--types', 'node', '--typeRoots', 'types'];
@@ -295,7 +301,7 @@ describe('the package', () => {
       const { code, output } = await runProgram(
         process.execPath,
         [compiler, ...strict, '--module', 'node16', ...compilation],
-        { cwd: folder },
+        { cwd: project },
       );
       assert.equal(code, 0, output);
     }
@@ -311,27 +317,56 @@ describe('the package', () => {
     assert.deepEqual({ output, errors }, { output: `${version}\n`, errors: '' });
   });
 
-  it('contains what it needs to run and to build, and nothing else', () => {
+  it('contains what it needs to run, and nothing else', () => {
     for (const name of [
       'package.json',
       'README.md',
-      'CMakeLists.txt',
-      'binding.gyp',
-      'build/Release/expsyn.node',
-      'dist/index.js',
-      'dist/index.d.ts',
-      ...filesIn('native'),
+      'LICENSE',
+      'CHANGELOG.md',
+      `prebuilds/${systemName()}/expsyn.node`,
+      ...filesIn('dist'),
     ]) {
       assert.ok(packed.includes(name), name);
     }
-    const permitted = /^(dist|native)\/|^build\/Release\/expsyn\.node$|^[\w.]+$/;
+    const permitted =
+      /^(dist\/.+\.(js|cjs|d\.ts|d\.cts)|prebuilds\/[\w-]+\/expsyn\.node|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
     assert.deepEqual(
       packed.filter((name) => !permitted.test(name)),
       [],
     );
+    const scripts = packed.filter((name) => /\.c?js$/.test(name));
+    for (const name of scripts) {
+      const text = readFileSync(join(project, 'node_modules', 'expsyn', name), 'utf8');
+      assert.doesNotMatch(text, /sourceMappingURL/, name);
+    }
+  });
+
+  it('has every file that its package.json names, and no script that runs at installation', () => {
+    const text = readFileSync(join(project, 'node_modules', 'expsyn', 'package.json'), 'utf8');
+    const { scripts } = JSON.parse(text) as { scripts: Record<string, string> };
+    const named = [...text.matchAll(/"\.\/([^"]+)"/g)].map(([, name]) => name ?? '');
+    assert.ok(named.length > 5);
     assert.deepEqual(
-      packed.filter((name) => /(^|\/)(test|bench)\/|\.test\.|golden/.test(name)),
+      named.filter((name) => name !== 'streams' && !packed.includes(name)),
       [],
+    );
+    for (const name of ['preinstall', 'install', 'postinstall'])
+      assert.ok(!(name in scripts), name);
+  });
+
+  it('is prepared for a git address by a compiler; in a clone, nothing is prepared', async () => {
+    const prepare = (caller: string) =>
+      runProgram(process.execPath, ['scripts/distribution/prepare.mjs'], {
+        cwd: copy,
+        env: { PATH: barePath(), INIT_CWD: caller, CXX: '' },
+      });
+    const { code, output, errors } = await prepare(copy);
+    assert.deepEqual({ code, output, errors }, { code: 0, output: '', errors: '' });
+    const elsewhere = await prepare(project);
+    assert.equal(elsewhere.code, 1);
+    assert.match(
+      elsewhere.errors,
+      /^prepare: Expected a C\+\+17 compiler; make; CMake .* but .*\.$/m,
     );
   });
 });

@@ -84,10 +84,10 @@ describe('a run on a queue', function () {
     }
   }
 
-  async function startWorkers(count: number): Promise<void> {
+  async function startWorkers(count: number, env: Record<string, string> = {}): Promise<void> {
     for (let index = 0; index < count; index++) {
       const flags = ['--queue', address, '--threads', '1', '--lease-timeout', '2s'];
-      workers.push(new Command(['worker', ...flags], { cwd: folder }));
+      workers.push(new Command(['worker', ...flags], { cwd: folder, env }));
     }
     for (const worker of workers) {
       while (!worker.err.includes('ready')) {
@@ -136,6 +136,18 @@ describe('a run on a queue', function () {
       );
     });
   }
+
+  it('is refused by a worker that has not the same FFTW', async () => {
+    await startWorkers(1, { EXPSYN_FFTW: 'none' });
+    const args = ['raster.npy', ...FLAGS, '--queue', address, '--out'];
+    const { code, err } = await expsyn(...args, 'q.zarr', '--method', 'fft');
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      /Expected a worker with fftw-3\S+, as the run was submitted with, but one has no FFTW; let all/,
+    );
+    await succeed(...args, 'recursive.zarr');
+  });
 
   it('loses nothing when workers are killed', async () => {
     const args = ['raster.npy', ...FLAGS, '--noise', 'state'];

@@ -38,11 +38,15 @@ export class Command {
   out: Buffer = Buffer.alloc(0);
   err = '';
 
-  constructor(args: readonly string[], options: { cwd: string; command?: readonly string[] }) {
+  constructor(
+    args: readonly string[],
+    options: { cwd: string; command?: readonly string[]; env?: Record<string, string> },
+  ) {
     const { cwd, command = [] } = options;
+    const env = { ...process.env, ...options.env };
     const words = [...command, process.execPath, join(ROOT, 'dist', 'cli', 'main.js'), ...args];
     const [program = '', ...rest] = words;
-    this.child = spawn(program, rest, { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+    this.child = spawn(program, rest, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
     this.child.stdout?.on('data', (bytes: Buffer) => {
       this.out = Buffer.concat([this.out, bytes]);
     });

@@ -44,8 +44,11 @@ export function addBenchCommand(program: Command, context: CommandContext): void
       const rounds = readCount(flags.rounds, '--rounds') ?? DEFAULT_ROUNDS;
       const results = [];
       for (const size of SIZES) results.push(await measure(size, samples, rounds));
+      const { fftw } = await import('../../index.js');
       context.stdout.write(
-        flags.json === true ? `${JSON.stringify(results, undefined, 2)}\n` : inWords(results),
+        flags.json === true
+          ? `${JSON.stringify(results, undefined, 2)}\n`
+          : inWords(results, fftw().float64?.version),
       );
     });
 }
@@ -58,7 +61,7 @@ interface Result {
 }
 
 async function measure(size: number, samples: number, rounds: number): Promise<Result> {
-  const { ExpSyn } = await import('../../index.js');
+  const { ExpSyn, fftw } = await import('../../index.js');
   const timesteps = Math.max(1, Math.floor(samples / size));
   const shape = [timesteps, size];
   const tau = Float64Array.from({ length: size }, (_, n) => 0.005 + (0.095 * n) / size);
@@ -81,7 +84,9 @@ async function measure(size: number, samples: number, rounds: number): Promise<R
     'float64, all threads': run('float64', {}),
     'float32, one thread': run('float32', { threads: 1 }),
     'float32, all threads': run('float32', {}),
-    'by transforms': run('float64', { method: 'fft', threads: 1 }),
+    ...(fftw().float64 !== null && {
+      'by transforms': run('float64', { method: 'fft', threads: 1 }),
+    }),
     'with noise': run('float64', { noiseStd: 1, seed: 1, threads: 1 }),
     'plain loop': () => {
       plainLoop(data, out.float64, tau, size);
@@ -124,8 +129,11 @@ function medianOf(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? NaN)) / 2;
 }
 
-function inWords(results: readonly Result[]): string {
-  const lines = [`${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown processor'}`];
+function inWords(results: readonly Result[], fftw = 'none, so transforms are left out'): string {
+  const lines = [
+    `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown processor'}`,
+    `FFTW: ${fftw}`,
+  ];
   for (const { timesteps, synapses, seconds } of results) {
     lines.push('', `${synapses} synapses, ${timesteps.toLocaleString('en')} steps`);
     const loop = seconds['plain loop'] ?? NaN;

@@ -189,7 +189,7 @@ function describeProvenance({
   node,
   platform,
 }: Provenance): [string, string][] {
-  const { settings, windowLength, method, identity, repaired } = job;
+  const { settings, windowLength, method, fftw, identity, repaired } = job;
   const { dt, noiseStd, noise, seed } = settings;
   const window = windowLength === 'Infinity' ? 'not cut' : counted(windowLength, 'step');
   return [
@@ -198,7 +198,7 @@ function describeProvenance({
     [
       'synapses',
       `${describeParameters(settings)}, dt ${formatTime(dt)}, window ${window}, ` +
-        `method ${method}, non-finite ${settings.nonFinite}`,
+        `method ${method}${fftw === undefined ? '' : ` by ${fftw}`}, non-finite ${settings.nonFinite}`,
     ],
     ['noise', noiseStd > 0 ? `${noiseStd} after 1 s, on the ${noise}, seed ${seed}` : 'none'],
     [

@@ -50,5 +50,10 @@ async function identify(path: string): Promise<string> {
   const found = await stat(path, { bigint: true }).catch(() => undefined);
   if (found !== undefined) return `${found.dev}:${found.ino}`;
   const folder = dirname(resolve(path));
-  return join(await realpath(folder).catch(() => folder), basename(path));
+  return nameOf(join(await realpath(folder).catch(() => folder), basename(path)));
+}
+
+/** The same text for all names of a new file: on Windows and macOS, capitals make no other file. */
+export function nameOf(path: string, platform: NodeJS.Platform = process.platform): string {
+  return platform === 'win32' || platform === 'darwin' ? path.toLowerCase() : path;
 }

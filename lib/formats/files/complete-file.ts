@@ -6,7 +6,6 @@ import {
   readdir,
   readlink,
   realpath,
-  rename,
   rm,
   stat,
   type FileHandle,
@@ -15,6 +14,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 
 import { CommandError } from '../../errors/command-errors';
 import { fileError, hasCode } from '../../errors/system-errors';
+import { rename } from './patience';
 import { ownIdentity, stateOfProcess, type ProcessIdentity } from './process-identity';
 
 /** The most bytes that one system call is asked to move; Linux stops just short of 2 GiB. */

@@ -1,8 +1,7 @@
 /** Replaces folders by others. */
-import { rename } from 'node:fs/promises';
-
 import { CommandError } from '../../errors/command-errors';
 import { isThere } from './complete-file';
+import { rename } from './patience';
 
 /**
  * Gives a folder a name that another folder may have. The other one is moved aside first, since renaming

@@ -1,11 +1,12 @@
 /** What formats whose arrays are single files have in common: their provenance lies in a file beside them. */
-import { readFile, realpath, rename } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 
 import { resolve } from 'node:path';
 
 import type { StoredOutput } from '../format';
 import { resolveTarget, writeCompleteFile } from './complete-file';
 import { identifyPath } from './fingerprint';
+import { rename } from './patience';
 
 type SingleFileOutput = Pick<
   StoredOutput,

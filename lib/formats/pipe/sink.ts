@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 
 import { CommandError } from '../../errors/command-errors';
 import { message, option } from '../../errors/message';
-import { fileError } from '../../errors/system-errors';
+import { fileError, isReaderGone } from '../../errors/system-errors';
 import type { FloatArray } from '../../arrays/element-types';
 import type { CurrentsLayout, CurrentsSink } from '../currents-sink';
 import { encodeNpyStart } from '../npy/npy-file';
@@ -85,9 +85,9 @@ class PipeSink implements CurrentsSink {
 
 /** A file may stand where the pipe is, and its disk be full. */
 function pipeError(error: Error): Error {
-  const isGone =
-    'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED');
-  return isGone ? endOfPipe(error) : (fileError('write', 'the standard output', error) as Error);
+  return isReaderGone(error)
+    ? endOfPipe(error)
+    : (fileError('write', 'the standard output', error) as Error);
 }
 
 function endOfPipe(cause?: Error): CommandError {

@@ -46,12 +46,13 @@ async function findForeign(folder: string): Promise<string | undefined> {
   return other && `an array beside which ${other} lies`;
 }
 
-/** The files of the chunks of an array of three axes. */
+/** The files of the chunks of an array of three axes, in the same order on every system. */
 async function listChunks(folder: string): Promise<string[]> {
   const chunks = join(folder, 'c');
   const names = await readdir(chunks, { recursive: true }).catch(() => []);
   return names
-    .filter((name) => name.split(sep).length === 3)
+    .map((name) => name.split(sep).join('/'))
+    .filter((name) => name.split('/').length === 3)
     .sort()
     .map((name) => join(chunks, name));
 }

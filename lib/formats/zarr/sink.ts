@@ -1,6 +1,6 @@
 /** A Zarr array of format 3 that is made and written chunk by chunk. */
 import { randomBytes } from 'node:crypto';
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import type { AbsolutePath } from 'zarrita' with { 'resolution-mode': 'import' };
@@ -14,6 +14,7 @@ import {
   writeAll,
   writeCompleteFile,
 } from '../files/complete-file';
+import { rename } from '../files/patience';
 import type { FloatArray } from '../../arrays/element-types';
 import type { CurrentsLayout, CurrentsSink } from '../currents-sink';
 import { lengthOf, sizeOfRegion, type Range, type Region } from '../raster-source';

@@ -8,6 +8,7 @@ import { IdleSources } from '../open-source';
 import { connect, loadQueuePackages, QUEUE, waitBriefly, type ShardJob } from './redis';
 import { runShard } from '../run-shard';
 import { isCurrent } from '../submission';
+import { fftwOf } from '../synapses';
 import { UnfinishedRun } from '../unfinished-run';
 
 /** Milliseconds between checks whether a shard is still requested. */
@@ -107,6 +108,13 @@ async function compute(
     throw new RefusedError(
       `Expected a worker of ${run.job.software} but one is ${options.software}; let all machines run ` +
         'the same version.',
+    );
+  }
+  const fftw = await fftwOf(run.job);
+  if (fftw !== run.job.fftw) {
+    throw new RefusedError(
+      `Expected a worker with ${run.job.fftw ?? 'no FFTW'}, as the run was submitted with, but one has ` +
+        `${fftw ?? 'no FFTW'}; let all machines have the same FFTW.`,
     );
   }
   const begin = performance.now();

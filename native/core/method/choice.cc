@@ -47,6 +47,21 @@ constexpr double kTransposeCost = 4.0;
 // Nanoseconds of one term of the direct sum.
 constexpr double kDirectCost = 0.25;
 
+Method WithoutTransforms(const Kernel& kernel) {
+  return kernel.has_recursion() ? Method::kRecursive : Method::kDirect;
+}
+
+// The method that would be the best one if FFTW were there.
+Method PreferredMethod(const Kernel& kernel, Method requested, std::int64_t n_timesteps) {
+  if (requested != Method::kAuto) return requested;
+  const double other_cost = kernel.has_recursion()
+                                ? kernel.RecursionCost(n_timesteps)
+                                : kDirectCost * static_cast<double>(kernel.window_length());
+  const BlockPlan blocks = ChooseBlocks(kernel, n_timesteps);
+  return blocks.fft_length > 0 && blocks.cost < other_cost ? Method::kFft
+                                                           : WithoutTransforms(kernel);
+}
+
 }  // namespace
 
 const char* NameOf(Method method) {
@@ -96,14 +111,17 @@ BlockPlan ChooseBlocks(const Kernel& kernel, std::int64_t n_timesteps) {
   return best;
 }
 
-Method ChooseMethod(const Kernel& kernel, Method requested, std::int64_t n_timesteps) {
-  if (requested != Method::kAuto) return requested;
-  const Method other = kernel.has_recursion() ? Method::kRecursive : Method::kDirect;
-  const double other_cost = kernel.has_recursion()
-                                ? kernel.RecursionCost(n_timesteps)
-                                : kDirectCost * static_cast<double>(kernel.window_length());
-  const BlockPlan blocks = ChooseBlocks(kernel, n_timesteps);
-  return blocks.fft_length > 0 && blocks.cost < other_cost ? Method::kFft : other;
+Method ChooseMethod(const Kernel& kernel, Method requested, std::int64_t n_timesteps,
+                    ElementType dtype) {
+  const Method preferred = PreferredMethod(kernel, requested, n_timesteps);
+  const bool is_replaced =
+      requested == Method::kAuto && preferred == Method::kFft && !HasTransforms(dtype);
+  return is_replaced ? WithoutTransforms(kernel) : preferred;
+}
+
+bool LacksFftw(const Kernel& kernel, Method requested, std::int64_t n_timesteps,
+               ElementType dtype) {
+  return PreferredMethod(kernel, requested, n_timesteps) == Method::kFft && !HasTransforms(dtype);
 }
 
 }  // namespace expsyn

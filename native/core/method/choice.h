@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "raster.h"
+
 namespace expsyn {
 
 class Kernel;
@@ -37,8 +39,14 @@ struct BlockPlan {
 BlockPlan ChooseBlocks(const Kernel& kernel, std::int64_t n_timesteps);
 
 // The method for calls of n_timesteps: `requested`, or for kAuto the one that is expected to be the
-// fastest. Results of the methods differ in rounding only.
-Method ChooseMethod(const Kernel& kernel, Method requested, std::int64_t n_timesteps);
+// fastest of those that can be used. Results of the methods differ in rounding only. For kAuto,
+// FFTW is loaded only if transforms are expected to be the fastest. Throws std::bad_alloc.
+Method ChooseMethod(const Kernel& kernel, Method requested, std::int64_t n_timesteps,
+                    ElementType dtype);
+
+// Whether such calls would be computed by transforms if FFTW were there. They are computed by the
+// other method of the kernel instead, or, if transforms were requested, not at all.
+bool LacksFftw(const Kernel& kernel, Method requested, std::int64_t n_timesteps, ElementType dtype);
 
 }  // namespace expsyn
 

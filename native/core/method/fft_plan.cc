@@ -1,51 +1,18 @@
 #include "method/fft_plan.h"
 
-#include <fftw3.h>
-
 #include <cstddef>
 #include <map>
 #include <mutex>
 #include <new>
+#include <stdexcept>
+#include <string>
 
 #include "aligned_buffer.h"
+#include "method/fftw_library.h"
 
 namespace expsyn {
 
 namespace {
-
-// FFTW's names for one precision.
-template <typename Real>
-struct Fftw;
-
-template <>
-struct Fftw<double> {
-  using Plan = fftw_plan;
-  using Complex = fftw_complex;
-  static Plan PlanForward(int n, double* in, Complex* out) {
-    return fftw_plan_dft_r2c_1d(n, in, out, FFTW_ESTIMATE | FFTW_PRESERVE_INPUT);
-  }
-  static Plan PlanInverse(int n, Complex* in, double* out) {
-    return fftw_plan_dft_c2r_1d(n, in, out, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
-  }
-  static void Forward(Plan plan, double* in, Complex* out) { fftw_execute_dft_r2c(plan, in, out); }
-  static void Inverse(Plan plan, Complex* in, double* out) { fftw_execute_dft_c2r(plan, in, out); }
-  static void Destroy(Plan plan) { fftw_destroy_plan(plan); }
-};
-
-template <>
-struct Fftw<float> {
-  using Plan = fftwf_plan;
-  using Complex = fftwf_complex;
-  static Plan PlanForward(int n, float* in, Complex* out) {
-    return fftwf_plan_dft_r2c_1d(n, in, out, FFTW_ESTIMATE | FFTW_PRESERVE_INPUT);
-  }
-  static Plan PlanInverse(int n, Complex* in, float* out) {
-    return fftwf_plan_dft_c2r_1d(n, in, out, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
-  }
-  static void Forward(Plan plan, float* in, Complex* out) { fftwf_execute_dft_r2c(plan, in, out); }
-  static void Inverse(Plan plan, Complex* in, float* out) { fftwf_execute_dft_c2r(plan, in, out); }
-  static void Destroy(Plan plan) { fftwf_destroy_plan(plan); }
-};
 
 // FFTW shares tables between the planner, plans and their destruction.
 std::mutex& PlannerLock() {
@@ -55,12 +22,12 @@ std::mutex& PlannerLock() {
 
 template <typename Real>
 class FftwPlan final : public FftPlan<Real> {
-  using Api = Fftw<Real>;
-  using Complex = typename Api::Complex;
+  using Functions = FftwFunctions<Real>;
+  using Complex = typename Functions::Complex;
 
  public:
   // The caller holds the planner's lock.
-  explicit FftwPlan(std::int64_t length) {
+  FftwPlan(const Functions& fftw, std::int64_t length) : fftw_(fftw) {
     const auto n = static_cast<std::size_t>(length);
     AlignedBuffer<Real> signal(n);
     AlignedBuffer<std::complex<Real>> spectrum(n / 2 + 1);
@@ -70,8 +37,10 @@ class FftwPlan final : public FftPlan<Real> {
       AlignedBuffer<std::complex<Real>> headroom(CheckedProduct(n, 2));
     }
     auto* complex = reinterpret_cast<Complex*>(spectrum.data());
-    forward_ = Api::PlanForward(static_cast<int>(length), signal.data(), complex);
-    inverse_ = Api::PlanInverse(static_cast<int>(length), complex, signal.data());
+    forward_ = fftw.plan_dft_r2c_1d(static_cast<int>(length), signal.data(), complex,
+                                    kFftwEstimate | kFftwPreserveInput);
+    inverse_ = fftw.plan_dft_c2r_1d(static_cast<int>(length), complex, signal.data(),
+                                    kFftwEstimate | kFftwDestroyInput);
     if (forward_ == nullptr || inverse_ == nullptr) {
       Destroy();
       throw std::bad_alloc();
@@ -84,33 +53,43 @@ class FftwPlan final : public FftPlan<Real> {
   }
 
   void Forward(const Real* signal, std::complex<Real>* spectrum) const override {
-    // FFTW's declaration lacks the const that FFTW_PRESERVE_INPUT promises.
-    Api::Forward(forward_, const_cast<Real*>(signal), reinterpret_cast<Complex*>(spectrum));
+    // FFTW's declaration lacks the const that kFftwPreserveInput promises.
+    fftw_.execute_dft_r2c(forward_, const_cast<Real*>(signal),
+                          reinterpret_cast<Complex*>(spectrum));
   }
 
   void Inverse(std::complex<Real>* spectrum, Real* signal) const override {
-    Api::Inverse(inverse_, reinterpret_cast<Complex*>(spectrum), signal);
+    fftw_.execute_dft_c2r(inverse_, reinterpret_cast<Complex*>(spectrum), signal);
   }
 
  private:
   void Destroy() {
-    if (forward_ != nullptr) Api::Destroy(forward_);
-    if (inverse_ != nullptr) Api::Destroy(inverse_);
+    if (forward_ != nullptr) fftw_.destroy_plan(forward_);
+    if (inverse_ != nullptr) fftw_.destroy_plan(inverse_);
   }
 
-  typename Api::Plan forward_ = nullptr;
-  typename Api::Plan inverse_ = nullptr;
+  const Functions& fftw_;
+  FftwPlanHandle* forward_ = nullptr;
+  FftwPlanHandle* inverse_ = nullptr;
 };
 
 }  // namespace
 
+bool HasTransforms(ElementType dtype) {
+  // Spectra of kernels are computed in double precision for both.
+  return Fftw<double>().is_loaded() &&
+         (dtype == ElementType::kFloat64 || Fftw<float>().is_loaded());
+}
+
 template <typename Real>
 std::shared_ptr<const FftPlan<Real>> FftPlan<Real>::OfLength(std::int64_t length) {
+  const FftwLibrary<Real>& fftw = Fftw<Real>();
+  if (!fftw.is_loaded()) throw std::runtime_error("there is no FFTW: " + fftw.reason);
   // Never destroyed: other threads may still be planning while exit() destroys static objects.
   static auto& plans = *new std::map<std::int64_t, std::shared_ptr<const FftPlan<Real>>>();
   const std::lock_guard<std::mutex> guard(PlannerLock());
   std::shared_ptr<const FftPlan<Real>>& plan = plans[length];
-  if (plan == nullptr) plan = std::make_shared<const FftwPlan<Real>>(length);
+  if (plan == nullptr) plan = std::make_shared<const FftwPlan<Real>>(fftw.functions, length);
   return plan;
 }
 

@@ -5,10 +5,16 @@
 #include <cstdint>
 #include <memory>
 
+#include "raster.h"
+
 namespace expsyn {
 
 // The longest transform: FFTW takes its size as an int.
 inline constexpr std::int64_t kMaxFftLength = std::int64_t{1} << 30;
+
+// Whether calls of that dtype can be computed by transforms: FFTW is loaded, if it has not been
+// yet. Thread-safe. Throws std::bad_alloc.
+bool HasTransforms(ElementType dtype);
 
 // Real transforms of one length through FFTW, unnormalised: Inverse(Forward(x)) = length * x.
 // Executing a plan is thread-safe. Arrays must be aligned to kAlignment.
@@ -26,7 +32,8 @@ class FftPlan {
 
   // The process-wide plan of this length, 2 <= length <= kMaxFftLength, made on first use. Plans
   // are estimated, not measured, so that every process makes the same one. Thread-safe: FFTW's
-  // planner, which is not, runs under one lock for the whole process. Throws std::bad_alloc.
+  // planner, which is not, runs under one lock for the whole process. Throws std::bad_alloc, and
+  // std::runtime_error if FFTW is missing in that precision.
   static std::shared_ptr<const FftPlan> OfLength(std::int64_t length);
 
  protected:

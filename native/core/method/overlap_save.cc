@@ -40,18 +40,15 @@ std::int64_t SignalStride(std::int64_t length) {
 // One synapse's progress through the blocks.
 template <typename Real>
 struct Channel {
-  explicit Channel(const Kernel& kernel)
-      : rollover_steps(kernel.window_length()),
-        rollover(static_cast<std::size_t>(kernel.n_numbers())),
-        last(rollover.size()),
-        held(kernel) {}
+  explicit Channel(const Kernel& kernel) : rollover_steps(kernel.window_length()), held(kernel) {}
 
   // The number of further steps for which the window holds the state before the call.
   std::int64_t rollover_steps;
-  std::vector<DoubleDouble> rollover;  // what is left of that state after the last step
-  std::vector<DoubleDouble> last;      // the numbers of the recursion after the last step
-  Real last_output = 0;                // the current after the last step, as the output has it
-  Real peak = 0;                       // the largest magnitude of the input so far
+  // Numbers of the recursion: what is left of that state after the last step, and all of them.
+  DoubleDouble* rollover = nullptr;
+  DoubleDouble* last = nullptr;
+  Real last_output = 0;  // the current after the last step, as the output has it
+  Real peak = 0;         // the largest magnitude of the input so far
   HeldNonFinite held;
   Finding finding = Finding::kFinite;
 };
@@ -69,7 +66,8 @@ class BlockConvolution {
         ops_(simd::OpsOf<Real>()),
         n_timesteps_(tile.end_step),
         signal_stride_(SignalStride<Real>(blocks.fft_length)),
-        channels_(static_cast<std::size_t>(tile.n_synapses), Channel<Real>(kernel)) {
+        channels_(static_cast<std::size_t>(tile.n_synapses), Channel<Real>(kernel)),
+        numbers_(static_cast<std::size_t>(2 * kernel.n_numbers() * tile.n_synapses)) {
     strip_width_ = std::min(static_cast<std::int64_t>(kAlignment / sizeof(Real)), tile.n_synapses);
     signals_ = AlignedBuffer<Real>(CheckedProduct(static_cast<std::size_t>(signal_stride_),
                                                   static_cast<std::size_t>(strip_width_)));
@@ -79,6 +77,8 @@ class BlockConvolution {
         AlignedBuffer<std::complex<Real>>(static_cast<std::size_t>(blocks.fft_length / 2 + 1));
     for (std::int64_t c = 0; c < tile.n_synapses; ++c) {
       if (kernel.has_recursion()) {
+        ChannelOf(c).rollover = numbers_.data() + 2 * kernel.n_numbers() * c;
+        ChannelOf(c).last = ChannelOf(c).rollover + kernel.n_numbers();
         StartFromNumbers(c);
       } else {
         StartFromInputs(c);
@@ -119,7 +119,7 @@ class BlockConvolution {
       return;
     }
     for (std::int64_t i = 0; i < kernel_.n_numbers(); ++i) {
-      channel.rollover[static_cast<std::size_t>(i)] = tile_.state.Number(i, c);
+      channel.rollover[i] = tile_.state.Number(i, c);
     }
   }
 
@@ -139,7 +139,7 @@ class BlockConvolution {
   void FinishSynapse(std::int64_t c) {
     const Channel<Real>& channel = ChannelOf(c);
     for (std::int64_t i = 0; i < kernel_.n_numbers(); ++i) {
-      const DoubleDouble number = channel.last[static_cast<std::size_t>(i)];
+      const DoubleDouble number = channel.last[i];
       const double rounded = i == 0 ? static_cast<double>(channel.last_output)
                                     : channel.held.Overlay(number.high, n_timesteps_ - 1);
       tile_.next_state.SetNumber(i, c, rounded, number);
@@ -249,7 +249,7 @@ class BlockConvolution {
         }
         sum += part;
       }
-      ChannelOf(synapse).last[static_cast<std::size_t>(i)] = {sum, 0};
+      ChannelOf(synapse).last[i] = {sum, 0};
     }
   }
 
@@ -356,13 +356,13 @@ class BlockConvolution {
     channel.last[0] = {static_cast<double>(result[n_rows - 1]), 0};
     RollOver(tile_.first_synapse + synapse, channel, n_rows, result);
     bool is_finite = true;
-    for (std::size_t i = 0; i < channel.last.size(); ++i) {
+    for (std::int64_t i = 0; i < kernel_.n_numbers(); ++i) {
       channel.last[i] = channel.rollover[i] + channel.last[i].high;
       is_finite = is_finite && std::isfinite(channel.last[i].high);
     }
     channel.last_output = result[n_rows - 1];
     if (!is_finite || !std::isfinite(channel.last_output)) channel.finding = Finding::kRecompute;
-    if (!IsCut()) channel.rollover = channel.last;
+    if (!IsCut()) std::copy_n(channel.last, kernel_.n_numbers(), channel.rollover);
   }
 
   // Completes a block of a kernel without a recursion: its state was among the inputs.
@@ -375,14 +375,14 @@ class BlockConvolution {
   // Adds what is left of the state to n_rows rows, and moves it on by as many steps.
   void RollOver(std::int64_t n, Channel<Real>& channel, std::int64_t n_rows, Real* result) {
     const bool is_any_left =
-        std::any_of(channel.rollover.begin(), channel.rollover.end(),
+        std::any_of(channel.rollover, channel.rollover + kernel_.n_numbers(),
                     [](const DoubleDouble& number) { return number.high != 0; });
     if (!is_any_left) return;
     const std::int64_t n_held = std::min(n_rows, channel.rollover_steps);
-    kernel_.RollOver(n, n_held, channel.rollover.data(), result);
+    kernel_.RollOver(n, n_held, channel.rollover, result);
     if (IsCut()) channel.rollover_steps -= n_held;
     if (n_held < n_rows) {
-      std::fill(channel.rollover.begin(), channel.rollover.end(), DoubleDouble{});
+      std::fill_n(channel.rollover, kernel_.n_numbers(), DoubleDouble{});
     }
   }
 
@@ -433,6 +433,7 @@ class BlockConvolution {
   AlignedBuffer<std::complex<Real>> spectrum_;
   AlignedBuffer<Real> part_, sum_;  // for a block whose input grows; allocated when needed
   std::vector<Channel<Real>> channels_;
+  std::vector<DoubleDouble> numbers_;  // of all channels
   // The rows of the block whose input is not finite, and that input.
   std::vector<std::pair<std::int64_t, Real>> non_finite_;
   // The runs of rows of the block, begin and end, whose window holds no input.

@@ -7,8 +7,8 @@
 //   EXPSYN_SIMD_SET           the set's name in instruction_set.h, which becomes a namespace
 //   EXPSYN_SIMD_BYTES         the width of a vector register
 //   EXPSYN_SIMD_TARGET        the compiler's words for the set, unless it compiles for it anyway
-//   EXPSYN_SIMD_IS_SUPPORTED  whether the processor has the set; not defined on architectures
-//                             that do not know it
+//   EXPSYN_SIMD_IS_SUPPORTED  whether the processor has the set, in words of x86_features.h; not
+//                             defined on architectures that do not know it
 //
 // The operations may only call each other and functions that are always inlined. An inline function
 // of the standard library would be compiled for the set, the linker keeps one copy for the whole
@@ -26,6 +26,7 @@
 #include "double_double.h"
 #include "raster.h"
 #include "simd/ops.h"
+#include "simd/x86_features.h"
 
 #if defined(EXPSYN_SIMD_IS_SUPPORTED)
 

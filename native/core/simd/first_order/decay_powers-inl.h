@@ -15,7 +15,7 @@ void FillDecayPowers(const double* tau, std::int64_t size, double dt, double len
   const double cut_factor = is_cut ? 1.0 : 0.0;
   // kTile synapses at a time, in arrays that the compiler knows not to overlap.
   constexpr int kTile = 16;
-  alignas(64) double taus[kTile];
+  alignas(64) double taus[kTile], rate[2][kTile];
   alignas(64) double decay[2][kTile], tail_weight[2][kTile], carry32[kTile];
   alignas(64) double carry64[2][kTile];
   for (std::int64_t first = 0; first < size; first += kTile) {
@@ -23,12 +23,19 @@ void FillDecayPowers(const double* tau, std::int64_t size, double dt, double len
     for (int i = 0; i < kTile; ++i) {
       taus[i] = i < count ? tau[first + i] : 1.0;
     }
+    // One function a loop: GCC makes no vectors of longer loops.
     for (int i = 0; i < kTile; ++i) {
-      const DoubleDouble rate = QuotientOfPositive(dt, taus[i]);
-      const DoubleDouble a = ExpOfNegative(-rate);
+      const DoubleDouble quotient = QuotientOfPositive(dt, taus[i]);
+      rate[0][i] = quotient.high;
+      rate[1][i] = quotient.low;
+    }
+    for (int i = 0; i < kTile; ++i) {
+      const DoubleDouble a = ExpOfNegative({-rate[0][i], -rate[1][i]});
       decay[0][i] = a.high;
       decay[1][i] = a.low;
-      DoubleDouble power = a;
+    }
+    for (int i = 0; i < kTile; ++i) {
+      DoubleDouble power{decay[0][i], decay[1][i]};
       for (int doubling = 0; doubling < 4; ++doubling) power = power * power;
       carry32[i] = power.high;
       for (int doubling = 0; doubling < 2; ++doubling) power = power * power;
@@ -36,8 +43,12 @@ void FillDecayPowers(const double* tau, std::int64_t size, double dt, double len
       carry64[1][i] = power.low;
     }
     for (int i = 0; i < kTile; ++i) {
-      const DoubleDouble rate = QuotientOfPositive(dt, taus[i]);
-      const DoubleDouble weight = ExpOfNegative(-(rate * length));
+      const DoubleDouble product = DoubleDouble{rate[0][i], rate[1][i]} * length;
+      rate[0][i] = product.high;
+      rate[1][i] = product.low;
+    }
+    for (int i = 0; i < kTile; ++i) {
+      const DoubleDouble weight = ExpOfNegative({-rate[0][i], -rate[1][i]});
       tail_weight[0][i] = weight.high * cut_factor;
       tail_weight[1][i] = weight.low * cut_factor;
     }

@@ -3,6 +3,6 @@
 #define EXPSYN_SIMD_BYTES 32
 #if defined(__x86_64__)
 #define EXPSYN_SIMD_TARGET "avx2"
-#define EXPSYN_SIMD_IS_SUPPORTED __builtin_cpu_supports("avx2")
+#define EXPSYN_SIMD_IS_SUPPORTED HasAvx2(ReadX86Registers())
 #endif
 #include "simd/ops-inl.h"

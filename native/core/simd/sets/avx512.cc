@@ -3,8 +3,6 @@
 #define EXPSYN_SIMD_BYTES 64
 #if defined(__x86_64__)
 #define EXPSYN_SIMD_TARGET "avx512f,avx512bw,avx512dq,avx512vl"
-#define EXPSYN_SIMD_IS_SUPPORTED                                              \
-  (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && \
-   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+#define EXPSYN_SIMD_IS_SUPPORTED HasAvx512(ReadX86Registers())
 #endif
 #include "simd/ops-inl.h"

@@ -1,0 +1,90 @@
+/** What is said where FFTW is needed and missing: the sentences, and how to install it on this system. */
+import { readFileSync } from 'node:fs';
+
+import { CommandError } from './command-errors';
+import { errorWith, type ExpSynError } from './error-codes';
+import { message, option, wordMessage, type Message } from './message';
+
+/** How systems of Linux install both precisions, by the names that os-release gives them. */
+const LINUX_COMMANDS: readonly (readonly [names: readonly string[], command: string])[] = [
+  [['debian', 'ubuntu'], 'apt-get install libfftw3-double3 libfftw3-single3'],
+  [['fedora', 'rhel', 'centos'], 'dnf install fftw-libs'],
+  [['alpine'], 'apk add fftw-double-libs fftw-single-libs'],
+  [['arch'], 'pacman -S fftw'],
+];
+
+/** What to do about a missing FFTW, on this system unless another is given. */
+export function installationAdvice(
+  platform: string = process.platform,
+  readNames: () => readonly string[] = namesOfLinux,
+): string {
+  if (process.env['EXPSYN_FFTW']) {
+    return "unset EXPSYN_FFTW, or set it to the absolute path of the folder of FFTW's libraries";
+  }
+  switch (platform) {
+    case 'darwin':
+      return "install it by 'brew install fftw'";
+    case 'win32':
+      return (
+        'put libfftw3-3.dll and libfftw3f-3.dll of FFTW into a folder and set EXPSYN_FFTW to the ' +
+        'absolute path of that folder'
+      );
+    default: {
+      const names = platform === 'linux' ? readNames() : [];
+      const found = LINUX_COMMANDS.find(([known]) => known.some((name) => names.includes(name)));
+      return found === undefined
+        ? 'install FFTW 3 in double and single precision'
+        : `install it by '${found[1]}'`;
+    }
+  }
+}
+
+/** The name of this Linux, and of those that it is like. */
+function namesOfLinux(): string[] {
+  try {
+    const text = readFileSync('/etc/os-release', 'utf8');
+    const values = [...text.matchAll(/^(?:ID|ID_LIKE)=(.*)$/gm)].map(([, value = '']) => value);
+    return values.flatMap((value) => value.replace(/^"(.*)"$/, '$1').split(' '));
+  } catch {
+    return [];
+  }
+}
+
+/** What is missing. */
+export interface MissingFftw {
+  /** 'FFTW in double precision' */
+  readonly expected: string;
+  /** 'none', and why. */
+  readonly received: string;
+}
+
+/** The sentence about a call by method 'fft' that cannot be computed. */
+export function fftwSentence({ expected, received }: MissingFftw): Message {
+  return message`Expected ${expected} for ${option('method', 'fft')} but found ${received}; \
+${installationAdvice()}, or use ${option('method', 'auto')}.`;
+}
+
+/** The error about a call by method 'fft' that cannot be computed. */
+export function fftwMissing(missing: MissingFftw): Error & ExpSynError {
+  const advice = `${installationAdvice()}, or use method 'auto'`;
+  return errorWith(new Error(wordMessage(fftwSentence(missing))), 'ERR_EXPSYN_FFTW_MISSING', {
+    argument: 'method',
+    ...missing,
+    advice,
+  });
+}
+
+/** That error as the command line words it; any other error as it is. */
+export function asCommandError(error: unknown): unknown {
+  const { code, expected = '', received = '' } = error as Partial<ExpSynError>;
+  if (code !== 'ERR_EXPSYN_FFTW_MISSING') return error;
+  return new CommandError(fftwSentence({ expected, received }), { cause: error });
+}
+
+/** The warning about calls that take longer than they would with FFTW. */
+export function fftwWarning({ expected, received }: MissingFftw): string {
+  return (
+    `Expected ${expected} for a kernel that has no recursion but found ${received}; the sum over ` +
+    `its window is computed directly, which takes longer: ${installationAdvice()}.`
+  );
+}

@@ -1,0 +1,188 @@
+/** Says in a sentence why the native addon does not load here, and what to do. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+
+import { errorWith, type ExpSynError } from '../errors/error-codes';
+import { glibcVersion, isTarget, TARGETS } from './target';
+
+const DOCUMENTATION = 'https://github.com/expsyn/expsyn/blob/main/docs';
+
+/** What was to be loaded. */
+export interface Attempt {
+  /** The package's folder; undefined in a bundle that does not know its own. */
+  readonly root: string | undefined;
+  /** This system, as systemName() calls it. */
+  readonly system?: string;
+  /** The addon's file; undefined if the package has none for this system. */
+  readonly file?: string;
+  /** Whether the file is the build of a clone. */
+  readonly isOwnBuild?: boolean;
+  /** What a bundler gave in place of the addon. */
+  readonly received?: unknown;
+}
+
+/** An error's code and message, as far as it has any. */
+interface Cause {
+  readonly code: string;
+  readonly text: string;
+}
+
+/** Why the attempt failed: each entry returns a sentence, or undefined if it knows nothing of the cause. */
+const REASONS: readonly ((attempt: Attempt, cause: Cause) => string | undefined)[] = [
+  unsupportedSystem,
+  replacedFile,
+  missingFile,
+  forbiddenAddons,
+  missingRequire,
+  olderLibrary,
+  otherLibrary,
+  otherProcessor,
+  otherFile,
+];
+
+/** The error to throw. An error of the addon itself, which has a code of this package, is passed on. */
+export function describeLoadError(attempt: Attempt, thrown?: unknown): unknown {
+  if (isOwn(thrown)) return thrown;
+  const cause = {
+    code: thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '',
+    text: (thrown instanceof Error ? thrown.message : String(thrown)).trim().replace(/\.$/, ''),
+  };
+  let sentence: string | undefined;
+  for (const reason of REASONS) sentence ??= reason(attempt, cause);
+  sentence ??=
+    `Expected to load the native addon ${nameOf(attempt)} but the system refused it ` +
+    `(${firstLine(cause.text)}); see ${DOCUMENTATION}/install.md#load-errors.`;
+  const error = new Error(sentence, thrown === undefined ? {} : { cause: thrown });
+  return errorWith(error, 'ERR_EXPSYN_ADDON');
+}
+
+function isOwn(thrown: unknown): thrown is ExpSynError {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_EXPSYN_ADDON';
+}
+
+function unsupportedSystem({ system }: Attempt): string | undefined {
+  if (system === undefined || isTarget(system)) return undefined;
+  const isMusl = system.endsWith('-musl');
+  const found = `${process.platform} on ${process.arch}${isMusl ? ' with musl' : ''}`;
+  return (
+    `Expected a system that the package has a native addon for (${listTargets()}) but this is ` +
+    `${found}; use one of those, or build the addon in a clone, see ` +
+    `${DOCUMENTATION}/install.md#from-a-clone.`
+  );
+}
+
+function listTargets(): string {
+  return Object.values(TARGETS).join(', ');
+}
+
+function replacedFile(attempt: Attempt): string | undefined {
+  if (!('received' in attempt)) return undefined;
+  return (
+    `Expected the native addon ${nameOf(attempt)} but received ${inspect(attempt.received)} from a ` +
+    `bundler; configure the bundler to load the file, see ${DOCUMENTATION}/bundlers.md.`
+  );
+}
+
+function missingFile(attempt: Attempt, { code }: Cause): string | undefined {
+  if (code !== 'MODULE_NOT_FOUND') return undefined;
+  const expected = `Expected the native addon ${nameOf(attempt)} but there is no such file`;
+  if (isClone(attempt)) return `${expected}; run 'npm run setup' in ${String(attempt.root)}.`;
+  const advice =
+    attempt.root === undefined
+      ? 'configure the bundler to carry it'
+      : 'install the package again, or if a bundler has left the file out';
+  return `${expected}; ${advice}, see ${DOCUMENTATION}/bundlers.md.`;
+}
+
+function forbiddenAddons(attempt: Attempt, { code, text }: Cause): string | undefined {
+  const expected = 'Expected a process that may load native addons but';
+  if (/^Requires ffi access\b/.test(text)) {
+    return `${expected} Deno was started without --allow-ffi; start it with --allow-ffi.`;
+  }
+  if (code !== 'ERR_DLOPEN_DISABLED') return undefined;
+  const isRestricted = (process as { permission?: unknown }).permission !== undefined;
+  return isRestricted
+    ? `${expected} Node was started with its permission model and without --allow-addons; start it ` +
+        'with --allow-addons.'
+    : `${expected} Node was started with --no-addons; start it without --no-addons.`;
+}
+
+/** In an ES module that a bundler has made, there may be no require(). */
+function missingRequire(attempt: Attempt, { text }: Cause): string | undefined {
+  if (!/\brequire\b.*\bis not (defined|supported)\b/.test(text)) return undefined;
+  return (
+    `Expected require() for the native addon ${nameOf(attempt)} but a bundler has removed it; see ` +
+    `${DOCUMENTATION}/bundlers.md.`
+  );
+}
+
+/** The words of glibc's loader for a symbol of a later version of a library. */
+function olderLibrary(attempt: Attempt, { text }: Cause): string | undefined {
+  const [, version] =
+    /version [`'"]?((?:GLIBC|GLIBCXX|CXXABI|GCC)_[\d.]+)['"]? not found/.exec(text) ?? [];
+  if (version === undefined) return undefined;
+  const glibc = version.startsWith('GLIBC_') ? glibcVersion() : undefined;
+  const found = glibc === undefined ? 'has an older one' : `has glibc ${glibc}`;
+  return (
+    `Expected version ${version} of a system library for the native addon ${nameOf(attempt)} but ` +
+    `this system ${found}; ${adviceToReplace(attempt, 'use a newer system')}.`
+  );
+}
+
+/** The words of the loaders of musl and glibc for libraries of each other. */
+function otherLibrary(attempt: Attempt, { text }: Cause): string | undefined {
+  const onMusl = /Error loading shared library|Error relocating/.test(text);
+  const onGlibc = /\b(libc\.musl-\w+\.so\.1|libc\.so|ld-musl-\w+\.so\.1): /.test(text);
+  if (!onMusl && !onGlibc) return undefined;
+  const [expected, other] = onMusl ? ['musl', 'another C library'] : ['glibc', 'musl'];
+  return (
+    `Expected a native addon for ${expected} but ${nameOf(attempt)} is for ${other} ` +
+    `(${firstLine(text)}); ${adviceToReplace(attempt, 'install the package again on this system')}.`
+  );
+}
+
+/** glibc's loader says that a file does not exist if it is for another processor. */
+function otherProcessor(attempt: Attempt, { text }: Cause): string | undefined {
+  if (!text.startsWith(`${nameOf(attempt)}: cannot open shared object file`)) return undefined;
+  return (
+    `Expected a native addon for ${process.arch} at ${nameOf(attempt)} but the file is for another ` +
+    `processor; ${adviceToReplace(attempt, 'install the package again')}.`
+  );
+}
+
+/** The words of the loaders of Linux, Windows and macOS for files that are no library of this system. */
+const OTHER_FILES =
+  /invalid ELF header|wrong ELF class|file too short|ELF file's|Exec format error|not a valid Win32 application|not a mach-o file|incompatible architecture|slice is not valid|did not self-register/i;
+
+function otherFile(attempt: Attempt, { text }: Cause): string | undefined {
+  if (!OTHER_FILES.test(text)) return undefined;
+  return (
+    `Expected a native addon for ${process.platform} on ${process.arch} at ${nameOf(attempt)} but ` +
+    `the file is not one (${firstLine(text)}); ` +
+    `${adviceToReplace(attempt, 'install the package again')}.`
+  );
+}
+
+/** What to do about a file that is wrong: in a clone, to build it again. */
+function adviceToReplace(attempt: Attempt, advice: string): string {
+  if (attempt.isOwnBuild !== true || !isClone(attempt)) return advice;
+  return `remove ${join(String(attempt.root), 'build')} and run 'npm run setup' in ${String(attempt.root)}`;
+}
+
+/** Whether the package is a clone, which has the set-up. */
+function isClone({ root }: Attempt): boolean {
+  try {
+    return root !== undefined && existsSync(join(root, 'scripts', 'setup.mjs'));
+  } catch {
+    return false;
+  }
+}
+
+function nameOf({ file }: Attempt): string {
+  return file ?? 'of this system';
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
+}

