@@ -17,11 +17,12 @@ import { pathToFileURL } from 'node:url';
 
 import { createPackageWithOptions, extractFile, listPackage, statFile } from '@electron/asar';
 
+import { systemName } from '../../lib/native/target';
 import { headerOf, npyOf } from '../support/npy-bytes';
 import { ROOT, runProgram } from '../support/processes';
 
 const STAND_IN = join(__dirname, 'stand-in', 'archive.cjs');
-const TARGET = `${process.platform}-${process.arch}`;
+const TARGET = systemName();
 const ADDON = `node_modules/expsyn/prebuilds/${TARGET}/expsyn.node`;
 
 describe('the application in an archive', () => {
