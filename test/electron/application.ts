@@ -79,6 +79,15 @@ export class Application {
   /** Starts the main process, and the preload script of its window. */
   static async start(change: (electron: StandIn) => void = () => undefined): Promise<Application> {
     const folder = stage();
+    try {
+      return await Application.#startIn(folder, change);
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  static async #startIn(folder: string, change: (electron: StandIn) => void): Promise<Application> {
     const require = createRequire(join(folder, 'app', 'package.json'));
     const electron = require('electron') as StandIn;
     electron.app.userData = join(folder, 'user-data');
