@@ -211,10 +211,12 @@ describe('the engine of the application', () => {
     application.expsyn.run(RASTER);
     await application.until('run-started');
     await application.connect();
-    await until(() => outputs().length <= 1);
     application.drop(at('second.npy'));
     application.expsyn.run(RASTER);
-    assert.equal((await application.until('run-finished', 'refused')).type, 'run-finished');
+    const { type, name } = await application.until('run-finished', 'run-failed');
+    assert.deepEqual([type, name], ['run-finished', 'second.npy']);
+    // The outputs of the earlier page are gone.
+    await until(() => outputs().length === 1);
   });
 
   it('ends at once with its window, and leaves nothing behind', async () => {

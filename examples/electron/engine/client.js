@@ -30,7 +30,7 @@ export class Client {
   /** Ends what the page has started. */
   close() {
     this.#port.close();
-    void this.#runs.cancel();
+    void this.#runs.close();
   }
 
   #receive(message) {

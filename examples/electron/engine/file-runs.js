@@ -4,7 +4,7 @@
  * that the package knows, files larger than memory included, reports progress and draws the picture. It runs
  * in a worker thread, so that the live simulation continues and a run can be ended at any time.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import { copyFile, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
@@ -37,7 +37,6 @@ function argumentsOf({ path, tau, dt, timeUnit }, folder) {
 export class FileRuns {
   #folder;
   #post;
-  #count = 0;
   /** @type {{ name: string, worker: Worker, isCancelled: boolean, ended: Promise<void> } | undefined} */
   #run;
   /** The folder of the last result. */
@@ -59,8 +58,9 @@ export class FileRuns {
         `Expected no other run but ${this.#run.name} is being computed; wait for its end or cancel it, then open ${request.name}.`,
       );
     }
-    const folder = join(this.#folder, `run-${++this.#count}`);
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(this.#folder, { recursive: true });
+    // Another name each time, since a run of an earlier page may not have ended yet.
+    const folder = mkdtempSync(join(this.#folder, 'run-'));
     const worker = new Worker(COMMAND, {
       argv: argumentsOf(request, folder),
       stdout: true,
@@ -80,6 +80,12 @@ export class FileRuns {
     // The package cancels the calls of a thread that ends, and waits for them.
     await run.worker.terminate();
     await run.ended;
+  }
+
+  /** Ends what is in progress, and removes the result. */
+  async close() {
+    await this.cancel();
+    if (this.#result !== undefined) await removeFolder(this.#result);
   }
 
   /** Copies the last result, and the file beside it that says how it was made. */
