@@ -7,7 +7,8 @@ export default tseslint.config(
   { ignores: ['dist/', 'build/', '**/node_modules/', 'output/', 'prebuilds/'] },
   eslint.configs.recommended,
   {
-    files: ['**/*.mjs', 'examples/electron/{main,engine}/*.js'],
+    // Next wants .js, and so do ES modules in Electron.
+    files: ['**/*.mjs', 'examples/bundlers/next/**/*.js', 'examples/electron/{main,engine}/*.js'],
     languageOptions: { globals: globals.node },
   },
   {
