@@ -7,8 +7,8 @@ export default tseslint.config(
   { ignores: ['dist/', 'build/', '**/node_modules/', 'output/', 'prebuilds/'] },
   eslint.configs.recommended,
   {
-    // Next wants .js.
-    files: ['**/*.mjs', 'examples/bundlers/next/**/*.js'],
+    // Next wants .js, and so do ES modules in Electron.
+    files: ['**/*.mjs', 'examples/bundlers/next/**/*.js', 'examples/electron/{main,engine}/*.js'],
     languageOptions: { globals: globals.node },
   },
   {
@@ -16,8 +16,12 @@ export default tseslint.config(
     languageOptions: { sourceType: 'commonjs', globals: globals.node },
   },
   {
-    files: ['examples/**/public/**/*.js'],
+    files: ['examples/*/{public,window}/**/*.js', 'examples/page/**/*.js'],
     languageOptions: { globals: globals.browser },
+  },
+  {
+    files: ['examples/electron/preload.cjs'],
+    languageOptions: { globals: { ...globals.browser, require: 'readonly' } },
   },
   {
     files: ['**/*.ts', '**/*.cts'],

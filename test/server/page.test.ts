@@ -1,10 +1,10 @@
 /** The example server's page, in a real browser. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { chromium, type Browser, type Page } from 'playwright-core';
@@ -13,23 +13,7 @@ import { WebSocket } from 'ws';
 
 import { createServer, type Server } from '../../examples/server/server';
 import { DEFAULTS } from '../../examples/server/settings';
-
-/** The browser of the system, as the set-up finds it. */
-function findBrowser(): string {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
-    for (const folder of folders) {
-      const file = join(folder, name);
-      try {
-        accessSync(file, constants.X_OK);
-        return file;
-      } catch {
-        // Elsewhere, perhaps.
-      }
-    }
-  }
-  return assert.fail("Expected Chromium on the PATH; 'npm test' installs it.");
-}
+import { findBrowser } from '../support/browser';
 
 describe('the page of the example server', () => {
   const folder = mkdtempSync(join(tmpdir(), 'expsyn-page-'));

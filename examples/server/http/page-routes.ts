@@ -5,7 +5,8 @@ import type { FastifyInstance } from 'fastify';
 
 import { pagePolicy } from './browser-rules';
 
-const FOLDER = join(__dirname, '..', 'public');
+/** The page, and the files that it shares with the desktop application. */
+const FOLDERS = [join(__dirname, '..', 'public'), join(__dirname, '..', '..', 'page')];
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
@@ -13,15 +14,18 @@ const TYPES = {
 } as const;
 
 /** Every file of the page is read once, so that no request can name another file. */
-const FILES = readdirSync(FOLDER, { recursive: true, withFileTypes: true })
-  .filter((entry) => entry.isFile() && extname(entry.name) in TYPES)
-  .map(({ parentPath, name }) => relative(FOLDER, join(parentPath, name)));
+const FILES = FOLDERS.flatMap((folder) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && extname(entry.name) in TYPES)
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .map((path) => ({ path, name: relative(folder, path).replaceAll(sep, '/') })),
+);
 
 export function addPageRoutes(app: FastifyInstance): void {
-  for (const file of FILES) {
-    const content = readFileSync(join(FOLDER, file));
-    const type = TYPES[extname(file) as keyof typeof TYPES];
-    app.get(file === 'index.html' ? '/' : `/${file.replaceAll(sep, '/')}`, async (request, reply) =>
+  for (const { path, name } of FILES) {
+    const content = readFileSync(path);
+    const type = TYPES[extname(name) as keyof typeof TYPES];
+    app.get(name === 'index.html' ? '/' : `/${name}`, async (request, reply) =>
       reply
         .header('content-security-policy', pagePolicy(request.headers.host ?? ''))
         .type(type)

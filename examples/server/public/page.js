@@ -12,7 +12,7 @@ const MESSAGE_SECONDS = 0.25;
 const MOST_PENDING = 8;
 
 const element = (id) => document.getElementById(id);
-const controls = createControls();
+const controls = createControls(['tau', 'dt', 'noise', 'rate']);
 const view = new LiveView(CHANNELS, {
   raster: element('raster'),
   currents: element('currents'),

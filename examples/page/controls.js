@@ -1,4 +1,4 @@
-/** The sliders of the page, each with its value beside it and in words for screen readers. */
+/** The sliders of a page, each with its value beside it and in words for screen readers. */
 
 const milliseconds = (seconds) => {
   const number = Number((seconds * 1000).toPrecision(3));
@@ -11,17 +11,19 @@ const logarithmic = (least, most) => (position) => least * (most / least) ** pos
 /** A slider from 0 to `most` that is finer near 0. */
 const quadratic = (most) => (position) => most * position ** 2;
 
-/** Returns the sliders `tau`, `dt`, `noise` and `rate`, each with its `input` and `value()`. */
-export function createControls() {
-  return {
-    tau: slider('tau', logarithmic(0.001, 1), milliseconds),
-    dt: slider('dt', logarithmic(0.0002, 0.005), milliseconds),
-    noise: slider('noise', quadratic(20), decimals(2)),
-    rate: slider('rate', logarithmic(0.5, 200), decimals(1)),
-  };
+/** For each slider that a page may have: its value at a position between 0 and 1, and its format. */
+const SLIDERS = {
+  tau: [logarithmic(0.001, 1), milliseconds],
+  dt: [logarithmic(0.0002, 0.005), milliseconds],
+  noise: [quadratic(20), decimals(2)],
+  rate: [logarithmic(0.5, 200), decimals(1)],
+};
+
+/** Returns the sliders `names` of the page, each with its `input` and `value()`. */
+export function createControls(names) {
+  return Object.fromEntries(names.map((name) => [name, slider(name, ...SLIDERS[name])]));
 }
 
-/** @param valueOf Turns a position between 0 and 1 into a value. */
 function slider(id, valueOf, format) {
   const input = document.getElementById(id);
   const value = () => valueOf(Number(input.value));
