@@ -7,7 +7,8 @@ export default tseslint.config(
   { ignores: ['dist/', 'build/', '**/node_modules/', 'output/', 'prebuilds/'] },
   eslint.configs.recommended,
   {
-    files: ['**/*.mjs'],
+    // Next wants .js.
+    files: ['**/*.mjs', 'examples/bundlers/next/**/*.js'],
     languageOptions: { globals: globals.node },
   },
   {

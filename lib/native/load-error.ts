@@ -52,7 +52,8 @@ export function describeLoadError(attempt: Attempt, thrown?: unknown): unknown {
   for (const reason of REASONS) sentence ??= reason(attempt, cause);
   sentence ??=
     `Expected to load the native addon ${nameOf(attempt)} but the system refused it ` +
-    `(${firstLine(cause.text)}); see ${DOCUMENTATION}/install.md#load-errors.`;
+    `(${firstLine(cause.text)}); see ${DOCUMENTATION}/` +
+    (attempt.root === undefined ? 'bundlers.md.' : 'install.md#load-errors.');
   const error = new Error(sentence, thrown === undefined ? {} : { cause: thrown });
   return errorWith(error, 'ERR_EXPSYN_ADDON');
 }
@@ -84,8 +85,11 @@ function replacedFile(attempt: Attempt): string | undefined {
   );
 }
 
-function missingFile(attempt: Attempt, { code }: Cause): string | undefined {
-  if (code !== 'MODULE_NOT_FOUND') return undefined;
+function missingFile(attempt: Attempt, { code, text }: Cause): string | undefined {
+  // Bundles load the file by process.dlopen(), and some give their own error with the text of another.
+  const [, file] = /(?:^|: )(\S.*\.node): cannot open shared object file/m.exec(text) ?? [];
+  const isMissing = file !== undefined && attempt.root === undefined && !existsSync(file);
+  if (code !== 'MODULE_NOT_FOUND' && !isMissing) return undefined;
   const expected = `Expected the native addon ${nameOf(attempt)} but there is no such file`;
   if (isClone(attempt)) return `${expected}; run 'npm run setup' in ${String(attempt.root)}.`;
   const advice =

@@ -6,21 +6,46 @@ import { join } from 'node:path';
 
 import { SetupError } from '../setup/setup-error.mjs';
 
-/** A program that takes longer than this hangs. */
-const HANG_MILLISECONDS = 15 * 60_000;
+/** A program that takes longer than this hangs: an hour, because a busy machine takes long to compile. */
+const HANG_MILLISECONDS = 60 * 60_000;
 
 /** A command that failed; the message holds what it printed. */
 export class CommandError extends Error {}
 
-/** Runs a command. Resolves to what it printed; rejects if it fails or hangs. */
-export async function run(command, commandArguments, { cwd, env = {} }) {
+const running = new Set();
+
+function endGroup(child) {
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // It has ended already, or never began.
+  }
+}
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+]) {
+  process.once(signal, () => {
+    running.forEach(endGroup);
+    process.exit(code);
+  });
+}
+
+/**
+ * Runs a command. Resolves to its standard output, or with `isMerged` to all that it printed; rejects if it
+ * fails or hangs.
+ */
+export async function run(command, commandArguments, { cwd, env = {}, isMerged = false }) {
   const child = spawn(command, commandArguments, {
     cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: HANG_MILLISECONDS,
-    killSignal: 'SIGKILL',
+    // A group of its own, so that the processes that it starts end with it.
+    detached: true,
   });
+  running.add(child);
+  const timer = setTimeout(() => endGroup(child), HANG_MILLISECONDS);
   let stdout = '';
   let all = '';
   child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -32,7 +57,9 @@ export async function run(command, commandArguments, { cwd, env = {} }) {
     child.on('error', (error) => resolve(error.message));
     child.on('close', (code, signal) => resolve(signal ?? code));
   });
-  if (ending === 0) return stdout;
+  clearTimeout(timer);
+  running.delete(child);
+  if (ending === 0) return isMerged ? all : stdout;
   const line = [command, ...commandArguments].join(' ');
   throw new CommandError(
     `Expected '${line}' to succeed but it ended with ${ending}:\n${all.trim()}`,

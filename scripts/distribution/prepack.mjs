@@ -1,12 +1,13 @@
 /**
  * npm's script `prepack`: builds what the tarball holds and git does not, the compiled TypeScript and the
- * release binaries. It prints to the standard error, because `npm pack --json` prints its result to the
+ * release binaries, and leaves in package.json what is published. `postpack` restores it. It prints to the standard error, because `npm pack --json` prints its result to the
  * standard output.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 import { root } from '../setup/run.mjs';
+import { strip } from './manifest.mjs';
 
 for (const script of ['setup.mjs', join('distribution', 'prebuilds.mjs')]) {
   const { status } = spawnSync(process.execPath, [join(root, 'scripts', script)], {
@@ -15,3 +16,4 @@ for (const script of ['setup.mjs', join('distribution', 'prebuilds.mjs')]) {
   });
   if (status !== 0) process.exit(status ?? 1);
 }
+strip();

@@ -24,6 +24,11 @@ async function prepare() {
   process.env.EXPSYN_SETUP_NO_INSTALL = '1';
   const stamps = new Stamps(join(root, 'build', '.prepare.json'));
   const toolchain = await requireSystemPackages({}, stamps);
+  if (!existsSync(join(root, 'node_modules', 'typescript'))) {
+    throw new SetupError(
+      `Expected the npm packages that build the package but ${root} has none; run 'npm run setup' there.`,
+    );
+  }
   await buildTypeScript(stamps);
   await buildAddon(stamps, toolchain);
   const { isTarget, systemName } = await import('../../dist/native/target.js');

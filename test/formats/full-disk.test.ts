@@ -156,8 +156,8 @@ describe('errors of the system', () => {
 
   it('are told wherever they come from', () => {
     assert.equal(
-      systemError(failure('EACCES', 'scandir', '/root/a'))?.message,
-      'Could not read /root/a: access to it is denied.',
+      systemError(failure('EIO', 'scandir', '/root/a'))?.message,
+      'Could not read /root/a: the disk reported an input or output error.',
     );
     assert.equal(
       systemError(failure('EDQUOT', 'mkdir', '/home/a'))?.message,

@@ -6,12 +6,13 @@ import { delimiter, dirname, join } from 'node:path';
 
 import { fftw } from '../../lib/index';
 import { installationAdvice } from '../../lib/errors/fftw-missing';
+import { addonFile } from '../support/addon-file';
 import { relativeError } from '../support/oracle';
 import { ROOT, runProgram, runScript } from '../support/processes';
 import type { Report } from '../support/ramps';
 import { makeTestPackage } from '../support/test-package';
 
-const ADDON = join(ROOT, 'build', 'Release', 'expsyn.node');
+const ADDON = addonFile();
 const [double, single] = [fftw().float64?.path ?? '', fftw().float32?.path ?? ''];
 
 /** What a script that must succeed has printed, from JSON, where EXPSYN_FFTW has a value. */

@@ -298,6 +298,11 @@ describe('a sentence on an addon that does not load', () => {
         'docs/bundlers.md',
       ],
       [
+        'node-loader:\nError: /nowhere/expsyn.node: cannot open shared object file: No such file',
+        '',
+        'there is no such file; configure the bundler',
+      ],
+      [
         'Requires ffi access to "/app/expsyn.node", run again with the --allow-ffi flag',
         '',
         '--allow-ffi;',

@@ -341,17 +341,27 @@ describe('the package', () => {
     }
   });
 
-  it('has every file that its package.json names, and no script that runs at installation', () => {
+  it('has every file that its package.json names, and nothing that only a clone needs', () => {
     const text = readFileSync(join(project, 'node_modules', 'expsyn', 'package.json'), 'utf8');
-    const { scripts } = JSON.parse(text) as { scripts: Record<string, string> };
     const named = [...text.matchAll(/"\.\/([^"]+)"/g)].map(([, name]) => name ?? '');
     assert.ok(named.length > 5);
     assert.deepEqual(
       named.filter((name) => name !== 'streams' && !packed.includes(name)),
       [],
     );
-    for (const name of ['preinstall', 'install', 'postinstall'])
-      assert.ok(!(name in scripts), name);
+    const manifest = JSON.parse(text) as Record<string, object>;
+    for (const field of ['scripts', 'devDependencies', 'gypfile']) {
+      assert.ok(!(field in manifest), field);
+    }
+    assert.deepEqual(Object.keys(manifest['dependencies'] ?? {}), ['cli-progress', 'commander']);
+  });
+
+  it('leaves the package.json of the clone as it was', async () => {
+    const read = (folder: string) => readFileSync(join(folder, 'package.json'), 'utf8');
+    assert.notEqual(read(copy), read(ROOT));
+    const restore = ['scripts/distribution/manifest.mjs', 'restore'];
+    assert.equal((await runProgram(process.execPath, restore, { cwd: copy })).code, 0);
+    assert.equal(read(copy), read(ROOT));
   });
 
   it('is prepared for a git address by a compiler; in a clone, nothing is prepared', async () => {

@@ -68,6 +68,9 @@ export async function packProject(
     mkdirSync(join(copy, place), { recursive: true });
     cpSync(join(ROOT, 'build/Release/expsyn.node'), join(copy, place, 'expsyn.node'));
   }
+  const strip = ['scripts/distribution/manifest.mjs', 'strip'];
+  const stripped = await runProgram(process.execPath, strip, { cwd: copy });
+  assert.equal(stripped.code, 0, stripped.errors);
   const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
   const { code, output, errors } = await runNpm(copy, pack);
   assert.equal(code, 0, errors);

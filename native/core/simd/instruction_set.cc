@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <iterator>
 #include <stdexcept>
 #include <string>
+
+#include "method/shared_library.h"
 
 namespace expsyn::simd {
 
@@ -13,7 +14,7 @@ namespace {
 
 std::atomic<const InstructionSet*>& Active() {
   static std::atomic<const InstructionSet*> active{
-      &InstructionSetNamed(std::getenv("EXPSYN_INSTRUCTION_SET"))};
+      &InstructionSetNamed(EnvironmentVariable("EXPSYN_INSTRUCTION_SET").c_str())};
   return active;
 }
 

@@ -13,7 +13,7 @@ import { alignedWideMovesIn, fusedMultiplyAddsIn, productsIn } from './object-co
 const NODE_API = 8;
 
 /** What one binary may take in the package, compressed. All together must leave room for the rest. */
-const MOST_PACKED_BYTES = 700_000;
+export const MOST_PACKED_BYTES = 700_000;
 
 /** The most that the binaries of all targets may take together: the package stays below 3 MB. */
 export const MOST_PACKED_BYTES_OF_ALL = 2_600_000;
@@ -63,11 +63,15 @@ export function packedBytes(path) {
   return gzipSync(readFileSync(path), { level: 9 }).length;
 }
 
-/** What is wrong with the names that a binary expects from others, without their versions. */
-function faultsOfNames(names) {
+/** The functions of the version of Node-API that the binary is made for. */
+function functionsOfNodeApi() {
   const { symbols } = createRequire(import.meta.url)(folderOf('node-api-headers'));
   const known = symbols[`v${NODE_API}`];
-  const nodeApi = new Set([...known.js_native_api_symbols, ...known.node_api_symbols]);
+  return new Set([...known.js_native_api_symbols, ...known.node_api_symbols]);
+}
+
+/** What is wrong with the names that a binary expects from others, without their versions. */
+export function faultsOfNames(names, nodeApi = functionsOfNodeApi()) {
   const ofNodeApi = names.filter((name) => /^(napi|node_api)_/.test(name));
   const faults = [
     [`newer than Node-API ${NODE_API}`, ofNodeApi.filter((name) => !nodeApi.has(name))],
@@ -127,7 +131,8 @@ const READERS = {
   },
 };
 
-function compareVersions(a, b) {
+/** Negative if `a` is the lower version. */
+export function compareVersions(a, b) {
   const [first, second] = [a, b].map((version) => version.split('.').map(Number));
   for (let i = 0; i < Math.max(first.length, second.length); ++i) {
     const difference = (first[i] ?? 0) - (second[i] ?? 0);

@@ -14,15 +14,17 @@ import { nodeForArm, prepareArm, runNodeForArm } from './qemu.mjs';
 import { runLimited } from './run-limited.mjs';
 import { NODE, endWine, prepareWine, renamedNode, runNode, windowsPath } from './wine.mjs';
 
-/** What depends on the addon; the others are about files of the clone, or pages in a browser. */
-const FOLDERS = ['addon', 'cli', 'formats', 'model', 'runs', 'streams'];
+/** Tests of the binary itself. */
+const OF_BINARY = ['addon', 'model', 'streams'];
+/** What else uses it. The other folders are about files of the clone, and pages in a browser. */
+const OF_FILES = ['cli', 'formats', 'runs'];
 
 const onThisSystem = { pathOf: (path) => path, mochaArguments: ['--import=tsx'] };
 
 export const MACHINES = {
   'linux-x64': {
     ...onThisSystem,
-    folders: FOLDERS,
+    folders: [...OF_BINARY, ...OF_FILES],
     programs: () => [process.execPath],
     runNode: (words, options) =>
       runLimited([options.program ?? process.execPath, ...words], options),
@@ -30,7 +32,7 @@ export const MACHINES = {
   'linux-x64-musl': {
     ...onThisSystem,
     onlyFor: 'musl',
-    folders: FOLDERS.filter((name) => !['cli', 'runs'].includes(name)),
+    folders: OF_BINARY,
     prepare: prepareMusl,
     programs: () => [bunForMusl()],
     runNode: runBun,
@@ -38,7 +40,7 @@ export const MACHINES = {
   'linux-arm64': {
     ...onThisSystem,
     onlyFor: 'qemu',
-    folders: FOLDERS.filter((name) => !['cli', 'runs'].includes(name)),
+    folders: OF_BINARY,
     prepare: prepareArm,
     programs: () => [nodeForArm()],
     runNode: runNodeForArm,

@@ -1,12 +1,14 @@
 /*
- * What Debian's libstdc++ and libgcc_s expect of glibc and musl does not have. With these few functions
- * they serve a program for musl, for tests only. It is loaded under the name of glibc's loader, which
- * both libraries ask for.
+ * What Debian's libstdc++, libgcc_s and FFTW expect of glibc and musl does not have. With these few
+ * functions they serve a program for musl, for tests only. It is loaded under the name of glibc's loader,
+ * which these libraries ask for.
  */
 #define _GNU_SOURCE
 #include <link.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -20,11 +22,21 @@ uint32_t arc4random(void) {
   return value;
 }
 
-size_t __strftime_l(char *text, size_t size, const char *format, const struct tm *time, locale_t locale) {
+int __fprintf_chk(FILE *file, int level, const char *format, ...) {
+  (void)level;
+  va_list arguments;
+  va_start(arguments, format);
+  const int n = vfprintf(file, format, arguments);
+  va_end(arguments);
+  return n;
+}
+
+size_t __strftime_l(char *text, size_t size, const char *format, const struct tm *time,
+                    locale_t locale) {
   return strftime_l(text, size, format, time, locale);
 }
 
-/* Objects of a thread are not destroyed when it ends, as musl itself leaves it to the C++ library. */
+/* Objects of a thread are not destroyed when it ends, which a test does not need. */
 int __cxa_thread_atexit_impl(void (*destroy)(void *), void *object, void *library) {
   (void)destroy, (void)object, (void)library;
   return 0;

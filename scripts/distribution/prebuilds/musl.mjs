@@ -1,5 +1,5 @@
 /** Runs bun for musl, since npm has no Node for it, with the loader of Debian's package of musl. */
-import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { probe, root } from '../../setup/run.mjs';
@@ -7,19 +7,29 @@ import { SetupError } from '../../setup/setup-error.mjs';
 import { folderOf } from '../tools.mjs';
 import { runLimited } from './run-limited.mjs';
 
-/** The libraries that bun loads. */
+/** The libraries that bun and the addon load. */
 const LIBRARIES = join(root, 'build', 'musl-libraries');
-const OF_GLIBC = ['libstdc++.so.6', 'libgcc_s.so.1'];
+const OF_GLIBC = ['libstdc++.so.6', 'libgcc_s.so.1', 'libfftw3.so.3', 'libfftw3f.so.3'];
+
+/** Tests get V8's function that collects garbage from a new context, where bun has none. */
+const PRELOAD = join(LIBRARIES, 'preload.cjs');
+const COLLECTION = `
+const vm = require('node:vm');
+const { runInNewContext } = vm;
+vm.runInNewContext = (code, ...rest) =>
+  code === 'gc' ? () => Bun.gc(true) : runInNewContext(code, ...rest);
+`;
 const SHIM = join(root, 'scripts', 'distribution', 'prebuilds', 'musl-shim.c');
 
 export function bunForMusl() {
   return join(folderOf('@oven/bun-linux-x64-musl'), 'bin', 'bun');
 }
 
-/** bun needs the C++ library, which Debian has for glibc only: musl-shim.c adds what it misses in musl. */
+/** Debian has the libraries for glibc only: musl-shim.c adds what they miss in musl. */
 export function prepareMusl() {
   rmSync(LIBRARIES, { recursive: true, force: true });
   mkdirSync(LIBRARIES, { recursive: true });
+  writeFileSync(PRELOAD, COLLECTION);
   for (const name of OF_GLIBC) {
     symlinkSync(join('/usr/lib/x86_64-linux-gnu', name), join(LIBRARIES, name));
   }
@@ -31,7 +41,7 @@ export function prepareMusl() {
 }
 
 export function runBun(words, { env, program = bunForMusl(), ...options }) {
-  return runLimited([program, ...words], {
+  return runLimited([program, '--preload', PRELOAD, ...words], {
     ...options,
     env: { ...env, LD_LIBRARY_PATH: LIBRARIES },
   });

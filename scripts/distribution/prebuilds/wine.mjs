@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { root } from '../../setup/run.mjs';
 import { SetupError } from '../../setup/setup-error.mjs';
 import { folderOf } from '../tools.mjs';
+import { buildFftwForWindows, FFTW_FOLDER } from './fftw-for-windows.mjs';
 import { runLimited } from './run-limited.mjs';
 
 /** Debian's wine64 has no command on the path. */
@@ -38,13 +39,18 @@ function environment(further = {}) {
     // It says a lot that is no error, and without a display it has no windows.
     WINEDEBUG: '-all',
     WINEDLLOVERRIDES: 'mscoree=;mshtml=;winemenubuilder.exe=d',
+    EXPSYN_FFTW: windowsPath(FFTW_FOLDER),
     NODE_OPTIONS: `--require=${windowsPath(PRELOAD_FILE)} --no-deprecation`,
     ...further,
   };
 }
 
-/** Makes Wine's settings, once, and says that Windows is version 10, without which Node does not run. */
-export function prepareWine() {
+/**
+ * Builds FFTW and makes Wine's settings, once. They say that Windows is version 10, without which Node does
+ * not run.
+ */
+export async function prepareWine() {
+  await buildFftwForWindows();
   mkdirSync(dirname(PREFIX), { recursive: true });
   writeFileSync(PRELOAD_FILE, PRELOAD);
   const done = join(PREFIX, 'expsyn-is-prepared');

@@ -1,0 +1,1 @@
+export default { testMatch: ['<rootDir>/*.test.cjs'], maxWorkers: 1 };

@@ -1,0 +1,5 @@
+import { parentPort } from 'node:worker_threads';
+
+import { computeSync } from '../currents.mjs';
+
+parentPort.postMessage(computeSync());
