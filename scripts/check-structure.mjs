@@ -30,6 +30,8 @@ const MAY_IMPORT = {
   streaming: ['modules', 'calls', 'arrays', 'errors'],
   'index.ts': ['modules', 'calls', 'arrays', 'errors'],
   'streams.ts': ['streaming'],
+  // The bundle for browsers.
+  wasm: ['index.ts'],
   formats: ['index.ts', 'arrays', 'errors'],
   runs: ['formats', 'index.ts', ...TABLES, 'arrays', 'errors'],
   cli: ['runs', 'formats', 'index.ts', ...TABLES, 'arrays', 'errors'],

@@ -26,7 +26,11 @@ const bufferOf = getterOf(prototype, 'buffer') as (array: unknown) => ArrayBuffe
 const sizeInBytesOf = getterOf(prototype, 'byteLength') as (array: unknown) => number;
 const offsetOf = getterOf(prototype, 'byteOffset') as (array: unknown) => number;
 const isResizable = getterOf(ArrayBuffer.prototype, 'resizable');
-const isGrowable = getterOf(SharedArrayBuffer.prototype, 'growable');
+// Browsers have shared memory only on pages that are isolated from other origins.
+const isGrowable =
+  typeof SharedArrayBuffer === 'undefined'
+    ? () => undefined
+    : getterOf(SharedArrayBuffer.prototype, 'growable');
 const { isSharedArrayBuffer } = types;
 
 const setElements = Reflect.get(prototype, 'set') as (source: TypedArray) => void;

@@ -22,6 +22,8 @@ export function installationAdvice(
     return "unset EXPSYN_FFTW, or set it to the absolute path of the folder of FFTW's libraries";
   }
   switch (platform) {
+    case 'wasm':
+      return 'compute it in Node, which can';
     case 'darwin':
       return "install it by 'brew install fftw'";
     case 'win32':

@@ -3,7 +3,6 @@
  * console.log() shows and the flags of the command line are made from it. The parameters of a kernel,
  * such as tau, are in its definition.
  */
-import { randomBytes } from 'node:crypto';
 
 import { DTYPES, type Dtype } from '../arrays/element-types';
 import {
@@ -190,7 +189,8 @@ export function optionsOf(
 
 /** A seed from the operating system, 0 to 2^53 - 1. */
 export function drawSeed(): number {
-  return Number(randomBytes(8).readBigUInt64LE() >> 11n);
+  const [random] = crypto.getRandomValues(new BigUint64Array(1));
+  return Number((random ?? 0n) >> 11n);
 }
 
 /** A seed that was given. */

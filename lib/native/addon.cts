@@ -23,9 +23,22 @@ function load(): unknown {
     }
   }
   const system = systemName();
-  if (!isTarget(system)) throw describeLoadError({ root, system });
+  if (!isTarget(system)) return loadWebAssembly(root, system);
   const file = root === undefined ? undefined : path.join(root, 'prebuilds', system, 'expsyn.node');
   return loadBinary(system, { root, system, ...(file !== undefined && { file }) });
+}
+
+/** The WebAssembly module, for systems that the package has no binary for. Bundles do not contain it. */
+function loadWebAssembly(folder: string | undefined, system: string): unknown {
+  const file = path.join(folder ?? '', 'prebuilds', 'wasm', 'addon.cjs');
+  if (folder === undefined || !exists(file)) throw describeLoadError({ root: folder, system });
+  const module: unknown = createRequire(file)(file);
+  process.emitWarning(
+    `Expected a binary for ${system} but the package has none; WebAssembly computes instead, on one ` +
+      'thread and without FFTW, which takes longer.',
+    { type: 'ExpSynWarning', code: 'WARN_EXPSYN_WASM' },
+  );
+  return module;
 }
 
 /** Each path is written out, because bundlers find no other. */

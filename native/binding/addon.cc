@@ -50,7 +50,10 @@ using Kind = SynapsesCall::Kind;
 template <Kind kind>
 napi_value RunHere(const Arguments& arguments) {
   auto& synapses = *static_cast<SynapsesHandle*>(arguments.data());
-  return SynapsesCall(arguments, synapses, kind, synapses.reused_items()).RunHere(arguments.env());
+  SynapsesCall call(arguments, synapses, kind, synapses.reused_items());
+  const napi_value result = call.RunHere(arguments.env());
+  call.WriteBack(arguments);
+  return result;
 }
 
 // synapses.evolveAsync(...), synapses.evolveSessionsAsync(...)
@@ -70,7 +73,10 @@ napi_value RunOnPool(const Arguments& arguments) {
     return call->Run(cancelled);
   };
   job.result = [call](napi_env env) { return call->Result(env); };
-  return Environment::Of(arguments.env()).jobs.Start(arguments.env(), std::move(job));
+  const Napi::Value promise =
+      Environment::Of(arguments.env()).jobs.Start(arguments.env(), std::move(job));
+  call->WriteBack(arguments);
+  return promise;
 }
 
 // synapses.methodFor(timesteps)
@@ -164,22 +170,26 @@ struct SessionAndState {
 };
 
 // Argument 0 is the table, argument 1 the session's number, argument 2 the array or undefined.
-SessionAndState SessionOf(const Arguments& arguments) {
+SessionAndState SessionOf(const Arguments& arguments, Access access) {
   SessionTable& table = *HandleOf<SessionTableHandle>(arguments.env(), arguments[0]).table();
   Session* session = table.Find(arguments.Size(1));
   if (session == nullptr) arguments.Refuse(1, "an open session");
   NextState state{nullptr, table.n_synapses()};
   if (!arguments.IsUndefined(2)) {
     const auto size = static_cast<std::size_t>(table.state_size() * table.n_synapses());
-    state.values = static_cast<double*>(arguments.Array(2, ElementType::kFloat64, size).data);
+    state.values =
+        static_cast<double*>(arguments.Array(2, ElementType::kFloat64, size, access).data);
   }
   return {table, *session, state};
 }
 
 // readSession(table, session, state)
 napi_value ReadSession(const Arguments& arguments) {
-  const auto [table, session, state] = SessionOf(arguments);
-  if (state.values != nullptr) table.Copy(session.state.view(), state);
+  const auto [table, session, state] = SessionOf(arguments, Access::kWrite);
+  if (state.values != nullptr) {
+    table.Copy(session.state.view(), state);
+    arguments.WriteBack(2, state.values, 0, table.state_size_in_bytes());
+  }
   return ToNumber(arguments.env(), static_cast<double>(session.step));
 }
 
@@ -187,7 +197,7 @@ napi_value ReadSession(const Arguments& arguments) {
 napi_value WriteSession(const Arguments& arguments) {
   const auto step = static_cast<std::uint64_t>(arguments.Size(3));
   const auto seed = static_cast<std::uint64_t>(arguments.Size(4));
-  const auto [table, session, state] = SessionOf(arguments);
+  const auto [table, session, state] = SessionOf(arguments, Access::kRead);
   if (state.values != nullptr) table.Copy(state.view(), session.state);
   session.step = step;
   session.seed = seed;

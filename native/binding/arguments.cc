@@ -88,13 +88,25 @@ std::string Arguments::Word(std::size_t position) const {
   return word;
 }
 
-ArrayView Arguments::Array(std::size_t position) const {
+ArrayView Arguments::Array(std::size_t position, Access access) const {
   ArrayView view;
-  if (!ReadArray(env_, values_[position], &view)) Refuse(position, "a typed array of numbers");
+  if (!ReadArray(values_[position], &view, access)) Refuse(position, "a typed array of numbers");
   return view;
 }
 
-ArrayView Arguments::ArrayOf(std::size_t position, ElementType type) const {
+#if defined(__wasm__)
+
+ArrayView Arguments::ArrayOf(std::size_t position, ElementType type, Access access) const {
+  const ArrayView view = Array(position, access);
+  if (view.type != type) {
+    Refuse(position, "an array of the element type that the other arguments ask for");
+  }
+  return view;
+}
+
+#else
+
+ArrayView Arguments::ArrayOf(std::size_t position, ElementType type, Access) const {
   bool is_array = false;
   void* data = nullptr;
   std::size_t size_in_bytes = 0;
@@ -113,8 +125,11 @@ ArrayView Arguments::ArrayOf(std::size_t position, ElementType type) const {
   return {data, length, type};
 }
 
-ArrayView Arguments::Array(std::size_t position, ElementType type, std::size_t length) const {
-  const ArrayView view = Array(position);
+#endif
+
+ArrayView Arguments::Array(std::size_t position, ElementType type, std::size_t length,
+                           Access access) const {
+  const ArrayView view = Array(position, access);
   if (view.type != type || view.length != length) {
     Refuse(position, "an array of the type and length that the other arguments ask for");
   }
@@ -138,17 +153,21 @@ void Arguments::Refuse(std::size_t position, const std::string& expected) const 
       env_, "Expected " + expected + " as native argument " + std::to_string(position) + ".");
 }
 
-bool ReadArray(napi_env env, napi_value value, ArrayView* view) {
+bool Arguments::ReadArray(napi_value value, ArrayView* view, [[maybe_unused]] Access access) const {
   napi_typedarray_type type;
+  void** const data = kArraysAreCopied ? nullptr : &view->data;
   // The array buffer is not asked for: a shared one has no handle in Node-API.
-  if (napi_get_typedarray_info(env, value, &type, &view->length, &view->data, nullptr, nullptr) !=
+  if (napi_get_typedarray_info(env_, value, &type, &view->length, data, nullptr, nullptr) !=
       napi_ok) {
     return false;
   }
-  if (view->data == nullptr) view->length = 0;
   const std::optional<ElementType> element_type = ElementTypeOf(type);
   if (!element_type.has_value()) return false;
   view->type = *element_type;
+#if defined(__wasm__)
+  view->data = memory_.For(value, view->size_in_bytes(), access);
+#endif
+  if (view->data == nullptr) view->length = 0;
   return true;
 }
 

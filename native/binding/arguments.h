@@ -9,12 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "array_memory.h"
 #include "raster.h"
 
 namespace expsyn::binding {
 
 // What a JavaScript typed array holds at this moment. The pointer is valid until JavaScript runs
-// again, or, for an array that no JavaScript can reach, while a reference to the array is held.
+// again, or, for an array that no JavaScript can reach, while a reference to the array is held. In
+// WebAssembly, it is valid as long as the Arguments that it was read from.
 // A detached array has length 0.
 struct ArrayView {
   void* data;
@@ -66,12 +68,21 @@ class Arguments {
   std::int64_t Size(std::size_t position) const;
   // A short string, as names and settings are.
   std::string Word(std::size_t position) const;
-  ArrayView Array(std::size_t position) const;
+  ArrayView Array(std::size_t position, Access access = Access::kRead) const;
   // The memory of a typed array, read as elements of `type` whatever its own type. Takes half the
   // time of Array(), which has to ask for the type.
-  ArrayView ArrayOf(std::size_t position, ElementType type) const;
+  ArrayView ArrayOf(std::size_t position, ElementType type, Access access) const;
   // An array of `length` elements of `type`.
-  ArrayView Array(std::size_t position, ElementType type, std::size_t length) const;
+  ArrayView Array(std::size_t position, ElementType type, std::size_t length, Access access) const;
+  // Reads a typed array of numbers. Returns false for any other value.
+  bool ReadArray(napi_value value, ArrayView* view, Access access = Access::kRead) const;
+  // Hands what was written to bytes of an array over to JavaScript; `data` is where the array's
+  // view begins. To be called, on the thread of JavaScript, for every array that was written.
+  void WriteBack(std::size_t position, const void* data, std::size_t offset,
+                 std::size_t size_in_bytes) const {
+    ArrayMemory::WriteBack(values_[position], offset, static_cast<const char*>(data) + offset,
+                           size_in_bytes);
+  }
 
   // Keeps every argument that is an object, and the receiver, from being collected.
   std::vector<Napi::ObjectReference> HoldObjects() const;
@@ -85,10 +96,8 @@ class Arguments {
   napi_value receiver_ = nullptr;
   void* data_ = nullptr;
   std::array<napi_value, kMaxCount> values_;
+  mutable ArrayMemory memory_;
 };
-
-// Reads a typed array of numbers. Returns false for any other value.
-bool ReadArray(napi_env env, napi_value value, ArrayView* view);
 
 // Reads a string of at most 62 bytes. Returns false for any other value.
 bool ReadWord(napi_env env, napi_value value, std::string* word);

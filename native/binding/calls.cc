@@ -38,7 +38,7 @@ const std::atomic<bool> kNeverCancelled{false};
 constexpr std::int64_t kOutOfSteps = -1;
 
 std::size_t Product(std::int64_t a, std::int64_t b) {
-  return CheckedProduct(static_cast<std::size_t>(a), static_cast<std::size_t>(b));
+  return CheckedProduct(CheckedSize(a), CheckedSize(b));
 }
 
 bool Overlap(const ArrayView& a, const ArrayView& b) {
@@ -51,7 +51,7 @@ bool Overlap(const ArrayView& a, const ArrayView& b) {
 class Numbers {
  public:
   Numbers(const Arguments& arguments, std::size_t position) {
-    if (!ReadArray(arguments.env(), arguments[position], &view_)) {
+    if (!arguments.ReadArray(arguments[position], &view_)) {
       view_ = {nullptr, 1, ElementType::kInt32};
       single_ = arguments.Size(position);
     } else if (view_.type != ElementType::kInt32) {
@@ -72,14 +72,15 @@ class Numbers {
 // A Float64Array of states: plane after plane, each of n_items rows with one value a synapse. If
 // `may_be_shared`, it may also have planes of a single row, which all items share.
 NextState StatesAt(const Arguments& arguments, std::size_t position, std::int64_t state_size,
-                   std::int64_t n_items, std::int64_t n_synapses, bool may_be_shared = false) {
-  const ArrayView view = arguments.ArrayOf(position, ElementType::kFloat64);
+                   std::int64_t n_items, std::int64_t n_synapses, Access access,
+                   bool may_be_shared = false) {
+  const ArrayView view = arguments.ArrayOf(position, ElementType::kFloat64, access);
   if (may_be_shared && view.length == Product(state_size, n_synapses)) n_items = 1;
   const std::size_t plane = Product(n_items, n_synapses);
   if (view.length != CheckedProduct(static_cast<std::size_t>(state_size), plane)) {
     arguments.Refuse(position, "the states of the items");
   }
-  return {static_cast<double*>(view.data), static_cast<std::ptrdiff_t>(plane)};
+  return {static_cast<double*>(view.data), static_cast<std::int64_t>(plane)};
 }
 
 // Whether a call has at most n_samples samples. Their number may overflow.
@@ -112,7 +113,7 @@ SynapsesCall::SynapsesCall(const Arguments& arguments, SynapsesHandle& synapses,
 void SynapsesCall::ReadArrays(const Arguments& arguments, std::size_t input_position,
                               std::size_t output_position) {
   input_ = arguments.Array(input_position);
-  output_ = arguments.ArrayOf(output_position, synapses_.dtype());
+  output_ = arguments.ArrayOf(output_position, synapses_.dtype(), Access::kWrite);
   const std::size_t row = Product(raster_.n_batches, n_synapses());
   const std::size_t n_timesteps = row == 0 ? 0 : output_.length / row;
   if (output_.length != row * n_timesteps) {
@@ -134,9 +135,10 @@ void SynapsesCall::ReadBatch(const Arguments& arguments) {
   ReadArrays(arguments, At::kInput, At::kOutput);
   const std::int64_t state_size = kernel_.state_size();
   const State state =
-      StatesAt(arguments, At::kState, state_size, n_items, n_synapses(), true).view();
+      StatesAt(arguments, At::kState, state_size, n_items, n_synapses(), Access::kRead, true)
+          .view();
   const NextState next_state =
-      StatesAt(arguments, At::kNextState, state_size, n_items, n_synapses());
+      StatesAt(arguments, At::kNextState, state_size, n_items, n_synapses(), Access::kWrite);
   const auto seed = static_cast<std::uint64_t>(arguments.Size(At::kSeed));
   const auto step = static_cast<std::uint64_t>(arguments.Size(At::kStep));
   const std::int64_t first_batch =
@@ -166,7 +168,7 @@ void SynapsesCall::ReadSessions(const Arguments& arguments) {
   ReadArrays(arguments, At::kInput, At::kOutput);
   const NextState next_states =
       kind_ == Kind::kSessionsAsync
-          ? StatesAt(arguments, At::kNextStates, state_size, n_items, n_synapses())
+          ? StatesAt(arguments, At::kNextStates, state_size, n_items, n_synapses(), Access::kWrite)
           : NextState{table_->Scratch(CheckedProduct(Product(n_items, n_synapses()),
                                                      static_cast<std::size_t>(state_size))),
                       n_items * n_synapses()};
@@ -236,6 +238,7 @@ bool SynapsesCall::Run(const std::atomic<bool>& cancelled) {
   }
   FailOutOfSteps();
   RestoreInput();
+  is_done_ = true;
   return true;
 }
 
@@ -293,6 +296,29 @@ napi_value SynapsesCall::RunHere(napi_env env) {
   return Result(env);
 }
 
+void SynapsesCall::WriteBack(const Arguments& arguments) const {
+  if (!kArraysAreCopied || !is_done_) return;
+  const bool is_batch = kind_ == Kind::kBatch;
+  // Of a batch, all items fail together.
+  if (is_batch && !failures_.empty()) return;
+  const std::size_t output = is_batch ? BatchArgument::kOutput : SessionsArgument::kOutput;
+  const std::size_t item_bytes =
+      output_.size_in_bytes() / std::max<std::size_t>(1, items_.items.size());
+  std::size_t begin = 0;
+  for (const ItemFailure& failure : failures_) {
+    const std::size_t end = static_cast<std::size_t>(failure.item) * item_bytes;
+    arguments.WriteBack(output, output_.data, begin, end - begin);
+    begin = end + item_bytes;
+  }
+  arguments.WriteBack(output, output_.data, begin, output_.size_in_bytes() - begin);
+  if (kind_ == Kind::kSessions || items_.items.empty()) return;
+  const std::size_t next = is_batch ? BatchArgument::kNextState : SessionsArgument::kNextStates;
+  const NextState& states = items_.items[0].next_state;
+  arguments.WriteBack(next, states.values, 0,
+                      CheckedProduct(static_cast<std::size_t>(states.stride * kernel_.state_size()),
+                                     sizeof(double)));
+}
+
 napi_value SynapsesCall::Result(napi_env env) {
   // Items, spectra and scratch memory may have grown.
   synapses_.ReportMemory(env);
@@ -321,9 +347,9 @@ napi_value CommitSessions(const Arguments& arguments) {
       *HandleOf<SessionTableHandle>(arguments.env(), arguments[At::kTable]).table();
   const Numbers numbers(arguments, At::kNumbers);
   const std::int64_t n_timesteps = arguments.Size(At::kTimesteps);
-  const State next_states =
-      StatesAt(arguments, At::kNextStates, table.state_size(), numbers.count(), table.n_synapses())
-          .view();
+  const State next_states = StatesAt(arguments, At::kNextStates, table.state_size(),
+                                     numbers.count(), table.n_synapses(), Access::kRead)
+                                .view();
   for (std::int64_t i = 0; i < numbers.count(); ++i) {
     Session* const session = table.Find(numbers[i]);
     if (session == nullptr) continue;

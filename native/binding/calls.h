@@ -47,6 +47,9 @@ class SynapsesCall {
   // Computes on JavaScript's thread and advances the sessions. An input that is refused is still
   // complete, even if the output overlaps it.
   napi_value RunHere(napi_env env);
+  // Hands the results over to JavaScript, unless they are in its own memory anyway. To be called on
+  // JavaScript's thread when Run() has ended there.
+  void WriteBack(const Arguments& arguments) const;
   // What the method returns. To be called on JavaScript's thread after Run().
   napi_value Result(napi_env env);
 
@@ -83,6 +86,7 @@ class SynapsesCall {
   std::vector<std::int64_t> out_of_steps_;  // items, ascending
 
   std::vector<ItemFailure> failures_;  // by item, ascending
+  bool is_done_ = false;
 };
 
 // commitSessions(table, numbers, nextStates, timesteps)

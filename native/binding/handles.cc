@@ -25,7 +25,7 @@ std::vector<std::vector<double>> ParametersAt(const Arguments& arguments, std::s
     napi_value element = nullptr;
     Require(env, napi_get_element(env, arguments[position], i, &element));
     ArrayView view;
-    if (!ReadArray(env, element, &view) || view.type != ElementType::kFloat64) {
+    if (!arguments.ReadArray(element, &view) || view.type != ElementType::kFloat64) {
       arguments.Refuse(position, "an array of Float64Arrays");
     }
     const auto* const numbers = static_cast<const double*>(view.data);

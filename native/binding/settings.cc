@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <string>
-#include <thread>
 
 #include "arguments.h"
 #include "input_reader.h"
 #include "kernel/kernel.h"
+#include "worker_pool.h"
 
 namespace expsyn::binding {
 
@@ -92,7 +92,7 @@ ParsedSettings ReadSettings(napi_env env, napi_value object, const Kernel& kerne
   if (type != napi_object) throw ArgumentError(env, "Expected an object of native settings.");
   const Reader reader(env, object);
   // Asked once: that takes longer than everything else here.
-  static const double n_processors = std::max(1u, std::thread::hardware_concurrency());
+  static const double n_processors = std::max(1u, AvailableProcessors());
   ParsedSettings parsed;
   parsed.dtype = reader.WordOf("dtype", kDtypes);
   Settings& settings = parsed.settings;

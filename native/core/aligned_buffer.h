@@ -2,6 +2,7 @@
 #define EXPSYN_CORE_ALIGNED_BUFFER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -19,6 +20,13 @@ inline std::size_t CheckedProduct(std::size_t a, std::size_t b) {
     throw std::bad_array_new_length();
   }
   return a * b;
+}
+
+// A size of 64 bits. Throws std::bad_array_new_length when it is more than an address space has.
+inline std::size_t CheckedSize(std::int64_t size) {
+  const auto checked = static_cast<std::size_t>(size);
+  if (static_cast<std::int64_t>(checked) != size) throw std::bad_array_new_length();
+  return checked;
 }
 
 // A fixed-size array of plain numbers, aligned to kAlignment and filled with zeros.

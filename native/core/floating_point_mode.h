@@ -2,6 +2,7 @@
 #define EXPSYN_CORE_FLOATING_POINT_MODE_H_
 
 #include <cstdint>
+#include <limits>
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <xmmintrin.h>
@@ -35,6 +36,21 @@ class ExtendedPrecision {
 // Other systems compute nothing by x87 instructions.
 class ExtendedPrecision {};
 #endif
+
+// Whether the processor has no mode that counts subnormal numbers as zero. WebAssembly has none.
+#if defined(__wasm__)
+inline constexpr bool kKeepsSubnormals = true;
+#else
+inline constexpr bool kKeepsSubnormals = false;
+#endif
+
+// A result as it is while FlushSubnormals lives. Where there is no such mode, a subnormal number
+// becomes zero here, of the same sign.
+template <typename Real>
+inline __attribute__((always_inline)) Real Flushed(Real value) {
+  constexpr Real kMin = std::numeric_limits<Real>::min();
+  return kKeepsSubnormals && value < kMin && value > -kMin ? value * 0 : value;
+}
 
 // While it lives, subnormal numbers count as zero on this thread, and rounding is to nearest; the
 // mode found at construction is restored at destruction. A decaying trace would otherwise spend

@@ -14,7 +14,7 @@ void InputReader::Prefetch(std::int64_t step, std::int64_t n_rows, std::int64_t 
 
 template <typename Real>
 void InputReader::ReadRaster(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
-                             std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const {
+                             std::int64_t n_columns, Real* target, std::int64_t stride) const {
   // Whole rows, one behind the other. A single column is that of synapse 0 only.
   if (synapse == 0 && n_columns == raster_.n_columns && stride == n_columns) {
     simd::OpsOf<Real>().convert(raster_.type, raster_.data, raster_.IndexOf(0, step, 0),
@@ -37,7 +37,7 @@ void InputReader::ReadRaster(std::int64_t step, std::int64_t n_rows, std::int64_
 
 template <typename Real>
 void InputReader::Read(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
-                       std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const {
+                       std::int64_t n_columns, Real* target, std::int64_t stride) const {
   ReadRaster(step, n_rows, synapse, n_columns, target, stride);
   if (noise_.placement == NoisePlacement::kInput) {
     AddNoise(step, n_rows, synapse, n_columns, target, stride);
@@ -51,14 +51,13 @@ void InputReader::Read(std::int64_t step, std::int64_t n_rows, std::int64_t syna
 
 template <typename Real>
 void InputReader::AddOutputNoise(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
-                                 std::int64_t n_columns, Real* target,
-                                 std::ptrdiff_t stride) const {
+                                 std::int64_t n_columns, Real* target, std::int64_t stride) const {
   if (is_output_noisy()) AddNoise(step, n_rows, synapse, n_columns, target, stride);
 }
 
 simd::NormalPlaces InputReader::PlacesOf(std::int64_t step, std::int64_t n_rows,
                                          std::int64_t synapse, std::int64_t n_columns,
-                                         std::ptrdiff_t stride) const {
+                                         std::int64_t stride) const {
   simd::NormalPlaces places{};
   places.seed = noise_.seed;
   places.batch = static_cast<std::uint32_t>(noise_.batch);
@@ -73,27 +72,27 @@ simd::NormalPlaces InputReader::PlacesOf(std::int64_t step, std::int64_t n_rows,
 
 template <typename Real>
 void InputReader::AddNoise(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
-                           std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const {
+                           std::int64_t n_columns, Real* target, std::int64_t stride) const {
   if (n_rows <= 0) return;
   simd::OpsOf<Real>().add_normals(PlacesOf(step, n_rows, synapse, n_columns, stride), target,
                                   target);
 }
 
 template void InputReader::ReadRaster(std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                                      float*, std::ptrdiff_t) const;
+                                      float*, std::int64_t) const;
 template void InputReader::Read(std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*,
-                                std::ptrdiff_t) const;
+                                std::int64_t) const;
 template void InputReader::AddNoise(std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*,
-                                    std::ptrdiff_t) const;
+                                    std::int64_t) const;
 template void InputReader::AddOutputNoise(std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                                          float*, std::ptrdiff_t) const;
+                                          float*, std::int64_t) const;
 template void InputReader::ReadRaster(std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                                      double*, std::ptrdiff_t) const;
+                                      double*, std::int64_t) const;
 template void InputReader::Read(std::int64_t, std::int64_t, std::int64_t, std::int64_t, double*,
-                                std::ptrdiff_t) const;
+                                std::int64_t) const;
 template void InputReader::AddNoise(std::int64_t, std::int64_t, std::int64_t, std::int64_t, double*,
-                                    std::ptrdiff_t) const;
+                                    std::int64_t) const;
 template void InputReader::AddOutputNoise(std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                                          double*, std::ptrdiff_t) const;
+                                          double*, std::int64_t) const;
 
 }  // namespace expsyn

@@ -1,7 +1,6 @@
 #ifndef EXPSYN_CORE_INPUT_READER_H_
 #define EXPSYN_CORE_INPUT_READER_H_
 
-#include <cstddef>
 #include <cstdint>
 
 #include "raster.h"
@@ -53,7 +52,7 @@ class InputReader {
   // target[row * stride + column] = the drive at step `step + row` of synapse `synapse + column`.
   template <typename Real>
   void Read(std::int64_t step, std::int64_t n_rows, std::int64_t synapse, std::int64_t n_columns,
-            Real* target, std::ptrdiff_t stride) const;
+            Real* target, std::int64_t stride) const;
 
   // A pointer to the drive of `synapse` at `step` if the rows of the raster can be used in place,
   // else null.
@@ -71,21 +70,21 @@ class InputReader {
   // The same as Read() without any noise.
   template <typename Real>
   void ReadRaster(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
-                  std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const;
+                  std::int64_t n_columns, Real* target, std::int64_t stride) const;
 
   // The place of the noise of n_rows steps, from step `step` of this call on.
   simd::NormalPlaces PlacesOf(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
-                              std::int64_t n_columns, std::ptrdiff_t stride) const;
+                              std::int64_t n_columns, std::int64_t stride) const;
 
   // target[row * stride + column] += the noise, whatever its placement.
   template <typename Real>
   void AddNoise(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
-                std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const;
+                std::int64_t n_columns, Real* target, std::int64_t stride) const;
 
   // The same for noise that is added to the output (kOutput and kState); nothing for other noise.
   template <typename Real>
   void AddOutputNoise(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
-                      std::int64_t n_columns, Real* target, std::ptrdiff_t stride) const;
+                      std::int64_t n_columns, Real* target, std::int64_t stride) const;
 
  private:
   Raster raster_;

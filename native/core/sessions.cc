@@ -24,7 +24,7 @@ std::int64_t SessionTable::Open(std::uint64_t seed) {
     closed_.reserve(sessions_.size() + 1);
     // The block exists already if an earlier call failed after it had allocated it.
     if (number / sessions_per_block_ == static_cast<std::int64_t>(blocks_.size())) {
-      blocks_.emplace_back(static_cast<std::size_t>(sessions_per_block_ * session_size()));
+      blocks_.emplace_back(CheckedSize(sessions_per_block_ * session_size()));
     }
     sessions_.emplace_back();
     sessions_.back().state = {blocks_.back().data() + number % sessions_per_block_ * session_size(),

@@ -43,6 +43,10 @@ class SessionTable {
   std::int64_t n_synapses() const { return n_synapses_; }
   std::int64_t state_size() const { return state_size_; }
   std::size_t size_in_bytes() const;
+  // Bytes of one session's state.
+  std::size_t state_size_in_bytes() const {
+    return static_cast<std::size_t>(session_size()) * sizeof(double);
+  }
 
  private:
   // Doubles of one session's state.

@@ -2,7 +2,6 @@
 #define EXPSYN_CORE_TILE_H_
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 
 #include "input_reader.h"
@@ -32,10 +31,10 @@ struct Tile {
   // step after the first window: the window then holds inputs only, and `state` is not read.
   std::int64_t first_step;
   std::int64_t end_step;
-  State state;                // before step 0, from first_synapse on
-  Real* output;               // row of step 0, column of first_synapse
-  std::ptrdiff_t row_stride;  // from a step to the next in `output`
-  bool is_streamed;           // whether the output is too large for the caches
+  State state;              // before step 0, from first_synapse on
+  Real* output;             // row of step 0, column of first_synapse
+  std::int64_t row_stride;  // from a step to the next in `output`
+  bool is_streamed;         // whether the output is too large for the caches
   // After the last step, from first_synapse on, without the noise that is added to the output.
   // Methods write it only if the kernel has a recursion; Evolve() itself carries inputs.
   NextState next_state;

@@ -7,13 +7,21 @@
 
 namespace expsyn {
 
+unsigned AvailableProcessors() {
+#if defined(__wasm__)
+  return 0;
+#else
+  return std::max(1u, std::thread::hardware_concurrency());
+#endif
+}
+
 std::shared_ptr<WorkerPool> WorkerPool::Shared() {
   static std::mutex lock;
   static std::weak_ptr<WorkerPool> shared;
   const std::lock_guard<std::mutex> guard(lock);
   std::shared_ptr<WorkerPool> pool = shared.lock();
   if (pool == nullptr) {
-    pool = std::make_shared<WorkerPool>(std::max(1u, std::thread::hardware_concurrency()));
+    pool = std::make_shared<WorkerPool>(AvailableProcessors());
     shared = pool;
   }
   return pool;
@@ -34,6 +42,10 @@ WorkerPool::~WorkerPool() {
 }
 
 void WorkerPool::Submit(std::function<void()> task, Kind kind) {
+  if (max_threads_ == 0) {
+    task();
+    return;
+  }
   const std::lock_guard<std::mutex> guard(lock_);
   std::deque<Task>& queue = kind == Kind::kShort ? short_tasks_ : long_tasks_;
   queue.push_back({next_number_++, std::move(task)});
@@ -129,6 +141,8 @@ void Help(WorkerPool& pool, const std::shared_ptr<TaskList>& tasks) noexcept {
 void WorkerPool::ForEach(std::int64_t n_tasks, unsigned n_helpers,
                          const std::function<void(std::int64_t)>& task) {
   const auto tasks = std::make_shared<TaskList>(n_tasks, task);
+  // Without threads, nobody helps.
+  n_helpers = std::min(n_helpers, max_threads_);
   for (unsigned i = 0; i < n_helpers && i + 1 < n_tasks; ++i) {
     try {
       Submit([this, tasks] { Help(*this, tasks); });

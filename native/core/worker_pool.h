@@ -12,6 +12,9 @@
 
 namespace expsyn {
 
+// Processors that threads can run on: 0 where the program cannot start threads, as in WebAssembly.
+unsigned AvailableProcessors();
+
 // Threads of the process that run tasks in the order in which they were given, except that a short
 // task does not wait for long ones: when all threads are busy, one more comes that does only short
 // tasks. Thread-safe.
@@ -23,7 +26,7 @@ class WorkerPool {
   // threads joined, when its last owner releases it.
   static std::shared_ptr<WorkerPool> Shared();
 
-  // max_threads does not count the thread for short tasks.
+  // max_threads does not count the thread for short tasks. If it is 0, tasks run in Submit().
   explicit WorkerPool(unsigned max_threads);
   // Runs what is still queued, then joins.
   ~WorkerPool();

@@ -12,6 +12,10 @@ import { LABEL, binaryOf, buildTarget } from './prebuilds/build.mjs';
 import { MOST_PACKED_BYTES_OF_ALL, packedBytes } from './prebuilds/gates.mjs';
 import { TARGETS } from './prebuilds/targets.mjs';
 import { installReleaseTools } from './tools.mjs';
+import { buildWasm, wasmBytes } from './wasm.mjs';
+
+/** Not a binary of a system: expsyn/wasm. */
+const WASM = 'wasm';
 
 const HELP = `Usage: npm run prebuilds [-- TARGET...]
 
@@ -22,6 +26,7 @@ Targets (all, if none is named):
 ${Object.entries(TARGETS)
   .map(([name, { system }]) => `  ${name.padEnd(16)}${system}`)
   .join('\n')}
+  ${WASM.padEnd(16)}browsers, and systems without a binary, in prebuilds/wasm
 
 Environment:
   EXPSYN_PREBUILDS            the targets, separated by commas, if none is named
@@ -31,7 +36,7 @@ Environment:
 function chosenTargets(named) {
   const given =
     named.length > 0 ? named : (process.env.EXPSYN_PREBUILDS ?? '').split(',').filter(Boolean);
-  const all = Object.keys(TARGETS);
+  const all = [...Object.keys(TARGETS), WASM];
   const unknown = given.find((name) => !all.includes(name));
   if (unknown !== undefined) {
     throw new SetupError(`Expected targets among ${all.join(', ')} but received ${unknown}.`);
@@ -41,15 +46,23 @@ function chosenTargets(named) {
 
 async function buildAll(targets) {
   const stamps = new Stamps(join(root, 'build', '.prebuilds.json'));
-  const flags = targets.map((target) => TARGETS[target].onlyFor).filter(Boolean);
-  const requested = Object.fromEntries(['prebuilds', ...flags].map((flag) => [flag, true]));
+  const binaries = targets.filter((target) => target !== WASM);
+  const flags = binaries.map((target) => TARGETS[target].onlyFor).filter(Boolean);
+  if (binaries.length > 0) flags.push('prebuilds');
+  if (targets.includes(WASM)) flags.push(WASM);
+  const requested = Object.fromEntries(flags.map((flag) => [flag, true]));
   await requireSystemPackages(requested, stamps);
   await installNpmPackages({ label: LABEL });
-  await installReleaseTools(LABEL);
-  for (const target of targets) await buildTarget(target, stamps);
+  if (binaries.length > 0) await installReleaseTools(LABEL);
+  for (const target of binaries) await buildTarget(target, stamps);
+  if (targets.includes(WASM)) await buildWasm(stamps);
 
   const built = Object.keys(TARGETS).filter((target) => existsSync(join(root, binaryOf(target))));
-  const bytes = built.reduce((sum, target) => sum + packedBytes(join(root, binaryOf(target))), 0);
+  const bytes = built.reduce(
+    (sum, target) => sum + packedBytes(join(root, binaryOf(target))),
+    wasmBytes(),
+  );
+  if (wasmBytes() > 0) built.push(WASM);
   if (bytes > MOST_PACKED_BYTES_OF_ALL) {
     throw new SetupError(
       `Expected at most ${MOST_PACKED_BYTES_OF_ALL} bytes for all compressed binaries but ` +

@@ -78,6 +78,17 @@ const NEEDS = [
     onlyFor: 'tests',
   },
   {
+    name: 'Emscripten, which compiles to WebAssembly',
+    find: () => outputOf('em++', ['--version']),
+    packages: {
+      'apt-get': 'emscripten',
+      dnf: 'emscripten',
+      apk: 'emscripten',
+      brew: 'emscripten',
+    },
+    onlyFor: 'wasm',
+  },
+  {
     name: 'clang-format',
     find: () => outputOf('clang-format', ['--version']),
     packages: {

@@ -73,7 +73,7 @@ inline std::vector<long double> DirectSum(const Case& c) {
 // A state that owns its memory; of two planes by default.
 struct OwnState {
   explicit OwnState(std::size_t n_synapses, double value = 0, std::size_t n_planes = 2)
-      : values(n_synapses * n_planes, value), stride(static_cast<std::ptrdiff_t>(n_synapses)) {}
+      : values(n_synapses * n_planes, value), stride(static_cast<std::int64_t>(n_synapses)) {}
   // With the currents given and no corrections.
   explicit OwnState(const std::vector<double>& isyn) : OwnState(isyn.size()) {
     std::copy(isyn.begin(), isyn.end(), values.begin());
@@ -87,7 +87,7 @@ struct OwnState {
   bool operator==(const OwnState& other) const { return values == other.values; }
 
   std::vector<double> values;
-  std::ptrdiff_t stride;
+  std::int64_t stride;
 };
 
 // The options of a call, besides its kernel, input and state.

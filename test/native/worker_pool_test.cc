@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <future>
 #include <memory>
 #include <utility>
@@ -25,6 +26,15 @@ TEST_CASE("the pool runs every task, in order on one thread") {
   }
   REQUIRE(order.size() == 100);
   for (int i = 0; i < 100; ++i) CHECK(order[static_cast<std::size_t>(i)] == i);
+}
+
+TEST_CASE("a pool without threads runs each task when it is submitted, also those of ForEach()") {
+  std::vector<int> order;
+  WorkerPool pool(0);
+  pool.Submit([&order] { order.push_back(0); });
+  CHECK(order == std::vector<int>{0});
+  pool.ForEach(3, 2, [&order](std::int64_t i) { order.push_back(static_cast<int>(i) + 1); });
+  CHECK(order == std::vector<int>{0, 1, 2, 3});
 }
 
 TEST_CASE("the pool runs tasks side by side") {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "double_double.h"
+#include "floating_point_mode.h"
 #include "simd/ops.h"
 
 namespace expsyn {
@@ -27,7 +28,7 @@ struct Source {
   ElementType type;
   const void* input;
   const void* delayed;  // null while the window is not full
-  std::ptrdiff_t stride;
+  std::int64_t stride;
   bool is_repeated;
 };
 
@@ -129,7 +130,7 @@ class VectorRecursion {
     constexpr bool kIsSingle = sizeof(Real) == sizeof(float);
     carried_[c] = kIsSingle ? sum.high + sum.low : sum.high;
     carried_low_[c] = kIsSingle ? 0 : sum.low;
-    isyn_[c] = static_cast<Real>(sum.high);
+    isyn_[c] = Flushed(static_cast<Real>(sum.high));
     local_[c] = 0;
   }
 
@@ -222,7 +223,7 @@ class VectorRecursion {
   }
 
   simd::RecursionRows<Real> RowsFrom(const Source& source, std::int64_t n_rows, Real* output,
-                                     std::ptrdiff_t output_stride) {
+                                     std::int64_t output_stride) {
     return {n_rows,         width_,
             source.type,    source.input,
             source.delayed, source.is_repeated,
@@ -243,7 +244,7 @@ class VectorRecursion {
         continue;
       }
       Real* rows = IsStaged() ? staged_.data() : RowsOf(s);
-      const std::ptrdiff_t stride = IsStaged() ? width_ : tile_.row_stride;
+      const std::int64_t stride = IsStaged() ? width_ : tile_.row_stride;
       ops_.advance_rows(RowsFrom(SourceOf(s, n_here, has_tail), n_here, rows, stride));
       if (reader_.is_output_noisy()) PutNoisy(rows, stride, s, n_here);
     }
@@ -341,7 +342,7 @@ class VectorRecursion {
   }
 
   // The noise of n_rows rows. While it is computed, the next rows of the raster come to the cache.
-  simd::NormalPlaces NoiseOf(std::int64_t step, std::int64_t n_rows, std::ptrdiff_t stride) const {
+  simd::NormalPlaces NoiseOf(std::int64_t step, std::int64_t n_rows, std::int64_t stride) const {
     simd::NormalPlaces places = reader_.PlacesOf(step, n_rows, tile_.first_synapse, width_, stride);
     if (raster_.n_columns == width_) {
       places.ahead = InRaster(step + n_rows, false).input;
@@ -351,7 +352,7 @@ class VectorRecursion {
   }
 
   // Adds the noise to rows that were just computed, and writes them to the output.
-  void PutNoisy(const Real* rows, std::ptrdiff_t stride, std::int64_t step, std::int64_t n_rows) {
+  void PutNoisy(const Real* rows, std::int64_t stride, std::int64_t step, std::int64_t n_rows) {
     if (reader_.noise().placement == NoisePlacement::kOutput) {
       simd::NormalPlaces places = NoiseOf(step, n_rows, stride);
       places.is_streamed = tile_.is_streamed;

@@ -2,7 +2,6 @@
 #define EXPSYN_CORE_KERNEL_STATE_H_
 
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
 
 #include "double_double.h"
@@ -22,7 +21,7 @@ namespace expsyn {
 // before the last one.
 struct State {
   const double* values = nullptr;
-  std::ptrdiff_t stride = 0;
+  std::int64_t stride = 0;
 
   State From(std::int64_t synapse) const { return {values + synapse, stride}; }
   const double* Plane(std::int64_t p) const { return values + p * stride; }
@@ -41,7 +40,7 @@ struct State {
 // Where a call leaves its state.
 struct NextState {
   double* values = nullptr;
-  std::ptrdiff_t stride = 0;
+  std::int64_t stride = 0;
 
   NextState From(std::int64_t synapse) const { return {values + synapse, stride}; }
   State view() const { return {values, stride}; }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "floating_point_mode.h"
+
 namespace expsyn {
 
 namespace {
@@ -34,7 +36,7 @@ void SumSynapse(const Tile<Real>& tile, std::int64_t c, const std::vector<double
       }
     }
     for (std::int64_t row = 0; row < n_rows; ++row) {
-      const auto sum = static_cast<Real>(sums[row]);
+      const auto sum = Flushed(static_cast<Real>(sums[row]));
       if (!std::isfinite(sum)) tile.findings[c] = Finding::kRecompute;
       tile.output[(step + row) * tile.row_stride + c] = sum;
     }

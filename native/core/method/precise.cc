@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "double_double.h"
+#include "floating_point_mode.h"
 #include "kernel/held_non_finite.h"
 #include "method/direct_sum.h"
 
@@ -74,7 +75,8 @@ bool RecurseScaled(const Kernel& kernel, const Tile<Real>& tile, std::int64_t fi
         if (t == origin + length) recursion->CancelStart();
       }
       recursion->Advance();
-      const auto value = static_cast<Real>(held.Overlay(recursion->Number(0).high * up, t));
+      const auto value =
+          Flushed(static_cast<Real>(held.Overlay(recursion->Number(0).high * up, t)));
       if (t >= first_written) tile.output[t * tile.row_stride] = value;
       if (t == end - 1) {
         for (std::int64_t i = 0; i < kernel.n_numbers(); ++i) {

@@ -12,7 +12,11 @@ void Convert(const void* source, std::int64_t first, std::int64_t size, Real* ta
   for (std::int64_t i = 0; i < size; ++i) {
     In value;
     __builtin_memcpy(&value, values + i * static_cast<int>(sizeof(In)), sizeof(In));
-    target[i] = static_cast<Real>(value);
+    if constexpr (std::is_floating_point_v<In>) {
+      target[i] = Flushed(static_cast<Real>(Flushed(value)));
+    } else {
+      target[i] = static_cast<Real>(value);
+    }
   }
 }
 
@@ -48,6 +52,7 @@ void ConvertElements(ElementType type, const void* source, std::int64_t first, s
 template <int n, typename Real>
 EXPSYN_INLINE void LoadAs(const Real* source, Vector<Real, n>& vector) {
   Load(source, vector);
+  vector = FlushedVector(vector);
 }
 template <int n, typename Real>
 EXPSYN_INLINE void LoadAs(const std::uint8_t* source, Vector<Real, n>& vector) {

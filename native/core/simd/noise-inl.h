@@ -138,7 +138,7 @@ void AddNormals(const NormalPlaces& places, const Real* base, Real* target) {
       const std::int64_t run_end = run_column + n_run * kPerBlock;
       const std::int64_t from = run_column > first_column ? run_column : first_column;
       const std::int64_t to = run_end < end_column ? run_end : end_column;
-      const std::ptrdiff_t place = row * places.stride + (from - first_column);
+      const std::int64_t place = row * places.stride + (from - first_column);
       AddScaled(base + place, normals + i * kPerBlock + (from - run_column), scale, to - from,
                 target + place);
       i += n_run;

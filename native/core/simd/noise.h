@@ -1,7 +1,6 @@
 #ifndef EXPSYN_CORE_SIMD_NOISE_H_
 #define EXPSYN_CORE_SIMD_NOISE_H_
 
-#include <cstddef>
 #include <cstdint>
 
 namespace expsyn::simd {
@@ -24,8 +23,8 @@ struct NormalPlaces {
   std::uint32_t synapse;
   std::int64_t n_columns;
   double scale;
-  std::ptrdiff_t stride;  // elements of the target from a row to the next
-  bool is_streamed;       // whether rows without gaps are written past the caches
+  std::int64_t stride;  // elements of the target from a row to the next
+  bool is_streamed;     // whether rows without gaps are written past the caches
   // Memory that is brought to the cache meanwhile; any address is allowed.
   const void* ahead;
   std::int64_t ahead_bytes;

@@ -71,7 +71,9 @@ EXPSYN_PRAGMA(GCC pop_options)
 #endif
 
 const expsyn::simd::Ops* expsyn::simd::EXPSYN_SIMD_SET::FindOps() {
-  return EXPSYN_SIMD_IS_SUPPORTED ? &kOps : nullptr;
+  // Asked once: every call of the core comes here, and a virtual machine takes microseconds for it.
+  static const bool is_supported = EXPSYN_SIMD_IS_SUPPORTED;
+  return is_supported ? &kOps : nullptr;
 }
 
 #else

@@ -8,8 +8,8 @@ namespace expsyn::simd::EXPSYN_SIMD_SET {
 
 // Transposes 4 by 4 elements.
 template <typename Real>
-EXPSYN_INLINE void TransposeSquare(const Real* source, std::ptrdiff_t source_stride, Real* target,
-                                   std::ptrdiff_t target_stride) {
+EXPSYN_INLINE void TransposeSquare(const Real* source, std::int64_t source_stride, Real* target,
+                                   std::int64_t target_stride) {
 #if defined(EXPSYN_HAS_SHUFFLE)
   using V = Vector<Real, 4>;
   V row[4];
@@ -36,8 +36,8 @@ EXPSYN_INLINE void TransposeSquare(const Real* source, std::ptrdiff_t source_str
 }
 
 template <typename Real>
-void Transpose(const Real* source, std::ptrdiff_t source_stride, std::int64_t n_rows,
-               std::int64_t n_columns, Real* target, std::ptrdiff_t target_stride) {
+void Transpose(const Real* source, std::int64_t source_stride, std::int64_t n_rows,
+               std::int64_t n_columns, Real* target, std::int64_t target_stride) {
   constexpr std::int64_t kN = 4;
   // As many rows at a time as a cache line has elements, so that each line of the target is written
   // completely before it leaves the cache.

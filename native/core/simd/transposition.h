@@ -1,7 +1,6 @@
 #ifndef EXPSYN_CORE_SIMD_TRANSPOSITION_H_
 #define EXPSYN_CORE_SIMD_TRANSPOSITION_H_
 
-#include <cstddef>
 #include <cstdint>
 
 namespace expsyn::simd {
@@ -9,8 +8,8 @@ namespace expsyn::simd {
 template <typename Real>
 struct TranspositionOps {
   // target[column * target_stride + row] = source[row * source_stride + column].
-  void (*transpose)(const Real* source, std::ptrdiff_t source_stride, std::int64_t n_rows,
-                    std::int64_t n_columns, Real* target, std::ptrdiff_t target_stride);
+  void (*transpose)(const Real* source, std::int64_t source_stride, std::int64_t n_rows,
+                    std::int64_t n_columns, Real* target, std::int64_t target_stride);
 };
 
 }  // namespace expsyn::simd

@@ -1,8 +1,11 @@
 #ifndef EXPSYN_CORE_SIMD_VECTORS_INL_H_
 #define EXPSYN_CORE_SIMD_VECTORS_INL_H_
 
-#include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include "floating_point_mode.h"
 
 namespace expsyn::simd::EXPSYN_SIMD_SET {
 
@@ -81,7 +84,7 @@ EXPSYN_INLINE void Stream(const V& vector, T* target) {
 // The width with which Stream() can write rows that begin at `target` and are `stride` elements
 // apart; 0 if their alignment allows none.
 template <typename Real>
-EXPSYN_INLINE int StreamWidth(const Real* target, std::ptrdiff_t stride = 0) {
+EXPSYN_INLINE int StreamWidth(const Real* target, std::int64_t stride = 0) {
   const auto addresses =
       reinterpret_cast<std::uintptr_t>(target) | static_cast<std::uintptr_t>(stride) * sizeof(Real);
   if (addresses % EXPSYN_SIMD_BYTES == 0) return EXPSYN_SIMD_BYTES;
@@ -92,6 +95,24 @@ EXPSYN_INLINE int StreamWidth(const Real* target, std::ptrdiff_t stride = 0) {
 template <typename V>
 EXPSYN_INLINE V FaultOf(V a, V b) {
   return a * 0 + b * 0;
+}
+
+// Results as they are while FlushSubnormals lives; see expsyn::Flushed().
+template <typename V>
+EXPSYN_INLINE V FlushedVector(V v) {
+  if constexpr (!kKeepsSubnormals) {
+    return v;
+  } else if constexpr (std::is_arithmetic_v<V>) {
+    return Flushed(v);
+  } else {
+    using Bits = decltype(v < v);
+    using Real = std::decay_t<decltype(v[0])>;
+    constexpr auto kAllButSign = static_cast<std::decay_t<decltype(Bits{}[0])>>(
+        ~std::uint64_t{0} >> (65 - 8 * sizeof(Real)));
+    const V magnitude = (V)((Bits)v & kAllButSign);
+    const Bits is_subnormal = magnitude < std::numeric_limits<Real>::min();
+    return (V)((Bits)v & ~(is_subnormal & kAllButSign));
+  }
 }
 
 template <int n, typename To, typename From>

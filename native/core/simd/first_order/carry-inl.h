@@ -64,6 +64,7 @@ EXPSYN_INLINE void FinishVector(const CarriedVectors<n>& carried, const DecayVec
   V difference = sum - rounded;
   // In single precision, the rounding error of a double does not count.
   if constexpr (sizeof(Real) == sizeof(double)) difference += error;
+  difference = FlushedVector(difference);
   const V correction = difference - difference == 0.0 ? difference : V{};
   Store(rounded, next_isyn);
   Store(correction, next_correction);
@@ -99,9 +100,9 @@ EXPSYN_INLINE void CarryOverColumns(std::int64_t n_columns, const double* __rest
     fault[c] += FaultOf(isyn[c], local[c]);
     const DoubleDouble sum =
         DoubleDouble{carried[c], carried_low[c]} * DoubleDouble{decay[c], decay_low[c]} + local[c];
-    carried[c] = sum.high;
-    carried_low[c] = sum.low;
-    isyn[c] = sum.high;
+    carried[c] = Flushed(sum.high);
+    carried_low[c] = Flushed(sum.low);
+    isyn[c] = carried[c];
     local[c] = 0;
   }
 }
@@ -113,8 +114,8 @@ EXPSYN_INLINE void CarryOverColumns(std::int64_t n_columns, const double* __rest
   for (std::int64_t c = 0; c < n_columns; ++c) {
     fault[c] += FaultOf(isyn[c], local[c]);
     const double sum = carried[c] * decay[c] + static_cast<double>(local[c]);
-    carried[c] = sum;
-    isyn[c] = static_cast<float>(sum);
+    carried[c] = Flushed(sum);
+    isyn[c] = Flushed(static_cast<float>(sum));
     local[c] = 0;
   }
 }

@@ -55,7 +55,7 @@ void CancelTails(const RecursionRows<Real>& rows, Real* net_input) {
           V weight, tail;
           Load(tail_weight + i, weight);
           Load(delayed + part + i, tail);
-          value -= weight * tail;
+          value -= FlushedVector(weight * tail);
         }
         Store(value, net_input + first + part + i);
       }
@@ -64,13 +64,13 @@ void CancelTails(const RecursionRows<Real>& rows, Real* net_input) {
 }
 
 template <typename Real, int... lane>
-EXPSYN_INLINE Vector<Real, sizeof...(lane)> Gather(const Real* source, std::ptrdiff_t stride,
+EXPSYN_INLINE Vector<Real, sizeof...(lane)> Gather(const Real* source, std::int64_t stride,
                                                    std::integer_sequence<int, lane...>) {
   return Vector<Real, sizeof...(lane)>{source[lane * stride]...};
 }
 
 template <int n, typename Real>
-EXPSYN_INLINE void Scatter(const Vector<Real, n>& vector, Real* target, std::ptrdiff_t stride) {
+EXPSYN_INLINE void Scatter(const Vector<Real, n>& vector, Real* target, std::int64_t stride) {
   for (int lane = 0; lane < n; ++lane) target[lane * stride] = vector[lane];
 }
 
@@ -82,8 +82,8 @@ EXPSYN_INLINE void AdvanceChunks(const RecursionChunks<Real>& chunks, Real* net_
   constexpr int kN = kFull<Real> < kChunks ? kFull<Real> : kChunks;
   constexpr int kVectors = kChunks / kN;
   constexpr auto kLanes = std::make_integer_sequence<int, kN>();
-  const std::ptrdiff_t row_stride = chunks.n_synapses;
-  const std::ptrdiff_t chunk_stride = chunks.chunk_length * chunks.n_synapses;
+  const std::int64_t row_stride = chunks.n_synapses;
+  const std::int64_t chunk_stride = chunks.chunk_length * chunks.n_synapses;
   Vector<Real, kN> isyn[kVectors];
   for (int v = 0; v < kVectors; ++v) {
     isyn[v] = Gather(state + v * kN * row_stride, row_stride, kLanes);
@@ -96,7 +96,7 @@ EXPSYN_INLINE void AdvanceChunks(const RecursionChunks<Real>& chunks, Real* net_
     }
     for (int v = 0; v < kVectors; ++v) {
       Real* place = net_input + row * row_stride + v * kN * chunk_stride;
-      isyn[v] = (isyn[v] + Gather(place, chunk_stride, kLanes)) * decay;
+      isyn[v] = FlushedVector((isyn[v] + Gather(place, chunk_stride, kLanes)) * decay);
       if constexpr (kKeepsStates) Scatter<kN>(isyn[v], place, chunk_stride);
     }
   }

@@ -49,8 +49,8 @@ EXPSYN_INLINE void StoreState(const StateVectors<n, Real>& state, const Recursio
 // One step of the recursion.
 template <typename V>
 EXPSYN_INLINE void AdvanceState(V net_input, V decay, V& isyn, V& local) {
-  isyn = (isyn + net_input) * decay;
-  local = (local + net_input) * decay;
+  isyn = FlushedVector((isyn + net_input) * decay);
+  local = FlushedVector((local + net_input) * decay);
 }
 
 // Advances n neighbouring synapses by one row.
@@ -62,7 +62,7 @@ EXPSYN_INLINE void AdvanceRow(const In* input, const In* delayed, Real* output,
   if constexpr (kHasTail) {
     Vector<Real, n> tail;
     LoadAs<n, Real>(delayed, tail);
-    net_input -= state.tail_weight * tail;
+    net_input -= FlushedVector(state.tail_weight * tail);
   }
   AdvanceState(net_input, state.decay, state.isyn, state.local);
   if constexpr (kStreamWidth > 0) {

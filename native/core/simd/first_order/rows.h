@@ -1,7 +1,6 @@
 #ifndef EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_H_
 #define EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_H_
 
-#include <cstddef>
 #include <cstdint>
 
 #include "raster.h"
@@ -25,11 +24,11 @@ struct RecursionRows {
   std::int64_t n_columns;
   ElementType type;  // of input and delayed
   const void* input;
-  const void* delayed;          // the input one window earlier; null as long as there is none
-  bool is_repeated;             // whether a row is one value, which all synapses receive
-  std::ptrdiff_t input_stride;  // elements from a row to the next, also of `delayed`
+  const void* delayed;        // the input one window earlier; null as long as there is none
+  bool is_repeated;           // whether a row is one value, which all synapses receive
+  std::int64_t input_stride;  // elements from a row to the next, also of `delayed`
   Real* output;
-  std::ptrdiff_t output_stride;
+  std::int64_t output_stride;
   bool is_streamed;  // whether the output goes past the caches, being too large for them
   const Real* decay;
   const Real* tail_weight;

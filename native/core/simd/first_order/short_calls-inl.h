@@ -45,7 +45,7 @@ EXPSYN_INLINE Vector<Real, n> AdvanceShortColumns(const ShortCall<Real>& call, s
     Load(call.isyn + column + part * kM, current);
     Load(call.correction + column + part * kM, correction);
     TwoSum(current, correction, carried[part].high, carried[part].low);
-    Store(Converted<kM, Real, double>(carried[part].high), isyns + part * kM);
+    Store(FlushedVector(Converted<kM, Real, double>(carried[part].high)), isyns + part * kM);
   }
   Vector<Real, n> decay, net_input, isyn;
   Load(call.decay + column, decay);

@@ -1,7 +1,6 @@
 #ifndef EXPSYN_CORE_SIMD_FIRST_ORDER_SHORT_CALLS_H_
 #define EXPSYN_CORE_SIMD_FIRST_ORDER_SHORT_CALLS_H_
 
-#include <cstddef>
 #include <cstdint>
 
 #include "raster.h"
@@ -18,9 +17,9 @@ struct ShortCall {
   ElementType type;
   const void* input;
   bool is_repeated;
-  std::ptrdiff_t input_stride;
+  std::int64_t input_stride;
   Real* output;
-  std::ptrdiff_t output_stride;
+  std::int64_t output_stride;
   const Real* decay;
   const double* decay_offset;  // see DecayPowers
   const double* isyn;

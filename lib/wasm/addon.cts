@@ -1,0 +1,4 @@
+// Stands in for the addon's loader in the bundle.
+import { getAddon } from './instance';
+
+export = getAddon();

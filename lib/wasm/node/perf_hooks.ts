@@ -1,0 +1,2 @@
+/** What the package uses of node:perf_hooks. */
+export const { performance } = globalThis;
