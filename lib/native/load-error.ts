@@ -35,6 +35,7 @@ const REASONS: readonly ((attempt: Attempt, cause: Cause) => string | undefined)
   missingFile,
   forbiddenAddons,
   missingRequire,
+  exhaustedMemory,
   olderLibrary,
   otherLibrary,
   otherProcessor,
@@ -118,6 +119,15 @@ function missingRequire(attempt: Attempt, { text }: Cause): string | undefined {
   return (
     `Expected require() for the native addon ${nameOf(attempt)} but a bundler has removed it; see ` +
     `${DOCUMENTATION}/bundlers.md.`
+  );
+}
+
+/** An exception of the C++ library while the addon starts. */
+function exhaustedMemory(attempt: Attempt, { text }: Cause): string | undefined {
+  if (!/^(std::)?bad_alloc$/.test(text)) return undefined;
+  return (
+    `Expected enough memory for the native addon ${nameOf(attempt)} but the system has none left; ` +
+    'close other programs.'
   );
 }
 

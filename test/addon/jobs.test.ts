@@ -11,29 +11,42 @@ describe("the addon's calls on other threads", () => {
   const quiet = newSynapses(SIZE);
   const noisy = newSynapses(SIZE, { noiseScale: 1 });
 
-  function evolve(
+  interface Call {
+    id: number;
+    output: Float64Array;
+    nextState: Float64Array;
+    ended: Promise<number | undefined>;
+  }
+
+  /** A call whose arrays are made now, and that is started by the function that is returned. */
+  function prepare(
     steps: number,
     {
       id = nextId(),
       input = new Float64Array(steps * SIZE).fill(1),
       synapses = quiet,
     }: { id?: number; input?: Float64Array; synapses?: Synapses } = {},
-  ): {
-    id: number;
-    output: Float64Array;
-    nextState: Float64Array;
-    ended: Promise<number | undefined>;
-  } {
+  ): () => Call {
     const output = new Float64Array(steps * SIZE);
     const state = new Float64Array(2 * SIZE);
     const nextState = new Float64Array(2 * SIZE);
-    const ended = synapses.evolveAsync(input, output, state, nextState, 1, 0, 0, 0, 0, id);
-    return { id, output, nextState, ended };
+    return () => {
+      const ended = synapses.evolveAsync(input, output, state, nextState, 1, 0, 0, 0, 0, id);
+      return { id, output, nextState, ended };
+    };
+  }
+
+  function evolve(...call: Parameters<typeof prepare>): Call {
+    return prepare(...call)();
   }
 
   /** Keeps every thread of the addon busy until the function that is returned is called. */
   function occupy(): () => Promise<void> {
-    const calls = Array.from({ length: 16 }, () => evolve(200_000, { synapses: noisy }));
+    const steps = 200_000;
+    const input = new Float64Array(steps * SIZE).fill(1);
+    // All arrays first: making them takes longer than computing a call.
+    const prepared = Array.from({ length: 16 }, () => prepare(steps, { input, synapses: noisy }));
+    const calls = prepared.map((start) => start());
     return async () => {
       for (const { id } of calls) native.cancel(id, false);
       await Promise.all(calls.map(({ ended }) => ended));
@@ -63,8 +76,9 @@ describe("the addon's calls on other threads", () => {
   });
 
   it('settle at once when they are cancelled before they begin, and never begin', async () => {
+    const start = prepare(300_000);
     const end = occupy();
-    const call = evolve(300_000);
+    const call = start();
     native.cancel(call.id, false);
     assert.equal(await call.ended, undefined);
     // A second time, and of one that others of the queue come after.

@@ -345,8 +345,11 @@ describe('the package', () => {
     const text = readFileSync(join(project, 'node_modules', 'expsyn', 'package.json'), 'utf8');
     const named = [...text.matchAll(/"\.\/([^"]+)"/g)].map(([, name]) => name ?? '');
     assert.ok(named.length > 5);
+    // A path of the exports is no file, and a clone has no WebAssembly module before a release is built.
+    const isExpected = (name: string) =>
+      name !== 'streams' && name !== 'wasm' && !name.startsWith('prebuilds/wasm/');
     assert.deepEqual(
-      named.filter((name) => name !== 'streams' && !packed.includes(name)),
+      named.filter((name) => isExpected(name) && !packed.includes(name)),
       [],
     );
     const manifest = JSON.parse(text) as Record<string, object>;
