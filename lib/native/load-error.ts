@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 
-import { errorWith, type ExpSynError } from '../errors/error-codes';
+import { errorWith } from '../errors/error-codes';
 import { glibcVersion, isTarget, TARGETS } from './target';
 
 const DOCUMENTATION = 'https://github.com/expsyn/expsyn/blob/main/docs';
@@ -42,7 +42,7 @@ const REASONS: readonly ((attempt: Attempt, cause: Cause) => string | undefined)
   otherFile,
 ];
 
-/** The error to throw. An error of the addon itself, which has a code of this package, is passed on. */
+/** The error to throw. An error of the package itself, which is a sentence already, is passed on. */
 export function describeLoadError(attempt: Attempt, thrown?: unknown): unknown {
   if (isOwn(thrown)) return thrown;
   const cause = {
@@ -59,8 +59,8 @@ export function describeLoadError(attempt: Attempt, thrown?: unknown): unknown {
   return errorWith(error, 'ERR_EXPSYN_ADDON');
 }
 
-function isOwn(thrown: unknown): thrown is ExpSynError {
-  return thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_EXPSYN_ADDON';
+function isOwn(thrown: unknown): boolean {
+  return thrown instanceof Error && /^Expected .*\.$/.test(thrown.message);
 }
 
 function unsupportedSystem({ system }: Attempt): string | undefined {
