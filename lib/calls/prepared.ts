@@ -9,6 +9,7 @@ import {
   type ComputedBy,
   type Kernel,
   type KernelDescription,
+  type Normalisation,
   type Synapses,
   type SynapsesSettings,
 } from '../native/native';
@@ -21,6 +22,7 @@ export interface KernelArguments {
   readonly dt: number;
   readonly windowTaus: number;
   readonly maxWindowLength: number;
+  readonly normalise: Normalisation;
 }
 
 /** The addon's kernel. Its memory is freed when it is retired and no call holds it. */
@@ -31,8 +33,16 @@ export class PreparedKernel {
   #isRetired = false;
 
   constructor(kernel: KernelArguments) {
-    const { name, size, parameters, dt, windowTaus, maxWindowLength } = kernel;
-    this.native = new native.Kernel(name, size, parameters, dt, windowTaus, maxWindowLength);
+    const { name, size, parameters, dt, windowTaus, maxWindowLength, normalise } = kernel;
+    this.native = new native.Kernel(
+      name,
+      size,
+      parameters,
+      dt,
+      windowTaus,
+      maxWindowLength,
+      normalise,
+    );
     this.description = native.describeKernel(this.native);
   }
 

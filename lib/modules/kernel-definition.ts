@@ -1,8 +1,8 @@
 /** A kernel as TypeScript describes it: its parameters and its state. The core computes its samples. */
 import type { Check } from '../errors/checks';
-import type { ComputedBy } from '../native/native';
+import type { ComputedBy, Normalisation } from '../native/native';
 
-export type { ComputedBy };
+export type { ComputedBy, Normalisation };
 
 /** One parameter of a kernel: a number for each synapse, or one for all. */
 export interface KernelParameter {

@@ -16,7 +16,7 @@ import {
   wholeNumberOrInfinite,
   type Check,
 } from '../errors/checks';
-import type { ComputedBy, KernelDefinition } from './kernel-definition';
+import type { ComputedBy, KernelDefinition, Normalisation } from './kernel-definition';
 
 /** How a run is computed, if the kernel has the method; 'auto' takes whichever is faster for the call. */
 export type Method = 'auto' | ComputedBy;
@@ -35,6 +35,12 @@ export interface SimulationParameters {
   maxWindowLength: number;
   /** Length of the window, in units of the largest time constant; Infinity does not cut it. */
   windowTaus: number;
+  /**
+   * What the samples of the kernel are scaled to. 'peak': as the kernel's formula gives them. 'area': the sum of
+   * the samples times dt is 1 s, for each synapse, so that spikes in give a rate in spikes/s out. Default
+   * 'peak'.
+   */
+  normalise: Normalisation;
   /**
    * Standard deviation of the noise after 1 s, in the unit of the input: that of a Wiener process. Each
    * step draws noiseStd * sqrt(dt / 1 s) * N(0, 1). Default 0.
@@ -150,6 +156,11 @@ export function optionsOf(
       ...assignable(number(() => kernel.windowTaus, positiveOrInfinite)),
       isOfKernel: true,
       summary: 'length of the window, in units of the largest time constant',
+    },
+    normalise: {
+      ...assignable(oneOfWords<Normalisation>(['peak', 'area'])),
+      isOfKernel: true,
+      summary: 'what the samples of the kernel are scaled to',
     },
     noiseStd: {
       ...assignable(number(() => 0, nonNegative)),

@@ -391,7 +391,7 @@ export abstract class Synapses<
   }
 
   #prepareKernel(): PreparedKernel {
-    const { sizeOut: size, dt, windowTaus, maxWindowLength } = this;
+    const { sizeOut: size, dt, windowTaus, maxWindowLength, normalise } = this;
     this.#kernel ??= new PreparedKernel({
       name: this.#definition.name,
       size,
@@ -403,6 +403,7 @@ export abstract class Synapses<
       dt,
       windowTaus,
       maxWindowLength,
+      normalise,
     });
     return this.#kernel;
   }

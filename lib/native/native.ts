@@ -15,6 +15,9 @@ import type { Dtype, FloatArray, TypedArray } from '../arrays/element-types';
  */
 export type ComputedBy = 'fft' | 'recursive' | 'direct';
 
+/** What the samples of a kernel are scaled to. */
+export type Normalisation = 'peak' | 'area';
+
 /** The kernel of N synapses: immutable, shared by synapses and calls. */
 export interface Kernel {
   readonly [kernelBrand]: never;
@@ -166,7 +169,7 @@ export interface Native {
    * The kernel that the addon knows by `name`, for `size` synapses. Parameters are those of the kernel,
    * in its order, one value a synapse; `dt` is in seconds, `windowTaus` the length of the window in
    * units of the largest time constant (Infinity does not cut it), `maxWindowLength` the longest
-   * window in steps. Freed by releaseKernel() or the garbage collector.
+   * window in steps; `normalise` says what its samples are scaled to. Freed by releaseKernel() or the garbage collector.
    */
   readonly Kernel: new (
     name: string,
@@ -175,6 +178,7 @@ export interface Native {
     dt: number,
     windowTaus: number,
     maxWindowLength: number,
+    normalise: Normalisation,
   ) => Kernel;
   describeKernel: (kernel: Kernel) => KernelDescription;
   /**

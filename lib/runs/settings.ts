@@ -13,6 +13,7 @@ export const RUN_OPTIONS = [
   'seed',
   'windowTaus',
   'maxWindowLength',
+  'normalise',
   'nonFinite',
 ] as const satisfies readonly OptionName[];
 
@@ -21,7 +22,7 @@ export type Encoded = number | 'Infinity';
 
 type PlainOptions = Pick<
   SimulationParameters,
-  'dt' | 'method' | 'noiseStd' | 'noise' | 'seed' | 'nonFinite'
+  'dt' | 'method' | 'normalise' | 'noiseStd' | 'noise' | 'seed' | 'nonFinite'
 >;
 
 /** The values of these options. */

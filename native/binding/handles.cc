@@ -34,12 +34,21 @@ std::vector<std::vector<double>> ParametersAt(const Arguments& arguments, std::s
   return parameters;
 }
 
+Normalisation NormalisationAt(const Arguments& arguments, std::size_t position) {
+  const std::string name = arguments.Word(position);
+  for (const Normalisation normalisation : kNormalisations) {
+    if (name == NameOf(normalisation)) return normalisation;
+  }
+  arguments.Refuse(position, "'peak' or 'area'");
+}
+
 // The kernel that the arguments describe.
 std::shared_ptr<const Kernel> KernelOf(const Arguments& arguments) {
   const std::string name = arguments.Word(0);
   try {
-    return MakeKernel(name, {arguments.Size(1), ParametersAt(arguments, 2), arguments.Number(3),
-                             arguments.Number(4), arguments.Number(5)});
+    return MakeKernel(name,
+                      {arguments.Size(1), ParametersAt(arguments, 2), arguments.Number(3),
+                       arguments.Number(4), arguments.Number(5), NormalisationAt(arguments, 6)});
   } catch (const std::invalid_argument& refused) {
     throw ArgumentError(arguments.env(), refused.what());
   }

@@ -83,7 +83,7 @@ describe('the registry of kernels', () => {
 
     it(`${name}: is described as the core describes it`, () => {
       const values = parameters.map((parameter) => new Float64Array(SIZE).fill(parameter.default));
-      const kernel = new native.Kernel(name, SIZE, values, DT, 10, Infinity);
+      const kernel = new native.Kernel(name, SIZE, values, DT, 10, Infinity, 'peak');
       const { stateSize, methods: known } = native.describeKernel(kernel);
       assert.deepEqual([...methods].sort(), [...known].sort());
       if (methods.includes('recursive')) assert.equal(stateSize, 2 * state.length);
@@ -105,11 +105,13 @@ describe('kernels of the addon for tests', () => {
   });
 
   const newKernel = ({ name, parameters }: Subject) =>
-    new addon.Kernel(name, SIZE, parameters, DT, Infinity, Infinity);
+    new addon.Kernel(name, SIZE, parameters, DT, Infinity, Infinity, 'peak');
 
   it('are not in the addon that is published', () => {
     for (const { name, parameters } of SUBJECTS) {
-      assert.throws(() => new native.Kernel(name, SIZE, parameters, DT, Infinity, Infinity));
+      assert.throws(
+        () => new native.Kernel(name, SIZE, parameters, DT, Infinity, Infinity, 'peak'),
+      );
     }
   });
 

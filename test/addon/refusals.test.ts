@@ -84,7 +84,7 @@ type WithoutArguments = 'instructionSet' | 'readLoad' | 'takeFftwWarning';
 const GOOD_CALLS: Record<Exclude<keyof Native | keyof Synapses, WithoutArguments>, GoodCall> = {
   Kernel: {
     call: (...values) => Reflect.construct(native.Kernel, values) as unknown,
-    make: () => ({ values: ['exp', 2, [new Float64Array(2).fill(1)], 1e-3, 10, 1e6] }),
+    make: () => ({ values: ['exp', 2, [new Float64Array(2).fill(1)], 1e-3, 10, 1e6, 'peak'] }),
   },
   Synapses: {
     call: (...values) => Reflect.construct(native.Synapses, values) as unknown,

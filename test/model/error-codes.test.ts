@@ -221,8 +221,8 @@ describe('the code of an error', () => {
       thrown(() => {
         native.releaseKernel({} as never);
       }),
-      thrown(() => new native.Kernel('exp', 1, [new Float32Array(1)] as never, 1, 1, 1)),
-      thrown(() => new native.Kernel('exp', 1, [new Float64Array(1)], '1' as never, 1, 1)),
+      thrown(() => new native.Kernel('exp', 1, [new Float32Array(1)] as never, 1, 1, 1, 'peak')),
+      thrown(() => new native.Kernel('exp', 1, [new Float64Array(1)], '1' as never, 1, 1, 'peak')),
       thrown(() => new native.Synapses({} as never, {} as never)),
       thrown(() => new native.SessionTable(0, 2)),
       thrown(() => {

@@ -283,7 +283,7 @@ describe('without FFTW', () => {
       'none',
       `const addon = require(${JSON.stringify(ADDON)});
        const [T, N] = [4000, 300];
-       const kernel = new addon.Kernel('exp', N, [new Float64Array(N).fill(0.02)], 1e-3, 10, Infinity);
+       const kernel = new addon.Kernel('exp', N, [new Float64Array(N).fill(0.02)], 1e-3, 10, Infinity, 'peak');
        const settings = { method: 'fft', noise: 'output', noiseScale: 0, nonFinite: 'throw',
          isStateNoisy: false, threads: 4 };
        const found = [];

@@ -89,6 +89,7 @@ describe('module', () => {
       threads: Infinity,
       method: 'auto',
       nonFinite: 'throw',
+      normalise: 'peak',
       compat: 'none',
     });
     assert.deepEqual(module.attributesNamed(['dt', 'tau']), { tau, dt: 1e-3 });

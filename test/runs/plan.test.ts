@@ -43,6 +43,7 @@ const SETTINGS = {
   dtype: 'float64',
   method: 'auto',
   maxWindowLength: 1e6,
+  normalise: 'peak',
   noiseStd: 0,
   noise: 'output',
   seed: undefined,

@@ -14,7 +14,7 @@ export const SETTINGS: SynapsesSettings = {
 
 /** A kernel of exponentials, in time steps of 1 ms; its window is 10 tau long. */
 export const newKernel = (size: number, tau = 0.02): Kernel =>
-  new native.Kernel('exp', size, [new Float64Array(size).fill(tau)], 1e-3, 10, Infinity);
+  new native.Kernel('exp', size, [new Float64Array(size).fill(tau)], 1e-3, 10, Infinity, 'peak');
 
 export const newSynapses = (size: number, settings: Partial<SynapsesSettings> = {}): Synapses =>
   new native.Synapses(newKernel(size), { ...SETTINGS, ...settings });

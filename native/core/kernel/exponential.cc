@@ -22,27 +22,30 @@ constexpr std::int64_t kMinRefreshInterval = sizeof(Real) == sizeof(float)
                                                  ? simd::kCarryInterval<float>
                                                  : 8 * simd::kCarryInterval<double>;
 
-// isyn <- (isyn + input) a, where a is a normal number.
+// isyn <- (isyn + gain input) a, where a is a normal number and the gain is finite.
 class PlainRecursion final : public Recursion {
  public:
-  PlainRecursion(DoubleDouble decay, DoubleDouble tail_weight)
-      : decay_(decay), tail_weight_(tail_weight) {}
+  PlainRecursion(DoubleDouble decay, DoubleDouble tail_weight, double gain)
+      : decay_(decay), tail_weight_(tail_weight), gain_(gain) {}
 
   void Start(const DoubleDouble* numbers) override { start_ = isyn_ = *numbers; }
-  void Enter(double input) override { isyn_ = isyn_ + input; }
-  void CancelTail(double input) override { isyn_ = isyn_ + -(tail_weight_ * input); }
+  void Enter(double input) override { isyn_ = isyn_ + TwoProduct(gain_, input); }
+  void CancelTail(double input) override {
+    isyn_ = isyn_ + -(tail_weight_ * TwoProduct(gain_, input));
+  }
   void CancelStart() override { isyn_ = isyn_ + -(tail_weight_ * start_); }
   void Advance() override { isyn_ = isyn_ * decay_; }
   DoubleDouble Number(std::int64_t /*i*/) const override { return isyn_; }
 
  private:
   DoubleDouble decay_, tail_weight_;
+  double gain_;
   DoubleDouble isyn_, start_;
 };
 
 // The same if a is too small to be a normal number. Its products with large inputs may be normal
 // numbers nevertheless. Nothing is left of an input when it leaves the window.
-class TinyDecayRecursion final : public Recursion {
+class TinyDecayRecursion : public Recursion {
  public:
   // a = exp(-rate)
   explicit TinyDecayRecursion(DoubleDouble rate) {
@@ -75,13 +78,36 @@ class TinyDecayRecursion final : public Recursion {
   // number.
   DoubleDouble fraction_;
   int exponent_ = 0;
+
+ protected:
   DoubleDouble isyn_;
+};
+
+// isyn <- isyn a + (gain a) input, where gain a is a normal number but a or the gain is not.
+class SharpRecursion final : public TinyDecayRecursion {
+ public:
+  SharpRecursion(DoubleDouble rate, double first_sample)
+      : TinyDecayRecursion(rate), first_sample_(first_sample) {}
+
+  void Enter(double input) override {
+    TinyDecayRecursion::Enter(0);
+    entering_ = TwoProduct(first_sample_, input);
+  }
+  void Advance() override {
+    TinyDecayRecursion::Advance();
+    isyn_ = isyn_ + entering_;
+    entering_ = {};
+  }
+
+ private:
+  double first_sample_;
+  DoubleDouble entering_;
 };
 
 }  // namespace
 
 ExponentialKernel::ExponentialKernel(const double* tau, std::int64_t n_synapses, double dt,
-                                     std::int64_t window_length)
+                                     std::int64_t window_length, Normalisation normalisation)
     : Kernel(n_synapses, window_length, 1), dt_(dt) {
   // Only the quotient of dt and tau matters, and a subnormal dt counts as 0 in some threads.
   const double scale = dt < 0x1p-900 ? 0x1p+200 : 1.0;
@@ -104,6 +130,8 @@ ExponentialKernel::ExponentialKernel(const double* tau, std::int64_t n_synapses,
        factors32_.tail_weight.data(), factors32_.carry_decay.data(), factors64_.carry_decay.data(),
        factors64_.carry_decay_low.data()});
 
+  if (normalisation == Normalisation::kArea) FillGains(dt);
+
   bool is_any_refreshed = false;
   for (std::int64_t n = 0; n < n_synapses; ++n) {
     smallest_decay_ = std::min(smallest_decay_, decay()[n]);
@@ -118,6 +146,36 @@ ExponentialKernel::ExponentialKernel(const double* tau, std::int64_t n_synapses,
   }
 }
 
+// With r = dt / tau and a = exp(-r), the samples before scaling add up to a (1 - a^W) / (1 - a).
+void ExponentialKernel::FillGains(double dt) {
+  // Below this rate a window, 1 - a^W keeps too few digits; the quotient is then a series in it.
+  constexpr double kShort = 1e-8;
+  constexpr double kMax = std::numeric_limits<double>::max();
+  const auto size = static_cast<std::size_t>(n_synapses());
+  for (AlignedBuffer<double>* buffer : {&gain_, &first_sample_, &factors64_.gain}) {
+    *buffer = AlignedBuffer<double>(size);
+  }
+  factors32_.gain = AlignedBuffer<float>(size);
+  const bool is_cut = window_length() != kUnlimited;
+  const auto length = static_cast<double>(window_length());
+  for (std::size_t n = 0; n < size; ++n) {
+    const double rate = dt_ / tau_[n];
+    const double a = factors64_.decay[n];
+    // (1 - a) / (1 - a^W)
+    double share = decay_offset_[n] < 0 ? -decay_offset_[n] : 1 - a;
+    if (is_cut && rate * length < kShort) {
+      share = (1 + rate * (length - 1) / 2) / length;
+    } else if (is_cut) {
+      share /= (1 - factors64_.tail_weight[n]) - tail_weight_low_[n];
+    }
+    first_sample_[n] = std::min(share / dt, kMax);
+    gain_[n] = std::min(first_sample_[n] / a, kMax);
+    largest_gain_ = std::max(largest_gain_, gain_[n]);
+    factors64_.gain[n] = gain_[n];
+    factors32_.gain[n] = gain_[n] > kMaxGain<float> ? 0 : static_cast<float>(gain_[n]);
+  }
+}
+
 bool ExponentialKernel::NeedsRefresh(std::int64_t n) const {
   const double steps_remembered = tau_[static_cast<std::size_t>(n)] / dt_;
   return window_length() != kUnlimited && steps_remembered / static_cast<double>(window_length()) >
@@ -125,8 +183,11 @@ bool ExponentialKernel::NeedsRefresh(std::int64_t n) const {
 }
 
 double ExponentialKernel::Sample(std::int64_t n, std::int64_t k) const {
+  const auto i = static_cast<std::size_t>(n);
   // The quotient first: the product of a late step and a long dt would overflow.
-  return std::exp(-static_cast<double>(k + 1) * (dt_ / tau_[static_cast<std::size_t>(n)]));
+  const double rate = dt_ / tau_[i];
+  if (HasGain()) return first_sample_[i] * std::exp(-static_cast<double>(k) * rate);
+  return std::exp(-static_cast<double>(k + 1) * rate);
 }
 
 std::vector<std::int64_t> ExponentialKernel::FirstEqual() const {
@@ -140,12 +201,15 @@ std::vector<std::int64_t> ExponentialKernel::FirstEqual() const {
 }
 
 std::unique_ptr<Recursion> ExponentialKernel::MakeRecursion(std::int64_t n) const {
+  const auto i = static_cast<std::size_t>(n);
   if (IsDecayTiny<double>(n)) {
-    return std::make_unique<TinyDecayRecursion>(
-        QuotientOfPositive(dt_, tau_[static_cast<std::size_t>(n)]));
+    const DoubleDouble rate = QuotientOfPositive(dt_, tau_[i]);
+    if (HasGain()) return std::make_unique<SharpRecursion>(rate, first_sample_[i]);
+    return std::make_unique<TinyDecayRecursion>(rate);
   }
   return std::make_unique<PlainRecursion>(DoubleDouble{decay()[n], decay_low()[n]},
-                                          DoubleDouble{tail_weight()[n], tail_weight_low()[n]});
+                                          DoubleDouble{tail_weight()[n], tail_weight_low()[n]},
+                                          HasGain() ? gain_[i] : 1);
 }
 
 void ExponentialKernel::Recurse(const Tile<float>& tile) const { RecurseVectors(*this, tile); }
@@ -204,7 +268,7 @@ std::shared_ptr<const Kernel> MakeExponential(const KernelArguments& arguments) 
   RequireParameters(arguments, 1);
   const std::vector<double>& tau = arguments.parameters[0];
   return std::make_shared<ExponentialKernel>(tau.data(), arguments.n_synapses, arguments.dt,
-                                             WindowLength(arguments, tau));
+                                             WindowLength(arguments, tau), arguments.normalisation);
 }
 
 }  // namespace expsyn

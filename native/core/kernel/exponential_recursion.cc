@@ -46,6 +46,7 @@ class VectorRecursion {
         n_steps_(tile.end_step - origin_),
         decay_(Factors().decay.data() + tile.first_synapse),
         tail_weight_(Factors().tail_weight.data() + tile.first_synapse),
+        gain_(kernel.HasGain() ? Factors().gain.data() + tile.first_synapse : nullptr),
         carry_decay_(Factors().carry_decay.data() + tile.first_synapse),
         carry_decay_low_(sizeof(Real) == sizeof(double)
                              ? Factors().carry_decay_low.data() + tile.first_synapse
@@ -230,7 +231,8 @@ class VectorRecursion {
             source.stride,  output,
             output_stride,  tile_.is_streamed && output_stride == tile_.row_stride && !IsStaged(),
             decay_,         tail_weight_,
-            isyn_.data(),   local_.data()};
+            gain_,          isyn_.data(),
+            local_.data()};
   }
 
   void AdvanceAcrossSynapses(std::int64_t step, std::int64_t n_rows, bool has_tail) {
@@ -379,6 +381,7 @@ class VectorRecursion {
   const std::int64_t n_steps_;
   const Real* decay_;
   const Real* tail_weight_;
+  const Real* gain_;  // null if every gain is 1
   const double* carry_decay_;
   const double* carry_decay_low_;
   // One element a synapse. Not initialised beyond width_, which is small in most calls.
@@ -420,8 +423,10 @@ bool RecurseFewVectors(const ExponentialKernel& kernel, const Tile<Real>& item) 
   const bool is_done = simd::OpsOf<Real>().advance_short_call(
       {input.n_timesteps, n_synapses, input.type, input.data,
        input.n_columns == 1 && n_synapses > 1, input.n_columns, item.output, item.row_stride,
-       kernel.factors<Real>().decay.data(), kernel.decay_offset(), item.state.Plane(0),
-       item.state.Plane(1), item.next_state.Plane(0), item.next_state.Plane(1)});
+       kernel.factors<Real>().decay.data(),
+       kernel.HasGain() ? kernel.factors<Real>().gain.data() : nullptr, kernel.decay_offset(),
+       item.state.Plane(0), item.state.Plane(1), item.next_state.Plane(0),
+       item.next_state.Plane(1)});
   if (is_done) {
     reader.AddOutputNoise(0, input.n_timesteps, 0, n_synapses, item.output, item.row_stride);
   }

@@ -16,6 +16,10 @@ constexpr double kLongestWindow = 0x1p52;
 
 }  // namespace
 
+const char* NameOf(Normalisation normalisation) {
+  return normalisation == Normalisation::kArea ? "area" : "peak";
+}
+
 void RequireParameters(const KernelArguments& arguments, std::size_t count) {
   bool is_right = arguments.parameters.size() == count;
   for (const std::vector<double>& parameter : arguments.parameters) {

@@ -7,6 +7,17 @@
 
 namespace expsyn {
 
+// What the samples of a kernel are scaled to.
+enum class Normalisation {
+  kPeak,  // as the kernel's formula gives them
+  kArea,  // sum_k w_n[k] dt = 1 s, so that spikes in give a rate in spikes/s out
+};
+
+inline constexpr Normalisation kNormalisations[] = {Normalisation::kPeak, Normalisation::kArea};
+
+// The name that users know, such as 'peak'.
+const char* NameOf(Normalisation normalisation);
+
 // What a kernel is made of.
 struct KernelArguments {
   std::int64_t n_synapses;
@@ -15,6 +26,7 @@ struct KernelArguments {
   double dt;                 // seconds, finite and positive
   double window_taus;        // window length in time constants, positive; infinite for no cut
   double max_window_length;  // steps, positive; may be infinite
+  Normalisation normalisation = Normalisation::kPeak;
 };
 
 // Throws std::invalid_argument unless there are `count` parameters of one value a synapse.

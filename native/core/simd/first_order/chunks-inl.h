@@ -10,8 +10,8 @@
 
 namespace expsyn::simd::EXPSYN_SIMD_SET {
 
-// Elements first .. first + size - 1 of the rows, counted as if each row had n_columns values: in
-// place, or converted into `buffer`.
+// Elements first .. first + size - 1 of the rows, counted as if each row had n_columns values,
+// times the gains: in place, or converted into `buffer`. `first` is the beginning of a row.
 template <typename Real>
 EXPSYN_INLINE const Real* ElementsOf(const RecursionRows<Real>& rows, const void* source,
                                      std::int64_t first, std::int64_t size, Real* buffer) {
@@ -20,10 +20,16 @@ EXPSYN_INLINE const Real* ElementsOf(const RecursionRows<Real>& rows, const void
     ConvertElements(rows.type, source, first / n_columns, size / n_columns, buffer);
     // From the back, so that nothing is overwritten before it is read.
     for (std::int64_t i = size - 1; i > 0; --i) buffer[i] = buffer[i / n_columns];
-    return buffer;
+  } else if (IsReadInPlace(rows)) {
+    return static_cast<const Real*>(source) + first;
+  } else {
+    ConvertElements(rows.type, source, first, size, buffer);
   }
-  if (IsReadInPlace(rows)) return static_cast<const Real*>(source) + first;
-  ConvertElements(rows.type, source, first, size, buffer);
+  if (rows.gain != nullptr) {
+    for (std::int64_t i = 0; i < size; ++i) {
+      buffer[i] = Flushed(buffer[i] * rows.gain[i % rows.n_columns]);
+    }
+  }
   return buffer;
 }
 

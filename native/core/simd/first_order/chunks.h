@@ -20,8 +20,9 @@ struct RecursionChunks {
 
 template <typename Real>
 struct ChunkOps {
-  // net_input[i] = input[i] - tail_weight[i mod n_columns] delayed[i], for at most 7 columns
-  // without gaps between the rows and a multiple of 64 rows. Other members of `rows` are not used.
+  // net_input[i] = gain[n] (input[i] - tail_weight[n] delayed[i]) with n = i mod n_columns, for at
+  // most 7 columns without gaps between the rows and a multiple of 64 rows. Other members of `rows`
+  // are not used.
   void (*cancel_tails)(const RecursionRows<Real>& rows, Real* net_input);
   // Runs the recursion over each chunk's net input; states[chunk * n_synapses + n] is the state
   // before the chunk, then the one after it.

@@ -102,11 +102,13 @@ EXPSYN_INLINE void AdvanceRemainder(const RecursionRows<Real>& rows, std::int64_
 // Whether the rows' input can be read in place.
 template <typename Real>
 EXPSYN_INLINE bool IsReadInPlace(const RecursionRows<Real>& rows) {
-  return IsReadInPlace(rows, reinterpret_cast<std::uintptr_t>(rows.input) |
+  return rows.gain == nullptr &&
+         IsReadInPlace(rows, reinterpret_cast<std::uintptr_t>(rows.input) |
                                  reinterpret_cast<std::uintptr_t>(rows.delayed));
 }
 
-// Converts one row to Real. If it is a single value, repeats that for all synapses.
+// Converts one row to Real and multiplies it by the gains. If it is a single value, repeats that
+// for all synapses.
 template <typename Real>
 EXPSYN_INLINE const Real* ConvertRow(const RecursionRows<Real>& rows, const void* source,
                                      std::int64_t first, Real* buffer) {
@@ -114,6 +116,9 @@ EXPSYN_INLINE const Real* ConvertRow(const RecursionRows<Real>& rows, const void
   if (rows.is_repeated) {
     const Real value = buffer[0];
     for (std::int64_t c = 1; c < rows.n_columns; ++c) buffer[c] = value;
+  }
+  if (rows.gain != nullptr) {
+    for (std::int64_t c = 0; c < rows.n_columns; ++c) buffer[c] = Flushed(buffer[c] * rows.gain[c]);
   }
   return buffer;
 }
@@ -275,7 +280,8 @@ void AdvanceRowsAs(const RecursionRows<Real>& rows) {
 template <typename Real>
 void AdvanceRows(const RecursionRows<Real>& rows) {
   // Bytes, the usual raster, are converted while they are loaded; other types row by row.
-  const bool is_bytes = rows.type == ElementType::kUint8 && !rows.is_repeated;
+  const bool is_bytes =
+      rows.type == ElementType::kUint8 && !rows.is_repeated && rows.gain == nullptr;
   if (rows.delayed != nullptr) {
     return is_bytes ? AdvanceRowsAs<true, std::uint8_t>(rows) : AdvanceRowsAs<true, Real>(rows);
   }

@@ -32,6 +32,9 @@ struct RecursionRows {
   bool is_streamed;  // whether the output goes past the caches, being too large for them
   const Real* decay;
   const Real* tail_weight;
+  // By which input and delayed are multiplied; null if that is 1 for all. The input is then not
+  // read in place, so that one set of loops serves both.
+  const Real* gain;
   Real* isyn;   // before the rows, then after them
   Real* local;  // before the rows, then after them
 };

@@ -28,6 +28,11 @@ EXPSYN_INLINE void LoadInput(const ShortCall<Real>& call, std::int64_t row, std:
     ConvertElements(call.type, call.input, first, count, elements);
     for (int i = 1; i < n && call.is_repeated; ++i) elements[i] = elements[0];
     Load(elements, input);
+    if (call.gain != nullptr) {
+      Vector<Real, n> gain;
+      Load(call.gain + column, gain);
+      input = FlushedVector(input * gain);
+    }
   }
 }
 
@@ -111,6 +116,7 @@ bool AdvanceShortCallBy(const ShortCall<Real>& given) {
 
 template <typename Real>
 bool AdvanceShortCall(const ShortCall<Real>& call) {
+  if (call.gain != nullptr) return AdvanceShortCallBy<ShortInput::kConverted>(call);
   if (IsReadInPlace(call, reinterpret_cast<std::uintptr_t>(call.input))) {
     return AdvanceShortCallBy<ShortInput::kInPlace>(call);
   }

@@ -21,6 +21,7 @@ struct ShortCall {
   Real* output;
   std::int64_t output_stride;
   const Real* decay;
+  const Real* gain;            // as in RecursionRows
   const double* decay_offset;  // see DecayPowers
   const double* isyn;
   const double* correction;
