@@ -1,7 +1,7 @@
 /** Synapses whose samples are scaled to an area of 1 s. */
 import assert from 'node:assert/strict';
 
-import { ExpSyn, type Dtype, type ExpSynOptions } from '../../lib/index';
+import { ExpSyn, type ExpSynOptions } from '../../lib/index';
 import { randomNumbers, relativeError, TOLERANCE } from '../support/oracle';
 
 const DTYPES = ['float64', 'float32'] as const;
