@@ -15,13 +15,14 @@ export type AlphaSynOptions<D extends Dtype = Dtype> = SynapsesOptions<D> & {
   tau?: Initial | Constant<Initial>;
 };
 
-/** The state of alpha synapses: isyn and rising, each (N,) or (B, N). */
-export type AlphaSynVariables<D extends Dtype = Dtype> = {
-  /** The synaptic current. */
-  isyn: SynapticCurrent<FloatsOf<D>>;
-  /** The inputs so far, which decay with tau before they reach the current. */
-  rising: StateArray<FloatsOf<D>>;
-};
+/**
+ * The state of alpha synapses, each variable (N,) or (B, N): isyn, and the inputs so far, which decay with
+ * tau before they reach it.
+ */
+export type AlphaSynVariables<D extends Dtype = Dtype> = Record<
+  'isyn' | 'rising',
+  StateArray<FloatsOf<D>>
+>;
 
 /** What a call of alpha synapses returns. */
 export type AlphaSynEvolution<D extends Dtype = Dtype> = SynapsesEvolution<D, AlphaSynVariables<D>>;

@@ -17,13 +17,14 @@ export type DoubleExpSynOptions<D extends Dtype = Dtype> = SynapsesOptions<D> & 
   tauDecay?: Initial | Constant<Initial>;
 };
 
-/** The state of double-exponential synapses: isyn and rising, each (N,) or (B, N). */
-export type DoubleExpSynVariables<D extends Dtype = Dtype> = {
-  /** The synaptic current. */
-  isyn: SynapticCurrent<FloatsOf<D>>;
-  /** The inputs so far, which decay with tauRise before they reach the current. */
-  rising: StateArray<FloatsOf<D>>;
-};
+/**
+ * The state of double-exponential synapses, each variable (N,) or (B, N): isyn, and the inputs so far, which decay with
+ * tauRise before they reach it.
+ */
+export type DoubleExpSynVariables<D extends Dtype = Dtype> = Record<
+  'isyn' | 'rising',
+  StateArray<FloatsOf<D>>
+>;
 
 /** What a call of double-exponential synapses returns. */
 export type DoubleExpSynEvolution<D extends Dtype = Dtype> = SynapsesEvolution<

@@ -153,15 +153,16 @@ export abstract class Module {
   protected assign(name: string, value: unknown): void {
     const attribute = this.#attribute(name);
     const prepared = prepareFor(attribute, value, name);
-    this.checkTogether(new Map([[name, prepared]]));
+    this.checkTogether?.(new Map([[name, prepared]]));
     attribute.commit(prepared);
     this.attributeChanged(name);
   }
 
-  /** Throws if attributes that are about to get these values would not go together. */
-  protected checkTogether(values: ReadonlyMap<string, AttributeValue>): void {
-    void values;
-  }
+  /**
+   * Throws if attributes that are about to get these values, by name, would not go together. Does nothing
+   * unless it is overridden.
+   */
+  protected checkTogether?(values: ReadonlyMap<string, AttributeValue>): void;
 
   /** Called after an attribute has got a new value. */
   protected abstract attributeChanged(name: string): void;
@@ -217,7 +218,7 @@ export abstract class Module {
         },
       ];
     });
-    this.checkTogether(own);
+    this.checkTogether?.(own);
     return commits;
   }
 
@@ -226,7 +227,7 @@ export abstract class Module {
     const initial = new Map(
       attributes.map(([name, attribute]) => [name, attribute.prepareInitial(name)]),
     );
-    this.checkTogether(initial);
+    this.checkTogether?.(initial);
     for (const [name, attribute] of attributes) {
       const value = initial.get(name);
       if (value !== undefined) attribute.commit(value);

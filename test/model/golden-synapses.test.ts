@@ -25,7 +25,10 @@ const { cases } = JSON.parse(readFileSync(join(FOLDER, 'manifest.json'), 'utf8')
 };
 
 type Data = Float64Array | Float32Array | Uint8Array;
-type Input = { data: Data; shape: number[] };
+interface Input {
+  data: Data;
+  shape: number[];
+}
 type Run = (input: Input) => Promise<ArrayLike<number>>;
 
 function makeModule(recorded: RecordedCase, options: object): Synapses<Dtype> {
@@ -37,7 +40,7 @@ function makeModule(recorded: RecordedCase, options: object): Synapses<Dtype> {
     name,
     value === 'Infinity' ? Infinity : value,
   ]);
-  return new Class(recorded.shape, { ...Object.fromEntries(given), ...options });
+  return new Class(recorded.shape, { ...(Object.fromEntries(given) as object), ...options });
 }
 
 const read = (name: string) => goldenArray(name, FOLDER) as Input;

@@ -53,7 +53,7 @@ TEST_CASE("samples of double exponentials are those of the formula, whatever the
       const auto expected = static_cast<double>(subject.sample(0, k));
       // The quotient of a step and a time constant has been rounded.
       const double steps = static_cast<double>(k + 1) / decay;
-      const double bound = (6e-15 + 4e-16 * steps) * std::abs(expected) + 1e-290;
+      const double bound = (3e-15 + 4e-16 * steps) * std::abs(expected) + 1e-290;
       CAPTURE(decay);
       CAPTURE(ratio);
       CAPTURE(k);

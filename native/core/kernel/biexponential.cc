@@ -95,15 +95,15 @@ struct TimeConstants {
   // w[0] for a peak of 1 over continuous time. With e = difference(), that peak is
   // e exp(-ln(1 / r) r / e) before scaling, r = rise / decay, at t = rise ln(1 / r) / e.
   double FirstSample() const {
-    constexpr double kSmall = 1e-3;
+    constexpr double kSmall = 1e-4;
     const double e = difference();
     const DoubleDouble power = ExpOfNegative({-decay_rate(), 0});
     const double to_peak = 1 / ExpOfNegative({-(1 - e) * NegativeLog1mOver(e), 0}).high;
     const double d = rate_difference();
     // (1 - exp(-d)) / e, where d = rise_rate() e.
-    const double rise =
+    const double risen =
         d < kSmall ? rise_rate() * (1 - d / 2 * (1 - d / 3 * (1 - d / 4))) : OneMinusExp(d) / e;
-    const double sample = to_peak * power.high * rise;
+    const double sample = to_peak * power.high * risen;
     return sample < std::numeric_limits<double>::min() ? 0 : sample;
   }
 };
