@@ -3,11 +3,16 @@
  * line's help works without it.
  */
 import { outOfRange } from '../errors/checks';
+import { ALPHA, DOUBLE_EXPONENTIAL } from './biexponential';
 import { EXPONENTIAL } from './exponential';
 import type { KernelDefinition } from './kernel-definition';
 
 /** All kernels. Runs on files use the first unless they are told otherwise. */
-export const KERNELS: readonly [KernelDefinition, ...KernelDefinition[]] = [EXPONENTIAL];
+export const KERNELS: readonly [KernelDefinition, ...KernelDefinition[]] = [
+  EXPONENTIAL,
+  ALPHA,
+  DOUBLE_EXPONENTIAL,
+];
 
 export function kernelNamed(name: string): KernelDefinition {
   const found = KERNELS.find((kernel) => kernel.name === name);
