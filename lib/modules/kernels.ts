@@ -5,6 +5,7 @@
 import { outOfRange } from '../errors/checks';
 import { ALPHA, DOUBLE_EXPONENTIAL } from './biexponential';
 import { EXPONENTIAL } from './exponential';
+import { FINITE_RESPONSE } from './finite-response';
 import type { KernelDefinition } from './kernel-definition';
 
 /** All kernels. Runs on files use the first unless they are told otherwise. */
@@ -12,6 +13,7 @@ export const KERNELS: readonly [KernelDefinition, ...KernelDefinition[]] = [
   EXPONENTIAL,
   ALPHA,
   DOUBLE_EXPONENTIAL,
+  FINITE_RESPONSE,
 ];
 
 export function kernelNamed(name: string): KernelDefinition {

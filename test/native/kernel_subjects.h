@@ -1,6 +1,6 @@
-// Kernels other than the exponential, and calls with them. Oscillation and triangle exist for tests
-// only: oscillation has two numbers of state and nothing but the defaults of Kernel; triangle has
-// no recursion, and its state is its last inputs.
+// Kernels other than the exponential, and calls with them. Two exist for tests only: oscillation,
+// which has two numbers of state and nothing but the defaults of Kernel, and triangle, which has no
+// recursion, so that its state is its last inputs.
 #ifndef EXPSYN_TEST_NATIVE_KERNEL_SUBJECTS_H_
 #define EXPSYN_TEST_NATIVE_KERNEL_SUBJECTS_H_
 
@@ -114,6 +114,28 @@ inline Subject Biexponential(std::int64_t n_synapses, double ratio, double windo
   return {name, kernel, sample, {Method::kFft, Method::kRecursive, Method::kAuto}};
 }
 
+// Samples of random signs and sizes; in every third synapse the same, and in all of them if
+// `is_shared`.
+inline Subject Fir(std::int64_t n_synapses, std::int64_t length, bool is_shared = false) {
+  std::mt19937 random(static_cast<std::uint32_t>(length));
+  std::normal_distribution<double> normal;
+  const std::int64_t n_columns = is_shared ? 1 : n_synapses;
+  std::vector<double> samples(static_cast<std::size_t>(length * n_columns));
+  for (std::int64_t i = 0; i < length * n_columns; ++i) {
+    const std::int64_t n = i % n_columns;
+    const bool is_repeated = n >= 3 && n % 3 == 0;
+    samples[static_cast<std::size_t>(i)] =
+        is_repeated ? samples[static_cast<std::size_t>(i - n)] : normal(random);
+  }
+  KernelArguments arguments{n_synapses, {}, 1e-3, kInfinity, kInfinity};
+  arguments.samples = {samples.data(), length, n_columns};
+  const auto sample = [=](std::int64_t n, std::int64_t k) -> long double {
+    return samples[static_cast<std::size_t>(k * n_columns + n % n_columns)];
+  };
+  return {
+      "fir", MakeKernel("fir", arguments), sample, {Method::kFft, Method::kDirect, Method::kAuto}};
+}
+
 // The definition: sum_{k < W} w_n[k] input[t - k], from a state of 0.
 inline std::vector<long double> ObviousSum(const Subject& subject,
                                            const std::vector<double>& input) {
@@ -219,7 +241,11 @@ inline std::vector<Subject> Subjects(std::int64_t n_synapses, bool has_cut = fal
                                 Biexponential(n_synapses, 1e-6, kInfinity),
                                 Biexponential(n_synapses, 1 - 1e-9, kInfinity),
                                 Biexponential(n_synapses, 0.5, kInfinity, 1, Normalisation::kArea),
-                                Biexponential(n_synapses, 1, kInfinity, 40)};
+                                Biexponential(n_synapses, 1, kInfinity, 40),
+                                Fir(n_synapses, 1, true),
+                                Fir(n_synapses, 2),
+                                Fir(n_synapses, 61, true),
+                                Fir(n_synapses, 509)};
   if (has_cut) {
     subjects.push_back(Biexponential(n_synapses, 1, 2));
     subjects.push_back(Biexponential(n_synapses, 0.3, 0.7));
