@@ -95,7 +95,7 @@ export async function synapsesOfShard(
 }
 
 /** The options that make a window of that length. Samples are a window themselves. */
-function windowOf(kernel: string, windowLength: Encoded): object {
+export function windowOf(kernel: string, windowLength: Encoded): object {
   if (kernelNamed(kernel).samples !== undefined) return {};
   return windowLength === 'Infinity'
     ? { windowTaus: Infinity }

@@ -98,6 +98,7 @@ async function draw(
       dt: job.settings.dt,
       name: stimuli === undefined ? basename(inputPath) : 'An example of synaptic currents',
       stimuli,
+      job,
     });
     // If this process is killed here, the next run removes what it has left.
     await drawToFile(path, recording, unfinishedFolderOf(out));
