@@ -19,6 +19,7 @@
         "native/core/method/fftw_library.cc",
         "native/core/method/overlap_save.cc",
         "native/core/method/precise.cc",
+        "native/core/method/samples.cc",
         "native/core/method/shared_library.cc",
         "native/core/method/spectra.cc",
         "native/core/raster.cc",

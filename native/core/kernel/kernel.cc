@@ -42,10 +42,13 @@ Kernel::Kernel(std::int64_t n_synapses, std::int64_t window_length, std::int64_t
       window_length_(window_length),
       n_numbers_(n_numbers),
       spectra32_(*this),
-      spectra64_(*this) {}
+      spectra64_(*this),
+      samples32_(*this),
+      samples64_(*this) {}
 
 std::size_t Kernel::size_in_bytes() const {
-  return array_bytes() + spectra32_.size_in_bytes() + spectra64_.size_in_bytes();
+  return array_bytes() + spectra32_.size_in_bytes() + spectra64_.size_in_bytes() +
+         samples32_.size_in_bytes() + samples64_.size_in_bytes();
 }
 
 std::vector<std::int64_t> Kernel::FirstEqual() const {

@@ -9,6 +9,7 @@
 
 #include "double_double.h"
 #include "kernel/recursion.h"
+#include "method/samples.h"
 #include "method/spectra.h"
 #include "tile.h"
 
@@ -20,7 +21,7 @@ namespace expsyn {
 //
 // A Kernel is everything that depends on the parameters of the synapses and dt alone. It is made
 // whenever one of them changes, and shared by any number of calls and threads. It does not change,
-// apart from the spectra that the transforms prepare.
+// apart from the spectra and samples that the methods prepare.
 //
 // There are two kinds. The state of a kernel with a recursion is the numbers that the recursion
 // carries from step to step; such a kernel implements Sample() and MakeRecursion(). The state of a
@@ -52,6 +53,16 @@ class Kernel {
       return spectra32_;
     } else {
       return spectra64_;
+    }
+  }
+
+  // The samples, as direct sums need them.
+  template <typename Real>
+  const SampleCache<Real>& samples() const {
+    if constexpr (sizeof(Real) == sizeof(float)) {
+      return samples32_;
+    } else {
+      return samples64_;
     }
   }
 
@@ -106,6 +117,8 @@ class Kernel {
   std::int64_t n_numbers_;
   SpectraCache<float> spectra32_;
   SpectraCache<double> spectra64_;
+  SampleCache<float> samples32_;
+  SampleCache<double> samples64_;
 };
 
 }  // namespace expsyn
