@@ -14,6 +14,7 @@
         "native/core/kernel/recursion.cc",
         "native/core/kernel/registry.cc",
         "native/core/method/choice.cc",
+        "native/core/method/convolver.cc",
         "native/core/method/direct_sum.cc",
         "native/core/method/fft_plan.cc",
         "native/core/method/fftw_library.cc",

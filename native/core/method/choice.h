@@ -36,7 +36,7 @@ struct BlockPlan {
 // The block plan of least cost. For a kernel that is not cut, K may be any length, because a block
 // continues from the numbers of the recursion after the one before it. fft_length is 0 if no
 // transform is long enough.
-BlockPlan ChooseBlocks(const Kernel& kernel, std::int64_t n_timesteps);
+BlockPlan ChooseBlocks(const Kernel& kernel, std::int64_t n_timesteps, ElementType dtype);
 
 // The method for calls of n_timesteps: `requested`, or for kAuto the one that is expected to be the
 // fastest of those that can be used. Results of the methods differ in rounding only. For kAuto,

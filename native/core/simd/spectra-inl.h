@@ -52,8 +52,57 @@ void MultiplySpectra(Real* __restrict spectrum, const Real* __restrict kernel, s
 #endif
 }
 
+// The product of n complex numbers, in place.
+template <int n, typename Real>
+EXPSYN_INLINE void MultiplySplit(Real* real, Real* imaginary, const Vector<Real, n>& kernel_real,
+                                 const Vector<Real, n>& kernel_imaginary) {
+  Vector<Real, n> x, y;
+  Load(real, x);
+  Load(imaginary, y);
+  Store(x * kernel_real - y * kernel_imaginary, real);
+  Store(x * kernel_imaginary + y * kernel_real, imaginary);
+}
+
+// The n numbers that end at source[0], the last one first.
+template <int n, typename Real, int... lane>
+EXPSYN_INLINE Vector<Real, n> LoadReversed(const Real* source,
+                                           std::integer_sequence<int, lane...>) {
+#if defined(EXPSYN_HAS_SHUFFLE)
+  Vector<Real, n> vector;
+  Load(source - (n - 1), vector);
+  return __builtin_shufflevector(vector, vector, (n - 1 - lane)...);
+#else
+  return Vector<Real, n>{source[-lane]...};
+#endif
+}
+
 template <typename Real>
-constexpr SpectrumOps<Real> kSpectrumOps{MultiplySpectra<Real>};
+void MultiplyPair(Real* __restrict real, Real* __restrict imaginary,
+                  const Real* __restrict kernel_real, const Real* __restrict kernel_imaginary,
+                  std::int64_t length) {
+  constexpr int kN = kFull<Real>;
+  constexpr std::make_integer_sequence<int, kN> kLanes{};
+  using V = Vector<Real, kN>;
+  const std::int64_t half = length / 2;
+  std::int64_t i = 0;
+  for (; i + kN <= half; i += kN) {
+    V x, y;
+    Load(kernel_real + i, x);
+    Load(kernel_imaginary + i, y);
+    MultiplySplit<kN>(real + i, imaginary + i, x, y);
+    x = LoadReversed<kN>(kernel_real + half - i, kLanes);
+    y = LoadReversed<kN>(kernel_imaginary + half - i, kLanes);
+    MultiplySplit<kN>(real + half + i, imaginary + half + i, x, -y);
+  }
+  for (; i < half; ++i) {
+    MultiplySplit<1>(real + i, imaginary + i, kernel_real[i], kernel_imaginary[i]);
+    MultiplySplit<1>(real + half + i, imaginary + half + i, kernel_real[half - i],
+                     -kernel_imaginary[half - i]);
+  }
+}
+
+template <typename Real>
+constexpr SpectrumOps<Real> kSpectrumOps{MultiplySpectra<Real>, MultiplyPair<Real>};
 
 }  // namespace expsyn::simd::EXPSYN_SIMD_SET
 
