@@ -9,6 +9,7 @@
         "native/core/input_reader.cc",
         "native/core/kernel/exponential.cc",
         "native/core/kernel/exponential_recursion.cc",
+        "native/core/kernel/fir.cc",
         "native/core/kernel/kernel.cc",
         "native/core/kernel/kernel_arguments.cc",
         "native/core/kernel/recursion.cc",

@@ -26,6 +26,13 @@ export {
   type ExpSynOptions,
   type ExpSynVariables,
 } from './modules/exp-syn';
+export {
+  FirSyn,
+  FirSynSession,
+  type FirSynEvolution,
+  type FirSynOptions,
+  type FirSynVariables,
+} from './modules/fir-syn';
 export { Module, type AttributeValues, type Evolution, type ModuleOptions } from './modules/module';
 export type { EvolutionRecord, EvolveOptions, SynapsesEvolution } from './modules/module-call';
 export type {

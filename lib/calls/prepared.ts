@@ -2,6 +2,7 @@
  * What many calls have in common: the addon's kernel and synapses, made again only if an attribute
  * changes.
  */
+import type { NdArray } from '../arrays/arrays';
 import type { Dtype } from '../arrays/element-types';
 import { methodOf } from './fftw';
 import {
@@ -23,6 +24,8 @@ export interface KernelArguments {
   readonly windowTaus: number;
   readonly maxWindowLength: number;
   readonly normalise: Normalisation;
+  /** Of a kernel that is given by its samples, (W,) or (W, N). */
+  readonly samples: NdArray<Float64Array> | undefined;
 }
 
 /** The addon's kernel. Its memory is freed when it is retired and no call holds it. */
@@ -33,7 +36,7 @@ export class PreparedKernel {
   #isRetired = false;
 
   constructor(kernel: KernelArguments) {
-    const { name, size, parameters, dt, windowTaus, maxWindowLength, normalise } = kernel;
+    const { name, size, parameters, dt, windowTaus, maxWindowLength, normalise, samples } = kernel;
     this.native = new native.Kernel(
       name,
       size,
@@ -42,6 +45,8 @@ export class PreparedKernel {
       windowTaus,
       maxWindowLength,
       normalise,
+      samples?.data,
+      samples?.shape[1] ?? 1,
     );
     this.description = native.describeKernel(this.native);
   }

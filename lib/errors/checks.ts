@@ -158,6 +158,11 @@ export const positive = numbers(
 /** A number above zero, Infinity included. */
 export const positiveOrInfinite = numbers('a positive number or Infinity', (value) => value > 0);
 
+/** Infinity alone, where a number would mean nothing; `why` says why, as the end of a sentence. */
+export function onlyInfinite(why: string): Check<number> {
+  return numbers(`Infinity, because ${why},`, (value) => value === Infinity);
+}
+
 /** A finite number of at least zero. */
 export const nonNegative = numbers(
   'a finite number of at least 0',
@@ -187,13 +192,19 @@ export function wholeNumber(
   throw outOfRange(expected, argument, describe(value));
 }
 
-/** One of a few words. */
-export function oneOf<Word extends string>(words: readonly Word[]): Check<Word> {
+/** One of a few words. `advice` is about words that only others take. */
+export function oneOf<Word extends string>(
+  words: readonly Word[],
+  advice: Readonly<Partial<Record<string, string>>> = {},
+): Check<Word> {
   const expected = words.map((word) => `'${word}'`).join(' or ');
   return (value, argument) => {
     if (typeof value !== 'string') throw wrongType(expected, argument, value);
     const found = words.find((word) => word === value);
-    if (found === undefined) throw outOfRange(expected, argument, describe(value));
+    if (found === undefined) {
+      const own = Object.hasOwn(advice, value) ? advice[value] : undefined;
+      throw outOfRange(expected, argument, describe(value), own);
+    }
     return found;
   };
 }

@@ -20,6 +20,16 @@ export interface KernelParameter {
   readonly check: Check<number>;
 }
 
+/** The samples of a kernel that is given by them: an array (W,) for all synapses or (W, N). */
+export interface KernelSamples {
+  /** As an option, an attribute and in JSON, e.g. 'kernel'. */
+  readonly name: string;
+  /** What sort of quantity it is. */
+  readonly family: string;
+  /** In a few words, for the command line's help and the docs. */
+  readonly summary: string;
+}
+
 /**
  * One variable of a kernel's state, by the name that it has as an attribute, in results and in JSON.
  *
@@ -41,6 +51,11 @@ export interface KernelDefinition {
   readonly description: string;
   /** In the order in which the core takes them. */
   readonly parameters: readonly KernelParameter[];
+  /**
+   * Given if the kernel is its samples, which have no default. Its window is as long as they are, so that
+   * `windowTaus` and `maxWindowLength` do not apply.
+   */
+  readonly samples?: KernelSamples;
   readonly state: readonly StateVariable[];
   /** The methods by which it can be computed: 'recursive' or, without a recursion, 'direct'; and 'fft'. */
   readonly methods: readonly ComputedBy[];
@@ -51,4 +66,9 @@ export interface KernelDefinition {
   readonly remembersNoise: boolean;
   /** The default length of the window, in units of the largest time constant; Infinity does not cut it. */
   readonly windowTaus: number;
+}
+
+/** The names of the parameters of a kernel, its samples among them. */
+export function parameterNamesOf({ parameters, samples }: KernelDefinition): string[] {
+  return [...parameters, ...(samples === undefined ? [] : [samples])].map(({ name }) => name);
 }

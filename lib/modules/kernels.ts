@@ -4,10 +4,14 @@
  */
 import { outOfRange } from '../errors/checks';
 import { EXPONENTIAL } from './exponential';
+import { FINITE_RESPONSE } from './finite-response';
 import type { KernelDefinition } from './kernel-definition';
 
 /** All kernels. Runs on files use the first unless they are told otherwise. */
-export const KERNELS: readonly [KernelDefinition, ...KernelDefinition[]] = [EXPONENTIAL];
+export const KERNELS: readonly [KernelDefinition, ...KernelDefinition[]] = [
+  EXPONENTIAL,
+  FINITE_RESPONSE,
+];
 
 export function kernelNamed(name: string): KernelDefinition {
   const found = KERNELS.find((kernel) => kernel.name === name);

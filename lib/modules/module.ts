@@ -231,7 +231,7 @@ export function fix<Type extends object>(object: Type, names: readonly (keyof Ty
   }
 }
 
-/** Only the state may take another of its permitted shapes; other attributes keep the one they have. */
+/** Most attributes keep the shape that they have. */
 function prepareFor(attribute: Attribute, value: unknown, name: string): AttributeValue {
-  return attribute.prepare(value, name, attribute.kind !== 'State');
+  return attribute.prepare(value, name, !attribute.isShapeFree);
 }

@@ -9,6 +9,7 @@ import {
   flag,
   nonNegative,
   oneOf,
+  onlyInfinite,
   positive,
   positiveOrInfinite,
   text,
@@ -31,9 +32,15 @@ export type Compatibility = 'none' | 'rockpool';
 export interface SimulationParameters {
   /** Length of a time step, in seconds. Default 0.001. */
   dt: number;
-  /** Maximum length of the window, in steps; ignored if windowTaus is Infinity. Default 1e6. */
+  /**
+   * Maximum length of the window, in steps; ignored if windowTaus is Infinity. Default 1e6. Of FirSyn always
+   * Infinity: its window is its kernel.
+   */
   maxWindowLength: number;
-  /** Length of the window, in units of the largest time constant; Infinity does not cut it. */
+  /**
+   * Length of the window, in units of the largest time constant; Infinity does not cut it. Of FirSyn always
+   * Infinity.
+   */
   windowTaus: number;
   /**
    * What the samples of the kernel are scaled to. 'peak': as the kernel's formula gives them. 'area': the sum of
@@ -116,6 +123,13 @@ export type OptionTable = {
 
 const ANY_KERNEL = { methods: [], remembersNoise: true, windowTaus: Infinity };
 
+/** What to do where noise cannot be remembered; unused where it can. */
+const NO_CURRENT = {
+  state:
+    "these synapses have no current of their own that could remember noise, so use 'input', which later " +
+    'steps remember as they do the input',
+};
+
 /** The names of the options, which are the same for every kernel. */
 export const OPTION_NAMES = Object.keys(optionsOf(ANY_KERNEL)) as readonly OptionName[];
 
@@ -126,8 +140,10 @@ export const ASSIGNABLE_NAMES = OPTION_NAMES.filter(
 
 /** The table for the synapses of a kernel, whose defaults and choices may be its own. */
 export function optionsOf(
-  kernel: Pick<KernelDefinition, 'methods' | 'remembersNoise' | 'windowTaus'>,
+  kernel: Pick<KernelDefinition, 'methods' | 'remembersNoise' | 'windowTaus' | 'samples'>,
 ): OptionTable {
+  const isOfSamples = kernel.samples !== undefined;
+  const windowIsKernel = onlyInfinite('the window is as long as the kernel');
   const placements: [NoisePlacement, ...NoisePlacement[]] = kernel.remembersNoise
     ? ['output', 'state', 'input']
     : ['output', 'input'];
@@ -147,13 +163,19 @@ export function optionsOf(
       summary: 'length of a time step',
     },
     maxWindowLength: {
-      ...assignable(number(() => 1e6, positiveOrInfinite)),
+      ...assignable(
+        isOfSamples
+          ? number(() => Infinity, windowIsKernel)
+          : number(() => 1e6, positiveOrInfinite),
+      ),
       unit: 'steps',
       isOfKernel: true,
       summary: 'maximum length of the window, in steps',
     },
     windowTaus: {
-      ...assignable(number(() => kernel.windowTaus, positiveOrInfinite)),
+      ...assignable(
+        number(() => kernel.windowTaus, isOfSamples ? windowIsKernel : positiveOrInfinite),
+      ),
       isOfKernel: true,
       summary: 'length of the window, in units of the largest time constant',
     },
@@ -168,7 +190,7 @@ export function optionsOf(
       summary: 'standard deviation of the noise after 1 s',
     },
     noise: {
-      ...assignable(oneOfWords(placements)),
+      ...assignable(oneOfWords(placements, NO_CURRENT)),
       shown: 'with noise',
       summary: 'where the noise is added',
     },
@@ -227,8 +249,11 @@ function number(initial: () => number, check: Check<number>): Described<number> 
 }
 
 /** One of a few words, the first by default. */
-function oneOfWords<Word extends string>(choices: readonly [Word, ...Word[]]): Described<Word> {
-  return { type: 'string', choices, initial: () => choices[0], check: oneOf(choices) };
+function oneOfWords<Word extends string>(
+  choices: readonly [Word, ...Word[]],
+  advice?: Readonly<Record<string, string>>,
+): Described<Word> {
+  return { type: 'string', choices, initial: () => choices[0], check: oneOf(choices, advice) };
 }
 
 function either(initial: boolean): Described<boolean> {

@@ -1,9 +1,9 @@
 /** The attributes of a module: what kinds there are, and how a value gets into one. */
-import { readFloats, type ArrayInput, type NdArray } from '../arrays/arrays';
-import { formatShape, outOfRange, type Check } from '../errors/checks';
+import { indexIn, readFloats, type ArrayInput, type NdArray } from '../arrays/arrays';
+import { formatShape, outOfRange, wrongType, type Check } from '../errors/checks';
 import { errorWith } from '../errors/error-codes';
 import { isRevoked } from '../arrays/typed-arrays';
-import type { KernelParameter } from './kernel-definition';
+import type { KernelParameter, KernelSamples } from './kernel-definition';
 
 /** What kind of attribute a module has registered. */
 export type AttributeKind = 'Parameter' | 'State' | 'SimulationParameter';
@@ -29,6 +29,11 @@ export interface AttributeDefinition<Value extends AttributeValue = AttributeVal
   cast: Check<Value>;
   /** Copies a value to plain data that nobody else holds; by default its data and shape. */
   copy?(value: Value): AttributeValue;
+  /**
+   * Whether a parameter may be assigned a value of another of its shapes. By default it keeps the shape that
+   * it was made with.
+   */
+  isShapeFree?: boolean;
 }
 
 /**
@@ -54,6 +59,11 @@ export abstract class Attribute<Value extends AttributeValue = AttributeValue> {
   get data(): Value {
     const { current } = this;
     return (this.#definition.copy?.(current) ?? copyOfValue(current)) as Value;
+  }
+
+  /** Whether a value may be assigned that has another of the permitted shapes. */
+  get isShapeFree(): boolean {
+    return this.kind === 'State' || this.#definition.isShapeFree === true;
   }
 
   /** The shape of the value. */
@@ -91,7 +101,7 @@ export abstract class Attribute<Value extends AttributeValue = AttributeValue> {
   }
 }
 
-/** What a network would learn, e.g. tau. Keeps the shape that it was made with. */
+/** What a network would learn, e.g. tau. Keeps the shape that it was made with, unless that is free. */
 export class Parameter<Value extends AttributeValue = AttributeValue> extends Attribute<Value> {
   /** Always 'Parameter'. */
   readonly kind = 'Parameter';
@@ -177,10 +187,49 @@ export function makeParameter(
   return isConstant(given) ? new SimulationParameter(definition) : new Parameter(definition);
 }
 
+/**
+ * The attribute for the samples of a kernel of `size` synapses, which the caller has to give. A value of
+ * another length may be assigned. They may fill much memory, so that they are copied once only: nobody writes
+ * to what an attribute holds, so that the initial value may be the present one.
+ */
+export function makeSamples(
+  { name, family }: KernelSamples,
+  given: unknown,
+  size: number,
+): FloatsAttribute {
+  const value = isConstant(given) ? given.value : given;
+  if (value === undefined) {
+    throw wrongType(`samples of shape (W,) or (W, ${size})`, name, value);
+  }
+  const kept = typeof value === 'function' ? undefined : readSamples(value, name);
+  const definition: AttributeDefinition<NdArray<Float64Array>> = {
+    family,
+    shapes: [['*'], ['*', size]],
+    isShapeFree: true,
+    initial: () => kept ?? (value as InitialFunction)(Object.freeze([size])),
+    cast: (samples, argument) =>
+      kept !== undefined && samples === kept ? kept : readSamples(samples, argument),
+  };
+  return isConstant(given) ? new SimulationParameter(definition) : new Parameter(definition);
+}
+
+function readSamples(value: unknown, name: string): NdArray<Float64Array> {
+  const { data, shape } = readFloats(value, name);
+  // A loop, because a callback for each element would take much longer.
+  for (let index = 0; index < data.length; index++) {
+    if (Number.isFinite(data[index])) continue;
+    const place = `${name}[${indexIn(shape, index).join(', ')}]`;
+    throw outOfRange('finite numbers', shape.length === 0 ? name : place, String(data[index]));
+  }
+  return { data, shape };
+}
+
+type InitialFunction = (shape: readonly number[]) => unknown;
+
 /** Makes the initial value of a parameter from what the caller gave. */
 function initialFunction(given: unknown, name: string, size: number): () => unknown {
   if (typeof given === 'function') {
-    return () => (given as (shape: readonly number[]) => unknown)(Object.freeze([size]));
+    return () => (given as InitialFunction)(Object.freeze([size]));
   }
   // The caller may change an array later; a reset must not see it.
   const kept = readFloats(given, name);

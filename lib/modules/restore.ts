@@ -3,7 +3,7 @@ import type { Dtype } from '../arrays/element-types';
 import { isList } from '../arrays/typed-arrays';
 import { wholeNumber, wrongType } from '../errors/checks';
 import { decodeNumbers, readJson } from './json';
-import type { KernelDefinition } from './kernel-definition';
+import { parameterNamesOf, type KernelDefinition } from './kernel-definition';
 import { OPTION_NAMES, optionsOf } from './options';
 import { Constant } from './parameters';
 import type { Size, Synapses } from './synapses';
@@ -22,9 +22,9 @@ export function restoreSynapses<Module extends Synapses<Dtype>>(
   Class: SynapsesClass<Module>,
   json: unknown,
 ): Module {
-  const { className, parameters, state } = Class.definition;
+  const { className, state } = Class.definition;
   const table = optionsOf(Class.definition);
-  const parameterNames = parameters.map(({ name }) => name);
+  const parameterNames = parameterNamesOf(Class.definition);
   const variableNames = state.map(({ name }) => name);
   const saved = readJson(json, className, [
     'size',

@@ -17,6 +17,7 @@ import { decodeNumbers, encodeNumbers, readJson, VERSION, type EncodedArray } fr
 import type { Module } from './module';
 import { drawSeed, seed as readSeed } from './options';
 import { SessionsCall, SessionStates, type SessionState } from './session-state';
+import { showState } from './shown';
 import type { StateArray, StateVariables } from './state';
 
 /** How a session begins: its seed and step, and each variable of its state, (N,), by default 0. */
@@ -215,7 +216,7 @@ export class Session<D extends Dtype = Dtype, OneModule extends Module = Module>
     const { definition, owner } = this.#states;
     const name = `${classNameOf(definition.className)} (${owner.size},)`;
     if (this.isClosed) return `${name} closed`;
-    const shown = { ...this.#show((variable) => variable), step: this.step, seed: this.seed };
+    const shown = { ...this.#show(showState(definition)), step: this.step, seed: this.seed };
     return `${name} ${inspect(shown, options)}`;
   }
 

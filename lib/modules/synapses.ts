@@ -13,7 +13,7 @@ import { allocate } from '../arrays/arrays';
 import type { Dtype } from '../arrays/element-types';
 import { describe, formatShape, outOfRange, readOptions, wholeNumber } from '../errors/checks';
 import { encodeNumbers, VERSION, type EncodedArray, type EncodedNumbers } from './json';
-import type { KernelDefinition } from './kernel-definition';
+import { parameterNamesOf, type KernelDefinition } from './kernel-definition';
 import { fix, Module } from './module';
 import {
   ModuleCall,
@@ -34,6 +34,7 @@ import {
 } from './options';
 import {
   makeParameter,
+  makeSamples,
   SimulationParameter,
   single,
   State,
@@ -56,6 +57,7 @@ import {
   type SessionsResult,
   type SessionState,
 } from './session-state';
+import { showState, summaryOf } from './shown';
 import {
   readVariable,
   shapesOf,
@@ -114,6 +116,8 @@ export abstract class Synapses<
   readonly #definition: KernelDefinition;
   readonly #options: OptionTable;
   readonly #parameters: readonly FloatsAttribute[];
+  /** Undefined unless the kernel is given by its samples. */
+  readonly #samples: FloatsAttribute | undefined;
   readonly #settings: ReadonlyMap<string, SimulationParameter>;
   readonly #state: ModuleState;
   readonly #sessions: SessionStates;
@@ -143,8 +147,10 @@ export abstract class Synapses<
     options: object,
   ) {
     const table = optionsOf(definition);
-    const parameterNames = definition.parameters.map(({ name }) => name);
-    const given = readOptions(options, 'options', [...parameterNames, ...OPTION_NAMES]);
+    const given = readOptions(options, 'options', [
+      ...parameterNamesOf(definition),
+      ...OPTION_NAMES,
+    ]);
     const valueOf = (name: OptionName): unknown => {
       const value = given[name];
       return value === undefined ? table[name].initial() : value;
@@ -168,6 +174,10 @@ export abstract class Synapses<
         makeParameter(parameter, given[parameter.name], this.sizeOut),
       ),
     );
+    const { samples } = definition;
+    this.#samples =
+      samples &&
+      this.#registered(samples.name, makeSamples(samples, given[samples.name], this.sizeOut));
     this.#settings = new Map(
       ASSIGNABLE_NAMES.map((name) => {
         const { check, initial } = table[name] as OptionDefinition<number | string>;
@@ -195,6 +205,8 @@ export abstract class Synapses<
       () => this.#prepare(),
       () => this.#isNaNAllowed,
     );
+    // Refuses samples that have no area now rather than in the first call.
+    if (samples !== undefined && this.normalise === 'area') this.#prepareKernel();
   }
 
   /** Absolute number of the next step. */
@@ -207,7 +219,7 @@ export abstract class Synapses<
 
   /** Length of the window in steps, Infinity if it is not cut. */
   get windowLength(): number {
-    return this.#prepareKernel().description.windowLength;
+    return this.#samples?.shape[0] ?? this.#prepareKernel().description.windowLength;
   }
 
   /** What a call of so many steps would do: the method that would compute it, and the window's length. */
@@ -290,22 +302,27 @@ export abstract class Synapses<
 
   /** Everything that another process needs to continue exactly, as JSON. */
   toJSON(): SynapsesJson {
-    const { className, parameters, state } = this.#definition;
+    const { className, state } = this.#definition;
     const settings = OPTION_NAMES.map((name) => {
       const value = this[name];
       return [name, typeof value === 'number' ? encodeNumbers(value) : value];
     });
+    const parameters = parameterNamesOf(this.#definition);
+    const attributes = [
+      ...this.#parameters,
+      ...(this.#samples === undefined ? [] : [this.#samples]),
+    ];
     const constants = parameters.filter(
-      (_, index) => this.#parameters[index]?.kind === 'SimulationParameter',
+      (_, index) => attributes[index]?.kind === 'SimulationParameter',
     );
     return {
       class: className,
       version: VERSION,
       size: this.sizeOut,
       ...(Object.fromEntries(settings) as Record<string, EncodedNumbers>),
-      constants: constants.map(({ name }) => name),
-      ...this.#show(parameters, this.#parameters, encodeNumbers),
-      ...this.#show(state, this.#state.variables, encodeNumbers),
+      constants,
+      ...this.#show(parameters, attributes, encodeNumbers),
+      ...this.#show(namesOf(state), this.#state.variables, encodeNumbers),
       step: this.step,
     };
   }
@@ -316,19 +333,20 @@ export abstract class Synapses<
    * @internal Not in the published types, which need none of Node's.
    */
   [inspect.custom](_depth: number, options: object): string {
-    const { className, parameters, state } = this.#definition;
+    const { className, parameters, samples, state } = this.#definition;
     const { lastMethod } = this.#state;
     const isShown = ({ shown }: OptionDefinition) =>
       shown === 'always' || (shown === 'with noise' && this.noiseStd > 0);
     const settings = OPTION_NAMES.filter((name) => isShown(this.#options[name]));
     const shown = {
-      ...this.#show(parameters, this.#parameters, ({ shape, data }) =>
+      ...this.#show(namesOf(parameters), this.#parameters, ({ shape, data }) =>
         shape.length === 0 ? data[0] : data,
       ),
+      ...(samples && this.#samples && { [samples.name]: summaryOf(this.#samples.current) }),
       ...Object.fromEntries(settings.map((name) => [name, this[name]])),
       windowLength: this.windowLength,
       ...(this.method === 'auto' && lastMethod && { method: `auto (last took ${lastMethod})` }),
-      ...this.#show(state, this.#state.variables, (variable) => variable),
+      ...this.#show(namesOf(state), this.#state.variables, showState(this.#definition)),
       step: this.step,
     };
     const name = this.name === '' ? '' : ` ${describe(this.name)}`;
@@ -336,15 +354,15 @@ export abstract class Synapses<
   }
 
   protected override attributeChanged(name: string): void {
-    const { state, parameters } = this.#definition;
-    const index = [...state.map((variable) => variable.name), 'step'].indexOf(name);
+    const { state } = this.#definition;
+    const index = [...namesOf(state), 'step'].indexOf(name);
     if (index >= 0) {
       this.#state.assigned(index);
       return;
     }
     this.#synapses = undefined;
     const isOfKernel =
-      parameters.some((parameter) => parameter.name === name) ||
+      parameterNamesOf(this.#definition).includes(name) ||
       this.#options[name as OptionName].isOfKernel === true;
     if (!isOfKernel) return;
     this.#kernel?.retire();
@@ -362,11 +380,11 @@ export abstract class Synapses<
 
   /** Attributes by name, each shown by `show`. */
   #show<Value extends AttributeValue, Shown>(
-    definitions: readonly { readonly name: string }[],
+    names: readonly string[],
     attributes: readonly Attribute<Value>[],
     show: (value: Value) => Shown,
   ): Record<string, Shown> {
-    const entries = attributes.map(({ data }, index) => [definitions[index]?.name, show(data)]);
+    const entries = attributes.map(({ data }, index) => [names[index], show(data)]);
     return Object.fromEntries(entries) as Record<string, Shown>;
   }
 
@@ -404,6 +422,7 @@ export abstract class Synapses<
       windowTaus,
       maxWindowLength,
       normalise,
+      samples: this.#samples?.current,
     });
     return this.#kernel;
   }
@@ -424,6 +443,10 @@ export abstract class Synapses<
 }
 
 type SessionClass<OneSession> = new (states: SessionStates, state: SessionState) => OneSession;
+
+function namesOf(definitions: readonly { readonly name: string }[]): string[] {
+  return definitions.map(({ name }) => name);
+}
 
 /** Names sessions instead of their states in a result. */
 function withSessions<OneSession>(

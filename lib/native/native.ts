@@ -169,7 +169,9 @@ export interface Native {
    * The kernel that the addon knows by `name`, for `size` synapses. Parameters are those of the kernel,
    * in its order, one value a synapse; `dt` is in seconds, `windowTaus` the length of the window in
    * units of the largest time constant (Infinity does not cut it), `maxWindowLength` the longest
-   * window in steps; `normalise` says what its samples are scaled to. Freed by releaseKernel() or the garbage collector.
+   * window in steps; `normalise` says what its samples are scaled to. A kernel that is given by its
+   * samples takes them as an array (W, columns), which is copied; one column is that of every synapse.
+   * Throws a RangeError where they cannot be scaled. Freed by releaseKernel() or the garbage collector.
    */
   readonly Kernel: new (
     name: string,
@@ -179,6 +181,8 @@ export interface Native {
     windowTaus: number,
     maxWindowLength: number,
     normalise: Normalisation,
+    samples?: Float64Array,
+    columns?: number,
   ) => Kernel;
   describeKernel: (kernel: Kernel) => KernelDescription;
   /**

@@ -36,6 +36,11 @@ export interface PlanInput {
   shape: readonly [number, number, number];
   /** In steps; Infinity where the kernels are not cut. */
   windowLength: number;
+  /**
+   * Whether the state is the last inputs: as many as the window has steps before the last one. Journals have
+   * no room for so many, so that each block is computed from them instead.
+   */
+  isStateInputs?: boolean;
   /** Whether all batch items are read together. */
   isInterleaved: boolean;
   /** See RasterSource. */
@@ -48,15 +53,15 @@ export interface PlanInput {
 }
 
 /**
- * Cuts a raster into blocks. If the window is shorter than the run, a block is computed from the steps of
- * the window before it, and depends on no other block; otherwise each block of an item starts from the
- * state that the one before has left.
+ * Cuts a raster into blocks. If the window is shorter than the run, or the state is inputs, a block is
+ * computed from the steps of the window before it, and depends on no other block; otherwise each block of an
+ * item starts from the state that the one before has left.
  */
 export function planBlocks(input: PlanInput): BlockPlan {
-  const { shape, windowLength, isInterleaved, hasLargeBlocks, stepsPerBlock, stepsAtOnce } = input;
+  const { shape, isInterleaved, hasLargeBlocks, stepsPerBlock, stepsAtOnce } = input;
   const [batches, timesteps, synapses] = shape;
   const requested = hasLargeBlocks ? SAMPLES_PER_LARGE_BLOCK : SAMPLES_PER_BLOCK;
-  const history = windowLength < timesteps ? windowLength : undefined;
+  const history = historyOf(input);
   const together = isInterleaved ? Math.max(1, batches) : 1;
   const width = Math.max(1, Math.min(synapses, input.channelsAtOnce) * together);
   let steps = stepsPerBlock ?? Math.max(stepsAtOnce, roundDown(requested / width, STEPS_PER_SUM));
@@ -71,6 +76,12 @@ export function planBlocks(input: PlanInput): BlockPlan {
     stepsPerBlock: steps,
     history: steps < timesteps ? history : undefined,
   };
+}
+
+/** See BlockPlan. */
+function historyOf({ shape, windowLength, isStateInputs = false }: PlanInput): number | undefined {
+  if (isStateInputs) return windowLength - 1;
+  return windowLength < shape[1] ? windowLength : undefined;
 }
 
 /** The largest multiple of `unit` up to `value`, or `value` without its fraction if there is none. */

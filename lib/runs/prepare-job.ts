@@ -7,6 +7,7 @@ import type { InputSpecification, Job, OutputSpecification } from './job';
 import { planBlocks, planChunkShape, planLocalShards, planQueueShards } from './plan';
 import { encodeInfinity, unitOf, type SynapseSettings, type UnseededSettings } from './settings';
 import { fftwOf, planCall, synapsesOf } from './synapses';
+import { kernelNamed } from '../modules/kernels';
 import { formatShape } from '../errors/checks';
 import { sizeOf } from '../arrays/arrays';
 import { bytesPerElement } from '../arrays/element-types';
@@ -60,6 +61,7 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
   const blocks = planBlocks({
     shape,
     windowLength,
+    isStateInputs: kernelNamed(given.kernel).state.some(({ kind }) => kind === 'inputs'),
     isInterleaved: source.isInterleaved,
     stepsAtOnce,
     channelsAtOnce,
@@ -117,7 +119,7 @@ ${formatShape(chunkShape)}; give a smaller ${option('steps')}, or a name of anot
 /** N is the last axis; one column is given to as many channels as the parameters have values. */
 function countSynapses(
   source: RasterSource,
-  { kernel, parameters }: UnseededSettings,
+  { kernel, parameters, samples }: UnseededSettings,
   name: string,
 ): number {
   const [, , columns] = source.shape;
@@ -125,11 +127,14 @@ function countSynapses(
     throw new CommandError(`Expected at least one channel in ${name} but received none.`);
   }
   const counts = Object.entries(parameters).map(([key, { length }]) => ({ key, length }));
+  const { samples: described } = kernelNamed(kernel);
+  if (described !== undefined) counts.push({ key: described.name, length: samples?.shape[1] ?? 1 });
   const most = Math.max(1, ...counts.map(({ length }) => length));
   const synapses = columns === 1 ? most : columns;
   const wrong = counts.find(({ length }) => length !== 1 && length !== synapses);
   if (wrong === undefined) return synapses;
-  const what = unitOf(kernel, wrong.key) === 's' ? 'time' : 'number';
+  const noun = unitOf(kernel, wrong.key) === 's' ? 'time' : 'number';
+  const what = wrong.key === described?.name ? 'column of samples' : noun;
   throw new UsageError(
     message`Expected one ${what} for ${option(wrong.key)}, or ${synapses}, one for each channel, but received \
 ${wrong.length}.`,
@@ -163,11 +168,11 @@ export function describeDifference(
     // It concerns NaNs and infinities, and the blocks that are done have met none.
     if (key === 'nonFinite') continue;
     if (JSON.stringify(requestedSettings[key]) === JSON.stringify(value)) continue;
-    const isLong = Array.isArray(value) && value.length > 1;
+    const isLong = Array.isArray(value) ? value.length > 1 : typeof value === 'object';
     const unit = unitOf(begun.settings.kernel, key) === 's' ? ' s' : '';
     return isLong
       ? message`its ${option(key)} is another`
-      : message`its ${option(key)} is ${String(value)}${unit}`;
+      : message`its ${option(key)} is ${String(value as number)}${unit}`;
   }
   if (requested.fftw !== begun.fftw) {
     return message`it computes with ${begun.fftw ?? 'no FFTW'} and this system has ${requested.fftw ?? 'none'}`;
@@ -183,7 +188,12 @@ export function describeDifference(
   return undefined;
 }
 
-/** Options and parameters by their names. */
-function namedSettings({ parameters, ...options }: SynapseSettings): Record<string, unknown> {
-  return { ...options, ...parameters };
+/** Options and parameters by their names; samples are the kernel itself. */
+function namedSettings({
+  parameters,
+  samples,
+  kernel,
+  ...options
+}: SynapseSettings): Record<string, unknown> {
+  return { kernel: samples ?? kernel, ...options, ...parameters };
 }

@@ -1,5 +1,6 @@
 /** The settings of the synapses of a run. */
 import { DTYPES, type Dtype } from '../arrays/element-types';
+import { decodeNumbers, type EncodedArray } from '../modules/json';
 import { KERNELS, kernelNamed } from '../modules/kernels';
 import { optionsOf, type OptionName, type SimulationParameters } from '../modules/options';
 
@@ -38,6 +39,8 @@ export interface SynapseSettings extends RunOptions {
   kernel: string;
   /** Its parameters by name: one number for all channels, or one for each. */
   parameters: Record<string, number[]>;
+  /** Its samples, (W,) for all channels or (W, N), if it is given by them. */
+  samples?: EncodedArray;
 }
 
 /** Settings whose seed may not be drawn yet. */
@@ -103,10 +106,38 @@ export function longestTimeConstants(
   );
 }
 
+/** The settings of channels begin .. end - 1. */
+export function settingsOfChannels<Settings extends UnseededSettings>(
+  settings: Settings,
+  begin: number,
+  end: number,
+): Settings {
+  const { parameters, samples } = settings;
+  const own = Object.entries(parameters).map(([name, values]) => {
+    return [name, values.length === 1 ? values : values.slice(begin, end)];
+  });
+  return {
+    ...settings,
+    parameters: Object.fromEntries(own) as Record<string, number[]>,
+    ...(samples && { samples: columnsOf(samples, begin, end) }),
+  };
+}
+
+/** Some columns of an array (W, N), or the one that all channels have. */
+function columnsOf(samples: EncodedArray, begin: number, end: number): EncodedArray {
+  const [length = 0, columns] = samples.shape;
+  if (columns === undefined) return samples;
+  const { data } = samples;
+  const rows = Array.from({ length }, (_, row) =>
+    data.slice(row * columns + begin, row * columns + end),
+  );
+  return { shape: [length, end - begin], data: rows.flat() };
+}
+
 /** Whether a value read from a file can be settings. */
 export function areSettings(value: unknown): value is SynapseSettings {
   if (typeof value !== 'object' || value === null) return false;
-  const { kernel, parameters, dt, dtype, noiseStd, noise, seed } = value as Partial<
+  const { kernel, parameters, samples, dt, dtype, noiseStd, noise, seed } = value as Partial<
     Record<string, unknown>
   >;
   const areNumbers = (list: unknown): boolean =>
@@ -118,6 +149,7 @@ export function areSettings(value: unknown): value is SynapseSettings {
     kernelNamed(kernel as string).parameters.every(({ name }) =>
       areNumbers((parameters as Record<string, unknown>)[name]),
     ) &&
+    (kernelNamed(kernel as string).samples === undefined || areSamples(samples)) &&
     typeof dt === 'number' &&
     dt > 0 &&
     DTYPES.some((one) => one === dtype) &&
@@ -125,4 +157,18 @@ export function areSettings(value: unknown): value is SynapseSettings {
     typeof noise === 'string' &&
     typeof seed === 'number'
   );
+}
+
+/** Whether a value read from a file can be samples. */
+function areSamples(value: unknown): boolean {
+  try {
+    const decoded = decodeNumbers(value, 'samples');
+    if (typeof decoded === 'number') return false;
+    const { data, shape } = decoded;
+    return (
+      data.length > 0 && (shape.length === 1 || shape.length === 2) && data.every(Number.isFinite)
+    );
+  } catch {
+    return false;
+  }
 }

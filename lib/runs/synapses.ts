@@ -4,9 +4,15 @@ import { CommandError } from '../errors/command-errors';
 import { asCommandError } from '../errors/fftw-missing';
 import type { Range } from '../formats/raster-source';
 import type { CallRecord, Synapses } from '../index';
+import { decodeNumbers } from '../modules/json';
 import { kernelNamed } from '../modules/kernels';
 import type { Job } from './job';
-import { decodeInfinity, type UnseededSettings } from './settings';
+import {
+  decodeInfinity,
+  settingsOfChannels,
+  type Encoded,
+  type UnseededSettings,
+} from './settings';
 
 type SynapsesClass = new (size: number, options: object) => Synapses<Dtype>;
 
@@ -18,10 +24,11 @@ async function loadClass(kernel: string): Promise<SynapsesClass> {
 
 /** The synapses of a run as a whole, of which it can be asked what it would do. */
 export async function synapsesOf(
-  { kernel, parameters, ...options }: UnseededSettings,
+  { kernel, parameters, samples, ...options }: UnseededSettings,
   size: number,
   more: { threads?: number; window?: object } = {},
 ): Promise<Synapses<Dtype>> {
+  const { samples: described } = kernelNamed(kernel);
   const each = Object.entries(parameters).map(([name, values]) => {
     return [name, values.length === size ? values : new Float64Array(size).fill(values[0] ?? NaN)];
   });
@@ -34,6 +41,7 @@ export async function synapsesOf(
       ...more.window,
       ...(more.threads !== undefined && { threads: more.threads }),
       ...(Object.fromEntries(each) as object),
+      ...(described && samples && { [described.name]: decodeNumbers(samples, described.name) }),
     });
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
@@ -70,13 +78,16 @@ export async function synapsesOfShard(
   { begin, end }: Range,
   threads: number,
 ): Promise<Synapses<Dtype>> {
-  const parameters = Object.entries(settings.parameters).map(([name, values]) => {
-    return [name, values.length === 1 ? values : values.slice(begin, end)];
+  return synapsesOf({ ...settingsOfChannels(settings, begin, end), method }, end - begin, {
+    threads,
+    window: windowOf(settings.kernel, windowLength),
   });
-  const window =
-    windowLength === 'Infinity'
-      ? { windowTaus: Infinity }
-      : { windowTaus: Number.MAX_VALUE, maxWindowLength: windowLength };
-  const own = Object.fromEntries(parameters) as Record<string, number[]>;
-  return synapsesOf({ ...settings, parameters: own, method }, end - begin, { threads, window });
+}
+
+/** The options that make a window of that length. Samples are a window themselves. */
+function windowOf(kernel: string, windowLength: Encoded): object {
+  if (kernelNamed(kernel).samples !== undefined) return {};
+  return windowLength === 'Infinity'
+    ? { windowTaus: Infinity }
+    : { windowTaus: Number.MAX_VALUE, maxWindowLength: windowLength };
 }

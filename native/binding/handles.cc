@@ -42,13 +42,38 @@ Normalisation NormalisationAt(const Arguments& arguments, std::size_t position) 
   arguments.Refuse(position, "'peak' or 'area'");
 }
 
+// A Float64Array, if it is given, with as many columns as the argument after it says. The kernel
+// copies what it keeps, before any JavaScript runs.
+Samples SamplesAt(const Arguments& arguments, std::size_t position) {
+  if (arguments.IsUndefined(position)) return {};
+  const std::int64_t n_columns = arguments.Size(position + 1);
+  const ArrayView view = arguments.Array(position);
+  const auto n_values = static_cast<std::int64_t>(view.length);
+  if (view.type != ElementType::kFloat64 || n_columns < 1 || n_values % n_columns != 0) {
+    arguments.Refuse(position, "a Float64Array of whole rows");
+  }
+  return {static_cast<const double*>(view.data), n_values / n_columns, n_columns};
+}
+
 // The kernel that the arguments describe.
 std::shared_ptr<const Kernel> KernelOf(const Arguments& arguments) {
   const std::string name = arguments.Word(0);
   try {
-    return MakeKernel(name,
-                      {arguments.Size(1), ParametersAt(arguments, 2), arguments.Number(3),
-                       arguments.Number(4), arguments.Number(5), NormalisationAt(arguments, 6)});
+    KernelArguments kernel{arguments.Size(1),   ParametersAt(arguments, 2),
+                           arguments.Number(3), arguments.Number(4),
+                           arguments.Number(5), NormalisationAt(arguments, 6)};
+    // Last, because reading parameters may run JavaScript.
+    kernel.samples = SamplesAt(arguments, 7);
+    return MakeKernel(name, kernel);
+  } catch (const RefusedKernel& refused) {
+    const Refusal& refusal = refused.refusal();
+    Napi::RangeError error = WithCode(Napi::RangeError::New(arguments.env(), refused.what()),
+                                      "ERR_EXPSYN_ARGUMENT_VALUE");
+    error.Set("argument", refusal.argument);
+    error.Set("expected", refusal.expected);
+    error.Set("received", refusal.received);
+    error.Set("advice", refusal.advice);
+    throw error;
   } catch (const std::invalid_argument& refused) {
     throw ArgumentError(arguments.env(), refused.what());
   }

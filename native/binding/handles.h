@@ -100,7 +100,7 @@ class SharedKernelHandle : public Handle {
   std::shared_ptr<ReleasableKernel> kernel_;
 };
 
-// new Kernel(name, size, parameters, dt, windowTaus, maxWindowLength, normalise)
+// new Kernel(name, size, parameters, dt, windowTaus, maxWindowLength, normalise, samples, columns)
 class KernelHandle final : public SharedKernelHandle {
  public:
   static constexpr const char* kName = "Kernel";

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 import * as library from '../../lib/index';
+import { parameterNamesOf } from '../../lib/modules/kernel-definition';
 import { KERNELS } from '../../lib/modules/kernels';
 import type { SynapsesClass } from '../../lib/modules/restore';
 import { native, type ComputedBy, type Native } from '../../lib/native/native';
@@ -67,15 +68,15 @@ describe('the registry of kernels', () => {
   const classes: Partial<Record<string, unknown>> = library;
 
   for (const definition of KERNELS) {
-    const { name, className, parameters, state, methods, remembersNoise } = definition;
+    const { name, className, parameters, samples, state, methods, remembersNoise } = definition;
 
     it(`${name}: is the kernel of the public class ${className}, which has its attributes`, () => {
       const Class = classes[className] as SynapsesClass | undefined;
       assert.ok(Class !== undefined, `lib/index.ts does not export ${className}`);
       assert.equal(Class.definition, definition);
-      const module = new Class(SIZE, {});
+      const module = new Class(SIZE, samples === undefined ? {} : { [samples.name]: [1, 0.5] });
       const session = module.session();
-      for (const attribute of parameters) assert.ok(attribute.name in module, attribute.name);
+      for (const name of parameterNamesOf(definition)) assert.ok(name in module, name);
       for (const variable of state) {
         assert.ok(variable.name in module && variable.name in session, variable.name);
       }
@@ -83,7 +84,8 @@ describe('the registry of kernels', () => {
 
     it(`${name}: is described as the core describes it`, () => {
       const values = parameters.map((parameter) => new Float64Array(SIZE).fill(parameter.default));
-      const kernel = new native.Kernel(name, SIZE, values, DT, 10, Infinity, 'peak');
+      const given = samples && Float64Array.of(1, 0.5);
+      const kernel = new native.Kernel(name, SIZE, values, DT, 10, Infinity, 'peak', given, 1);
       const { stateSize, methods: known } = native.describeKernel(kernel);
       assert.deepEqual([...methods].sort(), [...known].sort());
       if (methods.includes('recursive')) assert.equal(stateSize, 2 * state.length);

@@ -1,5 +1,5 @@
-// The kernels that exist for tests only, and calls with them. Oscillation has two numbers of state;
-// triangle has no recursion, and its state is its last inputs.
+// Kernels, and calls with them. Two exist for tests only: oscillation, which has two numbers of
+// state, and triangle, which has no recursion, so that its state is its last inputs.
 #ifndef EXPSYN_TEST_NATIVE_KERNEL_SUBJECTS_H_
 #define EXPSYN_TEST_NATIVE_KERNEL_SUBJECTS_H_
 
@@ -68,6 +68,28 @@ inline Subject Triangle(std::int64_t n_synapses, double width) {
           MakeKernel("triangle", {n_synapses, {widths}, 1e-3, 10, 1e6}),
           sample,
           {Method::kFft, Method::kDirect, Method::kAuto}};
+}
+
+// Samples of random signs and sizes; in every third synapse the same, and in all of them if
+// `is_shared`.
+inline Subject Fir(std::int64_t n_synapses, std::int64_t length, bool is_shared = false) {
+  std::mt19937 random(static_cast<std::uint32_t>(length));
+  std::normal_distribution<double> normal;
+  const std::int64_t n_columns = is_shared ? 1 : n_synapses;
+  std::vector<double> samples(static_cast<std::size_t>(length * n_columns));
+  for (std::int64_t i = 0; i < length * n_columns; ++i) {
+    const std::int64_t n = i % n_columns;
+    const bool is_repeated = n >= 3 && n % 3 == 0;
+    samples[static_cast<std::size_t>(i)] =
+        is_repeated ? samples[static_cast<std::size_t>(i - n)] : normal(random);
+  }
+  KernelArguments arguments{n_synapses, {}, 1e-3, kInfinity, kInfinity};
+  arguments.samples = {samples.data(), length, n_columns};
+  const auto sample = [=](std::int64_t n, std::int64_t k) -> long double {
+    return samples[static_cast<std::size_t>(k * n_columns + n % n_columns)];
+  };
+  return {
+      "fir", MakeKernel("fir", arguments), sample, {Method::kFft, Method::kDirect, Method::kAuto}};
 }
 
 // The definition: sum_{k < W} w_n[k] input[t - k], from a state of 0.
@@ -165,9 +187,15 @@ double WorstError(const Subject& subject, const std::vector<Real>& output,
 
 // Kernels whose state rolls over exactly, and with `has_cut` also kernels with a cut window.
 inline std::vector<Subject> Subjects(std::int64_t n_synapses, bool has_cut = false) {
-  std::vector<Subject> subjects{Oscillation(n_synapses, kInfinity), Triangle(n_synapses, 1),
-                                Triangle(n_synapses, 2), Triangle(n_synapses, 33.5),
-                                Triangle(n_synapses, 700)};
+  std::vector<Subject> subjects{Oscillation(n_synapses, kInfinity),
+                                Triangle(n_synapses, 1),
+                                Triangle(n_synapses, 2),
+                                Triangle(n_synapses, 33.5),
+                                Triangle(n_synapses, 700),
+                                Fir(n_synapses, 1, true),
+                                Fir(n_synapses, 2),
+                                Fir(n_synapses, 61, true),
+                                Fir(n_synapses, 509)};
   if (has_cut) {
     subjects.push_back(Oscillation(n_synapses, 0.9));
     subjects.push_back(Oscillation(n_synapses, 3));

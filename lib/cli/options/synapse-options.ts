@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander';
 
 import { UsageError } from '../../errors/command-errors';
+import { formatShape } from '../../errors/checks';
 import type { ExpSynError } from '../../errors/error-codes';
 import { KERNELS, kernelNamed } from '../../modules/kernels';
 import type { KernelParameter } from '../../modules/kernel-definition';
@@ -123,11 +124,16 @@ export function completeSettings(
   return { ...settings, seed: given.seed ?? (hadNoise ? earlier?.seed : undefined) };
 }
 
-/** The parameters of the kernel in words: tau 5 ms to 100 ms. */
-export function describeParameters({ kernel, parameters }: SynapseSettings): string {
-  return kernelNamed(kernel)
-    .parameters.map(({ name, unit }) => `${name} ${describeRange(parameters[name] ?? [], unit)}`)
-    .join(', ');
+/** The parameters of the kernel in words: tau 5 ms to 100 ms. Of samples, the shape: kernel (64,). */
+export function describeParameters({ kernel, parameters, samples }: SynapseSettings): string {
+  const definition = kernelNamed(kernel);
+  const named = definition.parameters.map(
+    ({ name, unit }) => `${name} ${describeRange(parameters[name] ?? [], unit)}`,
+  );
+  if (definition.samples !== undefined && samples !== undefined) {
+    named.push(`${definition.samples.name} ${formatShape(samples.shape)}`);
+  }
+  return named.join(', ');
 }
 
 function describeRange(values: readonly number[], unit: KernelParameter['unit']): string {

@@ -30,6 +30,13 @@ void RequireParameters(const KernelArguments& arguments, std::size_t count) {
       "Expected each parameter of the kernel with one value for each synapse.");
 }
 
+void RequireSamples(const KernelArguments& arguments) {
+  const Samples& samples = arguments.samples;
+  const bool is_for_each = samples.n_columns == arguments.n_synapses;
+  if (samples.length >= 1 && (samples.n_columns == 1 || is_for_each)) return;
+  throw std::invalid_argument("Expected samples of the kernel, for all synapses or for each.");
+}
+
 std::int64_t WindowLength(const KernelArguments& arguments, const std::vector<double>& tau) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (arguments.window_taus == kInfinity) return Kernel::kUnlimited;

@@ -3,6 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace expsyn {
@@ -18,6 +21,14 @@ inline constexpr Normalisation kNormalisations[] = {Normalisation::kPeak, Normal
 // The name that users know, such as 'peak'.
 const char* NameOf(Normalisation normalisation);
 
+// The samples of a kernel that is given by them: an array (W, N), or (W, 1) for the same samples in
+// every synapse, in memory that is valid while the kernel is made.
+struct Samples {
+  const double* values = nullptr;
+  std::int64_t length = 0;  // W
+  std::int64_t n_columns = 1;
+};
+
 // What a kernel is made of.
 struct KernelArguments {
   std::int64_t n_synapses;
@@ -27,10 +38,33 @@ struct KernelArguments {
   double window_taus;        // window length in time constants, positive; infinite for no cut
   double max_window_length;  // steps, positive; may be infinite
   Normalisation normalisation = Normalisation::kPeak;
+  Samples samples = {};
+};
+
+// The parts of "Expected WHAT for NAME but received VALUE; ADVICE."
+struct Refusal {
+  std::string expected, argument, received, advice;
+};
+
+// Users may choose each of these arguments, but together they make no kernel.
+class RefusedKernel : public std::domain_error {
+ public:
+  explicit RefusedKernel(Refusal refusal)
+      : std::domain_error("Expected " + refusal.expected + " for " + refusal.argument +
+                          " but received " + refusal.received + "; " + refusal.advice + "."),
+        refusal_(std::move(refusal)) {}
+
+  const Refusal& refusal() const { return refusal_; }
+
+ private:
+  Refusal refusal_;
 };
 
 // Throws std::invalid_argument unless there are `count` parameters of one value a synapse.
 void RequireParameters(const KernelArguments& arguments, std::size_t count);
+
+// Throws std::invalid_argument unless there are samples, for all synapses or for each.
+void RequireSamples(const KernelArguments& arguments);
 
 // The window length in steps for these time constants in seconds: the length of
 // numpy.arange(1, L + 1) with L = min(window_taus * max(tau) / dt, max_window_length), at least 1;

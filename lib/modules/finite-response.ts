@@ -1,0 +1,19 @@
+/** The kernel that is given by its samples: a finite impulse response. */
+import type { KernelDefinition } from './kernel-definition';
+
+export const FINITE_RESPONSE: KernelDefinition = {
+  name: 'fir',
+  className: 'FirSyn',
+  description: `a synapse whose response is a kernel of W samples, of any sign,
+    output[t] = sum_{k < W} kernel[k] input[t - k]`,
+  parameters: [],
+  samples: {
+    name: 'kernel',
+    family: 'kernels',
+    summary: 'samples of the response, of shape (W,) or (W, N)',
+  },
+  state: [{ name: 'inputs', kind: 'inputs' }],
+  methods: ['fft', 'direct'],
+  remembersNoise: false,
+  windowTaus: Infinity,
+};
