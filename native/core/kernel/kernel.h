@@ -9,7 +9,7 @@
 
 #include "double_double.h"
 #include "kernel/recursion.h"
-#include "method/samples.h"
+#include "method/sample_table.h"
 #include "method/spectra.h"
 #include "tile.h"
 

@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "aligned_buffer.h"
-#include "method/samples.h"
+#include "method/sample_table.h"
 #include "simd/ops.h"
 
 namespace expsyn {
@@ -25,7 +25,7 @@ class Summation {
   static constexpr std::int64_t kWidth = simd::kSumsPerGroup<Real>;
 
  public:
-  Summation(const Kernel& kernel, const Tile<Real>& tile, const Samples<Real>& samples)
+  Summation(const Kernel& kernel, const Tile<Real>& tile, const SampleTable<Real>& samples)
       : tile_(tile),
         samples_(samples),
         ops_(simd::OpsOf<Real>()),
@@ -132,7 +132,7 @@ class Summation {
   }
 
   const Tile<Real>& tile_;
-  const Samples<Real>& samples_;
+  const SampleTable<Real>& samples_;
   const typename simd::Ops::Of<Real>& ops_;
   std::int64_t n_carried_;
   std::int64_t pitch_;
@@ -145,7 +145,7 @@ class Summation {
 
 template <typename Real>
 void DirectSum(const Kernel& kernel, const Tile<Real>& tile) {
-  const std::shared_ptr<const Samples<Real>> samples = kernel.samples<Real>().Get(tile.cancelled);
+  const std::shared_ptr<const SampleTable<Real>> samples = kernel.samples<Real>().Get(tile.cancelled);
   if (samples == nullptr) return;
   Summation<Real>(kernel, tile, *samples).Run();
   if (tile.is_streamed) simd::ActiveOps().finish_streams();

@@ -13,6 +13,7 @@
 #include "method/convolver.h"
 #include "method/direct_sum.h"
 #include "method/fft_plan.h"
+#include "method/silence.h"
 #include "method/spectra.h"
 #include "simd/ops.h"
 
@@ -59,7 +60,7 @@ struct Block {
   // The rows whose input is not finite, and that input.
   std::vector<std::pair<std::int64_t, Real>> non_finite;
   // The runs of rows, begin and end, whose window holds no input.
-  std::vector<std::pair<std::int64_t, std::int64_t>> silent;
+  std::vector<Rows> silent;
 };
 
 template <typename Real>
@@ -253,7 +254,7 @@ class BlockConvolution {
     // If the kernel is not cut, the next block needs the numbers; else only the next state does.
     const bool is_last = block.step + block.n_rows == n_timesteps_;
     if (!IsCut() || is_last) RespondToInputs(synapse, block);
-    FindSilence(block);
+    FindSilence(signal, overlap, end, kernel_.window_length(), &block.silent);
   }
 
   void RespondToInputs(std::int64_t synapse, Block<Real>& block) {
@@ -417,30 +418,6 @@ class BlockConvolution {
     if (IsCut()) channel.rollover_steps -= n_held;
     if (n_held < n_rows) {
       std::fill_n(channel.rollover, kernel_.n_numbers(), DoubleDouble{});
-    }
-  }
-
-  void FindSilence(Block<Real>& block) const {
-    block.silent.clear();
-    const Real* const signal = block.signal;
-    const std::int64_t overlap = OverlapLength();
-    const std::int64_t end = overlap + block.n_rows;
-    const auto add = [&](std::int64_t first, std::int64_t next) {
-      if (next > overlap)
-        block.silent.emplace_back(std::max<std::int64_t>(first - overlap, 0), next - overlap);
-    };
-    std::int64_t input = ops_.find_first(signal, 0, end);
-    add(0, input < 0 ? end : input);
-    // While its last input is at `input`, the window holds it to row input + length - 1.
-    while (input >= 0 && kernel_.window_length() < end - input) {
-      const std::int64_t left = input + kernel_.window_length();
-      const std::int64_t later = ops_.find_last(signal, input + 1, left + 1);
-      if (later >= 0) {
-        input = later;
-        continue;
-      }
-      input = ops_.find_first(signal, left + 1, end);
-      add(left, input < 0 ? end : input);
     }
   }
 

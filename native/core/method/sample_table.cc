@@ -1,4 +1,4 @@
-#include "method/samples.h"
+#include "method/sample_table.h"
 
 #include <algorithm>
 #include <utility>
@@ -9,16 +9,16 @@
 namespace expsyn {
 
 template <typename Real>
-std::shared_ptr<const Samples<Real>> SampleCache<Real>::Get(
+std::shared_ptr<const SampleTable<Real>> SampleCache<Real>::Get(
     const std::atomic<bool>& cancelled) const {
   const std::lock_guard<std::mutex> guard(lock_);
   if (samples_ != nullptr) return samples_;
   const std::vector<std::int64_t> first_equal = kernel_.FirstEqual();
-  auto samples = std::make_shared<Samples<Real>>();
+  auto samples = std::make_shared<SampleTable<Real>>();
   samples->is_shared = std::all_of(first_equal.begin(), first_equal.end(),
                                    [](std::int64_t first) { return first == 0; });
   samples->length = kernel_.window_length();
-  constexpr std::int64_t kWidth = Samples<Real>::kWidth;
+  constexpr std::int64_t kWidth = SampleTable<Real>::kWidth;
   const std::int64_t n_kernels = samples->is_shared ? 1 : kernel_.n_synapses();
   const std::int64_t n_columns =
       samples->is_shared ? 1 : (n_kernels + kWidth - 1) / kWidth * kWidth;

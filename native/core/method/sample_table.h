@@ -1,5 +1,5 @@
-#ifndef EXPSYN_CORE_METHOD_SAMPLES_H_
-#define EXPSYN_CORE_METHOD_SAMPLES_H_
+#ifndef EXPSYN_CORE_METHOD_SAMPLE_TABLE_H_
+#define EXPSYN_CORE_METHOD_SAMPLE_TABLE_H_
 
 #include <atomic>
 #include <cstddef>
@@ -17,7 +17,7 @@ class Kernel;
 // The samples of a kernel, for direct sums. Those of a strip of kWidth neighbouring synapses lie
 // side by side, sample after sample. If all synapses have equal kernels, these are stored once.
 template <typename Real>
-struct Samples {
+struct SampleTable {
   static constexpr std::int64_t kWidth = simd::kSumsPerGroup<Real>;
 
   AlignedBuffer<Real> values;
@@ -40,7 +40,7 @@ class SampleCache {
   explicit SampleCache(const Kernel& kernel) : kernel_(kernel) {}
 
   // Null once `cancelled` is true. Throws std::bad_alloc.
-  std::shared_ptr<const Samples<Real>> Get(const std::atomic<bool>& cancelled) const;
+  std::shared_ptr<const SampleTable<Real>> Get(const std::atomic<bool>& cancelled) const;
 
   // Memory of what has been prepared.
   std::size_t size_in_bytes() const { return size_in_bytes_.load(std::memory_order_relaxed); }
@@ -48,10 +48,10 @@ class SampleCache {
  private:
   const Kernel& kernel_;
   mutable std::mutex lock_;
-  mutable std::shared_ptr<const Samples<Real>> samples_;
+  mutable std::shared_ptr<const SampleTable<Real>> samples_;
   mutable std::atomic<std::size_t> size_in_bytes_{0};
 };
 
 }  // namespace expsyn
 
-#endif  // EXPSYN_CORE_METHOD_SAMPLES_H_
+#endif  // EXPSYN_CORE_METHOD_SAMPLE_TABLE_H_
