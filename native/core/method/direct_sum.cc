@@ -145,7 +145,8 @@ class Summation {
 
 template <typename Real>
 void DirectSum(const Kernel& kernel, const Tile<Real>& tile) {
-  const std::shared_ptr<const SampleTable<Real>> samples = kernel.samples<Real>().Get(tile.cancelled);
+  const std::shared_ptr<const SampleTable<Real>> samples =
+      kernel.samples<Real>().Get(tile.cancelled);
   if (samples == nullptr) return;
   Summation<Real>(kernel, tile, *samples).Run();
   if (tile.is_streamed) simd::ActiveOps().finish_streams();
