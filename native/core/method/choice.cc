@@ -5,6 +5,7 @@
 
 #include "kernel/kernel.h"
 #include "method/fft_plan.h"
+#include "simd/direct_sums.h"
 
 namespace expsyn {
 
@@ -67,10 +68,14 @@ double FftCost(const FftLength& fft, std::int64_t hop, std::int64_t n_timesteps,
   return copy + of_blocks / static_cast<double>(n_timesteps);
 }
 
-// A direct sum of so many terms.
-double DirectCost(std::int64_t n_terms, ElementType dtype) {
+// A direct sum of so many terms. Few synapses are computed along time, and then the vectors of
+// inputs are not aligned.
+double DirectCost(std::int64_t n_synapses, std::int64_t n_terms, ElementType dtype) {
   const bool is_single = dtype == ElementType::kFloat32;
-  const double per_term = is_single ? 0.0165 : 0.0205;
+  const std::int64_t per_group =
+      is_single ? simd::kSumsPerGroup<float> : simd::kSumsPerGroup<double>;
+  double per_term = is_single ? 0.0165 : 0.0205;
+  if (n_synapses < per_group) per_term = is_single ? 0.0185 : 0.031;
   return (is_single ? 0.6 : 0.9) + per_term * static_cast<double>(n_terms);
 }
 
@@ -82,8 +87,9 @@ Method WithoutTransforms(const Kernel& kernel) {
 Method PreferredMethod(const Kernel& kernel, Method requested, std::int64_t n_timesteps,
                        ElementType dtype) {
   if (requested != Method::kAuto) return requested;
-  const double other_cost = kernel.has_recursion() ? kernel.RecursionCost(n_timesteps)
-                                                   : DirectCost(kernel.window_length(), dtype);
+  const double other_cost = kernel.has_recursion()
+                                ? kernel.RecursionCost(n_timesteps)
+                                : DirectCost(kernel.n_synapses(), kernel.window_length(), dtype);
   const BlockPlan blocks = ChooseBlocks(kernel, n_timesteps, dtype);
   return blocks.fft_length > 0 && blocks.cost < other_cost ? Method::kFft
                                                            : WithoutTransforms(kernel);

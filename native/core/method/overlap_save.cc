@@ -431,12 +431,15 @@ class BlockConvolution {
       ops_.transpose(signals + row, plan_.signals_size(), width, count, staged, width);
       tile_.input.AddOutputNoise(step + row, count, tile_.first_synapse + first, width, staged,
                                  width);
-      for (std::int64_t r = 0; r < count; ++r) {
-        Real* const to = target + (row + r) * tile_.row_stride;
+      // Rows of which this is the whole are one array.
+      const bool is_whole = tile_.row_stride == width;
+      const std::int64_t run = is_whole ? count * width : width;
+      for (std::int64_t from = 0; from < count * width; from += run) {
+        Real* const to = target + row * tile_.row_stride + from / width * tile_.row_stride;
         if (tile_.is_streamed) {
-          ops_.copy_past_caches(staged + r * width, width, to);
+          ops_.copy_past_caches(staged + from, run, to);
         } else {
-          std::copy_n(staged + r * width, width, to);
+          std::copy_n(staged + from, run, to);
         }
       }
     }

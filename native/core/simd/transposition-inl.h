@@ -52,6 +52,17 @@ EXPSYN_INLINE void TransposeSquare(const Real* source, std::int64_t source_strid
 #endif
 }
 
+// target[i * target_stride] = source[i * source_stride].
+template <typename Real>
+EXPSYN_INLINE void CopyStrided(const Real* source, std::int64_t source_stride, std::int64_t size,
+                               Real* target, std::int64_t target_stride) {
+  if (source_stride == 1 && target_stride == 1) {
+    for (std::int64_t i = 0; i < size; ++i) target[i] = source[i];
+    return;
+  }
+  for (std::int64_t i = 0; i < size; ++i) target[i * target_stride] = source[i * source_stride];
+}
+
 template <typename Real>
 void Transpose(const Real* source, std::int64_t source_stride, std::int64_t n_rows,
                std::int64_t n_columns, Real* target, std::int64_t target_stride) {
@@ -60,6 +71,8 @@ void Transpose(const Real* source, std::int64_t source_stride, std::int64_t n_ro
   // As many rows at a time as a cache line has elements, so that each line of the target is written
   // completely before it leaves the cache.
   constexpr std::int64_t kBand = 64 / static_cast<int>(sizeof(Real));
+  if (n_columns == 1) return CopyStrided(source, source_stride, n_rows, target, 1);
+  if (n_rows == 1) return CopyStrided(source, 1, n_columns, target, target_stride);
   const std::int64_t n_squares = n_columns / kN * kN;
   for (std::int64_t band = 0; band < n_rows; band += kBand) {
     const std::int64_t band_end = band + kBand < n_rows ? band + kBand : n_rows;
