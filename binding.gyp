@@ -6,6 +6,8 @@
       "target_name": "expsyn",
       "sources": [
         "native/core/evolve.cc",
+        "native/core/evolve_histories.cc",
+        "native/core/input_history.cc",
         "native/core/input_reader.cc",
         "native/core/kernel/biexponential.cc",
         "native/core/kernel/biexponential_recursion.cc",
@@ -22,6 +24,8 @@
         "native/core/method/fft_plan.cc",
         "native/core/method/fftw_library.cc",
         "native/core/method/overlap_save.cc",
+        "native/core/method/partitioned.cc",
+        "native/core/method/partitions.cc",
         "native/core/method/precise.cc",
         "native/core/method/sample_table.cc",
         "native/core/method/shared_library.cc",

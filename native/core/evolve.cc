@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "aligned_buffer.h"
+#include "evolve_histories.h"
 #include "floating_point_mode.h"
 #include "method/direct_sum.h"
 #include "method/overlap_save.h"
@@ -489,6 +490,11 @@ EvolveResult Evolve(const Kernel& kernel, const Settings& settings, const Call<R
   const std::int64_t n_timesteps = call.input.n_timesteps;
   if (n_items == 0 || n_timesteps == 0 || kernel.n_synapses() == 0) return {};
   const FlushSubnormals flush_subnormals;
+  if (call.items[0].history != nullptr) {
+    const Method chosen =
+        ChooseSessionMethod(kernel, settings.method, n_timesteps, kElementTypeOf<Real>);
+    return EvolveHistories(kernel, settings, chosen, call, cancelled);
+  }
   const Method method = ChooseMethod(kernel, settings.method, n_timesteps, kElementTypeOf<Real>);
   // A single short item needs none of the memory that Evolution allocates.
   if (n_items == 1 && n_timesteps <= kFewSteps && method == Method::kRecursive &&
