@@ -32,6 +32,7 @@
         "native/core/method/silence.cc",
         "native/core/method/spectra.cc",
         "native/core/raster.cc",
+        "native/core/remembered_noise.cc",
         "native/core/sessions.cc",
         "native/core/simd/instruction_set.cc",
         "native/core/simd/x86_features.cc",
