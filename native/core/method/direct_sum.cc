@@ -32,7 +32,7 @@ class Summation {
         n_carried_(kernel.window_length() - 1),
         pitch_(PitchFor(std::min(kColumns, tile.n_synapses))),
         inputs_(CheckedProduct(CheckedSize(n_carried_ + std::min(kBlock, tile.end_step)), pitch_)),
-        sums_(static_cast<std::size_t>(kBlock * pitch_)) {
+        sums_(static_cast<std::size_t>(std::min(kBlock, tile.end_step) * pitch_)) {
     if (tile.n_synapses % kWidth != 0) {
       signals_ = AlignedBuffer<Real>(CheckedProduct(CheckedSize(n_carried_ + kBlock), kWidth));
     }

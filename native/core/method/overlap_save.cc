@@ -65,6 +65,8 @@ struct Block {
 
 template <typename Real>
 class BlockConvolution {
+  static constexpr auto kPerLine = static_cast<std::int64_t>(kAlignment / sizeof(Real));
+
  public:
   BlockConvolution(const Kernel& kernel, const BlockPlan& blocks, const FftPlan<Real>& plan,
                    const Spectra<Real>& spectra, const Tile<Real>& tile)
@@ -118,10 +120,9 @@ class BlockConvolution {
   // As many synapses as fit the cache: from one to four cache lines of each row. Reading whole rows
   // is several times faster than reading one line of each.
   static std::int64_t StripWidth(std::int64_t signals_size) {
-    constexpr auto kPerLine = static_cast<std::int64_t>(kAlignment / sizeof(Real));
     const std::int64_t line_bytes =
         signals_size * kPerLine * static_cast<std::int64_t>(sizeof(Real));
-    return std::clamp<std::int64_t>(kSignalBytes / line_bytes, 1, 4) * kPerLine;
+    return std::clamp<std::int64_t>(kSignalBytes / line_bytes, 1, 8) * kPerLine;
   }
 
   bool IsCut() const { return kernel_.window_length() != Kernel::kUnlimited; }
@@ -434,9 +435,11 @@ class BlockConvolution {
       // Rows of which this is the whole are one array.
       const bool is_whole = tile_.row_stride == width;
       const std::int64_t run = is_whole ? count * width : width;
+      // Lines that are streamed in parts would be written to memory in parts.
+      const bool is_streamed = tile_.is_streamed && (is_whole || tile_.row_stride % kPerLine == 0);
       for (std::int64_t from = 0; from < count * width; from += run) {
         Real* const to = target + row * tile_.row_stride + from / width * tile_.row_stride;
-        if (tile_.is_streamed) {
+        if (is_streamed) {
           ops_.copy_past_caches(staged + from, run, to);
         } else {
           std::copy_n(staged + from, run, to);
