@@ -7,6 +7,8 @@
       "sources": [
         "native/core/evolve.cc",
         "native/core/input_reader.cc",
+        "native/core/kernel/biexponential.cc",
+        "native/core/kernel/biexponential_recursion.cc",
         "native/core/kernel/exponential.cc",
         "native/core/kernel/exponential_recursion.cc",
         "native/core/kernel/fir.cc",

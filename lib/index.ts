@@ -20,6 +20,20 @@ export {
   type Stats,
 } from './calls/load';
 export {
+  AlphaSyn,
+  AlphaSynSession,
+  type AlphaSynEvolution,
+  type AlphaSynOptions,
+  type AlphaSynVariables,
+} from './modules/alpha-syn';
+export {
+  DoubleExpSyn,
+  DoubleExpSynSession,
+  type DoubleExpSynEvolution,
+  type DoubleExpSynOptions,
+  type DoubleExpSynVariables,
+} from './modules/double-exp-syn';
+export {
   ExpSyn,
   ExpSynSession,
   type ExpSynEvolution,

@@ -51,6 +51,8 @@ export interface KernelDefinition {
   readonly description: string;
   /** In the order in which the core takes them. */
   readonly parameters: readonly KernelParameter[];
+  /** Two parameters of which the first may not be above the second, for any synapse. */
+  readonly ordered?: readonly [string, string];
   /**
    * Given if the kernel is its samples, which have no default. Its window is as long as they are, so that
    * `windowTaus` and `maxWindowLength` do not apply.
@@ -60,8 +62,8 @@ export interface KernelDefinition {
   /** The methods by which it can be computed: 'recursive' or, without a recursion, 'direct'; and 'fft'. */
   readonly methods: readonly ComputedBy[];
   /**
-   * Whether noise that is added to the current acts on later steps as an input does, which `noise: 'state'`
-   * needs; remembers_noise() in the core.
+   * Whether noise that is added to the current acts on later steps, which `noise: 'state'` needs;
+   * noise_memory() in the core.
    */
   readonly remembersNoise: boolean;
   /** The default length of the window, in units of the largest time constant; Infinity does not cut it. */

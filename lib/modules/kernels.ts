@@ -3,6 +3,7 @@
  * line's help works without it.
  */
 import { outOfRange } from '../errors/checks';
+import { ALPHA, DOUBLE_EXPONENTIAL } from './biexponential';
 import { EXPONENTIAL } from './exponential';
 import { FINITE_RESPONSE } from './finite-response';
 import type { KernelDefinition } from './kernel-definition';
@@ -10,6 +11,8 @@ import type { KernelDefinition } from './kernel-definition';
 /** All kernels. Runs on files use the first unless they are told otherwise. */
 export const KERNELS: readonly [KernelDefinition, ...KernelDefinition[]] = [
   EXPONENTIAL,
+  ALPHA,
+  DOUBLE_EXPONENTIAL,
   FINITE_RESPONSE,
 ];
 

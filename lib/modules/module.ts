@@ -153,9 +153,16 @@ export abstract class Module {
   protected assign(name: string, value: unknown): void {
     const attribute = this.#attribute(name);
     const prepared = prepareFor(attribute, value, name);
+    this.checkTogether?.(new Map([[name, prepared]]));
     attribute.commit(prepared);
     this.attributeChanged(name);
   }
+
+  /**
+   * Throws if attributes that are about to get these values, by name, would not go together. Does nothing
+   * unless it is overridden.
+   */
+  protected checkTogether?(values: ReadonlyMap<string, AttributeValue>): void;
 
   /** Called after an attribute has got a new value. */
   protected abstract attributeChanged(name: string): void;
@@ -191,7 +198,8 @@ export abstract class Module {
   #prepare(values: unknown, path: string): (() => void)[] {
     const what = path === '' ? 'values' : path;
     requireObject(values, what, 'an object of attributes');
-    return Object.keys(values).flatMap((name) => {
+    const own = new Map<string, AttributeValue>();
+    const commits = Object.keys(values).flatMap((name) => {
       const value: unknown = Reflect.get(values, name);
       const place = path === '' ? name : `${path}.${name}`;
       const module = this.#modules.get(name);
@@ -202,6 +210,7 @@ export abstract class Module {
         throw wrongKind(`one of ${known}`, 'the name of an attribute', `'${place}'`);
       }
       const prepared = prepareFor(attribute, value, place);
+      own.set(name, prepared);
       return [
         () => {
           attribute.commit(prepared);
@@ -209,12 +218,19 @@ export abstract class Module {
         },
       ];
     });
+    this.checkTogether?.(own);
+    return commits;
   }
 
   #reset(kind: AttributeKind): this {
-    for (const [name, attribute] of this.#attributes) {
-      if (attribute.kind !== kind) continue;
-      attribute.reset(name);
+    const attributes = [...this.#attributes].filter(([, attribute]) => attribute.kind === kind);
+    const initial = new Map(
+      attributes.map(([name, attribute]) => [name, attribute.prepareInitial(name)]),
+    );
+    this.checkTogether?.(initial);
+    for (const [name, attribute] of attributes) {
+      const value = initial.get(name);
+      if (value !== undefined) attribute.commit(value);
       this.attributeChanged(name);
     }
     for (const module of this.#modules.values()) module.#reset(kind);

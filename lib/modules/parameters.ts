@@ -95,9 +95,14 @@ export abstract class Attribute<Value extends AttributeValue = AttributeValue> {
     this.#value = prepared;
   }
 
+  /** Checks the value of the initial function and returns it; changes nothing. */
+  prepareInitial(name: string): Value {
+    return this.prepare(this.#definition.initial(), name);
+  }
+
   /** Returns to the value of the initial function. */
   reset(name: string): void {
-    this.commit(this.prepare(this.#definition.initial(), name));
+    this.commit(this.prepareInitial(name));
   }
 }
 

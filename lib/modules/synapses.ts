@@ -9,7 +9,7 @@ import {
 } from '../calls/arguments';
 import type { CallRecord } from '../calls/call';
 import { PreparedKernel, PreparedSynapses } from '../calls/prepared';
-import { allocate } from '../arrays/arrays';
+import { allocate, type NdArray } from '../arrays/arrays';
 import type { Dtype } from '../arrays/element-types';
 import { describe, formatShape, outOfRange, readOptions, wholeNumber } from '../errors/checks';
 import { encodeNumbers, VERSION, type EncodedArray, type EncodedNumbers } from './json';
@@ -174,6 +174,7 @@ export abstract class Synapses<
         makeParameter(parameter, given[parameter.name], this.sizeOut),
       ),
     );
+    this.checkTogether(new Map());
     const { samples } = definition;
     this.#samples =
       samples &&
@@ -351,6 +352,31 @@ export abstract class Synapses<
     };
     const name = this.name === '' ? '' : ` ${describe(this.name)}`;
     return `${className}${name} ${formatShape(this.shape)} ${inspect(shown, options)}`;
+  }
+
+  protected override checkTogether(values: ReadonlyMap<string, AttributeValue>): void {
+    const { ordered, parameters } = this.#definition;
+    if (ordered === undefined) return;
+    const [least, most] = ordered.map((name) => {
+      const index = parameters.findIndex((parameter) => parameter.name === name);
+      const { data } = (values.get(name) ?? this.#parameters[index]?.current) as NdArray;
+      return data;
+    });
+    if (least === undefined || most === undefined) return;
+    const [lowName, highName] = ordered;
+    for (let n = 0; n < Math.max(least.length, most.length); n++) {
+      const low = least[least.length === 1 ? 0 : n] ?? 0;
+      const high = most[most.length === 1 ? 0 : n] ?? 0;
+      if (low > high) {
+        const place = least.length === 1 ? lowName : `${lowName}[${n}]`;
+        throw outOfRange(
+          `at most the synapse's ${highName}, ${high},`,
+          place,
+          `${low}`,
+          values.size === 0 ? undefined : 'to change both, give both to setAttributes()',
+        );
+      }
+    }
   }
 
   protected override attributeChanged(name: string): void {

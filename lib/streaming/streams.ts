@@ -382,8 +382,14 @@ class CurrentsStream extends Duplex {
     this.#currents = new Currents({ ...settings, signal: this.#own.signal });
     if (signal === undefined) return;
     const abort = () => this.destroy(errorOf(abortReason(signal)));
-    if (isAborted(signal)) abort();
-    else this.#stopListening = onAbort(signal, abort);
+    if (isAborted(signal)) {
+      // It computes nothing from now on, but is destroyed a tick later: pipeline() would refuse a stream
+      // that is destroyed already, and not tell the reason.
+      this.#own.abort(abortReason(signal));
+      process.nextTick(abort);
+    } else {
+      this.#stopListening = onAbort(signal, abort);
+    }
   }
 
   override _write(

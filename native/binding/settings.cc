@@ -103,7 +103,7 @@ ParsedSettings ReadSettings(napi_env env, napi_value object, const Kernel& kerne
   settings.is_state_noisy = reader.FlagOf("isStateNoisy");
   settings.n_threads = static_cast<unsigned>(std::min(reader.NumberOf("threads", 1), n_processors));
   if (settings.noise_scale == 0) settings.noise = NoisePlacement::kNone;
-  if (settings.noise == NoisePlacement::kState && !kernel.remembers_noise()) {
+  if (settings.noise == NoisePlacement::kState && kernel.noise_memory() == NoiseMemory::kNone) {
     throw ArgumentError(env, "Expected noise that the kernel can remember.");
   }
   return parsed;

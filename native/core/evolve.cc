@@ -60,6 +60,20 @@ InputReader ReaderOf(const Settings& settings, const Call<Real>& call, std::int6
       {settings.noise, settings.noise_scale, own.seed, own.step, own.batch, call.first_synapse}};
 }
 
+// Whether noise is added after the methods, by Evolution::RememberNoise(). They then compute
+// without noise.
+bool IsNoiseSeparate(const Kernel& kernel, const Settings& settings) {
+  return settings.noise == NoisePlacement::kState && kernel.noise_memory() == NoiseMemory::kDecay;
+}
+
+// The reader of the input as the methods are to see it.
+template <typename Real>
+InputReader ReaderOf(const Kernel& kernel, const Settings& settings, const Call<Real>& call,
+                     std::int64_t item) {
+  if (IsNoiseSeparate(kernel, settings)) return {InputOf(call.input, item), {}};
+  return ReaderOf(settings, call, item);
+}
+
 // All steps of some synapses of an item.
 template <typename Real>
 Tile<Real> TileOf(const Kernel& kernel, const Call<Real>& call, const InputReader& reader,
@@ -110,6 +124,7 @@ bool IsNoiseCarried(const Kernel& kernel, const Settings& settings, const InputR
 template <typename Real>
 bool EvolveFewSteps(const Kernel& kernel, const Settings& settings, const Call<Real>& call,
                     std::int64_t item, NextState next_state, const std::atomic<bool>& cancelled) {
+  if (IsNoiseSeparate(kernel, settings)) return false;
   const InputReader reader = ReaderOf(settings, call, item);
   const Tile<Real> tile =
       TileOf(kernel, call, reader, item, 0, kernel.n_synapses(), next_state, nullptr, cancelled);
@@ -146,6 +161,7 @@ class Evolution {
       StageStates();
       RunTiles();
       if (!IsStopped()) Recompute();
+      if (!IsStopped()) RememberNoise();
     }
     if (IsCancelled()) return {EvolveResult::Status::kCancelled, {}};
     if (is_failed_) return {EvolveResult::Status::kFailed, std::move(failures_)};
@@ -214,7 +230,7 @@ class Evolution {
   void PlanTiles() {
     std::int64_t widest = kFftWidth;
     if (method_ != Method::kFft) {
-      const bool is_drive_noisy = ReaderOf(settings_, call_, 0).is_drive_noisy();
+      const bool is_drive_noisy = ReaderOf(kernel_, settings_, call_, 0).is_drive_noisy();
       widest = is_drive_noisy ? kNoisyTileWidth : kMaxTileWidth;
     }
     tile_width_ = std::min(widest, n_synapses_);
@@ -258,7 +274,7 @@ class Evolution {
   void RunTile(std::int64_t item, std::int64_t first, std::int64_t chunk) {
     const std::int64_t width = std::min(tile_width_, n_synapses_ - first);
     const bool is_last_chunk = chunk == n_chunks_ - 1;
-    const InputReader reader = ReaderOf(settings_, call_, item);
+    const InputReader reader = ReaderOf(kernel_, settings_, call_, item);
     std::array<Finding, kMaxTileWidth> findings;
     Tile<Real> tile = TileOf(kernel_, call_, reader, item, first, width, Staged(item),
                              findings.data(), cancelled_);
@@ -319,7 +335,7 @@ class Evolution {
       const std::int64_t place = places[static_cast<std::size_t>(i)];
       const std::int64_t item = place / n_synapses_;
       const std::int64_t synapse = place % n_synapses_;
-      const InputReader reader = ReaderOf(settings_, call_, item);
+      const InputReader reader = ReaderOf(kernel_, settings_, call_, item);
       Finding finding;
       const Tile<Real> tile =
           TileOf(kernel_, call_, reader, item, synapse, 1, Staged(item), &finding, cancelled_);
@@ -329,6 +345,46 @@ class Evolution {
         SumPrecisely(kernel_, tile);
       }
     });
+  }
+
+  // Adds the noise that the current remembers by itself, to the output and to the next states:
+  // after step t, sum_{s <= t} noise[s] a^(t - s) with a = Kernel::CurrentDecay().
+  void RememberNoise() {
+    if (!IsNoiseSeparate(kernel_, settings_)) return;
+    const std::int64_t n_across = (n_synapses_ + kNoisyTileWidth - 1) / kNoisyTileWidth;
+    const auto n_items = static_cast<std::int64_t>(remaining_.size());
+    ForEach(n_items * n_across, [&](std::int64_t i) {
+      const std::int64_t first = i % n_across * kNoisyTileWidth;
+      RememberNoise(remaining_[static_cast<std::size_t>(i / n_across)], first,
+                    std::min(kNoisyTileWidth, n_synapses_ - first));
+    });
+  }
+
+  void RememberNoise(std::int64_t item, std::int64_t first, std::int64_t width) {
+    constexpr std::int64_t kRows = 16;
+    const InputReader reader = ReaderOf(settings_, call_, item);
+    std::array<Real, kRows * kNoisyTileWidth> noise;
+    std::array<DoubleDouble, kNoisyTileWidth> decays, sums{};
+    for (std::int64_t c = 0; c < width; ++c) decays[c] = kernel_.CurrentDecay(first + c);
+    for (std::int64_t step = 0; step < n_timesteps_; step += kRows) {
+      if (IsStopped()) return;
+      const std::int64_t n_rows = std::min(kRows, n_timesteps_ - step);
+      std::fill_n(noise.begin(), n_rows * width, Real{0});
+      reader.AddNoise(step, n_rows, first, width, noise.data(), width);
+      for (std::int64_t row = 0; row < n_rows; ++row) {
+        Real* output = call_.output + (item * n_timesteps_ + step + row) * n_synapses_ + first;
+        for (std::int64_t c = 0; c < width; ++c) {
+          sums[c] = sums[c] * decays[c] + static_cast<double>(noise[row * width + c]);
+          output[c] = static_cast<Real>(static_cast<double>(output[c]) + sums[c].high);
+        }
+      }
+    }
+    const NextState next = Staged(item);
+    const Real* last = call_.output + ((item + 1) * n_timesteps_ - 1) * n_synapses_;
+    for (std::int64_t n = first; n < first + width; ++n) {
+      const DoubleDouble sum = next.view().Number(0, n) + sums[n - first];
+      next.SetNumber(0, n, static_cast<double>(last[n]), sum);
+    }
   }
 
   // The first step from which on a synapse is recomputed: that of its first input or output that is
@@ -366,7 +422,7 @@ class Evolution {
   }
 
   void CommitTiles(std::int64_t item) {
-    const InputReader reader = ReaderOf(settings_, call_, item);
+    const InputReader reader = ReaderOf(kernel_, settings_, call_, item);
     if (IsNoiseCarried(kernel_, settings_, reader)) {
       AddNoiseToState(reader, call_.output + item * n_timesteps_ * n_synapses_, n_synapses_,
                       Staged(item));

@@ -16,7 +16,7 @@ namespace expsyn {
 // What all calls of a module have in common.
 struct Settings {
   Method method = Method::kAuto;
-  // kState is for kernels that remember noise: see Kernel::remembers_noise().
+  // kState is for kernels that remember noise: see Kernel::noise_memory().
   NoisePlacement noise = NoisePlacement::kNone;
   double noise_scale = 0;        // noise_std * sqrt(dt)
   bool throw_non_finite = true;  // stop at a NaN or infinity in the input, or let it through

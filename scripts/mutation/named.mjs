@@ -13,7 +13,7 @@ const spectra = at('core/method/spectra.cc');
 const direct = at('core/method/direct_sum.cc');
 const precise = at('core/method/precise.cc');
 const shortCalls = at('core/simd/first_order/short_calls-inl.h');
-const rows = at('core/simd/first_order/rows-inl.h');
+const rows = at('core/simd/recursion_rows-inl.h');
 const instructionSets = at('core/simd/instruction_set.cc');
 const jobs = at('binding/job_queue.cc');
 

@@ -36,6 +36,26 @@ const KERNELS: Record<
       return Math.exp(-t / (0.01 + 0.01 * n)) * Math.cos(2 * Math.PI * (10 + 5 * n) * t);
     },
   },
+  AlphaSyn: {
+    options: { tau: Float64Array.from({ length: SIZE }, (_, n) => 0.004 + 0.01 * n) },
+    variables: ['isyn', 'rising'],
+    sample: (n, k) => {
+      const t = ((k + 1) * DT) / (0.004 + 0.01 * n);
+      return t * Math.exp(1 - t);
+    },
+  },
+  DoubleExpSyn: {
+    options: {
+      tauRise: Float64Array.from({ length: SIZE }, (_, n) => 0.002 + 0.003 * n),
+      tauDecay: Float64Array.from({ length: SIZE }, (_, n) => 0.02 + 0.01 * n),
+    },
+    variables: ['isyn', 'rising'],
+    sample: (n, k) => {
+      const [rise, decay] = [0.002 + 0.003 * n, 0.02 + 0.01 * n];
+      const at = (t: number) => Math.exp(-t / decay) - Math.exp(-t / rise);
+      return at((k + 1) * DT) / at((Math.log(decay / rise) * rise * decay) / (decay - rise));
+    },
+  },
   TriangleSyn: {
     options: { width: Float64Array.from({ length: SIZE }, (_, n) => 5 + 6 * n) },
     variables: ['inputs'],
@@ -71,7 +91,9 @@ describe('synapses of another kernel', function () {
     if (process.platform !== 'linux') this.skip();
     folder = makeTestPackage();
     const load = createRequire(join(folder, 'package.json'));
-    classes = testSynapses(load('./dist/index.js') as typeof Package);
+    const library = load('./dist/index.js') as typeof Package;
+    const { AlphaSyn, DoubleExpSyn } = library;
+    classes = [...testSynapses(library), AlphaSyn, DoubleExpSyn];
     ({ restoreSynapses } = load('./dist/modules/restore.js') as typeof Restore);
     ({ iterate } = load('./dist/streams.js') as typeof Streams);
   });

@@ -1,5 +1,6 @@
-// Kernels, and calls with them. Two exist for tests only: oscillation, which has two numbers of
-// state, and triangle, which has no recursion, so that its state is its last inputs.
+// Kernels other than the exponential, and calls with them. Two exist for tests only: oscillation,
+// which has two numbers of state and nothing but the defaults of Kernel, and triangle, which has no
+// recursion, so that its state is its last inputs.
 #ifndef EXPSYN_TEST_NATIVE_KERNEL_SUBJECTS_H_
 #define EXPSYN_TEST_NATIVE_KERNEL_SUBJECTS_H_
 
@@ -68,6 +69,49 @@ inline Subject Triangle(std::int64_t n_synapses, double width) {
           MakeKernel("triangle", {n_synapses, {widths}, 1e-3, 10, 1e6}),
           sample,
           {Method::kFft, Method::kDirect, Method::kAuto}};
+}
+
+// The double exponential with rise times of `ratio` times the decay times, or for a ratio of 1 the
+// alpha function. Its samples are those of the formula with the peak found by its derivative.
+inline Subject Biexponential(std::int64_t n_synapses, double ratio, double window_taus,
+                             double scale = 1, Normalisation normalisation = Normalisation::kPeak) {
+  std::vector<double> rise, decay;
+  for (std::int64_t n = 0; n < n_synapses; ++n) {
+    decay.push_back(scale * (0.02 + 0.013 * static_cast<double>(n % 3)));
+    rise.push_back(ratio * decay.back());
+  }
+  std::vector<std::vector<double>> parameters{rise, decay};
+  if (ratio == 1) parameters = {decay};
+  const std::string name = ratio == 1 ? "alpha" : "double-exp";
+  const auto kernel =
+      MakeKernel(name, {n_synapses, parameters, 1e-3, window_taus, 1e6, normalisation});
+  const auto peak_sample = [=](std::int64_t n, long double m) {
+    const auto i = static_cast<std::size_t>(n);
+    const long double t = m * 1e-3L;
+    if (ratio == 1) return t / decay[i] * std::exp(1 - t / decay[i]);
+    const long double r = static_cast<long double>(rise[i]) / decay[i];
+    const long double rate =
+        1 / static_cast<long double>(rise[i]) - 1 / static_cast<long double>(decay[i]);
+    const long double at_peak = -std::log(r) / rate;
+    const auto at = [&](long double time) {
+      return -std::exp(-time / decay[i]) * std::expm1(-time * rate);
+    };
+    return at(t) / at(at_peak);
+  };
+  std::vector<long double> gain(decay.size(), 1);
+  for (std::size_t n = 0; n < gain.size() && normalisation == Normalisation::kArea; ++n) {
+    const std::int64_t most = std::min<std::int64_t>(
+        kernel->window_length(), static_cast<std::int64_t>(60e3 * decay[n]) + 100);
+    long double sum = 0;
+    for (std::int64_t m = most; m > 0; --m) {
+      sum += peak_sample(static_cast<std::int64_t>(n), static_cast<long double>(m));
+    }
+    gain[n] = 1 / (sum * 1e-3L);
+  }
+  const auto sample = [=](std::int64_t n, std::int64_t k) {
+    return gain[static_cast<std::size_t>(n)] * peak_sample(n, static_cast<long double>(k + 1));
+  };
+  return {name, kernel, sample, {Method::kFft, Method::kRecursive, Method::kAuto}};
 }
 
 // Samples of random signs and sizes; in every third synapse the same, and in all of them if
@@ -192,11 +236,20 @@ inline std::vector<Subject> Subjects(std::int64_t n_synapses, bool has_cut = fal
                                 Triangle(n_synapses, 2),
                                 Triangle(n_synapses, 33.5),
                                 Triangle(n_synapses, 700),
+                                Biexponential(n_synapses, 1, kInfinity),
+                                Biexponential(n_synapses, 0.2, kInfinity),
+                                Biexponential(n_synapses, 1e-6, kInfinity),
+                                Biexponential(n_synapses, 1 - 1e-9, kInfinity),
+                                Biexponential(n_synapses, 0.5, kInfinity, 1, Normalisation::kArea),
+                                Biexponential(n_synapses, 1, kInfinity, 40),
                                 Fir(n_synapses, 1, true),
                                 Fir(n_synapses, 2),
                                 Fir(n_synapses, 61, true),
                                 Fir(n_synapses, 509)};
   if (has_cut) {
+    subjects.push_back(Biexponential(n_synapses, 1, 2));
+    subjects.push_back(Biexponential(n_synapses, 0.3, 0.7));
+    subjects.push_back(Biexponential(n_synapses, 0.9, 1.5, 1, Normalisation::kArea));
     subjects.push_back(Oscillation(n_synapses, 0.9));
     subjects.push_back(Oscillation(n_synapses, 3));
   }

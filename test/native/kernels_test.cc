@@ -56,19 +56,33 @@ TEST_CASE_TEMPLATE("noise of other kernels enters at its placement, in one call 
     const std::vector<double> input = RandomInput(5 * 2000, 17);
     for (const NoisePlacement placement :
          {NoisePlacement::kOutput, NoisePlacement::kInput, NoisePlacement::kState}) {
-      if (placement == NoisePlacement::kState && !subject.kernel->remembers_noise()) continue;
+      if (placement == NoisePlacement::kState &&
+          subject.kernel->noise_memory() == NoiseMemory::kNone) {
+        continue;
+      }
       const Noise noise{placement, 0.3, 99, 12};
       std::vector<Real> zeta(input.size());
       const Raster zeros{input.data(), ElementType::kFloat64, 1, 2000, 5};
       InputReader(zeros, noise).AddNoise(0, 2000, 0, 5, zeta.data(), 5);
+      const bool is_remembered = placement == NoisePlacement::kState;
+      const bool is_separate =
+          is_remembered && subject.kernel->noise_memory() == NoiseMemory::kDecay;
       std::vector<double> driven = input;
       for (std::size_t i = 0; i < driven.size(); ++i) {
         if (placement == NoisePlacement::kInput) driven[i] += zeta[i];
-        if (placement == NoisePlacement::kState && i >= 5) driven[i] += zeta[i - 5];
+        if (is_remembered && !is_separate && i >= 5) driven[i] += zeta[i - 5];
       }
       std::vector<long double> expected = ObviousSum(subject, driven);
+      std::vector<long double> remembered(5);
       for (std::size_t i = 0; i < driven.size(); ++i) {
-        if (placement != NoisePlacement::kInput) expected[i] += zeta[i];
+        if (is_separate) {
+          const DoubleDouble a = subject.kernel->CurrentDecay(static_cast<std::int64_t>(i % 5));
+          long double& sum = remembered[i % 5];
+          sum = sum * (static_cast<long double>(a.high) + a.low) + zeta[i];
+          expected[i] += sum;
+        } else if (placement != NoisePlacement::kInput) {
+          expected[i] += zeta[i];
+        }
       }
       for (const Method method : subject.methods) {
         CAPTURE(subject.name);

@@ -216,6 +216,15 @@ describe('a signal that is not an AbortSignal', () => {
         yield RASTER.subarray(0, SIZE);
         await new Promise(() => undefined);
       };
+      const hangingReadable = ({ abort }: ReturnType<typeof newSignal>) => {
+        const readable = new Readable({ read: () => undefined });
+        readable.push(RASTER.subarray(0, SIZE));
+        void turn().then(() => {
+          abort(reason);
+          readable.push(RASTER.subarray(0, SIZE));
+        });
+        return readable;
+      };
       const kinds: ((
         own: ReturnType<typeof newSignal>,
         module: ExpSyn<Dtype>,
@@ -234,7 +243,8 @@ describe('a signal that is not an AbortSignal', () => {
             ).arrayBuffer(),
           (own, module) =>
             pipeline(
-              Readable.from(source(own), { objectMode: false }),
+              // Not from an iterator: pipeline() waits for that to return, which this one never does.
+              hangingReadable(own),
               nodeTransform(module, { signal: own.signal }),
               async (stream: AsyncIterable<Buffer>) => {
                 await collect(stream);

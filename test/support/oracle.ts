@@ -98,8 +98,8 @@ export function goldenCases(): GoldenCase[] {
 }
 
 /** One of the recorded arrays: version 1 .npy, little-endian float64 or uint8, C order. */
-export function goldenArray(name: string): { data: TypedArray; shape: number[] } {
-  const bytes = readFileSync(join(GOLDEN, name));
+export function goldenArray(name: string, folder = GOLDEN): { data: TypedArray; shape: number[] } {
+  const bytes = readFileSync(join(folder, name));
   const headerEnd = 10 + bytes.readUInt16LE(8);
   const header = bytes.toString('latin1', 10, headerEnd);
   const shape = /'shape': \(([^)]*)\)/.exec(header)?.[1] ?? '';

@@ -32,8 +32,11 @@ class ExponentialKernel final : public Kernel {
   double Sample(std::int64_t n, std::int64_t k) const override;
   std::vector<std::int64_t> FirstEqual() const override;
   bool is_positive() const override { return true; }
-  // Noise is not multiplied by the gain.
-  bool remembers_noise() const override { return !HasGain(); }
+  // Noise is not multiplied by the gain, as an input would be.
+  NoiseMemory noise_memory() const override {
+    return HasGain() ? NoiseMemory::kDecay : NoiseMemory::kInput;
+  }
+  DoubleDouble CurrentDecay(std::int64_t n) const override { return {decay()[n], decay_low()[n]}; }
   std::unique_ptr<Recursion> MakeRecursion(std::int64_t n) const override;
   void Recurse(const Tile<float>& tile) const override;
   void Recurse(const Tile<double>& tile) const override;

@@ -54,6 +54,10 @@ std::vector<std::int64_t> Kernel::FirstEqual() const {
   return each;
 }
 
+DoubleDouble Kernel::CurrentDecay(std::int64_t /*n*/) const {
+  throw std::logic_error("the kernel has no current that decays by itself");
+}
+
 std::unique_ptr<Recursion> Kernel::MakeRecursion(std::int64_t /*n*/) const {
   throw std::logic_error("the kernel has no recursion");
 }

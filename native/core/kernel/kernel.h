@@ -14,6 +14,13 @@
 
 namespace expsyn {
 
+// How noise that is added to the current after a step acts on later steps.
+enum class NoiseMemory {
+  kNone,   // not at all: the kernel has no current of its own
+  kInput,  // like an input of the next step
+  kDecay,  // as a part of the current that decays by CurrentDecay() in each step, and is not cut
+};
+
 // The kernels w_n[k], k = 0 .. W - 1, of N synapses, all of the same window length W:
 //
 //   current[t] = sum_{k < W} w_n[k] input[t - k]  +  what the state before the call still adds
@@ -63,9 +70,10 @@ class Kernel {
   // Whether all samples are positive. While the window holds an infinite input, the current of a
   // recursion is then infinite with the same sign; otherwise it is NaN.
   virtual bool is_positive() const { return false; }
-  // Whether noise that is added to the current after a step acts on later steps like an input of
-  // the next step. Only these kernels can be run with NoisePlacement::kState.
-  virtual bool remembers_noise() const { return false; }
+  // Kernels with kNone cannot be run with NoisePlacement::kState.
+  virtual NoiseMemory noise_memory() const { return NoiseMemory::kNone; }
+  // Only for kDecay.
+  virtual DoubleDouble CurrentDecay(std::int64_t n) const;
 
   // The recursion of synapse n. Only for kernels that have one.
   virtual std::unique_ptr<Recursion> MakeRecursion(std::int64_t n) const;

@@ -44,10 +44,11 @@ EXPSYN_PRAGMA(GCC target(EXPSYN_SIMD_TARGET))
 #include "simd/first_order/carry-inl.h"
 #include "simd/first_order/chunks-inl.h"
 #include "simd/first_order/decay_powers-inl.h"
-#include "simd/first_order/rows-inl.h"
 #include "simd/first_order/short_calls-inl.h"
 #include "simd/noise-inl.h"
+#include "simd/recursion_rows-inl.h"
 #include "simd/scans-inl.h"
+#include "simd/second_order/carry-inl.h"
 #include "simd/spectra-inl.h"
 #include "simd/streams-inl.h"
 #include "simd/transposition-inl.h"
@@ -58,7 +59,7 @@ template <typename Real>
 constexpr Ops::Of<Real> kOpsOf{kElementOps<Real>,  kStreamOps<Real>,        kNoiseOps<Real>,
                                kSpectrumOps<Real>, kTranspositionOps<Real>, kScanOps<Real>,
                                kRowOps<Real>,      kCarryOps<Real>,         kShortCallOps<Real>,
-                               kChunkOps<Real>};
+                               kChunkOps<Real>,    kSecondOrderOps<Real>};
 
 constexpr Ops kOps{kDecayOps, kOpsOf<float>, kOpsOf<double>, FinishStreams, Philox};
 

@@ -7,11 +7,12 @@
 #include "simd/first_order/carry.h"
 #include "simd/first_order/chunks.h"
 #include "simd/first_order/decay_powers.h"
-#include "simd/first_order/rows.h"
 #include "simd/first_order/short_calls.h"
 #include "simd/instruction_set.h"
 #include "simd/noise.h"
+#include "simd/recursion_rows.h"
 #include "simd/scans.h"
+#include "simd/second_order/carry.h"
 #include "simd/spectra.h"
 #include "simd/streams.h"
 #include "simd/transposition.h"
@@ -19,10 +20,9 @@
 namespace expsyn::simd {
 
 // The loops in which the time is spent, compiled once for each instruction set. Each subject has a
-// header that declares its operations and a file <subject>-inl.h that defines them; the first-order
-// recursion has a folder of them, and a recursion of another order would get its own. Element by
-// element, all sets do the same operations in the same order, without fused multiply-adds, so that
-// every set gives the same bits.
+// header that declares its operations and a file <subject>-inl.h that defines them; the recursions
+// of first and of second order have a folder of them each. Element by element, all sets do the same
+// operations in the same order, without fused multiply-adds, so that every set gives the same bits.
 struct Ops : DecayOps {
   template <typename Real>
   struct Of : ElementOps<Real>,
@@ -34,7 +34,8 @@ struct Ops : DecayOps {
               RowOps<Real>,
               CarryOps<Real>,
               ShortCallOps<Real>,
-              ChunkOps<Real> {};
+              ChunkOps<Real>,
+              SecondOrderOps<Real> {};
 
   Of<float> of_float;
   Of<double> of_double;

@@ -12,17 +12,20 @@ const checkHere = () => check(require('expsyn'), require('expsyn/streams'));
 
 async function startThread() {
   const worker = new Worker(__filename);
+  // Before it has sent its message, or it might be over by then.
+  const exit = once(worker, 'exit');
   const [line] = await once(worker, 'message');
-  const [code] = await once(worker, 'exit');
+  const [code] = await exit;
   assert.equal(code, 0);
   return line;
 }
 
 async function startProcess() {
   const worker = cluster.fork();
+  const exit = once(worker, 'exit');
   const [line] = await once(worker, 'message');
   worker.disconnect();
-  const [code] = await once(worker, 'exit');
+  const [code] = await exit;
   assert.equal(code, 0);
   return line;
 }

@@ -30,7 +30,7 @@ class Oscillation final : public Kernel {
     return static_cast<double>(Decay(n, t) * std::cos(Angle(n, t)));
   }
   // An input enters the real part, as noise on the current does.
-  bool remembers_noise() const override { return true; }
+  NoiseMemory noise_memory() const override { return NoiseMemory::kInput; }
   std::unique_ptr<Recursion> MakeRecursion(std::int64_t n) const override {
     const DoubleDouble real = Split(Decay(n, dt_) * std::cos(Angle(n, dt_)));
     const DoubleDouble imaginary = Split(Decay(n, dt_) * std::sin(Angle(n, dt_)));

@@ -40,12 +40,13 @@ EXPSYN_INLINE DecayVectors<n> DecayOverRows(const double* decay_offset, std::int
   return total;
 }
 
-// Computes the next state of n synapses. The exact sum is carried * decay + local: next_isyn is
-// `isyn`, and next_correction is what that lacks of the exact sum.
+// Computes the next state of n synapses. The exact sum is carried * decay + local + added:
+// next_isyn is `isyn`, and next_correction is what that lacks of the exact sum.
 template <int n, typename Real>
 EXPSYN_INLINE void FinishVector(const CarriedVectors<n>& carried, const DecayVectors<n>& decay,
                                 const Vector<Real, n>& isyn, const Vector<Real, n>& local,
-                                double* next_isyn, double* next_correction) {
+                                double* next_isyn, double* next_correction,
+                                const Vector<double, n>& added = Vector<double, n>{}) {
   using V = Vector<double, n>;
   // If the sum is smaller than this, the loss of a single step might be less than a normal number.
   constexpr double kTiny = 0x1p-900;
@@ -56,7 +57,7 @@ EXPSYN_INLINE void FinishVector(const CarriedVectors<n>& carried, const DecayVec
   near = magnitude > kTiny ? near : V{};
   const V factor = near > 0.5 ? -decay.lost : decay.kept;
   const V base = near * high;
-  V change = factor * high + Converted<n, double, Real>(local);
+  V change = factor * high + (Converted<n, double, Real>(local) + added);
   if constexpr (sizeof(Real) == sizeof(double)) change += near * carried.low;
   V sum, error;
   TwoSum(base, change, sum, error);

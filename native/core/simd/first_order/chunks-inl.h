@@ -5,7 +5,7 @@
 
 #include "simd/elements-inl.h"
 #include "simd/first_order/chunks.h"
-#include "simd/first_order/rows-inl.h"
+#include "simd/recursion_rows-inl.h"
 #include "simd/vectors-inl.h"
 
 namespace expsyn::simd::EXPSYN_SIMD_SET {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "simd/first_order/rows.h"
+#include "simd/recursion_rows.h"
 
 namespace expsyn::simd {
 

@@ -3,8 +3,8 @@
 
 #include "simd/elements-inl.h"
 #include "simd/first_order/carry-inl.h"
-#include "simd/first_order/rows-inl.h"
 #include "simd/first_order/short_calls.h"
+#include "simd/recursion_rows-inl.h"
 #include "simd/vectors-inl.h"
 
 namespace expsyn::simd::EXPSYN_SIMD_SET {

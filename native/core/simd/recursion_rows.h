@@ -1,5 +1,5 @@
-#ifndef EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_H_
-#define EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_H_
+#ifndef EXPSYN_CORE_SIMD_RECURSION_ROWS_H_
+#define EXPSYN_CORE_SIMD_RECURSION_ROWS_H_
 
 #include <cstdint>
 
@@ -10,14 +10,19 @@ namespace expsyn::simd {
 // The maximum number of columns of RecursionRows.
 inline constexpr std::int64_t kMaxColumns = 1024;
 
-// Rows (steps) of the first-order recursion over neighbouring synapses (columns), a truncated IIR
-// filter whose tail is cancelled (Wang and Smith, 1997):
+// Rows (steps) of a recursion over neighbouring synapses (columns). That of first order is a
+// truncated IIR filter whose tail is cancelled (Wang and Smith, 1997):
 //
 //   net_input = input - tail_weight * delayed;  isyn = (isyn + net_input) * decay;  output = isyn
 //
-// and the same for `local`, the response to the inputs since the sum was carried (see carry.h).
-// Arrays without a stride hold one value a synapse. No
-// array needs an alignment.
+// That of second order is
+//
+//   rising = rising + input;  isyn = isyn * decay + rising * entry;  output = isyn;
+//   rising = rising * rise_decay
+//
+// The same is computed for `local` (and rising_local), the response to the inputs since the sums
+// were carried (see carry.h). Arrays without a stride hold one value a synapse. No array needs an
+// alignment.
 template <typename Real>
 struct RecursionRows {
   std::int64_t n_rows;
@@ -37,6 +42,11 @@ struct RecursionRows {
   const Real* gain;
   Real* isyn;   // before the rows, then after them
   Real* local;  // before the rows, then after them
+  // Of the second order; null for the first.
+  const Real* rise_decay = nullptr;
+  const Real* entry = nullptr;
+  Real* rising = nullptr;
+  Real* rising_local = nullptr;
 };
 
 template <typename Real>
@@ -46,4 +56,4 @@ struct RowOps {
 
 }  // namespace expsyn::simd
 
-#endif  // EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_H_
+#endif  // EXPSYN_CORE_SIMD_RECURSION_ROWS_H_

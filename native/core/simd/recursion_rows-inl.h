@@ -1,10 +1,10 @@
-#ifndef EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_INL_H_
-#define EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_INL_H_
+#ifndef EXPSYN_CORE_SIMD_RECURSION_ROWS_INL_H_
+#define EXPSYN_CORE_SIMD_RECURSION_ROWS_INL_H_
 
 #include <type_traits>
 
 #include "simd/elements-inl.h"
-#include "simd/first_order/rows.h"
+#include "simd/recursion_rows.h"
 #include "simd/vectors-inl.h"
 
 namespace expsyn::simd::EXPSYN_SIMD_SET {
@@ -24,47 +24,82 @@ struct RowPointers {
   Real* output[kRows];
 };
 
+// What the recursion over the rows is.
+enum class RowKind {
+  kUncut,        // of first order
+  kCut,          // of first order, with tails that are cancelled
+  kSecondOrder,  // of second order, uncut
+};
+
 // The factors and the state of n neighbouring synapses.
-template <int n, typename Real>
+template <RowKind kKind, int n, typename Real>
 struct StateVectors {
   Vector<Real, n> decay, tail_weight, isyn, local;
 };
+template <int n, typename Real>
+struct StateVectors<RowKind::kSecondOrder, n, Real> {
+  Vector<Real, n> decay, rise_decay, entry, isyn, rising, local, rising_local;
+};
 
-template <bool kHasTail, int n, typename Real>
+template <RowKind kKind, int n, typename Real>
 EXPSYN_INLINE void LoadState(const RecursionRows<Real>& rows, std::int64_t column,
-                             StateVectors<n, Real>& state) {
+                             StateVectors<kKind, n, Real>& state) {
   Load(rows.decay + column, state.decay);
-  if constexpr (kHasTail) Load(rows.tail_weight + column, state.tail_weight);
   Load(rows.isyn + column, state.isyn);
   Load(rows.local + column, state.local);
+  if constexpr (kKind == RowKind::kCut) Load(rows.tail_weight + column, state.tail_weight);
+  if constexpr (kKind == RowKind::kSecondOrder) {
+    Load(rows.rise_decay + column, state.rise_decay);
+    Load(rows.entry + column, state.entry);
+    Load(rows.rising + column, state.rising);
+    Load(rows.rising_local + column, state.rising_local);
+  }
 }
 
-template <int n, typename Real>
-EXPSYN_INLINE void StoreState(const StateVectors<n, Real>& state, const RecursionRows<Real>& rows,
-                              std::int64_t column) {
+template <RowKind kKind, int n, typename Real>
+EXPSYN_INLINE void StoreState(const StateVectors<kKind, n, Real>& state,
+                              const RecursionRows<Real>& rows, std::int64_t column) {
   Store(state.isyn, rows.isyn + column);
   Store(state.local, rows.local + column);
+  if constexpr (kKind == RowKind::kSecondOrder) {
+    Store(state.rising, rows.rising + column);
+    Store(state.rising_local, rows.rising_local + column);
+  }
 }
 
-// One step of the recursion.
+// One step of the recursion of first order.
 template <typename V>
 EXPSYN_INLINE void AdvanceState(V net_input, V decay, V& isyn, V& local) {
   isyn = FlushedVector((isyn + net_input) * decay);
   local = FlushedVector((local + net_input) * decay);
 }
 
+// One step of the recursion of second order.
+template <typename V>
+EXPSYN_INLINE void AdvanceState(V input, V rise_decay, V entry, V decay, V& rising, V& isyn) {
+  const V sum = rising + input;
+  isyn = FlushedVector(isyn * decay + sum * entry);
+  rising = FlushedVector(sum * rise_decay);
+}
+
 // Advances n neighbouring synapses by one row.
-template <bool kHasTail, int kStreamWidth, int n, typename In, typename Real>
+template <RowKind kKind, int kStreamWidth, int n, typename In, typename Real>
 EXPSYN_INLINE void AdvanceRow(const In* input, const In* delayed, Real* output,
-                              StateVectors<n, Real>& state) {
+                              StateVectors<kKind, n, Real>& state) {
   Vector<Real, n> net_input;
   LoadAs<n, Real>(input, net_input);
-  if constexpr (kHasTail) {
+  if constexpr (kKind == RowKind::kCut) {
     Vector<Real, n> tail;
     LoadAs<n, Real>(delayed, tail);
     net_input -= FlushedVector(state.tail_weight * tail);
   }
-  AdvanceState(net_input, state.decay, state.isyn, state.local);
+  if constexpr (kKind == RowKind::kSecondOrder) {
+    AdvanceState(net_input, state.rise_decay, state.entry, state.decay, state.rising, state.isyn);
+    AdvanceState(net_input, state.rise_decay, state.entry, state.decay, state.rising_local,
+                 state.local);
+  } else {
+    AdvanceState(net_input, state.decay, state.isyn, state.local);
+  }
   if constexpr (kStreamWidth > 0) {
     Stream<kStreamWidth>(state.isyn, output);
   } else {
@@ -73,29 +108,29 @@ EXPSYN_INLINE void AdvanceRow(const In* input, const In* delayed, Real* output,
 }
 
 // Advances n neighbouring synapses from `column` on by kRows rows.
-template <int n, bool kHasTail, int kStreamWidth, int kRows, typename In, typename Real>
+template <int n, RowKind kKind, int kStreamWidth, int kRows, typename In, typename Real>
 EXPSYN_INLINE void AdvanceVector(const RecursionRows<Real>& rows, std::int64_t column,
                                  const RowPointers<kRows, In, Real>& pointers) {
-  StateVectors<n, Real> state;
-  LoadState<kHasTail>(rows, column, state);
+  StateVectors<kKind, n, Real> state;
+  LoadState(rows, column, state);
   for (int row = 0; row < kRows; ++row) {
-    const In* delayed = kHasTail ? pointers.delayed[row] + column : nullptr;
-    AdvanceRow<kHasTail, kStreamWidth>(pointers.input[row] + column, delayed,
-                                       pointers.output[row] + column, state);
+    const In* delayed = kKind == RowKind::kCut ? pointers.delayed[row] + column : nullptr;
+    AdvanceRow<kKind, kStreamWidth>(pointers.input[row] + column, delayed,
+                                    pointers.output[row] + column, state);
   }
   StoreState(state, rows, column);
 }
 
 // Advances the remaining columns, from `column` on, which do not fill a vector of 2 * n.
-template <int n, bool kHasTail, int kStreamWidth, int kRows, typename In, typename Real>
+template <int n, RowKind kKind, int kStreamWidth, int kRows, typename In, typename Real>
 EXPSYN_INLINE void AdvanceRemainder(const RecursionRows<Real>& rows, std::int64_t column,
                                     const RowPointers<kRows, In, Real>& pointers) {
   if (column + n <= rows.n_columns) {
-    AdvanceVector<n, kHasTail, kStreamWidth>(rows, column, pointers);
+    AdvanceVector<n, kKind, kStreamWidth>(rows, column, pointers);
     column += n;
   }
   if constexpr (n > 1) {
-    AdvanceRemainder<n / 2, kHasTail, kStreamWidth>(rows, column, pointers);
+    AdvanceRemainder<n / 2, kKind, kStreamWidth>(rows, column, pointers);
   }
 }
 
@@ -128,7 +163,7 @@ using RowBuffers = Real[kRowsTogether][2][kMaxColumns];
 
 // Pointers to kRows rows from `row` on. If In is Real and the input cannot be read in place, it is
 // converted into `buffers`.
-template <bool kHasTail, int kRows, typename In, typename Real>
+template <RowKind kKind, int kRows, typename In, typename Real>
 EXPSYN_INLINE RowPointers<kRows, In, Real> PointersTo(const RecursionRows<Real>& rows,
                                                       std::int64_t row, bool is_in_place,
                                                       RowBuffers<Real>& buffers) {
@@ -140,53 +175,55 @@ EXPSYN_INLINE RowPointers<kRows, In, Real> PointersTo(const RecursionRows<Real>&
       if (!is_in_place) {
         pointers.input[i] = ConvertRow(rows, rows.input, first, buffers[i][0]);
         pointers.delayed[i] =
-            kHasTail ? ConvertRow(rows, rows.delayed, first, buffers[i][1]) : nullptr;
+            kKind == RowKind::kCut ? ConvertRow(rows, rows.delayed, first, buffers[i][1]) : nullptr;
         continue;
       }
     }
     pointers.input[i] = static_cast<const In*>(rows.input) + first;
-    pointers.delayed[i] = kHasTail ? static_cast<const In*>(rows.delayed) + first : nullptr;
+    pointers.delayed[i] =
+        kKind == RowKind::kCut ? static_cast<const In*>(rows.delayed) + first : nullptr;
   }
   return pointers;
 }
 
-template <bool kHasTail, int kStreamWidth, int kRows, typename In, typename Real>
+template <RowKind kKind, int kStreamWidth, int kRows, typename In, typename Real>
 EXPSYN_INLINE void AdvanceRowsTogether(const RecursionRows<Real>& rows, std::int64_t row,
                                        bool is_in_place, std::int64_t elements_ahead,
                                        RowBuffers<Real>& buffers) {
   constexpr int kN = kFull<Real>;
-  const auto pointers = PointersTo<kHasTail, kRows, In>(rows, row, is_in_place, buffers);
+  const auto pointers = PointersTo<kKind, kRows, In>(rows, row, is_in_place, buffers);
   std::int64_t column = 0;
   for (; column + kN <= rows.n_columns; column += kN) {
-    AdvanceVector<kN, kHasTail, kStreamWidth>(rows, column, pointers);
+    AdvanceVector<kN, kKind, kStreamWidth>(rows, column, pointers);
     // The hardware's prefetching stops at every page.
     for (int i = 0; i < kRows; ++i) {
       __builtin_prefetch(pointers.input[i] + column + elements_ahead);
     }
   }
-  AdvanceRemainder<kN / 2, kHasTail, kStreamWidth>(rows, column, pointers);
+  AdvanceRemainder<kN / 2, kKind, kStreamWidth>(rows, column, pointers);
 }
 
 // The states of kVectors vectors side by side. Nested members, because the compiler would keep an
 // array in memory.
-template <int kVectors, typename Real>
+template <RowKind kKind, int kVectors, typename Real>
 struct NarrowState {
-  StateVectors<kFull<Real>, Real> first;
-  NarrowState<kVectors - 1, Real> others;
+  StateVectors<kKind, kFull<Real>, Real> first;
+  NarrowState<kKind, kVectors - 1, Real> others;
 };
-template <typename Real>
-struct NarrowState<0, Real> {};
+template <RowKind kKind, typename Real>
+struct NarrowState<kKind, 0, Real> {};
 
-template <bool kHasTail, int kVectors, typename Real>
-EXPSYN_INLINE void LoadStates(const RecursionRows<Real>& rows, NarrowState<kVectors, Real>& state) {
+template <RowKind kKind, int kVectors, typename Real>
+EXPSYN_INLINE void LoadStates(const RecursionRows<Real>& rows,
+                              NarrowState<kKind, kVectors, Real>& state) {
   if constexpr (kVectors > 0) {
-    LoadState<kHasTail>(rows, rows.n_columns - kVectors * kFull<Real>, state.first);
-    LoadStates<kHasTail>(rows, state.others);
+    LoadState(rows, rows.n_columns - kVectors * kFull<Real>, state.first);
+    LoadStates(rows, state.others);
   }
 }
 
-template <int kVectors, typename Real>
-EXPSYN_INLINE void StoreStates(const NarrowState<kVectors, Real>& state,
+template <RowKind kKind, int kVectors, typename Real>
+EXPSYN_INLINE void StoreStates(const NarrowState<kKind, kVectors, Real>& state,
                                const RecursionRows<Real>& rows) {
   if constexpr (kVectors > 0) {
     StoreState(state.first, rows, rows.n_columns - kVectors * kFull<Real>);
@@ -194,27 +231,27 @@ EXPSYN_INLINE void StoreStates(const NarrowState<kVectors, Real>& state,
   }
 }
 
-template <bool kHasTail, int kStreamWidth, int kVectors, typename In, typename Real>
+template <RowKind kKind, int kStreamWidth, int kVectors, typename In, typename Real>
 EXPSYN_INLINE void AdvanceSteps(const In* input, const In* delayed, Real* output,
-                                NarrowState<kVectors, Real>& state) {
+                                NarrowState<kKind, kVectors, Real>& state) {
   if constexpr (kVectors > 0) {
     constexpr int kN = kFull<Real>;
-    AdvanceRow<kHasTail, kStreamWidth>(input, delayed, output, state.first);
-    AdvanceSteps<kHasTail, kStreamWidth>(input + kN, delayed + (kHasTail ? kN : 0), output + kN,
-                                         state.others);
+    AdvanceRow<kKind, kStreamWidth>(input, delayed, output, state.first);
+    AdvanceSteps<kKind, kStreamWidth>(input + kN, delayed + (kKind == RowKind::kCut ? kN : 0),
+                                      output + kN, state.others);
   }
 }
 
 // Advances all rows, whose columns fill exactly kVectors vectors.
-template <int kVectors, bool kHasTail, int kStreamWidth, typename In, typename Real>
+template <int kVectors, RowKind kKind, int kStreamWidth, typename In, typename Real>
 EXPSYN_INLINE void AdvanceNarrow(const RecursionRows<Real>& rows, bool is_in_place,
                                  std::int64_t elements_ahead, RowBuffers<Real>& buffers) {
-  NarrowState<kVectors, Real> state;
-  LoadStates<kHasTail>(rows, state);
+  NarrowState<kKind, kVectors, Real> state;
+  LoadStates(rows, state);
   for (std::int64_t row = 0; row < rows.n_rows; ++row) {
-    const auto pointers = PointersTo<kHasTail, 1, In>(rows, row, is_in_place, buffers);
-    AdvanceSteps<kHasTail, kStreamWidth>(pointers.input[0], pointers.delayed[0], pointers.output[0],
-                                         state);
+    const auto pointers = PointersTo<kKind, 1, In>(rows, row, is_in_place, buffers);
+    AdvanceSteps<kKind, kStreamWidth>(pointers.input[0], pointers.delayed[0], pointers.output[0],
+                                      state);
     // The hardware prefetches longer rows by itself, and is faster without help.
     for (int v = 0; v < kVectors && kVectors <= 2; ++v) {
       __builtin_prefetch(pointers.input[0] + elements_ahead + v * kFull<Real>);
@@ -224,21 +261,21 @@ EXPSYN_INLINE void AdvanceNarrow(const RecursionRows<Real>& rows, bool is_in_pla
 }
 
 // Advances all rows, kTogether at a time.
-template <int kTogether, bool kHasTail, int kStreamWidth, typename In, typename Real>
+template <int kTogether, RowKind kKind, int kStreamWidth, typename In, typename Real>
 EXPSYN_INLINE void AdvanceWide(const RecursionRows<Real>& rows, bool is_in_place,
                                std::int64_t elements_ahead, RowBuffers<Real>& buffers) {
   std::int64_t row = 0;
   for (; row + kTogether <= rows.n_rows; row += kTogether) {
-    AdvanceRowsTogether<kHasTail, kStreamWidth, kTogether, In>(rows, row, is_in_place,
-                                                               elements_ahead, buffers);
+    AdvanceRowsTogether<kKind, kStreamWidth, kTogether, In>(rows, row, is_in_place, elements_ahead,
+                                                            buffers);
   }
   for (; row < rows.n_rows; ++row) {
-    AdvanceRowsTogether<kHasTail, kStreamWidth, 1, In>(rows, row, is_in_place, elements_ahead,
-                                                       buffers);
+    AdvanceRowsTogether<kKind, kStreamWidth, 1, In>(rows, row, is_in_place, elements_ahead,
+                                                    buffers);
   }
 }
 
-template <bool kHasTail, int kStreamWidth, typename In, typename Real>
+template <RowKind kKind, int kStreamWidth, typename In, typename Real>
 void AdvanceRowsBy(const RecursionRows<Real>& all) {
   constexpr std::int64_t kPrefetchedBytes = 4096;
   constexpr std::int64_t kN = kFull<Real>;
@@ -251,41 +288,47 @@ void AdvanceRowsBy(const RecursionRows<Real>& all) {
   const bool is_in_place = !std::is_same_v<In, Real> || IsReadInPlace(rows);
   const std::int64_t elements_ahead = is_in_place ? rows_ahead * rows.input_stride : 0;
   alignas(64) RowBuffers<Real> buffers;
+  // The state of the second order takes more registers.
+  constexpr int kMaxNarrow = kKind == RowKind::kSecondOrder ? 4 : 8;
   if (rows.n_columns == kN) {
-    AdvanceNarrow<1, kHasTail, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+    AdvanceNarrow<1, kKind, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
   } else if (rows.n_columns == 2 * kN) {
-    AdvanceNarrow<2, kHasTail, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+    AdvanceNarrow<2, kKind, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
   } else if (rows.n_columns == 4 * kN) {
-    AdvanceNarrow<4, kHasTail, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
-  } else if (rows.n_columns == 8 * kN) {
-    AdvanceNarrow<8, kHasTail, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+    AdvanceNarrow<4, kKind, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+  } else if (rows.n_columns == 8 * kN && kMaxNarrow == 8) {
+    AdvanceNarrow<kMaxNarrow, kKind, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
   } else if (kStreamWidth == 0) {
-    AdvanceWide<kRowsTogether, kHasTail, 0, In>(rows, is_in_place, elements_ahead, buffers);
+    AdvanceWide<kRowsTogether, kKind, 0, In>(rows, is_in_place, elements_ahead, buffers);
   } else if (is_long) {
-    AdvanceWide<kLongStreamedRowsTogether, kHasTail, kStreamWidth, In>(rows, is_in_place,
-                                                                       elements_ahead, buffers);
+    AdvanceWide<kLongStreamedRowsTogether, kKind, kStreamWidth, In>(rows, is_in_place,
+                                                                    elements_ahead, buffers);
   } else {
-    AdvanceWide<1, kHasTail, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+    AdvanceWide<1, kKind, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
   }
 }
 
-template <bool kHasTail, typename In, typename Real>
+template <RowKind kKind, typename In, typename Real>
 void AdvanceRowsAs(const RecursionRows<Real>& rows) {
   const int width = rows.is_streamed ? StreamWidth(rows.output, rows.output_stride) : 0;
-  if (width == EXPSYN_SIMD_BYTES) return AdvanceRowsBy<kHasTail, EXPSYN_SIMD_BYTES, In>(rows);
-  if (width == 16) return AdvanceRowsBy<kHasTail, 16, In>(rows);
-  return AdvanceRowsBy<kHasTail, 0, In>(rows);
+  if (width == EXPSYN_SIMD_BYTES) return AdvanceRowsBy<kKind, EXPSYN_SIMD_BYTES, In>(rows);
+  if (width == 16) return AdvanceRowsBy<kKind, 16, In>(rows);
+  return AdvanceRowsBy<kKind, 0, In>(rows);
+}
+
+template <RowKind kKind, typename Real>
+void AdvanceRowsOf(const RecursionRows<Real>& rows) {
+  // Bytes, the usual raster, are converted while they are loaded; other types row by row.
+  const bool is_bytes =
+      rows.type == ElementType::kUint8 && !rows.is_repeated && rows.gain == nullptr;
+  return is_bytes ? AdvanceRowsAs<kKind, std::uint8_t>(rows) : AdvanceRowsAs<kKind, Real>(rows);
 }
 
 template <typename Real>
 void AdvanceRows(const RecursionRows<Real>& rows) {
-  // Bytes, the usual raster, are converted while they are loaded; other types row by row.
-  const bool is_bytes =
-      rows.type == ElementType::kUint8 && !rows.is_repeated && rows.gain == nullptr;
-  if (rows.delayed != nullptr) {
-    return is_bytes ? AdvanceRowsAs<true, std::uint8_t>(rows) : AdvanceRowsAs<true, Real>(rows);
-  }
-  return is_bytes ? AdvanceRowsAs<false, std::uint8_t>(rows) : AdvanceRowsAs<false, Real>(rows);
+  if (rows.rising != nullptr) return AdvanceRowsOf<RowKind::kSecondOrder>(rows);
+  if (rows.delayed != nullptr) return AdvanceRowsOf<RowKind::kCut>(rows);
+  return AdvanceRowsOf<RowKind::kUncut>(rows);
 }
 
 template <typename Real>
@@ -293,4 +336,4 @@ constexpr RowOps<Real> kRowOps{AdvanceRows<Real>};
 
 }  // namespace expsyn::simd::EXPSYN_SIMD_SET
 
-#endif  // EXPSYN_CORE_SIMD_FIRST_ORDER_ROWS_INL_H_
+#endif  // EXPSYN_CORE_SIMD_RECURSION_ROWS_INL_H_
