@@ -14,6 +14,7 @@ import { iterate } from '../../lib/streams';
 import { assertSameBits } from '../support/bits';
 import { directFir, rasterOf, samplesOf } from '../support/fir';
 import { relativeError, TOLERANCE } from '../support/oracle';
+import { messageOf, ROOT, startWorker } from '../support/processes';
 
 const SIZE = 3;
 
@@ -438,6 +439,27 @@ describe('FirSyn', () => {
     await assert.rejects(run, { name: 'AbortError' });
     assert.deepEqual(module.inputs, inputs);
     assert.equal(module.step, 5);
+  });
+
+  it('computes the same bits in workers, which may end at any time', async () => {
+    const [kernel, input] = [samplesOf(300, SIZE), rasterOf(2000, SIZE, 5)];
+    const expected = make(kernel).evolveSync(input).output.data;
+    const script = `
+      const { parentPort, workerData } = require('node:worker_threads');
+      const { FirSyn } = require(workerData.root);
+      const module = new FirSyn(3, { kernel: workerData.kernel });
+      module.evolve(workerData.input).then(({ output }) => {
+        parentPort.postMessage(output.data);
+        module.kernel = { data: new Float64Array(30000).fill(1), shape: [30000] };
+        module.method = 'direct';
+        module.evolve({ data: new Uint8Array(300000), shape: [100000, 3] });
+      });
+    `;
+    const workers = [1, 2, 3].map(() => startWorker(script, { root: ROOT, kernel, input }));
+    for (const data of await Promise.all(workers.map(messageOf<Float64Array>))) {
+      assertSameBits(data, expected);
+    }
+    await Promise.all(workers.map((worker) => worker.terminate()));
   });
 
   it('takes transferred and shared input', async () => {
