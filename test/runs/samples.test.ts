@@ -181,7 +181,7 @@ describe('a run with a kernel of samples', () => {
     const provenance = await readProvenance(resolve('made.npy'), storedFormatOf('npy'));
     assert.deepEqual(provenance?.job.settings.samples, encodeNumbers(samples));
     assert.match(await succeed('info', 'made.npy'), /kernel \(70, 40\), dt 1 ms, window 70 steps/);
-    const report = await succeed('run', '--like', 'made.npy', '--out', 'again.npy', '--no-plot');
+    const report = await succeed('run', '--like', 'made.npy', '--out', 'again.npy');
     assert.match(report, /kernel \(70, 40\), dt 1 ms/);
     assertSameBits((await readNpyFile('again.npy')).data, made);
   });

@@ -93,7 +93,13 @@ async function evolveSamples({ FirSyn }, add) {
     for (const columns of [1, 6]) {
       const data = Float64Array.from({ length: 90 * columns }, () => random() - 0.4);
       const kernel = { data, shape: columns === 1 ? [90] : [90, columns] };
-      const synapses = new FirSyn(6, { kernel, dtype, method: 'direct', normalise: 'area' });
+      const synapses = new FirSyn(6, {
+        kernel,
+        dtype,
+        method: 'direct',
+        normalise: 'area',
+        seed: 6,
+      });
       const session = synapses.session({ seed: 1 });
       const input = { data: INPUTS.float32(200 * 6, random), shape: [200, 6] };
       add(`${dtype} ${columns} samples`, hexOf((await synapses.evolve(input)).output.data));
