@@ -96,11 +96,11 @@ const GOOD_CALLS: Record<Exclude<keyof Native | keyof Synapses, WithoutArguments
   },
   methodFor: {
     call: methodFor,
-    make: () => ({ receiver: newSynapses(SIZE), values: [10] }),
+    make: () => ({ receiver: newSynapses(SIZE), values: [10, false] }),
   },
   lacksFftw: {
     call: lacksFftw,
-    make: () => ({ receiver: newSynapses(SIZE), values: [10] }),
+    make: () => ({ receiver: newSynapses(SIZE), values: [10, false] }),
   },
   fftw: { call: native.fftw, make: () => ({ values: ['float32'] }) },
   evolve: {
