@@ -172,7 +172,7 @@ export function describeDifference(
     const unit = unitOf(begun.settings.kernel, key) === 's' ? ' s' : '';
     return isLong
       ? message`its ${option(key)} is another`
-      : message`its ${option(key)} is ${String(value as number)}${unit}`;
+      : message`its ${option(key)} is ${String(value)}${unit}`;
   }
   if (requested.fftw !== begun.fftw) {
     return message`it computes with ${begun.fftw ?? 'no FFTW'} and this system has ${requested.fftw ?? 'none'}`;
