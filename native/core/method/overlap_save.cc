@@ -23,8 +23,7 @@ namespace {
 
 // Rows converted at a time.
 constexpr std::int64_t kStagedRows = 32;
-// The maximum number of bytes of the signals that are transformed one after the other: they stay in
-// the second-level cache.
+// The maximum number of bytes of the signals of a strip, as a rule: they stay in the caches.
 constexpr std::int64_t kSignalBytes = 2700 << 10;
 
 // The factor by which the running peak of an input may grow within one transform: the errors of
@@ -96,8 +95,8 @@ class BlockConvolution {
     }
   }
 
-  // Block after block, or pair after pair, and in each strip after strip of synapses: rows of a
-  // strip are read and written, and its signals stay in the cache.
+  // Block after block, or pair after pair, and in each of them strip after strip of synapses: the
+  // signals of a strip stay in the caches.
   void Run() {
     const std::int64_t stride = (plan_.is_pair() ? 2 : 1) * blocks_.hop;
     for (std::int64_t step = 0; step < n_timesteps_; step += stride) {
@@ -117,12 +116,12 @@ class BlockConvolution {
   }
 
  private:
-  // As many synapses as fit the cache: from one to four cache lines of each row. Reading whole rows
-  // is several times faster than reading one line of each.
+  // As many synapses as fit the caches: from one to four cache lines of each row. Reading whole
+  // rows is several times faster than reading one line of each.
   static std::int64_t StripWidth(std::int64_t signals_size) {
     const std::int64_t line_bytes =
         signals_size * kPerLine * static_cast<std::int64_t>(sizeof(Real));
-    return std::clamp<std::int64_t>(kSignalBytes / line_bytes, 1, 8) * kPerLine;
+    return std::clamp<std::int64_t>(kSignalBytes / line_bytes, 1, 4) * kPerLine;
   }
 
   bool IsCut() const { return kernel_.window_length() != Kernel::kUnlimited; }
@@ -188,6 +187,7 @@ class BlockConvolution {
   }
   Real* OverlapOf(std::int64_t synapse) { return overlaps_.data() + synapse * OverlapLength(); }
 
+  // Sets the steps of the blocks that begin at a step.
   void StartBlocks(std::int64_t step) {
     n_blocks_ = 0;
     for (Block<Real>& block : pair_) {
@@ -201,7 +201,8 @@ class BlockConvolution {
 
   // Fills in the inputs of block i of some synapses.
   void TransposeIn(std::int64_t first, std::int64_t width, std::int64_t i) {
-    const auto [step, n_rows] = std::pair(pair_[i].step, pair_[i].n_rows);
+    const std::int64_t step = pair_[i].step;
+    const std::int64_t n_rows = pair_[i].n_rows;
     const InputReader& input = tile_.input;
     Real* const target = SignalOf(0, i) + OverlapLength();
     if (const Real* rows = input.RowsInPlace<Real>(step, tile_.first_synapse + first)) {
@@ -258,6 +259,7 @@ class BlockConvolution {
     FindSilence(signal, overlap, end, kernel_.window_length(), &block.silent);
   }
 
+  // Computes the responses of a block.
   void RespondToInputs(std::int64_t synapse, Block<Real>& block) {
     // This many terms are summed before they are added to the others, so that rounding errors do
     // not grow with the block.
@@ -399,8 +401,8 @@ class BlockConvolution {
 
   // Completes a block of a kernel without a recursion: its state was among the inputs.
   void FinishInputs(std::int64_t synapse, Channel<Real>& channel, const Block<Real>& block) {
-    // Half of the range is left for rounding errors.
-    constexpr double kMost = 0.5 * static_cast<double>(std::numeric_limits<Real>::max());
+    // Far below the largest number, neither an output nor a sum within a transform overflows.
+    constexpr double kMost = 0x1p-32 * static_cast<double>(std::numeric_limits<Real>::max());
     const std::int32_t kernel = spectra_.kernel_of[tile_.first_synapse + synapse];
     const double gain = spectra_.gains[static_cast<std::size_t>(kernel)];
     const bool is_finite = static_cast<double>(channel.peak) < kMost / std::max(gain, 1.0) ||
@@ -423,7 +425,8 @@ class BlockConvolution {
   }
 
   void TransposeOut(std::int64_t first, std::int64_t width, std::int64_t i) {
-    const auto [step, n_rows] = std::pair(pair_[i].step, pair_[i].n_rows);
+    const std::int64_t step = pair_[i].step;
+    const std::int64_t n_rows = pair_[i].n_rows;
     const Real* const signals = SignalOf(0, i) + OverlapLength();
     Real* const target = tile_.output + step * tile_.row_stride + first;
     alignas(64) Real staged[kStagedRows * kFftWidth];

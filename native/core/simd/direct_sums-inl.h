@@ -19,13 +19,13 @@ constexpr int kGroupsAtATime = EXPSYN_SIMD_BYTES == 64 ? 8 : 4;
 // The n lanes of a vector of 2 n from `first` on, in double precision.
 template <int first, typename V, int... lane>
 EXPSYN_INLINE auto WidenedHalf(const V& vector, std::integer_sequence<int, lane...>) {
-  constexpr int n = sizeof...(lane);
+  constexpr int kN = sizeof...(lane);
 #if defined(EXPSYN_HAS_SHUFFLE)
-  const Vector<float, n> half = __builtin_shufflevector(vector, vector, (first + lane)...);
+  const Vector<float, kN> half = __builtin_shufflevector(vector, vector, (first + lane)...);
 #else
-  const Vector<float, n> half{vector[first + lane]...};
+  const Vector<float, kN> half{vector[first + lane]...};
 #endif
-  return Converted<n, double, float>(half);
+  return Converted<kN, double, float>(half);
 }
 
 // Adds a vector to sums in double precision.

@@ -8,11 +8,21 @@
 
 namespace expsyn::simd::EXPSYN_SIMD_SET {
 
-// The lower or the upper halves of two vectors of n elements, interleaved.
 #if defined(EXPSYN_HAS_SHUFFLE)
+// The lower or the upper halves of two vectors of n elements, interleaved.
 template <int n, int half, typename V, int... lane>
 EXPSYN_INLINE V Interleaved(const V& a, const V& b, std::integer_sequence<int, lane...>) {
   return __builtin_shufflevector(a, b, (half * n / 2 + lane / 2 + lane % 2 * n)...);
+}
+
+// Interleaves rows i and i + n / 2 of n. After log2(n) times, the square is transposed.
+template <typename V, int... i>
+EXPSYN_INLINE void InterleaveRows(V* rows, std::integer_sequence<int, i...>) {
+  constexpr int kN = 2 * sizeof...(i);
+  constexpr std::make_integer_sequence<int, kN> kLanes{};
+  const V result[kN / 2][2] = {{Interleaved<kN, 0>(rows[i], rows[i + kN / 2], kLanes),
+                                Interleaved<kN, 1>(rows[i], rows[i + kN / 2], kLanes)}...};
+  ((rows[2 * i] = result[i][0], rows[2 * i + 1] = result[i][1]), ...);
 }
 #endif
 
@@ -20,30 +30,18 @@ EXPSYN_INLINE V Interleaved(const V& a, const V& b, std::integer_sequence<int, l
 template <typename Real>
 constexpr int kSquare = kFull<Real> < 4 ? 4 : kFull<Real>;
 
-// Interleaves rows i and i + n / 2. After log2(n) times, the square is transposed.
-template <typename V, int... i>
-EXPSYN_INLINE void InterleaveRows(V* rows, std::integer_sequence<int, i...>) {
-#if defined(EXPSYN_HAS_SHUFFLE)
-  constexpr int n = 2 * sizeof...(i);
-  constexpr std::make_integer_sequence<int, n> kLanes{};
-  const V result[n / 2][2] = {{Interleaved<n, 0>(rows[i], rows[i + n / 2], kLanes),
-                               Interleaved<n, 1>(rows[i], rows[i + n / 2], kLanes)}...};
-  ((rows[2 * i] = result[i][0], rows[2 * i + 1] = result[i][1]), ...);
-#endif
-}
-
 template <typename Real, int... i>
 EXPSYN_INLINE void TransposeSquare(const Real* source, std::int64_t source_stride, Real* target,
                                    std::int64_t target_stride, std::integer_sequence<int, i...>) {
 #if defined(EXPSYN_HAS_SHUFFLE)
-  constexpr int n = sizeof...(i);
-  constexpr std::make_integer_sequence<int, n / 2> kPairs{};
-  Vector<Real, n> rows[n];
+  constexpr int kN = sizeof...(i);
+  constexpr std::make_integer_sequence<int, kN / 2> kPairs{};
+  Vector<Real, kN> rows[kN];
   (Load(source + i * source_stride, rows[i]), ...);
   InterleaveRows(rows, kPairs);
   InterleaveRows(rows, kPairs);
-  if constexpr (n >= 8) InterleaveRows(rows, kPairs);
-  if constexpr (n >= 16) InterleaveRows(rows, kPairs);
+  if constexpr (kN >= 8) InterleaveRows(rows, kPairs);
+  if constexpr (kN >= 16) InterleaveRows(rows, kPairs);
   (Store(rows[i], target + i * target_stride), ...);
 #else
   for (int column = 0; column < static_cast<int>(sizeof...(i)); ++column) {
