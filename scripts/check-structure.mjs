@@ -15,8 +15,11 @@ const SOURCE_FILE = /\.([cm]?[jt]s|cc|h|py|sh|css|html)$/;
 const SCRIPT_FILE = /\.[cm]?[jt]s$/;
 const MOST_LINES = 500;
 
-/** The tables of kernels and options, which the command line's help reads: they need no addon. */
-const TABLES = ['kernel-definition.ts', 'kernels.ts', 'options.ts'].map(
+/**
+ * The tables of kernels and options, which the command line's help reads, and numbers in JSON: they need no
+ * addon.
+ */
+const TABLES = ['kernel-definition.ts', 'kernels.ts', 'options.ts', 'json.ts'].map(
   (name) => `modules/${name}`,
 );
 

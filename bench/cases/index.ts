@@ -4,6 +4,7 @@ import { alternativeCases } from './alternatives';
 import { choiceCases } from './choice';
 import { copyCases } from './copy';
 import { eventLoopCases } from './event-loop';
+import { firCases } from './fir';
 import { growthCases } from './growth';
 import { memoryCases } from './memory';
 import { noiseCases } from './noise';
@@ -18,6 +19,7 @@ export const cases: readonly BenchCase[] = [
   ...copyCases(),
   ...alternativeCases(),
   ...transformCases(),
+  ...firCases(),
   ...noiseCases(),
   ...threadCases(),
   ...tickCases(),

@@ -6,7 +6,7 @@ interface NativePeers {
   /** Takes any arguments and does nothing. */
   nothing(...values: unknown[]): undefined;
   /**
-   * Nanoseconds of the forward and inverse transforms of all blocks into which the package divides a run. The
+   * Nanoseconds of the forward and inverse transforms of all blocks into which the package divides a run, one real signal at a time. The
    * transforms run on one buffer, and nothing is done with their results. They are those of the FFTW that the
    * package loads, or of the one that this addon is linked with.
    */

@@ -24,12 +24,12 @@ template <typename Real>
 class Loaded {
  public:
   Loaded(std::int64_t length, Real* /*signal*/, std::complex<Real>* /*spectrum*/)
-      : plan_(expsyn::FftPlan<Real>::OfLength(length)) {}
+      : plan_(expsyn::FftPlan<Real>::Of(length, 1)) {}
   void Forward(const Real* signal, std::complex<Real>* spectrum) const {
-    plan_->Forward(signal, spectrum);
+    plan_->Forward(signal, reinterpret_cast<Real*>(spectrum));
   }
   void Inverse(std::complex<Real>* spectrum, Real* signal) const {
-    plan_->Inverse(spectrum, signal);
+    plan_->Inverse(reinterpret_cast<Real*>(spectrum), signal);
   }
 
  private:
@@ -106,7 +106,8 @@ double Transforms(const expsyn::BlockPlan& blocks, std::int64_t n_timesteps,
 }
 
 // transforms(isSingle, timesteps, windowLength, channels, isLinked): nanoseconds of the forward and
-// inverse transforms of all blocks into which the package divides such a run.
+// inverse transforms of all blocks into which the package divides such a run, one real signal at a
+// time.
 Napi::Value TimeTransforms(const Napi::CallbackInfo& info) {
   const bool is_single = info[0].As<Napi::Boolean>();
   const std::int64_t n_timesteps = info[1].As<Napi::Number>().Int64Value();
@@ -114,7 +115,9 @@ Napi::Value TimeTransforms(const Napi::CallbackInfo& info) {
   const bool is_linked = info[4].As<Napi::Boolean>();
   const double tau = 1;
   const expsyn::ExponentialKernel kernel(&tau, 1, 1, info[2].As<Napi::Number>().Int64Value());
-  const expsyn::BlockPlan blocks = expsyn::ChooseBlocks(kernel, n_timesteps);
+  const expsyn::BlockPlan blocks = expsyn::ChooseBlocks(
+      kernel, n_timesteps,
+      is_single ? expsyn::ElementType::kFloat32 : expsyn::ElementType::kFloat64);
   const auto time =
       is_linked ? (is_single ? Transforms<float, LinkedSingle> : Transforms<double, LinkedDouble>)
                 : (is_single ? Transforms<float, Loaded<float>>

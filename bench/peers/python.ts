@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-export type PythonPeer = 'reference' | 'fftconvolve' | 'oaconvolve' | 'lfilter' | 'randn';
+export type PythonPeer =
+  'reference' | 'fftconvolve' | 'oaconvolve' | 'oaconvolve_repeated' | 'lfilter' | 'randn';
 
 export interface PythonRun {
   input: Float64Array | Float32Array;
@@ -13,6 +14,8 @@ export interface PythonRun {
   tau: number;
   dt: number;
   windowLength: number;
+  /** The samples of the kernel of all channels, in place of an exponential. */
+  kernel?: Float64Array | Float32Array;
 }
 
 export class Python {
@@ -42,11 +45,8 @@ export class Python {
 
   /** Gives Python the data of a run. It keeps only the latest. */
   async prepare(run: PythonRun): Promise<void> {
-    const file = join(this.#folder, 'input');
-    writeFileSync(
-      file,
-      new Uint8Array(run.input.buffer, run.input.byteOffset, run.input.byteLength),
-    );
+    const file = this.#write('input', run.input);
+    const kernel = run.kernel && this.#write('kernel', run.kernel);
     this.#nRuns++;
     await this.#ask({
       id: this.#nRuns,
@@ -57,6 +57,7 @@ export class Python {
         tau: run.tau,
         dt: run.dt,
         window_length: run.windowLength,
+        kernel,
       },
     });
   }
@@ -77,6 +78,12 @@ export class Python {
   stop(): void {
     this.#process?.kill();
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #write(name: string, { buffer, byteOffset, byteLength }: Float64Array | Float32Array): string {
+    const file = join(this.#folder, name);
+    writeFileSync(file, new Uint8Array(buffer, byteOffset, byteLength));
+    return file;
   }
 
   async #ask(request: object): Promise<Record<string, number>> {

@@ -37,8 +37,8 @@ export type FirSynEvolution<D extends Dtype = Dtype> = SynapsesEvolution<D, FirS
  *     output[b,t,n] = sum_{k < W} kernel[k,n] input[b,t-k,n]
  *
  * where the inputs before the call are the state. dt does not enter, unless `normalise` is 'area': then the
- * samples of each synapse are scaled so that dt times their sum is 1 s. Samples whose sum is 0 cannot be; the
- * constructor, or the next call after an assignment, then throws an error.
+ * samples of each synapse are scaled so that dt times their sum is 1 s. Samples whose sum is 0 cannot be: they
+ * are refused.
  *
  * The kernel may be assigned at any time, also one of another length. The next call goes on from those of
  * the last inputs that the new kernel can still use; those that it never had are 0.

@@ -271,3 +271,26 @@ function matches(shape: readonly number[], pattern: ShapePattern): boolean {
 function formatPattern(pattern: ShapePattern): string {
   return pattern.length === 1 ? `(${pattern[0]},)` : `(${pattern.join(', ')})`;
 }
+
+/**
+ * Throws unless the first parameter is at most the second, for each synapse. Each has one value, or one for
+ * each synapse.
+ */
+export function requireOrder(
+  [lowName, highName]: readonly [string, string],
+  [least, most]: readonly (NdArray | undefined)[],
+  isAssignment: boolean,
+): void {
+  if (least === undefined || most === undefined) return;
+  const at = ({ data }: NdArray, n: number): number => data[data.length === 1 ? 0 : n] ?? 0;
+  for (let n = 0; n < Math.max(least.data.length, most.data.length); n++) {
+    const [low, high] = [at(least, n), at(most, n)];
+    if (low <= high) continue;
+    throw outOfRange(
+      `at most the synapse's ${highName}, ${high},`,
+      least.data.length === 1 ? lowName : `${lowName}[${n}]`,
+      `${low}`,
+      isAssignment ? 'to change both, give both to setAttributes()' : undefined,
+    );
+  }
+}

@@ -8,7 +8,7 @@ import {
   type RasterInput,
 } from '../calls/arguments';
 import type { CallRecord } from '../calls/call';
-import { PreparedKernel, PreparedSynapses } from '../calls/prepared';
+import { PreparedKernel, PreparedSynapses, type KernelArguments } from '../calls/prepared';
 import { allocate, type NdArray } from '../arrays/arrays';
 import type { Dtype } from '../arrays/element-types';
 import { describe, formatShape, outOfRange, readOptions, wholeNumber } from '../errors/checks';
@@ -35,6 +35,7 @@ import {
 import {
   makeParameter,
   makeSamples,
+  requireOrder,
   SimulationParameter,
   single,
   State,
@@ -206,7 +207,7 @@ export abstract class Synapses<
       () => this.#prepare(),
       () => this.#isNaNAllowed,
     );
-    // Refuses samples that have no area now rather than in the first call.
+    // Refuses samples that have no area.
     if (samples !== undefined && this.normalise === 'area') this.#prepareKernel();
   }
 
@@ -355,28 +356,22 @@ export abstract class Synapses<
   }
 
   protected override checkTogether(values: ReadonlyMap<string, AttributeValue>): void {
-    const { ordered, parameters } = this.#definition;
-    if (ordered === undefined) return;
-    const [least, most] = ordered.map((name) => {
-      const index = parameters.findIndex((parameter) => parameter.name === name);
-      const { data } = (values.get(name) ?? this.#parameters[index]?.current) as NdArray;
-      return data;
-    });
-    if (least === undefined || most === undefined) return;
-    const [lowName, highName] = ordered;
-    for (let n = 0; n < Math.max(least.length, most.length); n++) {
-      const low = least[least.length === 1 ? 0 : n] ?? 0;
-      const high = most[most.length === 1 ? 0 : n] ?? 0;
-      if (low > high) {
-        const place = least.length === 1 ? lowName : `${lowName}[${n}]`;
-        throw outOfRange(
-          `at most the synapse's ${highName}, ${high},`,
-          place,
-          `${low}`,
-          values.size === 0 ? undefined : 'to change both, give both to setAttributes()',
-        );
-      }
+    const { ordered, parameters, samples } = this.#definition;
+    if (ordered !== undefined) {
+      const [least, most] = ordered.map((name) => {
+        const index = parameters.findIndex((parameter) => parameter.name === name);
+        return (values.get(name) ?? this.#parameters[index]?.current) as NdArray;
+      });
+      requireOrder(ordered, [least, most], values.size > 0);
     }
+    const mayHaveNoArea = [samples?.name, 'normalise', 'dt'].some((name) => values.has(name ?? ''));
+    if (samples === undefined || !mayHaveNoArea) return;
+    const own = this.#kernelArguments();
+    const { dt = own.dt, normalise = own.normalise, ...others } = Object.fromEntries(values);
+    if (normalise !== 'area') return;
+    // The addon refuses samples that have none.
+    const given = { dt, normalise, samples: others[samples.name] ?? own.samples };
+    new PreparedKernel({ ...own, ...given } as KernelArguments).retire();
   }
 
   protected override attributeChanged(name: string): void {
@@ -435,8 +430,13 @@ export abstract class Synapses<
   }
 
   #prepareKernel(): PreparedKernel {
+    this.#kernel ??= new PreparedKernel(this.#kernelArguments());
+    return this.#kernel;
+  }
+
+  #kernelArguments(): KernelArguments {
     const { sizeOut: size, dt, windowTaus, maxWindowLength, normalise } = this;
-    this.#kernel ??= new PreparedKernel({
+    return {
       name: this.#definition.name,
       size,
       parameters: this.#parameters.map(({ current: { data, shape } }) =>
@@ -449,8 +449,7 @@ export abstract class Synapses<
       maxWindowLength,
       normalise,
       samples: this.#samples?.current,
-    });
-    return this.#kernel;
+    };
   }
 
   /** The addon's synapses with the attributes as they are. */

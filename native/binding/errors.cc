@@ -44,7 +44,7 @@ napi_value ErrorFor(napi_env env, const std::exception_ptr& error) noexcept {
     const napi_value too_long =
         Make(env, napi_create_range_error, "ERR_EXPSYN_ARGUMENT_VALUE",
              "Expected a window of at most 2^29 steps for method 'fft' but it is longer; use "
-             "method 'recursive'.");
+             "another method.");
     napi_value argument = nullptr;
     if (too_long != nullptr &&
         napi_create_string_utf8(env, "method", NAPI_AUTO_LENGTH, &argument) == napi_ok) {

@@ -11,6 +11,8 @@ const recursion = at('core/kernel/exponential_recursion.cc');
 const transforms = at('core/method/overlap_save.cc');
 const spectra = at('core/method/spectra.cc');
 const direct = at('core/method/direct_sum.cc');
+const convolver = at('core/method/convolver.cc');
+const products = at('core/simd/spectra-inl.h');
 const precise = at('core/method/precise.cc');
 const shortCalls = at('core/simd/first_order/short_calls-inl.h');
 const rows = at('core/simd/recursion_rows-inl.h');
@@ -82,7 +84,7 @@ export const NAMED = [
   recursion('cancellation ignored in the recursion', CANCELLED, ''),
   direct(
     'cancellation ignored in the direct sum',
-    '    if (tile.cancelled.load(std::memory_order_relaxed)) return;\n',
+    '      if (tile_.cancelled.load(std::memory_order_relaxed)) return false;\n',
     '',
   ),
   precise(
@@ -113,10 +115,30 @@ export const NAMED = [
     '    if (cancelled.load(std::memory_order_relaxed)) return nullptr;\n',
     '',
   ),
-  transforms(
+  convolver(
     'transforms are never scaled',
     'if (peak > kSafeMagnitude || peak < 1 / kSafeMagnitude) {',
     'if (false) {',
+  ),
+  transforms(
+    'blocks are a pair however much an input grows',
+    'block.peak != 0 && FirstGrowth(block, channel.peak) < 0',
+    'block.peak != 0',
+  ),
+  transforms(
+    'the second block of a pair does not know the first',
+    '      channel.peak = std::max(channel.peak, block.peak);\n',
+    '',
+  ),
+  products(
+    'the mirrored half of a spectrum is not conjugated',
+    'imaginary + half + i, x, -y);',
+    'imaginary + half + i, x, y);',
+  ),
+  direct(
+    'inputs of the block before are lost in a direct sum',
+    'std::copy_n(inputs_.data() + n_rows * pitch_, n_carried_ * pitch_, inputs_.data());',
+    '',
   ),
   shortCalls(
     'faults of full vectors dropped in a short call',

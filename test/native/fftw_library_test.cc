@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fftw3.h>
 
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -20,12 +21,20 @@ namespace {
 
 // What the core declares is what the header declares, in each precision.
 #define EXPSYN_CHECK_DECLARATIONS(Real, prefix)                                                  \
-  using Declared##Real = FftwFunctions<Real, prefix##_plan>;                                     \
+  using Declared##Real = FftwFunctions<Real, prefix##_plan, prefix##_iodim>;                     \
   static_assert(std::is_same_v<Declared##Real::Complex, prefix##_complex>);                      \
   static_assert(std::is_same_v<decltype(Declared##Real::plan_dft_r2c_1d),                        \
                                decltype(&prefix##_plan_dft_r2c_1d)>);                            \
   static_assert(std::is_same_v<decltype(Declared##Real::plan_dft_c2r_1d),                        \
                                decltype(&prefix##_plan_dft_c2r_1d)>);                            \
+  static_assert(std::is_same_v<decltype(Declared##Real::plan_guru_split_dft),                    \
+                               decltype(&prefix##_plan_guru_split_dft)>);                        \
+  static_assert(std::is_same_v<decltype(Declared##Real::execute_split_dft),                      \
+                               decltype(&prefix##_execute_split_dft)>);                          \
+  static_assert(sizeof(FftwDimension) == sizeof(prefix##_iodim));                                \
+  static_assert(offsetof(FftwDimension, n) == offsetof(prefix##_iodim, n));                      \
+  static_assert(offsetof(FftwDimension, is) == offsetof(prefix##_iodim, is));                    \
+  static_assert(offsetof(FftwDimension, os) == offsetof(prefix##_iodim, os));                    \
   static_assert(std::is_same_v<decltype(Declared##Real::execute_dft_r2c),                        \
                                decltype(&prefix##_execute_dft_r2c)>);                            \
   static_assert(std::is_same_v<decltype(Declared##Real::execute_dft_c2r),                        \

@@ -184,9 +184,9 @@ describe('the package', () => {
 
   it('types strict TypeScript in ES modules and CommonJS, with and without types of Node', async () => {
     const source = `
-      import { Constant, ExpSyn, Module, Parameter } from 'expsyn';
+      import { Constant, ExpSyn, FirSyn, Module, Parameter } from 'expsyn';
       import type { ArrayInput, Dtype, EvolutionRecord, EvolveOptions, ExpSynEvolution,
-        ExpSynOptions, ExpSynVariables, Method, NdArray, RasterInput, SynapsesJson,
+        ExpSynOptions, ExpSynVariables, FirSynOptions, Method, NdArray, RasterInput, SynapsesJson,
         TypedArray } from 'expsyn';
       const options: ExpSynOptions = { tau: new Constant(0.02), dtype: 'float32', method: 'fft' };
       const synapses: Module = new ExpSyn([4], options);
@@ -236,6 +236,20 @@ describe('the package', () => {
         modules.push(new (class extends ExpSyn<'float32'> {})(4));
         modules.push(new (class extends ExpSyn {})(4));
         return [dtype, either, wrong, modules.every((module) => module instanceof ExpSyn)];
+      }
+
+      // Inputs are in double precision, and a kernel has to be given.
+      export function samples(): FirSyn<Dtype>[] {
+        const options: FirSynOptions<'float32'> = { kernel: [1, 2], dtype: 'float32' };
+        const fir = new FirSyn(2, options);
+        const singles: Float32Array = fir.evolveSync([[1, 2]]).output.data;
+        const doubles: Float64Array[] = [fir.inputs.data, fir.session().inputs.data, fir.kernel.data];
+        fir.evolveSync([[1, 2]], { state: { inputs: [doubles.map(() => singles.length)] } });
+        // @ts-expect-error There is no default.
+        new FirSyn(2, {});
+        // @ts-expect-error The window is the kernel.
+        new FirSyn(2, { kernel: [1], windowTaus: 10 });
+        return [fir, new FirSyn(2, { kernel: new Constant((shape) => [[...shape]]) })];
       }
     `;
     const files = ['types.mts', 'types.cts'];

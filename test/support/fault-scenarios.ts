@@ -39,7 +39,7 @@ const NO_THREAD = /^Expected a thread for the call but the system can start none
 const SIZE = 20;
 const STEPS = 300;
 
-function scenarios({ ExpSyn, OverloadError, setLimits }: typeof Package) {
+function scenarios({ ExpSyn, FirSyn, OverloadError, setLimits }: typeof Package) {
   const shape = [STEPS, SIZE];
   const data = () => Float64Array.from({ length: STEPS * SIZE }, (_, i) => Math.sin(i * i));
   const options = (more: object) => ({ tau: 0.02, noiseStd: 1, seed: 7, ...more });
@@ -123,6 +123,13 @@ function scenarios({ ExpSyn, OverloadError, setLimits }: typeof Package) {
         outputs: arrays,
       };
     };
+  // The first call makes the kernel.
+  const samples = (method: Package.Method) => (): Prepared => {
+    const kernel = { data: data().subarray(0, 50 * SIZE), shape: [50, SIZE] };
+    const module = new FirSyn(SIZE, { kernel, method });
+    const input = { data: data(), shape };
+    return { start: () => module.evolve(input), outputs: arrays };
+  };
   const session = (): Prepared => {
     const one = new ExpSyn(SIZE, options({})).session({ seed: 3 });
     return { start: () => one.evolve({ data: data(), shape }), outputs: arrays };
@@ -186,6 +193,8 @@ function scenarios({ ExpSyn, OverloadError, setLimits }: typeof Package) {
     fft: evolve({ method: 'fft' }),
     'fft, single precision': evolve({ method: 'fft', dtype: 'float32' }),
     'kernels that are not cut': evolve({ method: 'fft', windowTaus: Infinity }),
+    'samples, fft': samples('fft'),
+    'samples, direct': samples('direct'),
     transferred: evolve({}, { transfer: true }),
     'put out over the input': evolve({}, { out: true }),
     'shared memory': evolve({}, {}, shared),

@@ -86,6 +86,32 @@ function decayAway({ ExpSyn }, add) {
   }
 }
 
+/** Kernels that are given by their samples, which the module copies in. */
+async function evolveSamples({ FirSyn }, add) {
+  const random = makeRandom(4);
+  for (const dtype of DTYPES) {
+    for (const columns of [1, 6]) {
+      const data = Float64Array.from({ length: 90 * columns }, () => random() - 0.4);
+      const kernel = { data, shape: columns === 1 ? [90] : [90, columns] };
+      const synapses = new FirSyn(6, {
+        kernel,
+        dtype,
+        method: 'direct',
+        normalise: 'area',
+        seed: 6,
+      });
+      const session = synapses.session({ seed: 1 });
+      const input = { data: INPUTS.float32(200 * 6, random), shape: [200, 6] };
+      add(`${dtype} ${columns} samples`, hexOf((await synapses.evolve(input)).output.data));
+      add(`${dtype} ${columns} session`, hexOf(session.evolveSync(input).output.data));
+      synapses.kernel = data.subarray(0, 7);
+      add(`${dtype} ${columns} replaced`, hexOf(synapses.evolveSync(input).output.data));
+      add(`${dtype} ${columns} moved`, hexOf(session.evolveSync(input).output.data));
+      add(`${dtype} ${columns} saved`, JSON.stringify([synapses, session]));
+    }
+  }
+}
+
 async function runSessions({ ExpSyn }, add) {
   const random = makeRandom(2);
   for (const dtype of DTYPES) {
@@ -145,7 +171,7 @@ async function messageOf(call) {
   }
 }
 
-async function findErrors({ ExpSyn }, add) {
+async function findErrors({ ExpSyn, FirSyn }, add) {
   const synapses = new ExpSyn(2);
   const wrong = [
     () => new ExpSyn(0),
@@ -153,6 +179,8 @@ async function findErrors({ ExpSyn }, add) {
     () => new ExpSyn(2, { tau: 'a "word" isn\'t a number' }),
     () => new ExpSyn(2, { colour: 1 }),
     () => new ExpSyn(2, new Map()),
+    () => new FirSyn(2, { kernel: [1, -1], normalise: 'area' }),
+    () => new FirSyn(2, { kernel: [1, NaN] }),
     () => synapses.evolveSync([[1, 2, 3]]),
     () => synapses.evolve([[1, NaN]]),
     () => synapses.evolve([[1, 2]], { signal: AbortSignal.abort(new Error('the reason')) }),
@@ -166,6 +194,7 @@ export async function computeAll(expsyn) {
   const add = (name, text) => results.push([name, text]);
   await evolveAll(expsyn, add);
   decayAway(expsyn, add);
+  await evolveSamples(expsyn, add);
   await runSessions(expsyn, add);
   await useOwnArrays(expsyn, add);
   await findErrors(expsyn, add);

@@ -9,6 +9,8 @@
 
 #include "double_double.h"
 #include "kernel/recursion.h"
+#include "method/partitions.h"
+#include "method/sample_table.h"
 #include "method/spectra.h"
 #include "tile.h"
 
@@ -27,7 +29,7 @@ enum class NoiseMemory {
 //
 // A Kernel is everything that depends on the parameters of the synapses and dt alone. It is made
 // whenever one of them changes, and shared by any number of calls and threads. It does not change,
-// apart from the spectra that the transforms prepare.
+// apart from the spectra and samples that the methods prepare.
 //
 // There are two kinds. The state of a kernel with a recursion is the numbers that the recursion
 // carries from step to step; such a kernel implements Sample() and MakeRecursion(). The state of a
@@ -42,6 +44,8 @@ class Kernel {
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
 
+  // Differs from that of every other kernel of the process.
+  std::uint64_t id() const { return id_; }
   std::int64_t n_synapses() const { return n_synapses_; }
   // W in steps, at least 1, or kUnlimited.
   std::int64_t window_length() const { return window_length_; }
@@ -59,6 +63,26 @@ class Kernel {
       return spectra32_;
     } else {
       return spectra64_;
+    }
+  }
+
+  // The samples, as direct sums need them.
+  template <typename Real>
+  const SampleCache<Real>& samples() const {
+    if constexpr (sizeof(Real) == sizeof(float)) {
+      return samples32_;
+    } else {
+      return samples64_;
+    }
+  }
+
+  // The kernel as sessions are computed. Only for kernels without a recursion.
+  template <typename Real>
+  const PartitionCache<Real>& partitions() const {
+    if constexpr (sizeof(Real) == sizeof(float)) {
+      return partitions32_;
+    } else {
+      return partitions64_;
     }
   }
 
@@ -109,11 +133,16 @@ class Kernel {
   virtual std::size_t array_bytes() const { return 0; }
 
  private:
+  std::uint64_t id_;
   std::int64_t n_synapses_;
   std::int64_t window_length_;
   std::int64_t n_numbers_;
   SpectraCache<float> spectra32_;
   SpectraCache<double> spectra64_;
+  SampleCache<float> samples32_;
+  SampleCache<double> samples64_;
+  PartitionCache<float> partitions32_;
+  PartitionCache<double> partitions64_;
 };
 
 }  // namespace expsyn

@@ -109,8 +109,10 @@ std::string TakeFunctions(void* library, FftwLibrary<Real>* taken) {
   FftwFunctions<Real> functions;
   take("plan_dft_r2c_1d", &functions.plan_dft_r2c_1d);
   take("plan_dft_c2r_1d", &functions.plan_dft_c2r_1d);
+  take("plan_guru_split_dft", &functions.plan_guru_split_dft);
   take("execute_dft_r2c", &functions.execute_dft_r2c);
   take("execute_dft_c2r", &functions.execute_dft_c2r);
+  take("execute_split_dft", &functions.execute_split_dft);
   take("destroy_plan", &functions.destroy_plan);
   // A variable: an array of characters.
   const char* version = nullptr;

@@ -7,16 +7,25 @@ namespace expsyn {
 
 struct FftwPlanHandle;
 
-// The functions of FFTW 3 that are used, in one precision. `Plan` is fftw_plan or fftwf_plan. They
-// are declared here and not by fftw3.h, so that building needs no FFTW; the tests of the core
-// compare both declarations.
-template <typename Real, typename Plan = FftwPlanHandle*>
+// One dimension of a transform: its length and the distances between elements.
+struct FftwDimension {
+  int n, is, os;
+};
+
+// The functions of FFTW 3 that are used, in one precision. `Plan` is fftw_plan or fftwf_plan, and
+// `Dimension` is fftw_iodim or fftwf_iodim. They are declared here and not by fftw3.h, so that
+// building needs no FFTW; the tests of the core compare both declarations.
+template <typename Real, typename Plan = FftwPlanHandle*, typename Dimension = FftwDimension>
 struct FftwFunctions {
   using Complex = Real[2];
   Plan (*plan_dft_r2c_1d)(int n, Real* in, Complex* out, unsigned flags) = nullptr;
   Plan (*plan_dft_c2r_1d)(int n, Complex* in, Real* out, unsigned flags) = nullptr;
+  Plan (*plan_guru_split_dft)(int rank, const Dimension* dims, int howmany_rank,
+                              const Dimension* howmany_dims, Real* ri, Real* ii, Real* ro, Real* io,
+                              unsigned flags) = nullptr;
   void (*execute_dft_r2c)(Plan plan, Real* in, Complex* out) = nullptr;
   void (*execute_dft_c2r)(Plan plan, Complex* in, Real* out) = nullptr;
+  void (*execute_split_dft)(Plan plan, Real* ri, Real* ii, Real* ro, Real* io) = nullptr;
   void (*destroy_plan)(Plan plan) = nullptr;
 };
 

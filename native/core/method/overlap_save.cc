@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <complex>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -10,8 +10,10 @@
 
 #include "kernel/held_non_finite.h"
 #include "method/choice.h"
+#include "method/convolver.h"
 #include "method/direct_sum.h"
 #include "method/fft_plan.h"
+#include "method/silence.h"
 #include "method/spectra.h"
 #include "simd/ops.h"
 
@@ -21,21 +23,13 @@ namespace {
 
 // Rows converted at a time.
 constexpr std::int64_t kStagedRows = 32;
-// A block whose peak is above this magnitude, or below its inverse, is scaled before the transform.
-constexpr double kSafeMagnitude = 0x1p+40;
+// The maximum number of bytes of the signals of a strip, as a rule: they stay in the caches.
+constexpr std::int64_t kSignalBytes = 2700 << 10;
 
 // The factor by which the running peak of an input may grow within one transform: the errors of
 // earlier rows are relative to the peak of the whole transform.
 template <typename Real>
 constexpr Real kMaxGrowth = sizeof(Real) == sizeof(float) ? 16 : 256;
-
-// The distance between two signals of this length: one cache line more than they fill, so that they
-// do not all start in the same set of the caches.
-template <typename Real>
-std::int64_t SignalStride(std::int64_t length) {
-  constexpr auto kPerLine = static_cast<std::int64_t>(kAlignment / sizeof(Real));
-  return ((length + kPerLine - 1) / kPerLine + 1) * kPerLine;
-}
 
 // One synapse's progress through the blocks.
 template <typename Real>
@@ -53,59 +47,83 @@ struct Channel {
   Finding finding = Finding::kFinite;
 };
 
+// A block of one synapse.
+template <typename Real>
+struct Block {
+  std::int64_t step = 0;
+  std::int64_t n_rows = 0;
+  Real* signal = nullptr;  // the overlap with the block before, n_rows inputs, then zeros
+  Real peak = 0;
+  // What the inputs contribute to the numbers i > 0 of the recursion at the end of the block.
+  std::vector<double> responses;
+  // The rows whose input is not finite, and that input.
+  std::vector<std::pair<std::int64_t, Real>> non_finite;
+  // The runs of rows, begin and end, whose window holds no input.
+  std::vector<Rows> silent;
+};
+
 template <typename Real>
 class BlockConvolution {
+  static constexpr auto kPerLine = static_cast<std::int64_t>(kAlignment / sizeof(Real));
+
  public:
   BlockConvolution(const Kernel& kernel, const BlockPlan& blocks, const FftPlan<Real>& plan,
                    const Spectra<Real>& spectra, const Tile<Real>& tile)
       : kernel_(kernel),
         blocks_(blocks),
         plan_(plan),
+        convolver_(plan, spectra),
         spectra_(spectra),
         tile_(tile),
         ops_(simd::OpsOf<Real>()),
         n_timesteps_(tile.end_step),
-        signal_stride_(SignalStride<Real>(blocks.fft_length)),
         channels_(static_cast<std::size_t>(tile.n_synapses), Channel<Real>(kernel)),
         numbers_(static_cast<std::size_t>(2 * kernel.n_numbers() * tile.n_synapses)) {
-    strip_width_ = std::min(static_cast<std::int64_t>(kAlignment / sizeof(Real)), tile.n_synapses);
-    signals_ = AlignedBuffer<Real>(CheckedProduct(static_cast<std::size_t>(signal_stride_),
+    strip_width_ = std::min(StripWidth(plan.signals_size()), tile.n_synapses);
+    signals_ = AlignedBuffer<Real>(CheckedProduct(static_cast<std::size_t>(plan.signals_size()),
                                                   static_cast<std::size_t>(strip_width_)));
     overlaps_ = AlignedBuffer<Real>(CheckedProduct(static_cast<std::size_t>(OverlapLength()),
                                                    static_cast<std::size_t>(tile.n_synapses)));
-    spectrum_ =
-        AlignedBuffer<std::complex<Real>>(static_cast<std::size_t>(blocks.fft_length / 2 + 1));
-    for (std::int64_t c = 0; c < tile.n_synapses; ++c) {
-      if (kernel.has_recursion()) {
-        ChannelOf(c).rollover = numbers_.data() + 2 * kernel.n_numbers() * c;
-        ChannelOf(c).last = ChannelOf(c).rollover + kernel.n_numbers();
-        StartFromNumbers(c);
-      } else {
-        StartFromInputs(c);
-      }
+    for (Block<Real>& block : pair_) {
+      block.responses.resize(static_cast<std::size_t>(kernel.n_numbers()));
+    }
+    if (!kernel.has_recursion()) StartFromInputs();
+    for (std::int64_t c = 0; c < tile.n_synapses && kernel.has_recursion(); ++c) {
+      ChannelOf(c).rollover = numbers_.data() + 2 * kernel.n_numbers() * c;
+      ChannelOf(c).last = ChannelOf(c).rollover + kernel.n_numbers();
+      StartFromNumbers(c);
     }
   }
 
-  // Block after block, and in a block strip after strip of as many synapses as a cache line holds:
-  // every line of the raster is read once, and the signals of a strip stay in the cache.
+  // Block after block, or pair after pair, and in each of them strip after strip of synapses: the
+  // signals of a strip stay in the caches.
   void Run() {
-    for (std::int64_t step = 0; step < n_timesteps_; step += blocks_.hop) {
-      const std::int64_t n_rows = std::min(blocks_.hop, n_timesteps_ - step);
+    const std::int64_t stride = (plan_.is_pair() ? 2 : 1) * blocks_.hop;
+    for (std::int64_t step = 0; step < n_timesteps_; step += stride) {
+      StartBlocks(step);
       for (std::int64_t first = 0; first < tile_.n_synapses; first += strip_width_) {
         const std::int64_t width = std::min(strip_width_, tile_.n_synapses - first);
-        TransposeIn(first, width, step, n_rows);
+        for (std::int64_t i = 0; i < n_blocks_; ++i) TransposeIn(first, width, i);
         for (std::int64_t c = 0; c < width; ++c) {
           if (tile_.cancelled.load(std::memory_order_relaxed)) return;
-          PrefetchNext(first, width, step, n_rows, c);
-          RunBlock(first + c, SignalOf(c), step, n_rows);
+          RunBlocks(first + c, c);
         }
-        TransposeOut(first, width, step, n_rows);
+        for (std::int64_t i = 0; i < n_blocks_; ++i) TransposeOut(first, width, i);
       }
     }
     for (std::int64_t c = 0; c < tile_.n_synapses; ++c) FinishSynapse(c);
+    if (tile_.is_streamed) simd::ActiveOps().finish_streams();
   }
 
  private:
+  // As many synapses as fit the caches: from one to four cache lines of each row. Reading whole
+  // rows is several times faster than reading one line of each.
+  static std::int64_t StripWidth(std::int64_t signals_size) {
+    const std::int64_t line_bytes =
+        signals_size * kPerLine * static_cast<std::int64_t>(sizeof(Real));
+    return std::clamp<std::int64_t>(kSignalBytes / line_bytes, 1, 4) * kPerLine;
+  }
+
   bool IsCut() const { return kernel_.window_length() != Kernel::kUnlimited; }
   // The number of inputs that a block shares with the one before it. If the kernel is not cut, the
   // block continues from the numbers of the recursion instead.
@@ -123,15 +141,26 @@ class BlockConvolution {
     }
   }
 
-  void StartFromInputs(std::int64_t c) {
-    Real* kept = OverlapOf(c);
-    ReadCarriedInputs(tile_.state.From(c), OverlapLength(), kept);
-    for (std::int64_t i = 0; i < OverlapLength(); ++i) {
-      if (!std::isfinite(kept[i])) {
-        kept[i] = 0;
-        ChannelOf(c).finding = Finding::kRecompute;
-      }
-      ChannelOf(c).peak = std::max(ChannelOf(c).peak, std::abs(kept[i]));
+  // Fills the overlaps of all synapses with the inputs that the state carries.
+  void StartFromInputs() {
+    const std::int64_t overlap = OverlapLength();
+    const std::int64_t width = tile_.n_synapses;
+    alignas(64) Real staged[kStagedRows * kFftWidth];
+    for (std::int64_t i = 0; i < overlap; i += kStagedRows) {
+      const std::int64_t count = std::min(kStagedRows, overlap - i);
+      // The planes of the state begin with the latest input.
+      const State earlier{tile_.state.Plane(overlap - i - count), tile_.state.stride};
+      ReadCarriedInputs(earlier, count, width, staged, width);
+      ops_.transpose(staged, width, count, width, overlaps_.data() + i, overlap);
+    }
+    for (std::int64_t c = 0; c < width; ++c) {
+      Real* const kept = OverlapOf(c);
+      Channel<Real>& channel = ChannelOf(c);
+      channel.peak = ops_.peak(kept, overlap);
+      if (std::isfinite(channel.peak)) continue;
+      channel.finding = Finding::kRecompute;
+      for (std::int64_t i = 0; i < overlap; ++i) kept[i] = std::isfinite(kept[i]) ? kept[i] : 0;
+      channel.peak = ops_.peak(kept, overlap);
     }
   }
 
@@ -151,94 +180,94 @@ class BlockConvolution {
   Channel<Real>& ChannelOf(std::int64_t synapse) {
     return channels_[static_cast<std::size_t>(synapse)];
   }
-  Real* SignalOf(std::int64_t column) { return signals_.data() + column * signal_stride_; }
-
+  // Signal i of a column of the strip.
+  Real* SignalOf(std::int64_t column, std::int64_t i) {
+    return signals_.data() + column * plan_.signals_size() +
+           i * FftPlan<Real>::Distance(blocks_.fft_length);
+  }
   Real* OverlapOf(std::int64_t synapse) { return overlaps_.data() + synapse * OverlapLength(); }
 
-  // Fills the signals of some synapses: the overlap with the last block, n_rows new inputs, then
-  // zeros. Keeps the overlap with the next block.
-  void TransposeIn(std::int64_t first, std::int64_t width, std::int64_t step, std::int64_t n_rows) {
-    const std::int64_t overlap = OverlapLength();
+  // Sets the steps of the blocks that begin at a step.
+  void StartBlocks(std::int64_t step) {
+    n_blocks_ = 0;
+    for (Block<Real>& block : pair_) {
+      if (step >= n_timesteps_ || (n_blocks_ == 1 && !plan_.is_pair())) break;
+      block.step = step;
+      block.n_rows = std::min(blocks_.hop, n_timesteps_ - step);
+      step += block.n_rows;
+      ++n_blocks_;
+    }
+  }
+
+  // Fills in the inputs of block i of some synapses.
+  void TransposeIn(std::int64_t first, std::int64_t width, std::int64_t i) {
+    const std::int64_t step = pair_[i].step;
+    const std::int64_t n_rows = pair_[i].n_rows;
     const InputReader& input = tile_.input;
+    Real* const target = SignalOf(0, i) + OverlapLength();
     if (const Real* rows = input.RowsInPlace<Real>(step, tile_.first_synapse + first)) {
-      ops_.transpose(rows, input.raster().n_columns, n_rows, width, signals_.data() + overlap,
-                     signal_stride_);
-    } else {
-      alignas(64) Real staged[kStagedRows * kFftWidth];
-      for (std::int64_t row = 0; row < n_rows; row += kStagedRows) {
-        const std::int64_t count = std::min(kStagedRows, n_rows - row);
-        input.Read(step + row, count, tile_.first_synapse + first, width, staged, width);
-        ops_.transpose(staged, width, count, width, signals_.data() + overlap + row,
-                       signal_stride_);
-      }
-    }
-    for (std::int64_t c = 0; c < width; ++c) {
-      Real* signal = SignalOf(c);
-      Real* kept = OverlapOf(first + c);
-      std::copy_n(kept, overlap, signal);
-      std::copy_n(signal + n_rows, overlap, kept);
-      std::fill(signal + overlap + n_rows, signal + blocks_.fft_length, Real{0});
-    }
-  }
-
-  // Prefetches some of the rows that the next strip reads, and some that this strip will write:
-  // their lines are too far apart for the processor's own prefetching.
-  void PrefetchNext(std::int64_t first, std::int64_t width, std::int64_t step, std::int64_t n_rows,
-                    std::int64_t column) const {
-    const std::int64_t this_first = first;
-    const std::int64_t this_step = step;
-    first += width;
-    if (first == tile_.n_synapses) {
-      first = 0;
-      step += n_rows;
-    }
-    const std::int64_t n_next = std::min(blocks_.hop, n_timesteps_ - step);
-    const std::int64_t row_end = n_rows * (column + 1) / width;
-    const Real* output = tile_.output + this_step * tile_.row_stride + this_first + width - 1;
-    for (std::int64_t row = n_rows * column / width; row < row_end; ++row) {
-      __builtin_prefetch(output + row * tile_.row_stride, 1);
-    }
-    // The cache line of a row's last element: where a strip straddles two lines, the strip before
-    // it has read the other one.
-    const std::int64_t last = std::min(first + strip_width_, tile_.n_synapses) - 1;
-    tile_.input.Prefetch(step + n_next * column / width,
-                         n_next * (column + 1) / width - n_next * column / width,
-                         tile_.first_synapse + last);
-  }
-
-  // Turns the signal of one channel into its currents.
-  void RunBlock(std::int64_t synapse, Real* signal, std::int64_t step, std::int64_t n_rows) {
-    Channel<Real>& channel = ChannelOf(synapse);
-    Real peak = ops_.peak(signal, blocks_.fft_length);
-    non_finite_.clear();
-    if (!std::isfinite(peak)) {
-      TakeOutNonFinite(synapse, signal, n_rows);
-      peak = ops_.peak(signal, blocks_.fft_length);
-    }
-    // If the kernel is not cut, the next block needs the numbers; else only the next state does.
-    const bool is_last = step + n_rows == n_timesteps_;
-    if (!IsCut() || is_last) RespondToInputs(synapse, signal, n_rows);
-    FindSilence(signal, n_rows);
-    if (peak != 0) Convolve(synapse, signal, n_rows, peak);
-    channel.peak = std::max(channel.peak, peak);
-    if (!kernel_.has_recursion()) {
-      FinishInputs(channel, n_rows, signal + OverlapLength());
+      ops_.transpose(rows, input.raster().n_columns, n_rows, width, target, plan_.signals_size());
       return;
     }
-    FinishNumbers(synapse, channel, n_rows, signal + OverlapLength());
-    PutBackNonFinite(channel, step, n_rows, signal + OverlapLength());
+    alignas(64) Real staged[kStagedRows * kFftWidth];
+    for (std::int64_t row = 0; row < n_rows; row += kStagedRows) {
+      const std::int64_t count = std::min(kStagedRows, n_rows - row);
+      input.Read(step + row, count, tile_.first_synapse + first, width, staged, width);
+      ops_.transpose(staged, width, count, width, target + row, plan_.signals_size());
+    }
   }
 
-  // Sets the numbers of the recursion other than the current to what the inputs in the window at
-  // the end of a block contribute.
-  void RespondToInputs(std::int64_t synapse, const Real* signal, std::int64_t n_rows) {
+  // Turns the signals of one synapse, in a column of the strip, into its currents.
+  void RunBlocks(std::int64_t synapse, std::int64_t column) {
+    Channel<Real>& channel = ChannelOf(synapse);
+    for (std::int64_t i = 0; i < n_blocks_; ++i) {
+      pair_[i].signal = SignalOf(column, i);
+      PrepareBlock(synapse, pair_[i]);
+    }
+    Convolve(synapse);
+    for (std::int64_t i = 0; i < n_blocks_; ++i) {
+      Block<Real>& block = pair_[i];
+      ClearSilence(block);
+      if (kernel_.has_recursion()) {
+        FinishNumbers(synapse, channel, block);
+        PutBackNonFinite(channel, block);
+      } else {
+        FinishInputs(synapse, channel, block);
+      }
+    }
+  }
+
+  // Completes the signal of a block, keeps its overlap with the next one, and notes what the
+  // transforms do not tell.
+  void PrepareBlock(std::int64_t synapse, Block<Real>& block) {
+    const std::int64_t overlap = OverlapLength();
+    Real* const signal = block.signal;
+    Real* const kept = OverlapOf(synapse);
+    const std::int64_t end = overlap + block.n_rows;
+    std::copy_n(kept, overlap, signal);
+    std::fill(signal + end, signal + blocks_.fft_length, Real{0});
+    block.peak = ops_.peak(signal, end);
+    block.non_finite.clear();
+    if (!std::isfinite(block.peak)) {
+      TakeOutNonFinite(block);
+      block.peak = ops_.peak(signal, end);
+    }
+    std::copy_n(signal + block.n_rows, overlap, kept);
+    // If the kernel is not cut, the next block needs the numbers; else only the next state does.
+    const bool is_last = block.step + block.n_rows == n_timesteps_;
+    if (!IsCut() || is_last) RespondToInputs(synapse, block);
+    FindSilence(signal, overlap, end, kernel_.window_length(), &block.silent);
+  }
+
+  // Computes the responses of a block.
+  void RespondToInputs(std::int64_t synapse, Block<Real>& block) {
     // This many terms are summed before they are added to the others, so that rounding errors do
     // not grow with the block.
     constexpr std::int64_t kTerms = 64;
     const std::int64_t kernel = spectra_.kernel_of[tile_.first_synapse + synapse];
-    const std::int64_t end = OverlapLength() + n_rows;
+    const std::int64_t end = OverlapLength() + block.n_rows;
     const std::int64_t n_terms = std::min(blocks_.kernel_length, end);
-    const Real* inputs = signal + end - n_terms;
+    const Real* inputs = block.signal + end - n_terms;
     for (std::int64_t i = 1; i < kernel_.n_numbers(); ++i) {
       const double* responses = spectra_.Responses(i, kernel) + spectra_.kernel_length - n_terms;
       double sum = 0;
@@ -249,127 +278,136 @@ class BlockConvolution {
         }
         sum += part;
       }
-      ChannelOf(synapse).last[i] = {sum, 0};
+      block.responses[static_cast<std::size_t>(i)] = sum;
     }
   }
 
   // Replaces the non-finite inputs of a block by 0: the transforms would spread them over the
   // block.
-  void TakeOutNonFinite(std::int64_t synapse, Real* signal, std::int64_t n_rows) {
-    const std::int64_t overlap = OverlapLength();
-    for (std::int64_t row = 0; row < n_rows; ++row) {
-      Real& value = signal[overlap + row];
-      if (std::isfinite(value)) continue;
-      non_finite_.emplace_back(row, value);
-      value = 0;
+  void TakeOutNonFinite(Block<Real>& block) {
+    Real* const inputs = block.signal + OverlapLength();
+    for (std::int64_t row = 0; row < block.n_rows; ++row) {
+      if (std::isfinite(inputs[row])) continue;
+      block.non_finite.emplace_back(row, inputs[row]);
+      inputs[row] = 0;
     }
-    std::copy_n(signal + n_rows, overlap, OverlapOf(synapse));
   }
 
-  void PutBackNonFinite(Channel<Real>& channel, std::int64_t step, std::int64_t n_rows,
-                        Real* result) {
-    auto next = non_finite_.begin();
-    if (next != non_finite_.end()) channel.finding = std::max(channel.finding, Finding::kNonFinite);
-    if (next == non_finite_.end() && !channel.held.HoldsAny(step)) return;
-    for (std::int64_t row = 0; row < n_rows; ++row) {
-      if (next != non_finite_.end() && next->first == row) {
-        channel.held.Take(static_cast<double>((next++)->second), step + row);
+  void PutBackNonFinite(Channel<Real>& channel, const Block<Real>& block) {
+    Real* const result = block.signal + OverlapLength();
+    auto next = block.non_finite.begin();
+    const auto end = block.non_finite.end();
+    if (next != end) channel.finding = std::max(channel.finding, Finding::kNonFinite);
+    if (next == end && !channel.held.HoldsAny(block.step)) return;
+    for (std::int64_t row = 0; row < block.n_rows; ++row) {
+      if (next != end && next->first == row) {
+        channel.held.Take(static_cast<double>((next++)->second), block.step + row);
       }
-      if (channel.held.HoldsAny(step + row)) {
-        result[row] = static_cast<Real>(channel.held.Overlay(0, step + row));
+      if (channel.held.HoldsAny(block.step + row)) {
+        result[row] = static_cast<Real>(channel.held.Overlay(0, block.step + row));
       }
     }
-    channel.last_output = result[n_rows - 1];
+    channel.last_output = result[block.n_rows - 1];
   }
 
-  // signal <- its circular convolution with the kernel of synapse `synapse`, in the n_rows rows
-  // after the overlap. The errors of a transform are relative to its peak. To keep the digits of
-  // outputs before a large input, an input that grows beyond all before it is transformed
-  // separately, and only added to outputs from its own step on.
-  void Convolve(std::int64_t synapse, Real* signal, std::int64_t n_rows, Real peak) {
-    const std::int64_t overlap = OverlapLength();
-    const std::int64_t end = overlap + n_rows;
-    Real running_peak = ChannelOf(synapse).peak;
-    std::int64_t first = 0;
-    if (!(peak <= kMaxGrowth<Real> * running_peak)) {
-      first = ops_.find_first(signal, 0, end);
-      running_peak = std::max(running_peak, std::abs(signal[first]));
+  // Convolves the blocks of a synapse, as a pair if that loses no digits.
+  void Convolve(std::int64_t synapse) {
+    Channel<Real>& channel = ChannelOf(synapse);
+    const Real peak_before = channel.peak;
+    bool is_pair = n_blocks_ == 2;
+    for (std::int64_t i = 0; i < n_blocks_; ++i) {
+      const Block<Real>& block = pair_[i];
+      is_pair = is_pair && block.peak != 0 && FirstGrowth(block, channel.peak) < 0;
+      channel.peak = std::max(channel.peak, block.peak);
     }
-    if (peak <= kMaxGrowth<Real> * running_peak) {
-      Transform(synapse, signal, peak);
+    if (is_pair) {
+      convolver_.Convolve(tile_.first_synapse + synapse, pair_[0].signal,
+                          std::max(pair_[0].peak, pair_[1].peak));
+      return;
+    }
+    Real running_peak = peak_before;
+    for (std::int64_t i = 0; i < n_blocks_; ++i) {
+      if (pair_[i].peak != 0) ConvolveBlock(synapse, pair_[i], running_peak);
+      running_peak = std::max(running_peak, pair_[i].peak);
+    }
+  }
+
+  // The index of the first input of a block, if there is one that grows by too much for one
+  // transform, else -1. `running_peak` is that of the inputs before.
+  std::int64_t FirstGrowth(const Block<Real>& block, Real running_peak) const {
+    if (block.peak <= kMaxGrowth<Real> * running_peak) return -1;
+    const std::int64_t first = ops_.find_first(block.signal, 0, OverlapLength() + block.n_rows);
+    running_peak = std::max(running_peak, std::abs(block.signal[first]));
+    return block.peak <= kMaxGrowth<Real> * running_peak ? -1 : first;
+  }
+
+  // signal <- its circular convolution with the kernel of the synapse, in the n_rows rows after the
+  // overlap. The errors of a transform are relative to its peak. To keep the digits of outputs
+  // before a large input, an input that grows beyond all before it is transformed separately, and
+  // only added to outputs from its own step on.
+  void ConvolveBlock(std::int64_t synapse, const Block<Real>& block, Real running_peak) {
+    const std::int64_t n = tile_.first_synapse + synapse;
+    const std::int64_t overlap = OverlapLength();
+    const std::int64_t end = overlap + block.n_rows;
+    const std::int64_t length = blocks_.fft_length;
+    Real* const signal = block.signal;
+    std::int64_t first = FirstGrowth(block, running_peak);
+    if (first < 0) {
+      convolver_.ConvolveOne(n, signal, block.peak);
       return;
     }
     if (part_.size() == 0) {
-      part_ = AlignedBuffer<Real>(static_cast<std::size_t>(signal_stride_));
-      sum_ = AlignedBuffer<Real>(static_cast<std::size_t>(signal_stride_));
+      part_ = AlignedBuffer<Real>(static_cast<std::size_t>(plan_.signals_size()));
+      sum_ = AlignedBuffer<Real>(static_cast<std::size_t>(length));
     }
-    std::fill_n(sum_.data(), blocks_.fft_length, Real{0});
+    std::fill_n(sum_.data(), length, Real{0});
     while (first < end) {
       std::int64_t next = first;
       running_peak = std::max(running_peak, std::abs(signal[first]));
       while (next < end && std::abs(signal[next]) <= kMaxGrowth<Real> * running_peak) ++next;
-      std::fill_n(part_.data(), blocks_.fft_length, Real{0});
+      std::fill_n(part_.data(), length, Real{0});
       std::copy(signal + first, signal + next, part_.data() + first);
-      Transform(synapse, part_.data(), ops_.peak(part_.data(), blocks_.fft_length));
+      convolver_.ConvolveOne(n, part_.data(), ops_.peak(part_.data(), length));
       for (std::int64_t i = std::max(first, overlap); i < end; ++i) sum_[i] += part_[i];
       first = next;
     }
     std::copy(sum_.data(), sum_.data() + end, signal);
   }
 
-  // signal <- its circular convolution with the kernel of synapse `synapse`; `peak` > 0 is the
-  // signal's.
-  void Transform(std::int64_t synapse, Real* signal, Real peak) {
-    const std::int64_t length = blocks_.fft_length;
-    const std::int64_t kernel = spectra_.kernel_of[tile_.first_synapse + synapse];
-    int exponent = 0;
-    if (peak > kSafeMagnitude || peak < 1 / kSafeMagnitude) {
-      exponent = std::ilogb(peak);
-      ScaleByPower(signal, -exponent);
-    }
-    plan_.Forward(signal, spectrum_.data());
-    ops_.multiply_spectra(
-        reinterpret_cast<Real*>(spectrum_.data()),
-        reinterpret_cast<const Real*>(spectra_.values.data() + kernel * spectra_.stride),
-        length / 2 + 1);
-    plan_.Inverse(spectrum_.data(), signal);
-    exponent += spectra_.exponents[static_cast<std::size_t>(kernel)];
-    if (exponent != 0) ScaleByPower(signal, exponent);
-  }
-
-  // Multiplies a signal by 2^exponent: by halves, because that number itself may overflow.
-  void ScaleByPower(Real* signal, int exponent) const {
-    const auto half = static_cast<Real>(std::ldexp(1.0, exponent / 2));
-    const auto other_half = static_cast<Real>(std::ldexp(1.0, exponent - exponent / 2));
-    for (std::int64_t i = 0; i < blocks_.fft_length; ++i) signal[i] = signal[i] * half * other_half;
-  }
-
   // Sets the output to exactly 0 where the window holds no input.
-  void ClearSilence(Real* result) const {
-    for (const auto& [begin, end] : silent_) std::fill(result + begin, result + end, Real{0});
+  void ClearSilence(const Block<Real>& block) const {
+    Real* const result = block.signal + OverlapLength();
+    for (const auto& [begin, end] : block.silent) std::fill(result + begin, result + end, Real{0});
   }
 
   // Completes a block of a kernel with a recursion: adds what is left of the state.
-  void FinishNumbers(std::int64_t synapse, Channel<Real>& channel, std::int64_t n_rows,
-                     Real* result) {
-    ClearSilence(result);
-    channel.last[0] = {static_cast<double>(result[n_rows - 1]), 0};
-    RollOver(tile_.first_synapse + synapse, channel, n_rows, result);
+  void FinishNumbers(std::int64_t synapse, Channel<Real>& channel, const Block<Real>& block) {
+    Real* const result = block.signal + OverlapLength();
+    const Real& last_output = result[block.n_rows - 1];
+    channel.last[0] = {static_cast<double>(last_output), 0};
+    for (std::int64_t i = 1; i < kernel_.n_numbers(); ++i) {
+      channel.last[i] = {block.responses[static_cast<std::size_t>(i)], 0};
+    }
+    RollOver(tile_.first_synapse + synapse, channel, block.n_rows, result);
     bool is_finite = true;
     for (std::int64_t i = 0; i < kernel_.n_numbers(); ++i) {
       channel.last[i] = channel.rollover[i] + channel.last[i].high;
       is_finite = is_finite && std::isfinite(channel.last[i].high);
     }
-    channel.last_output = result[n_rows - 1];
+    channel.last_output = last_output;
     if (!is_finite || !std::isfinite(channel.last_output)) channel.finding = Finding::kRecompute;
     if (!IsCut()) std::copy_n(channel.last, kernel_.n_numbers(), channel.rollover);
   }
 
   // Completes a block of a kernel without a recursion: its state was among the inputs.
-  void FinishInputs(Channel<Real>& channel, std::int64_t n_rows, Real* result) {
-    ClearSilence(result);
-    const bool is_finite = std::isfinite(ops_.peak(result, n_rows));
-    if (!is_finite || !non_finite_.empty()) channel.finding = Finding::kRecompute;
+  void FinishInputs(std::int64_t synapse, Channel<Real>& channel, const Block<Real>& block) {
+    // Far below the largest number, neither an output nor a sum within a transform overflows.
+    constexpr double kMost = 0x1p-32 * static_cast<double>(std::numeric_limits<Real>::max());
+    const std::int32_t kernel = spectra_.kernel_of[tile_.first_synapse + synapse];
+    const double gain = spectra_.gains[static_cast<std::size_t>(kernel)];
+    const bool is_finite = static_cast<double>(channel.peak) < kMost / std::max(gain, 1.0) ||
+                           std::isfinite(ops_.peak(block.signal + OverlapLength(), block.n_rows));
+    if (!is_finite || !block.non_finite.empty()) channel.finding = Finding::kRecompute;
   }
 
   // Adds what is left of the state to n_rows rows, and moves it on by as many steps.
@@ -386,67 +424,61 @@ class BlockConvolution {
     }
   }
 
-  // Finds the runs of rows of the block whose window holds no input.
-  void FindSilence(const Real* signal, std::int64_t n_rows) {
-    silent_.clear();
-    const std::int64_t overlap = OverlapLength();
-    const std::int64_t end = overlap + n_rows;
-    const auto add = [&](std::int64_t first, std::int64_t next) {
-      if (next > overlap)
-        silent_.emplace_back(std::max<std::int64_t>(first - overlap, 0), next - overlap);
-    };
-    std::int64_t input = ops_.find_first(signal, 0, end);
-    add(0, input < 0 ? end : input);
-    // While its last input is at `input`, the window holds it to row input + length - 1.
-    while (input >= 0 && kernel_.window_length() < end - input) {
-      const std::int64_t left = input + kernel_.window_length();
-      const std::int64_t later = ops_.find_last(signal, input + 1, left + 1);
-      if (later >= 0) {
-        input = later;
-        continue;
+  void TransposeOut(std::int64_t first, std::int64_t width, std::int64_t i) {
+    const std::int64_t step = pair_[i].step;
+    const std::int64_t n_rows = pair_[i].n_rows;
+    const Real* const signals = SignalOf(0, i) + OverlapLength();
+    Real* const target = tile_.output + step * tile_.row_stride + first;
+    alignas(64) Real staged[kStagedRows * kFftWidth];
+    for (std::int64_t row = 0; row < n_rows; row += kStagedRows) {
+      const std::int64_t count = std::min(kStagedRows, n_rows - row);
+      ops_.transpose(signals + row, plan_.signals_size(), width, count, staged, width);
+      tile_.input.AddOutputNoise(step + row, count, tile_.first_synapse + first, width, staged,
+                                 width);
+      // Rows of which this is the whole are one array.
+      const bool is_whole = tile_.row_stride == width;
+      const std::int64_t run = is_whole ? count * width : width;
+      // Lines that are streamed in parts would be written to memory in parts.
+      const bool is_streamed = tile_.is_streamed && (is_whole || tile_.row_stride % kPerLine == 0);
+      for (std::int64_t from = 0; from < count * width; from += run) {
+        Real* const to = target + row * tile_.row_stride + from / width * tile_.row_stride;
+        if (is_streamed) {
+          ops_.copy_past_caches(staged + from, run, to);
+        } else {
+          std::copy_n(staged + from, run, to);
+        }
       }
-      input = ops_.find_first(signal, left + 1, end);
-      add(left, input < 0 ? end : input);
     }
-  }
-
-  void TransposeOut(std::int64_t first, std::int64_t width, std::int64_t step,
-                    std::int64_t n_rows) {
-    Real* target = tile_.output + step * tile_.row_stride + first;
-    ops_.transpose(signals_.data() + OverlapLength(), signal_stride_, width, n_rows, target,
-                   tile_.row_stride);
-    tile_.input.AddOutputNoise(step, n_rows, tile_.first_synapse + first, width, target,
-                               tile_.row_stride);
   }
 
   const Kernel& kernel_;
   const BlockPlan& blocks_;
   const FftPlan<Real>& plan_;
+  Convolver<Real> convolver_;
   const Spectra<Real>& spectra_;
   const Tile<Real>& tile_;
   const typename simd::Ops::Of<Real>& ops_;
   std::int64_t n_timesteps_;
-  std::int64_t signal_stride_;
   std::int64_t strip_width_;
   AlignedBuffer<Real> signals_;
-  AlignedBuffer<Real> overlaps_;  // the overlap of each channel with the next block
-  AlignedBuffer<std::complex<Real>> spectrum_;
+  AlignedBuffer<Real> overlaps_;    // the overlap of each channel with the next block
   AlignedBuffer<Real> part_, sum_;  // for a block whose input grows; allocated when needed
   std::vector<Channel<Real>> channels_;
   std::vector<DoubleDouble> numbers_;  // of all channels
-  // The rows of the block whose input is not finite, and that input.
-  std::vector<std::pair<std::int64_t, Real>> non_finite_;
-  // The runs of rows of the block, begin and end, whose window holds no input.
-  std::vector<std::pair<std::int64_t, std::int64_t>> silent_;
+  // The blocks of a synapse that are transformed together: one, or two.
+  Block<Real> pair_[2];
+  std::int64_t n_blocks_ = 0;
 };
 
 }  // namespace
 
 template <typename Real>
 void OverlapSave(const Kernel& kernel, const Tile<Real>& tile) {
-  const BlockPlan blocks = ChooseBlocks(kernel, tile.end_step);
+  constexpr ElementType kType = kElementTypeOf<Real>;
+  const BlockPlan blocks = ChooseBlocks(kernel, tile.end_step, kType);
   if (blocks.fft_length == 0) throw std::length_error("the window is too long for a transform");
-  const std::shared_ptr<const FftPlan<Real>> plan = FftPlan<Real>::OfLength(blocks.fft_length);
+  const std::shared_ptr<const FftPlan<Real>> plan =
+      FftPlan<Real>::Of(blocks.fft_length, IsTransformedInPairs(blocks.fft_length, kType) ? 2 : 1);
   const std::shared_ptr<const Spectra<Real>> spectra =
       kernel.spectra<Real>().For(blocks, tile.cancelled);
   if (spectra == nullptr) return;

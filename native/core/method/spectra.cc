@@ -19,7 +19,7 @@ constexpr double kSmallKernel = 0x1p-24;
 template <typename Real>
 std::shared_ptr<const Spectra<Real>> SpectraCache<Real>::For(
     const BlockPlan& blocks, const std::atomic<bool>& cancelled) const {
-  const std::shared_ptr<const FftPlan<double>> plan = FftPlan<double>::OfLength(blocks.fft_length);
+  const std::shared_ptr<const FftPlan<double>> plan = FftPlan<double>::Of(blocks.fft_length, 1);
   const std::lock_guard<std::mutex> guard(lock_);
   std::shared_ptr<const Spectra<Real>>& entry = spectra_[blocks.fft_length];
   if (entry != nullptr) return entry;
@@ -29,12 +29,14 @@ std::shared_ptr<const Spectra<Real>> SpectraCache<Real>::For(
   spectra->kernel_of = kernel_of_.data();
   spectra->n_kernels = static_cast<std::int64_t>(first_with_.size());
   spectra->kernel_length = blocks.kernel_length;
-  spectra->stride = size;
-  spectra->values = AlignedBuffer<std::complex<Real>>(
-      CheckedProduct(static_cast<std::size_t>(size), first_with_.size()));
+  spectra->stride = 2 * FftPlan<Real>::Distance(size);
+  spectra->values = AlignedBuffer<Real>(
+      CheckedProduct(static_cast<std::size_t>(spectra->stride), first_with_.size()));
+  const bool is_interleaved = !IsTransformedInPairs(blocks.fft_length, kElementTypeOf<Real>);
   spectra->exponents.resize(first_with_.size());
+  spectra->gains.resize(first_with_.size());
   AlignedBuffer<double> samples(static_cast<std::size_t>(blocks.fft_length));
-  AlignedBuffer<std::complex<double>> spectrum(static_cast<std::size_t>(size));
+  AlignedBuffer<double> spectrum(static_cast<std::size_t>(plan->spectrum_size()));
   const double norm = 1.0 / static_cast<double>(blocks.fft_length);
   for (std::size_t j = 0; j < first_with_.size(); ++j) {
     if (cancelled.load(std::memory_order_relaxed)) return nullptr;
@@ -43,6 +45,7 @@ std::shared_ptr<const Spectra<Real>> SpectraCache<Real>::For(
       const double sample = kernel_.Sample(first_with_[j], k);
       samples[static_cast<std::size_t>(k)] = sample;
       largest = std::max(largest, std::abs(sample));
+      spectra->gains[j] += std::abs(sample);
     }
     const int exponent = largest > 0 && largest < kSmallKernel ? std::ilogb(largest) : 0;
     spectra->exponents[j] = exponent;
@@ -52,15 +55,17 @@ std::shared_ptr<const Spectra<Real>> SpectraCache<Real>::For(
     }
     // The transform runs in double for both precisions: it is made once and used for every block.
     plan->Forward(samples.data(), spectrum.data());
-    std::complex<Real>* target = spectra->values.data() + j * static_cast<std::size_t>(size);
+    Real* real = spectra->values.data() + static_cast<std::int64_t>(j) * spectra->stride;
+    Real* imaginary = real + (is_interleaved ? 1 : spectra->stride / 2);
     for (std::int64_t i = 0; i < size; ++i) {
-      target[i] = static_cast<std::complex<Real>>(spectrum[static_cast<std::size_t>(i)]);
+      const std::int64_t place = is_interleaved ? 2 * i : i;
+      real[place] = static_cast<Real>(spectrum[static_cast<std::size_t>(2 * i)]);
+      imaginary[place] = static_cast<Real>(spectrum[static_cast<std::size_t>(2 * i + 1)]);
     }
   }
   if (kernel_.n_numbers() > 1) FillResponses(*spectra);
   entry = std::move(spectra);
-  size_in_bytes_ +=
-      entry->values.size() * sizeof(std::complex<Real>) + entry->responses.size() * sizeof(double);
+  size_in_bytes_ += entry->values.size() * sizeof(Real) + entry->responses.size() * sizeof(double);
   return entry;
 }
 

@@ -2,7 +2,6 @@
 #define EXPSYN_CORE_METHOD_SPECTRA_H_
 
 #include <atomic>
-#include <complex>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -24,12 +23,17 @@ struct Spectra {
   const std::int32_t* kernel_of = nullptr;
   std::int64_t n_kernels = 0;
 
-  // The spectrum of kernel j starts at values[j * stride]. It is scaled by 1 / fft_length, so that
-  // an unnormalised inverse transform needs no further factor, and by 2^-exponents[j], because the
-  // spectrum of a very small kernel would lose its digits.
-  AlignedBuffer<std::complex<Real>> values;
+  // The first fft_length / 2 + 1 complex numbers of the spectrum of kernel j, which the others
+  // mirror, start at values[j * stride]. For transforms of one signal, real and imaginary parts are
+  // interleaved; for those of pairs, the imaginary parts start stride / 2 after the real ones. The
+  // spectrum is scaled by 1 / fft_length, so that an unnormalised inverse transform needs no
+  // further factor, and by 2^-exponents[j], because that of a very small kernel would lose its
+  // digits.
+  AlignedBuffer<Real> values;
   std::int64_t stride = 0;
   std::vector<int> exponents;
+  // The sums of the magnitudes of the samples: how many times the largest input an output can be.
+  std::vector<double> gains;
 
   // The impulse responses of the numbers i > 0 of the recursion. That of number i of kernel j after
   // k + 1 steps is Responses(i, j)[kernel_length - 1 - k]: reversed, for a dot product with inputs.

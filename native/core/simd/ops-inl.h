@@ -40,6 +40,7 @@ EXPSYN_PRAGMA(GCC push_options)
 EXPSYN_PRAGMA(GCC target(EXPSYN_SIMD_TARGET))
 #endif
 
+#include "simd/direct_sums-inl.h"
 #include "simd/elements-inl.h"
 #include "simd/first_order/carry-inl.h"
 #include "simd/first_order/chunks-inl.h"
@@ -56,10 +57,10 @@ EXPSYN_PRAGMA(GCC target(EXPSYN_SIMD_TARGET))
 namespace expsyn::simd::EXPSYN_SIMD_SET {
 
 template <typename Real>
-constexpr Ops::Of<Real> kOpsOf{kElementOps<Real>,  kStreamOps<Real>,        kNoiseOps<Real>,
-                               kSpectrumOps<Real>, kTranspositionOps<Real>, kScanOps<Real>,
-                               kRowOps<Real>,      kCarryOps<Real>,         kShortCallOps<Real>,
-                               kChunkOps<Real>,    kSecondOrderOps<Real>};
+constexpr Ops::Of<Real> kOpsOf{kElementOps<Real>,   kStreamOps<Real>,        kNoiseOps<Real>,
+                               kSpectrumOps<Real>,  kTranspositionOps<Real>, kScanOps<Real>,
+                               kDirectSumOps<Real>, kRowOps<Real>,           kCarryOps<Real>,
+                               kShortCallOps<Real>, kChunkOps<Real>,         kSecondOrderOps<Real>};
 
 constexpr Ops kOps{kDecayOps, kOpsOf<float>, kOpsOf<double>, FinishStreams, Philox};
 

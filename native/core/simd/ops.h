@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "simd/direct_sums.h"
 #include "simd/elements.h"
 #include "simd/first_order/carry.h"
 #include "simd/first_order/chunks.h"
@@ -31,6 +32,7 @@ struct Ops : DecayOps {
               SpectrumOps<Real>,
               TranspositionOps<Real>,
               ScanOps<Real>,
+              DirectSumOps<Real>,
               RowOps<Real>,
               CarryOps<Real>,
               ShortCallOps<Real>,

@@ -6,16 +6,17 @@
 
 namespace expsyn::simd::EXPSYN_SIMD_SET {
 
-// Whether all values of a full vector are 0.
+// Whether all values of a full vector are 0, of whatever sign.
 template <typename Real>
 EXPSYN_INLINE bool IsZero(const Real* values) {
-  constexpr int kN = kFull<Real>;
-  Vector<Real, kN> vector;
-  Load(values, vector);
-  const auto differs = vector != Real{0};
-  bool is_zero = true;
-  for (int lane = 0; lane < kN; ++lane) is_zero &= differs[lane] == 0;
-  return is_zero;
+  constexpr std::uint64_t kAllButSigns =
+      sizeof(Real) == sizeof(float) ? 0x7FFF'FFFF'7FFF'FFFF : 0x7FFF'FFFF'FFFF'FFFF;
+  constexpr int kPerVector = EXPSYN_SIMD_BYTES / 8;
+  std::uint64_t words[kPerVector];
+  __builtin_memcpy(words, values, sizeof(words));
+  std::uint64_t any = 0;
+  for (int i = 0; i < kPerVector; ++i) any |= words[i];
+  return (any & kAllButSigns) == 0;
 }
 
 template <typename Real>
