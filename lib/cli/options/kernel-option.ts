@@ -8,7 +8,7 @@ import { CommandError, UsageError } from '../../errors/command-errors';
 import { fileError } from '../../errors/system-errors';
 import { hasEnding } from '../../formats/format';
 import { arrayFormats } from '../../formats/registry';
-import type { EncodedArray } from '../../modules/json';
+import { encodeArray, type EncodedArray } from '../../modules/json';
 import type { KernelDefinition } from '../../modules/kernel-definition';
 import { kernelNamed, KERNELS } from '../../modules/kernels';
 import type { KernelFile } from '../../runs/job';
@@ -82,8 +82,7 @@ export async function readKernel(text: string): Promise<GivenKernel> {
   const own = shape[1] === 1 ? shape.slice(0, 1) : [...shape];
   return {
     name: OF_SAMPLES.name,
-    // JSON has no -0, which makes the same currents.
-    samples: { shape: own, data: samples.map((value) => (value === 0 ? 0 : value)) },
+    samples: encodeArray({ data: Float64Array.from(samples), shape: own }),
     file: { path: resolve(text), sha256: await digestOf(text) },
   };
 }
