@@ -44,9 +44,12 @@ export function wordMessage(
   return parts.map((part) => (typeof part === 'string' ? part : nameOption(part))).join('');
 }
 
-/** What is expected, as it stands before other words: a clause within it ends with a comma. */
+/**
+ * What is expected, as it stands before other words: a clause within it ends with a comma. Shapes are in
+ * parentheses and have commas of their own.
+ */
 export function beforeWords(expected: string): string {
-  return expected.includes(', ') ? `${expected},` : expected;
+  return expected.replace(/\([^)]*\)/g, '').includes(', ') ? `${expected},` : expected;
 }
 
 /** Ends a sentence with advice: its full stop becomes a semicolon. */

@@ -14,8 +14,8 @@ interface BenchFlags {
 }
 
 const DESCRIPTION = `Measures how many samples this machine computes in a second, and compares this
-with a plain JavaScript loop and with copying the array. Without another name, the
-synapses are exponential.
+with a plain JavaScript loop and with copying the array. The synapses are
+exponential unless a line names another kernel.
 
 Each round measures all of them, one after the other, and the medians over all
 rounds are compared. On a busy machine, the medians still vary.`;
