@@ -66,6 +66,7 @@ export abstract class Call<Found, Result> {
     given: GivenArguments,
     protected readonly synapses: PreparedSynapses,
     protected readonly owners: readonly Owner[],
+    areSessions = false,
   ) {
     const { raster, out } = given;
     const { size, dtype } = synapses;
@@ -78,7 +79,7 @@ export abstract class Call<Found, Result> {
     this.#out = checkOut(out, dtype, this.shape);
     this.input = raster.data;
     this.inputShape = raster.shape;
-    this.method = synapses.methodFor(timesteps);
+    this.method = synapses.methodFor(timesteps, areSessions);
   }
 
   /** Resolves when a call that evolve() has made is over, whatever its outcome. */

@@ -44,10 +44,15 @@ function missingFor(dtype: Dtype): MissingFftw {
  *
  * @throws An error of code ERR_EXPSYN_FFTW_MISSING if the method must be 'fft'.
  */
-export function methodOf(synapses: Synapses, dtype: Dtype, timesteps: number): ComputedBy {
-  const method = synapses.methodFor(timesteps);
+export function methodOf(
+  synapses: Synapses,
+  dtype: Dtype,
+  timesteps: number,
+  isSession: boolean,
+): ComputedBy {
+  const method = synapses.methodFor(timesteps, isSession);
   // The recursion is no substitute: it is about as fast.
-  if (method === 'recursive' || !synapses.lacksFftw(timesteps)) return method;
+  if (method === 'recursive' || !synapses.lacksFftw(timesteps, isSession)) return method;
   if (method === 'fft') throw fftwMissing(missingFor(dtype));
   if (native.takeFftwWarning()) {
     process.emitWarning(fftwWarning(missingFor(dtype)), {

@@ -81,7 +81,7 @@ export class PreparedSynapses {
   readonly windowLength: number;
   /** Numbers of state for each synapse. */
   readonly stateSize: number;
-  #choice: { timesteps: number; method: ComputedBy } | undefined;
+  #choice: { timesteps: number; isSession: boolean; method: ComputedBy } | undefined;
 
   constructor(
     readonly kernel: PreparedKernel,
@@ -94,10 +94,14 @@ export class PreparedSynapses {
     this.stateSize = kernel.description.stateSize;
   }
 
-  /** The method that computes a call of so many steps. Throws an error if that needs FFTW in vain. */
-  methodFor(timesteps: number): ComputedBy {
-    if (this.#choice?.timesteps !== timesteps) {
-      this.#choice = { timesteps, method: methodOf(this.native, this.dtype, timesteps) };
+  /**
+   * The method that computes a call of so many steps, of a module or of sessions. Throws an error if that
+   * needs FFTW in vain.
+   */
+  methodFor(timesteps: number, isSession = false): ComputedBy {
+    if (this.#choice?.timesteps !== timesteps || this.#choice.isSession !== isSession) {
+      const method = methodOf(this.native, this.dtype, timesteps, isSession);
+      this.#choice = { timesteps, isSession, method };
     }
     return this.#choice.method;
   }

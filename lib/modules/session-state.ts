@@ -96,7 +96,9 @@ export class SessionStates {
   /** The table of sessions whose kernel has so many numbers of state. */
   tableOf(stateSize: number): Table {
     if (this.#table?.stateSize !== stateSize) {
-      this.#table = { native: new native.SessionTable(this.owner.size, stateSize), stateSize };
+      const { owner, definition } = this;
+      const inputs = hasInputs(definition) ? owner.dtype : undefined;
+      this.#table = { native: new native.SessionTable(owner.size, stateSize, inputs), stateSize };
     }
     return this.#table;
   }
@@ -221,6 +223,10 @@ export class SessionState extends Owner {
   }
 }
 
+function hasInputs({ state }: KernelDefinition): boolean {
+  return state.some(({ kind }) => kind === 'inputs');
+}
+
 /** A session that a call could not advance. */
 export interface Failure {
   /** Its place among the sessions of the call. */
@@ -245,6 +251,8 @@ export class SessionsCall extends Call<FailedSession[], SessionsResult> {
   readonly #numbers: SessionNumbers;
   /** Whether the call fails if a session does. */
   readonly #isAlone: boolean;
+  /** Numbers that a call leaves in the place of a synapse's state. */
+  readonly #nextSize: number;
   #nextStates: Float64Array | undefined;
 
   constructor(
@@ -254,7 +262,11 @@ export class SessionsCall extends Call<FailedSession[], SessionsResult> {
     isAlone: boolean,
   ) {
     const synapses = states.prepare();
-    super(given, synapses, sessions);
+    super(given, synapses, sessions, true);
+    // Of inputs, a call leaves the newest.
+    this.#nextSize = hasInputs(states.definition)
+      ? Math.min(synapses.stateSize, this.timesteps)
+      : synapses.stateSize;
     this.#sessions = sessions;
     this.#isAlone = isAlone;
     this.#table = states.tableOf(synapses.stateSize);
@@ -279,8 +291,8 @@ export class SessionsCall extends Call<FailedSession[], SessionsResult> {
     output: FloatArray,
     id: number,
   ): Promise<FailedSession[] | undefined> {
-    const { stateSize, size, native: synapses } = this.synapses;
-    const nextStates = allocateState(stateSize * this.batches * size);
+    const { size, native: synapses } = this.synapses;
+    const nextStates = allocateState(this.#nextSize * this.batches * size);
     this.#nextStates = nextStates;
     const { native: table } = this.#table;
     return synapses.evolveSessionsAsync(table, this.#numbers, this.input, output, nextStates, id);

@@ -101,12 +101,12 @@ export interface FailedSession {
  */
 export interface Synapses {
   /** The method for a call of so many steps: if it is 'auto', never 'fft' without FFTW. */
-  methodFor: (timesteps: number) => ComputedBy;
+  methodFor: (timesteps: number, isSession: boolean) => ComputedBy;
   /**
    * Whether such a call would be computed by FFTs if FFTW were there. It is computed by another method,
    * or, if the method must be 'fft', not at all.
    */
-  lacksFftw: (timesteps: number) => boolean;
+  lacksFftw: (timesteps: number, isSession: boolean) => boolean;
   /**
    * Computes on the calling thread. Returns -1, or the flat index of the first NaN or infinity of
    * the input; then `nextState` is untouched and the contents of `output` are undefined. `output` may
@@ -191,8 +191,15 @@ export interface Native {
    */
   releaseKernel: (kernel: Kernel) => void;
   readonly Synapses: new (kernel: Kernel, settings: SynapsesSettings) => Synapses;
-  /** Sessions of `size` synapses with `stateSize` numbers of state each. */
-  readonly SessionTable: new (size: number, stateSize: number) => SessionTable;
+  /**
+   * Sessions of `size` synapses with `stateSize` numbers of state each. If these are inputs, `inputs` is
+   * their element type.
+   */
+  readonly SessionTable: new (
+    size: number,
+    stateSize: number,
+    inputs: Dtype | undefined,
+  ) => SessionTable;
   /** The number of a new session at step 0 whose state is 0. */
   openSession: (table: SessionTable, seed: number) => number;
   /** Its number may be given to another session; no call of it may be pending. */

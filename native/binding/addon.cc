@@ -79,21 +79,22 @@ napi_value RunOnPool(const Arguments& arguments) {
   return promise;
 }
 
-// synapses.methodFor(timesteps)
+// synapses.methodFor(timesteps, isSession)
 napi_value MethodFor(const Arguments& arguments) {
   const napi_env env = arguments.env();
   auto& synapses = HandleOf<SynapsesHandle>(env, arguments.receiver());
-  const Method method = ChooseMethod(*synapses.kernel().Get(env), synapses.settings().method,
-                                     arguments.Size(0), synapses.dtype());
+  const auto choose = arguments.Boolean(1) ? ChooseSessionMethod : ChooseMethod;
+  const Method method = choose(*synapses.kernel().Get(env), synapses.settings().method,
+                               arguments.Size(0), synapses.dtype());
   return ToString(env, NameOf(method));
 }
 
-// synapses.lacksFftw(timesteps)
+// synapses.lacksFftw(timesteps, isSession)
 napi_value SynapsesLackFftw(const Arguments& arguments) {
   const napi_env env = arguments.env();
   auto& synapses = HandleOf<SynapsesHandle>(env, arguments.receiver());
   return ToBoolean(env, LacksFftw(*synapses.kernel().Get(env), synapses.settings().method,
-                                  arguments.Size(0), synapses.dtype()));
+                                  arguments.Size(0), synapses.dtype(), arguments.Boolean(1)));
 }
 
 template <typename Real>
@@ -187,7 +188,7 @@ SessionAndState SessionOf(const Arguments& arguments, Access access) {
 napi_value ReadSession(const Arguments& arguments) {
   const auto [table, session, state] = SessionOf(arguments, Access::kWrite);
   if (state.values != nullptr) {
-    table.Copy(session.state.view(), state);
+    table.Read(session, state);
     arguments.WriteBack(2, state.values, 0, table.state_size_in_bytes());
   }
   return ToNumber(arguments.env(), static_cast<double>(session.step));
@@ -198,7 +199,7 @@ napi_value WriteSession(const Arguments& arguments) {
   const auto step = static_cast<std::uint64_t>(arguments.Size(3));
   const auto seed = static_cast<std::uint64_t>(arguments.Size(4));
   const auto [table, session, state] = SessionOf(arguments, Access::kRead);
-  if (state.values != nullptr) table.Copy(state.view(), session.state);
+  if (state.values != nullptr) table.Write(session, state.view());
   session.step = step;
   session.seed = seed;
   return nullptr;

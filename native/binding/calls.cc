@@ -159,18 +159,20 @@ void SynapsesCall::ReadSessions(const Arguments& arguments) {
   table_handle_ = &HandleOf<SessionTableHandle>(arguments.env(), arguments[At::kTable]);
   table_ = table_handle_->table();
   const std::int64_t state_size = kernel_.state_size();
-  if (table_->n_synapses() != n_synapses() || table_->state_size() != state_size) {
+  if (table_->n_synapses() != n_synapses() || table_->state_size() != state_size ||
+      table_->has_inputs() == kernel_.has_recursion()) {
     arguments.Refuse(At::kTable, "a session table for states of this kernel");
   }
   const Numbers numbers(arguments, At::kNumbers);
   const std::int64_t n_items = numbers.count();
   raster_.n_batches = n_items;
   ReadArrays(arguments, At::kInput, At::kOutput);
+  const std::int64_t next_size = table_->NextStateSize(raster_.n_timesteps);
   const NextState next_states =
       kind_ == Kind::kSessionsAsync
-          ? StatesAt(arguments, At::kNextStates, state_size, n_items, n_synapses(), Access::kWrite)
+          ? StatesAt(arguments, At::kNextStates, next_size, n_items, n_synapses(), Access::kWrite)
           : NextState{table_->Scratch(CheckedProduct(Product(n_items, n_synapses()),
-                                                     static_cast<std::size_t>(state_size))),
+                                                     static_cast<std::size_t>(next_size))),
                       n_items * n_synapses()};
   items_.items.resize(static_cast<std::size_t>(n_items));
   items_.sessions.resize(static_cast<std::size_t>(n_items));
@@ -181,14 +183,14 @@ void SynapsesCall::ReadSessions(const Arguments& arguments) {
     items_.sessions[static_cast<std::size_t>(item)] = session;
     const NextState next_state = next_states.From(item * n_synapses());
     State state = session->state.view();
-    if (kind_ == Kind::kSessionsAsync) {
+    if (kind_ == Kind::kSessionsAsync && !table_->has_inputs()) {
       // The call starts from copies, which the next states then replace: the sessions themselves
       // are read and written on JavaScript's thread only.
-      table_->Copy(state, next_state);
+      table_->Read(*session, next_state);
       state = next_state.view();
     }
-    items_.items[static_cast<std::size_t>(item)] = {state, next_state, session->seed, session->step,
-                                                    0};
+    items_.items[static_cast<std::size_t>(item)] = {
+        state, next_state, session->seed, session->step, 0, session->history.get()};
   }
 }
 
@@ -314,9 +316,11 @@ void SynapsesCall::WriteBack(const Arguments& arguments) const {
   if (kind_ == Kind::kSessions || items_.items.empty()) return;
   const std::size_t next = is_batch ? BatchArgument::kNextState : SessionsArgument::kNextStates;
   const NextState& states = items_.items[0].next_state;
-  arguments.WriteBack(next, states.values, 0,
-                      CheckedProduct(static_cast<std::size_t>(states.stride * kernel_.state_size()),
-                                     sizeof(double)));
+  const std::int64_t n_planes =
+      is_batch ? kernel_.state_size() : table_->NextStateSize(raster_.n_timesteps);
+  arguments.WriteBack(
+      next, states.values, 0,
+      CheckedProduct(static_cast<std::size_t>(states.stride * n_planes), sizeof(double)));
 }
 
 napi_value SynapsesCall::Result(napi_env env) {
@@ -347,7 +351,7 @@ napi_value CommitSessions(const Arguments& arguments) {
       *HandleOf<SessionTableHandle>(arguments.env(), arguments[At::kTable]).table();
   const Numbers numbers(arguments, At::kNumbers);
   const std::int64_t n_timesteps = arguments.Size(At::kTimesteps);
-  const State next_states = StatesAt(arguments, At::kNextStates, table.state_size(),
+  const State next_states = StatesAt(arguments, At::kNextStates, table.NextStateSize(n_timesteps),
                                      numbers.count(), table.n_synapses(), Access::kRead)
                                 .view();
   for (std::int64_t i = 0; i < numbers.count(); ++i) {

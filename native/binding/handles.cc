@@ -1,5 +1,6 @@
 #include "handles.h"
 
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -124,7 +125,13 @@ SessionTableHandle::SessionTableHandle(const Arguments& arguments) {
   constexpr std::int64_t kMaxSize = std::int64_t{1} << 48;
   if (size < 1 || size > kMaxSize) arguments.Refuse(0, "a number of synapses");
   if (state_size > kMaxSize / size) arguments.Refuse(1, "the size of a synapse's state");
-  table_ = std::make_shared<SessionTable>(size, state_size);
+  std::optional<ElementType> inputs;
+  if (!arguments.IsUndefined(2)) {
+    const std::string dtype = arguments.Word(2);
+    if (dtype != "float32" && dtype != "float64") arguments.Refuse(2, "'float32' or 'float64'");
+    inputs = dtype == "float32" ? ElementType::kFloat32 : ElementType::kFloat64;
+  }
+  table_ = std::make_shared<SessionTable>(size, state_size, inputs);
 }
 
 }  // namespace expsyn::binding

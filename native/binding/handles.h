@@ -134,7 +134,7 @@ class SynapsesHandle final : public SharedKernelHandle {
   ReportedMemory memory_;
 };
 
-// new SessionTable(size, stateSize)
+// new SessionTable(size, stateSize, inputs)
 class SessionTableHandle final : public Handle {
  public:
   static constexpr const char* kName = "SessionTable";

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "aligned_buffer.h"
+#include "evolve_histories.h"
 #include "floating_point_mode.h"
 #include "method/direct_sum.h"
 #include "method/overlap_save.h"
 #include "method/precise.h"
+#include "remembered_noise.h"
 #include "worker_pool.h"
 
 namespace expsyn {
@@ -347,44 +349,19 @@ class Evolution {
     });
   }
 
-  // Adds the noise that the current remembers by itself, to the output and to the next states:
-  // after step t, sum_{s <= t} noise[s] a^(t - s) with a = Kernel::CurrentDecay().
+  // Adds noise that the current remembers by itself to the output and to the next states.
   void RememberNoise() {
     if (!IsNoiseSeparate(kernel_, settings_)) return;
     const std::int64_t n_across = (n_synapses_ + kNoisyTileWidth - 1) / kNoisyTileWidth;
     const auto n_items = static_cast<std::int64_t>(remaining_.size());
     ForEach(n_items * n_across, [&](std::int64_t i) {
+      const std::int64_t item = remaining_[static_cast<std::size_t>(i / n_across)];
       const std::int64_t first = i % n_across * kNoisyTileWidth;
-      RememberNoise(remaining_[static_cast<std::size_t>(i / n_across)], first,
-                    std::min(kNoisyTileWidth, n_synapses_ - first));
+      const InputReader reader = ReaderOf(settings_, call_, item);
+      AddRememberedNoise(kernel_, TileOf(kernel_, call_, reader, item, first,
+                                         std::min(kNoisyTileWidth, n_synapses_ - first),
+                                         Staged(item), nullptr, cancelled_));
     });
-  }
-
-  void RememberNoise(std::int64_t item, std::int64_t first, std::int64_t width) {
-    constexpr std::int64_t kRows = 16;
-    const InputReader reader = ReaderOf(settings_, call_, item);
-    std::array<Real, kRows * kNoisyTileWidth> noise;
-    std::array<DoubleDouble, kNoisyTileWidth> decays, sums{};
-    for (std::int64_t c = 0; c < width; ++c) decays[c] = kernel_.CurrentDecay(first + c);
-    for (std::int64_t step = 0; step < n_timesteps_; step += kRows) {
-      if (IsStopped()) return;
-      const std::int64_t n_rows = std::min(kRows, n_timesteps_ - step);
-      std::fill_n(noise.begin(), n_rows * width, Real{0});
-      reader.AddNoise(step, n_rows, first, width, noise.data(), width);
-      for (std::int64_t row = 0; row < n_rows; ++row) {
-        Real* output = call_.output + (item * n_timesteps_ + step + row) * n_synapses_ + first;
-        for (std::int64_t c = 0; c < width; ++c) {
-          sums[c] = sums[c] * decays[c] + static_cast<double>(noise[row * width + c]);
-          output[c] = static_cast<Real>(static_cast<double>(output[c]) + sums[c].high);
-        }
-      }
-    }
-    const NextState next = Staged(item);
-    const Real* last = call_.output + ((item + 1) * n_timesteps_ - 1) * n_synapses_;
-    for (std::int64_t n = first; n < first + width; ++n) {
-      const DoubleDouble sum = next.view().Number(0, n) + sums[n - first];
-      next.SetNumber(0, n, static_cast<double>(last[n]), sum);
-    }
   }
 
   // The first step from which on a synapse is recomputed: that of its first input or output that is
@@ -489,6 +466,11 @@ EvolveResult Evolve(const Kernel& kernel, const Settings& settings, const Call<R
   const std::int64_t n_timesteps = call.input.n_timesteps;
   if (n_items == 0 || n_timesteps == 0 || kernel.n_synapses() == 0) return {};
   const FlushSubnormals flush_subnormals;
+  if (call.items[0].history != nullptr) {
+    const Method chosen =
+        ChooseSessionMethod(kernel, settings.method, n_timesteps, kElementTypeOf<Real>);
+    return EvolveHistories(kernel, settings, chosen, call, cancelled);
+  }
   const Method method = ChooseMethod(kernel, settings.method, n_timesteps, kElementTypeOf<Real>);
   // A single short item needs none of the memory that Evolution allocates.
   if (n_items == 1 && n_timesteps <= kFewSteps && method == Method::kRecursive &&

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "input_history.h"
 #include "input_reader.h"
 #include "kernel/kernel.h"
 #include "kernel/state.h"
@@ -31,6 +32,9 @@ struct Item {
   std::uint64_t seed = 0;
   std::uint64_t step = 0;  // absolute number of the call's first step
   std::int64_t batch = 0;  // index of the item in the raster of the noise
+  // Of a session whose kernel has no recursion: its state, in place of `state`. The next state is
+  // then the newest inputs, as InputHistory::Append() takes them.
+  InputHistory* history = nullptr;
 };
 
 // What a non-finite value in the input of an item lets fail: the whole call or that item.
@@ -41,7 +45,8 @@ template <typename Real>
 struct Call {
   Raster input;                    // (K, T, N), or (K, T, 1) for a column that all synapses receive
   Real* output = nullptr;          // (K, T, N); must not overlap the input
-  const Item* items = nullptr;     // K; no next state overlaps the state of another item
+  const Item* items = nullptr;     // K; no next state overlaps the state of another item. All
+                                   // or none have a history.
   std::int64_t first_synapse = 0;  // index of synapse 0 in the raster of the noise, a multiple of 4
   FailurePolicy policy = FailurePolicy::kCall;
 };

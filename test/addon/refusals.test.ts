@@ -43,7 +43,7 @@ const junk = [
   new ExpSyn(1),
   newKernel(2),
   newSynapses(2),
-  new native.SessionTable(2, 2),
+  new native.SessionTable(2, 2, undefined),
 ];
 const isRefusal = (error: unknown) => error instanceof TypeError || error instanceof RangeError;
 
@@ -55,7 +55,7 @@ interface GoodCall {
 }
 
 const newTable = () => {
-  const table = new native.SessionTable(SIZE, 2);
+  const table = new native.SessionTable(SIZE, 2, undefined);
   native.openSession(table, 1);
   return table;
 };
@@ -96,11 +96,11 @@ const GOOD_CALLS: Record<Exclude<keyof Native | keyof Synapses, WithoutArguments
   },
   methodFor: {
     call: methodFor,
-    make: () => ({ receiver: newSynapses(SIZE), values: [10] }),
+    make: () => ({ receiver: newSynapses(SIZE), values: [10, false] }),
   },
   lacksFftw: {
     call: lacksFftw,
-    make: () => ({ receiver: newSynapses(SIZE), values: [10] }),
+    make: () => ({ receiver: newSynapses(SIZE), values: [10, false] }),
   },
   fftw: { call: native.fftw, make: () => ({ values: ['float32'] }) },
   evolve: {
@@ -211,8 +211,8 @@ describe('arguments of the addon', () => {
     assert.equal(await pending, -1);
     assert.throws(() => native.describeKernel(kernel), TypeError);
     assert.throws(() => new native.Synapses(kernel, SETTINGS), TypeError);
-    assert.throws(() => synapses.methodFor(10), TypeError);
-    assert.throws(() => synapses.lacksFftw(10), TypeError);
+    assert.throws(() => synapses.methodFor(10, false), TypeError);
+    assert.throws(() => synapses.lacksFftw(10, false), TypeError);
     assert.throws(() => synapses.evolve(...evolveArguments()), TypeError);
     assert.throws(() => synapses.evolveAsync(...evolveArguments(), nextId()), TypeError);
     assert.throws(() => synapses.evolveSessions(...sessionsArguments()), TypeError);
@@ -250,7 +250,7 @@ describe('arguments of the addon', () => {
     // Numbers of sessions that are not open are ignored.
     native.closeSession(table, 2 ** 40);
     native.commitSessions(table, Int32Array.of(-1, 7), new Float64Array(4 * SIZE), 1);
-    const other = new native.SessionTable(SIZE + 1, 2);
+    const other = new native.SessionTable(SIZE + 1, 2, undefined);
     const number = native.openSession(other, 1);
     assert.throws(() => synapses.evolveSessions(other, number, input, output), TypeError);
     assert.equal(native.readSession(table, 0, undefined), STEPS);

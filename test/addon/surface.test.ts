@@ -77,7 +77,7 @@ describe('the native surface', () => {
       methods: ['fft', 'recursive'],
     };
     assert.deepEqual(native.describeKernel(newKernel(3)), description);
-    const table = new native.SessionTable(1, 2);
+    const table = new native.SessionTable(1, 2, undefined);
     const numbers = Int32Array.of(native.openSession(table, 0), native.openSession(table, 0));
     native.writeSession(table, 1, undefined, Number.MAX_SAFE_INTEGER, 0);
     const failed: FailedSession[] = [{ item: 0, index: 0 }, { item: 1 }];
@@ -120,9 +120,9 @@ describe('the native surface', () => {
       }
     }
     for (const method of ['fft', 'recursive'] as const) {
-      assert.equal(newSynapses(1, { method }).methodFor(10), method);
+      assert.equal(newSynapses(1, { method }).methodFor(10, false), method);
     }
-    assert.equal(newSynapses(1, { method: 'auto' }).methodFor(1), 'recursive');
+    assert.equal(newSynapses(1, { method: 'auto' }).methodFor(1, false), 'recursive');
     for (const outcome of ['done', 'failed', 'aborted'] as const) {
       const before = native.readLoad();
       assert.ok(native.acquire(7));

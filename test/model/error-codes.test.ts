@@ -224,11 +224,11 @@ describe('the code of an error', () => {
       thrown(() => new native.Kernel('exp', 1, [new Float32Array(1)] as never, 1, 1, 1, 'peak')),
       thrown(() => new native.Kernel('exp', 1, [new Float64Array(1)], '1' as never, 1, 1, 'peak')),
       thrown(() => new native.Synapses({} as never, {} as never)),
-      thrown(() => new native.SessionTable(0, 2)),
+      thrown(() => new native.SessionTable(0, 2, undefined)),
       thrown(() => {
-        native.commitSessions(new native.SessionTable(1, 2), 0, [] as never, 1);
+        native.commitSessions(new native.SessionTable(1, 2, undefined), 0, [] as never, 1);
       }),
-      thrown(() => native.readSession(new native.SessionTable(1, 2), 5, undefined)),
+      thrown(() => native.readSession(new native.SessionTable(1, 2, undefined), 5, undefined)),
     ];
     for (const error of errors) {
       assert.deepEqual(error, { name: 'TypeError', code: 'ERR_EXPSYN_INTERNAL' });

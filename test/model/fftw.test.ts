@@ -289,7 +289,7 @@ describe('without FFTW', () => {
        const found = [];
        for (const dtype of ['float64', 'float32']) {
          const synapses = new addon.Synapses(kernel, { dtype, ...settings });
-         found.push(synapses.methodFor(T), synapses.lacksFftw(T));
+         found.push(synapses.methodFor(T, false), synapses.lacksFftw(T, true));
          const Floats = dtype === 'float64' ? Float64Array : Float32Array;
          const call = [new Floats(T * N), new Floats(T * N), new Float64Array(2 * N),
            new Float64Array(2 * N), 1, 0, 0];

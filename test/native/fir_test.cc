@@ -163,8 +163,8 @@ TEST_CASE("fir kernel: arguments that are no samples are refused") {
 TEST_CASE("fir kernel: has no noise in its state") {
   const auto kernel = MakeFir({1, 2}, 1, 1);
   CHECK(kernel->noise_memory() == NoiseMemory::kNone);
-  CHECK_FALSE(kernel->is_positive());
   CHECK_FALSE(kernel->has_recursion());
+  CHECK_FALSE(kernel->is_positive());
 }
 
 }  // namespace expsyn::test

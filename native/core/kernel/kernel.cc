@@ -1,5 +1,6 @@
 #include "kernel/kernel.h"
 
+#include <atomic>
 #include <numeric>
 #include <stdexcept>
 
@@ -35,20 +36,29 @@ void RollOverStepByStep(const Kernel& kernel, std::int64_t n, std::int64_t n_row
   for (std::int64_t i = 0; i < kernel.n_numbers(); ++i) numbers[i] = recursion->Number(i);
 }
 
+std::uint64_t NextId() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
 Kernel::Kernel(std::int64_t n_synapses, std::int64_t window_length, std::int64_t n_numbers)
-    : n_synapses_(n_synapses),
+    : id_(NextId()),
+      n_synapses_(n_synapses),
       window_length_(window_length),
       n_numbers_(n_numbers),
       spectra32_(*this),
       spectra64_(*this),
       samples32_(*this),
-      samples64_(*this) {}
+      samples64_(*this),
+      partitions32_(*this),
+      partitions64_(*this) {}
 
 std::size_t Kernel::size_in_bytes() const {
   return array_bytes() + spectra32_.size_in_bytes() + spectra64_.size_in_bytes() +
-         samples32_.size_in_bytes() + samples64_.size_in_bytes();
+         samples32_.size_in_bytes() + samples64_.size_in_bytes() + partitions32_.size_in_bytes() +
+         partitions64_.size_in_bytes();
 }
 
 std::vector<std::int64_t> Kernel::FirstEqual() const {

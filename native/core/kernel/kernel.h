@@ -9,6 +9,7 @@
 
 #include "double_double.h"
 #include "kernel/recursion.h"
+#include "method/partitions.h"
 #include "method/sample_table.h"
 #include "method/spectra.h"
 #include "tile.h"
@@ -43,6 +44,8 @@ class Kernel {
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
 
+  // Differs from that of every other kernel of the process.
+  std::uint64_t id() const { return id_; }
   std::int64_t n_synapses() const { return n_synapses_; }
   // W in steps, at least 1, or kUnlimited.
   std::int64_t window_length() const { return window_length_; }
@@ -70,6 +73,16 @@ class Kernel {
       return samples32_;
     } else {
       return samples64_;
+    }
+  }
+
+  // The kernel as sessions are computed. Only for kernels without a recursion.
+  template <typename Real>
+  const PartitionCache<Real>& partitions() const {
+    if constexpr (sizeof(Real) == sizeof(float)) {
+      return partitions32_;
+    } else {
+      return partitions64_;
     }
   }
 
@@ -120,6 +133,7 @@ class Kernel {
   virtual std::size_t array_bytes() const { return 0; }
 
  private:
+  std::uint64_t id_;
   std::int64_t n_synapses_;
   std::int64_t window_length_;
   std::int64_t n_numbers_;
@@ -127,6 +141,8 @@ class Kernel {
   SpectraCache<double> spectra64_;
   SampleCache<float> samples32_;
   SampleCache<double> samples64_;
+  PartitionCache<float> partitions32_;
+  PartitionCache<double> partitions64_;
 };
 
 }  // namespace expsyn

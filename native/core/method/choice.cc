@@ -95,7 +95,31 @@ Method PreferredMethod(const Kernel& kernel, Method requested, std::int64_t n_ti
                                                            : WithoutTransforms(kernel);
 }
 
+// The longest window that a session sums directly: longer ones are divided, see PartitionPlan.
+constexpr std::int64_t kSessionDirectLength = 256;
+
+// PreferredMethod() for a call of a session.
+Method PreferredSessionMethod(const Kernel& kernel, Method requested, std::int64_t n_timesteps,
+                              ElementType dtype) {
+  const bool is_divided = !kernel.has_recursion() && n_timesteps <= LongestDividedCall(kernel);
+  if (requested != Method::kAuto || !is_divided) {
+    return PreferredMethod(kernel, requested, n_timesteps, dtype);
+  }
+  return kernel.window_length() > kSessionDirectLength ? Method::kFft : Method::kDirect;
+}
+
+Method Replaced(const Kernel& kernel, Method requested, Method preferred, ElementType dtype) {
+  const bool is_replaced =
+      requested == Method::kAuto && preferred == Method::kFft && !HasTransforms(dtype);
+  return is_replaced ? WithoutTransforms(kernel) : preferred;
+}
+
 }  // namespace
+
+std::int64_t LongestDividedCall(const Kernel& kernel) {
+  constexpr std::int64_t kAlways = 256;
+  return std::max(kAlways, kernel.window_length());
+}
 
 const char* NameOf(Method method) {
   switch (method) {
@@ -140,16 +164,21 @@ BlockPlan ChooseBlocks(const Kernel& kernel, std::int64_t n_timesteps, ElementTy
 
 Method ChooseMethod(const Kernel& kernel, Method requested, std::int64_t n_timesteps,
                     ElementType dtype) {
-  const Method preferred = PreferredMethod(kernel, requested, n_timesteps, dtype);
-  const bool is_replaced =
-      requested == Method::kAuto && preferred == Method::kFft && !HasTransforms(dtype);
-  return is_replaced ? WithoutTransforms(kernel) : preferred;
+  return Replaced(kernel, requested, PreferredMethod(kernel, requested, n_timesteps, dtype), dtype);
 }
 
-bool LacksFftw(const Kernel& kernel, Method requested, std::int64_t n_timesteps,
-               ElementType dtype) {
-  return PreferredMethod(kernel, requested, n_timesteps, dtype) == Method::kFft &&
-         !HasTransforms(dtype);
+Method ChooseSessionMethod(const Kernel& kernel, Method requested, std::int64_t n_timesteps,
+                           ElementType dtype) {
+  return Replaced(kernel, requested, PreferredSessionMethod(kernel, requested, n_timesteps, dtype),
+                  dtype);
+}
+
+bool LacksFftw(const Kernel& kernel, Method requested, std::int64_t n_timesteps, ElementType dtype,
+               bool is_session) {
+  const Method preferred = is_session
+                               ? PreferredSessionMethod(kernel, requested, n_timesteps, dtype)
+                               : PreferredMethod(kernel, requested, n_timesteps, dtype);
+  return preferred == Method::kFft && !HasTransforms(dtype);
 }
 
 }  // namespace expsyn

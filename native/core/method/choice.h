@@ -44,9 +44,18 @@ BlockPlan ChooseBlocks(const Kernel& kernel, std::int64_t n_timesteps, ElementTy
 Method ChooseMethod(const Kernel& kernel, Method requested, std::int64_t n_timesteps,
                     ElementType dtype);
 
+// The longest call of a session that is computed by partitioned convolution, for a kernel without a
+// recursion. Longer ones are computed as whole runs are.
+std::int64_t LongestDividedCall(const Kernel& kernel);
+
+// The same for calls of sessions, which keep what partitioned convolution needs.
+Method ChooseSessionMethod(const Kernel& kernel, Method requested, std::int64_t n_timesteps,
+                           ElementType dtype);
+
 // Whether such calls would be computed by transforms if FFTW were there. They are computed by the
 // other method of the kernel instead, or, if transforms were requested, not at all.
-bool LacksFftw(const Kernel& kernel, Method requested, std::int64_t n_timesteps, ElementType dtype);
+bool LacksFftw(const Kernel& kernel, Method requested, std::int64_t n_timesteps, ElementType dtype,
+               bool is_session = false);
 
 }  // namespace expsyn
 

@@ -32,6 +32,12 @@ struct SampleTable {
   std::int64_t stride() const { return is_shared ? 1 : kWidth; }
 };
 
+// The first n_samples samples of a kernel; null once `cancelled` is true. Throws std::bad_alloc.
+template <typename Real>
+std::shared_ptr<const SampleTable<Real>> MakeSampleTable(const Kernel& kernel,
+                                                         std::int64_t n_samples,
+                                                         const std::atomic<bool>& cancelled);
+
 // The samples of one kernel, prepared when direct sums first need them. Thread-safe.
 template <typename Real>
 class SampleCache {

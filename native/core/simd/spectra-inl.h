@@ -14,8 +14,8 @@ namespace expsyn::simd::EXPSYN_SIMD_SET {
 // differently.
 #if defined(EXPSYN_HAS_SHUFFLE)
 template <int n, typename Real, int... lane>
-EXPSYN_INLINE void MultiplyComplex(Real* spectrum, const Real* kernel,
-                                   std::integer_sequence<int, lane...>) {
+EXPSYN_INLINE Vector<Real, n> ProductOfComplex(const Real* spectrum, const Real* kernel,
+                                               std::integer_sequence<int, lane...>) {
   using V = Vector<Real, n>;
   constexpr V kSigns{(lane % 2 == 0 ? Real{-1} : Real{1})...};
   V value, factor;
@@ -24,8 +24,20 @@ EXPSYN_INLINE void MultiplyComplex(Real* spectrum, const Real* kernel,
   const V swapped = __builtin_shufflevector(value, value, (lane ^ 1)...);
   const V real = __builtin_shufflevector(factor, factor, (lane & ~1)...);
   const V imaginary = __builtin_shufflevector(factor, factor, (lane | 1)...);
-  value = value * real + swapped * (imaginary * kSigns);
-  Store(value, spectrum);
+  return value * real + swapped * (imaginary * kSigns);
+}
+
+template <int n, typename Real>
+EXPSYN_INLINE void MultiplyComplex(Real* spectrum, const Real* kernel) {
+  Store(ProductOfComplex<n>(spectrum, kernel, std::make_integer_sequence<int, n>()), spectrum);
+}
+
+template <int n, typename Real>
+EXPSYN_INLINE void AddProductOfComplex(Real* sum, const Real* spectrum, const Real* kernel) {
+  Vector<Real, n> total;
+  Load(sum, total);
+  total += ProductOfComplex<n>(spectrum, kernel, std::make_integer_sequence<int, n>());
+  Store(total, sum);
 }
 #endif
 
@@ -35,11 +47,9 @@ void MultiplySpectra(Real* __restrict spectrum, const Real* __restrict kernel, s
   constexpr int kN = kFull<Real>;
   std::int64_t i = 0;
   for (; i + kN <= 2 * size; i += kN) {
-    MultiplyComplex<kN>(spectrum + i, kernel + i, std::make_integer_sequence<int, kN>());
+    MultiplyComplex<kN>(spectrum + i, kernel + i);
   }
-  for (; i < 2 * size; i += 2) {
-    MultiplyComplex<2>(spectrum + i, kernel + i, std::make_integer_sequence<int, 2>());
-  }
+  for (; i < 2 * size; i += 2) MultiplyComplex<2>(spectrum + i, kernel + i);
 #else
   // Not std::complex, whose product checks for infinities.
   for (std::int64_t i = 0; i < size; ++i) {
@@ -48,6 +58,24 @@ void MultiplySpectra(Real* __restrict spectrum, const Real* __restrict kernel, s
         spectrum[2 * i] * kernel[2 * i + 1] + spectrum[2 * i + 1] * kernel[2 * i];
     spectrum[2 * i] = real;
     spectrum[2 * i + 1] = imaginary;
+  }
+#endif
+}
+
+template <typename Real>
+void AddProductOfSpectra(Real* __restrict sum, const Real* __restrict spectrum,
+                         const Real* __restrict kernel, std::int64_t size) {
+#if defined(EXPSYN_HAS_SHUFFLE)
+  constexpr int kN = kFull<Real>;
+  std::int64_t i = 0;
+  for (; i + kN <= 2 * size; i += kN) AddProductOfComplex<kN>(sum + i, spectrum + i, kernel + i);
+  for (; i < 2 * size; i += 2) AddProductOfComplex<2>(sum + i, spectrum + i, kernel + i);
+#else
+  for (std::int64_t i = 0; i < size; ++i) {
+    const Real* const x = spectrum + 2 * i;
+    const Real* const w = kernel + 2 * i;
+    sum[2 * i] += x[0] * w[0] - x[1] * w[1];
+    sum[2 * i + 1] += x[0] * w[1] + x[1] * w[0];
   }
 #endif
 }
@@ -102,7 +130,8 @@ void MultiplyPair(Real* __restrict real, Real* __restrict imaginary,
 }
 
 template <typename Real>
-constexpr SpectrumOps<Real> kSpectrumOps{MultiplySpectra<Real>, MultiplyPair<Real>};
+constexpr SpectrumOps<Real> kSpectrumOps{MultiplySpectra<Real>, AddProductOfSpectra<Real>,
+                                         MultiplyPair<Real>};
 
 }  // namespace expsyn::simd::EXPSYN_SIMD_SET
 
