@@ -5,9 +5,11 @@ import { choiceCases } from './choice';
 import { copyCases } from './copy';
 import { eventLoopCases } from './event-loop';
 import { firCases } from './fir';
+import { firSessionCases } from './fir-sessions';
 import { growthCases } from './growth';
 import { memoryCases } from './memory';
 import { noiseCases } from './noise';
+import { secondOrderCases } from './second-order';
 import { sessionCases } from './sessions';
 import { silenceCases } from './silence';
 import { tauCases } from './tau';
@@ -20,6 +22,8 @@ export const cases: readonly BenchCase[] = [
   ...alternativeCases(),
   ...transformCases(),
   ...firCases(),
+  ...firSessionCases(),
+  ...secondOrderCases(),
   ...noiseCases(),
   ...threadCases(),
   ...tickCases(),

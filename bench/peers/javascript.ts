@@ -1,4 +1,4 @@
-/** The loop that one would write in plain JavaScript. */
+/** The loops that one would write in plain JavaScript. */
 
 /**
  * Computes isyn <- (isyn + input) * decay and output = isyn for each synapse; arrays are row-major (B, T, N). The
@@ -22,6 +22,30 @@ export function plainLoop(
         isyn[n] = current;
         output[i] = current;
       }
+    }
+  }
+}
+
+/**
+ * The same of second order, for one item:
+ *
+ *     isyn <- isyn * decay + first * (rising + input),   rising <- (rising + input) * riseDecay
+ */
+export function plainSecondOrderLoop(
+  input: Float64Array | Float32Array,
+  output: Float64Array | Float32Array,
+  [decay, riseDecay, first]: readonly [number, number, number],
+  size: number,
+): void {
+  const isyn = new Float64Array(size);
+  const rising = new Float64Array(size);
+  for (let i = 0; i < input.length;) {
+    for (let n = 0; n < size; n++, i++) {
+      const sum = (rising[n] as number) + (input[i] as number);
+      const current = (isyn[n] as number) * decay + first * sum;
+      isyn[n] = current;
+      rising[n] = sum * riseDecay;
+      output[i] = current;
     }
   }
 }

@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export type PythonPeer =
-  'reference' | 'fftconvolve' | 'oaconvolve' | 'oaconvolve_repeated' | 'lfilter' | 'randn';
+  | 'reference'
+  | 'fftconvolve'
+  | 'oaconvolve'
+  | 'oaconvolve_repeated'
+  | 'lfilter'
+  | 'lfilter_second_order'
+  | 'randn';
 
 export interface PythonRun {
   input: Float64Array | Float32Array;

@@ -46,6 +46,11 @@ class Run:
     def lfilter(self):
         return lfilter([self.decay], [1.0, -self.decay], self.input, axis=1)
 
+    def lfilter_second_order(self):
+        """Of the alpha function (t / tau) exp(1 - t / tau)."""
+        first = np.e * (-np.log(self.decay)) * self.decay
+        return lfilter([first], [1.0, -2 * self.decay, self.decay**2], self.input, axis=1)
+
     def randn(self):
         return np.random.randn(*self.input.shape)
 

@@ -17,8 +17,10 @@ namespace {
 
 // Steps that are computed at a time where there are no levels.
 constexpr std::int64_t kChunk = 64;
-// A step long before the first one, with room for differences.
-constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min() / 4;
+// No step.
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
+// Before any step.
+constexpr double kLongAgo = -0x1p+60;
 
 // A channel whose window holds no input above kSmallInput, but smaller ones, is not transformed:
 // products with spectra would be subnormal numbers. Nor is one with larger inputs than kLargeInput,
@@ -48,8 +50,8 @@ struct Cache final : public SessionCache {
         pitch((kernel.n_synapses() + kWidth - 1) / kWidth * kWidth),
         capacity(plan.n_direct - 1 + 2 * kChunk),
         recent(CheckedProduct(CheckedSize(capacity), CheckedSize(pitch))),
-        last_input(static_cast<std::size_t>(pitch), kNever),
-        last_large(static_cast<std::size_t>(pitch), kNever) {
+        last_input(static_cast<std::size_t>(pitch), kLongAgo),
+        last_large(static_cast<std::size_t>(pitch), kLongAgo) {
     for (const PartitionLevel& level : plan.levels) {
       Level& own = levels.emplace_back();
       if (level.n_parts > 1) {
@@ -71,7 +73,7 @@ struct Cache final : public SessionCache {
     std::size_t size = recent.size();
     for (const Level& level : levels) size += level.spectra.size() + level.pending.size();
     return sizeof(Cache) + size * sizeof(Real) +
-           (last_input.size() + last_large.size()) * sizeof(std::int64_t);
+           (last_input.size() + last_large.size()) * sizeof(double);
   }
 
   std::uint64_t kernel_id;
@@ -84,8 +86,8 @@ struct Cache final : public SessionCache {
   AlignedBuffer<Real> recent;
   std::int64_t n_recent = 0;
   // The step of the last input of each synapse that is not 0, and of the last one that is not
-  // small.
-  std::vector<std::int64_t> last_input, last_large;
+  // small. Steps are less than 2^53; as doubles, they are compared in vectors.
+  std::vector<double> last_input, last_large;
   std::vector<Level> levels;
 };
 
@@ -135,8 +137,8 @@ class Convolution {
   bool Rebuild() {
     const InputHistory& history = steps_.history;
     const std::int64_t n_rows = history.n_rows();
-    std::fill(cache_.last_input.begin(), cache_.last_input.end(), kNever);
-    std::fill(cache_.last_large.begin(), cache_.last_large.end(), kNever);
+    std::fill(cache_.last_input.begin(), cache_.last_input.end(), kLongAgo);
+    std::fill(cache_.last_large.begin(), cache_.last_large.end(), kLongAgo);
     std::fill_n(cache_.recent.data(), cache_.recent.size(), Real{0});
     for (std::int64_t age = n_rows - 1; age >= 0; --age) {
       if (!Note(history.Row<Real>(age), steps_.step - 1 - age)) return false;
@@ -161,16 +163,18 @@ class Convolution {
 
   // Keeps the steps of the last inputs. Returns false if one is too large for a transform.
   bool Note(const Real* row, std::int64_t step) {
-    const bool has_levels = !plan_.levels.empty();
-    Real largest = 0;
+    const auto at = static_cast<double>(step);
+    NoteFrom(row, std::numeric_limits<Real>::min(), at, cache_.last_input.data());
+    if (plan_.levels.empty()) return true;
+    NoteFrom(row, kSmallInput<Real>, at, cache_.last_large.data());
+    return ops_.peak(row, n_synapses_) <= kLargeInput<Real>;
+  }
+
+  // Sets the step of each synapse whose input has at least this magnitude.
+  void NoteFrom(const Real* row, Real magnitude, double step, double* steps) const {
     for (std::int64_t n = 0; n < n_synapses_; ++n) {
-      const auto i = static_cast<std::size_t>(n);
-      const Real magnitude = std::abs(row[n]);
-      largest = std::max(largest, magnitude);
-      cache_.last_input[i] = magnitude > 0 ? step : cache_.last_input[i];
-      cache_.last_large[i] = magnitude >= kSmallInput<Real> ? step : cache_.last_large[i];
+      steps[n] = std::abs(row[n]) >= magnitude ? step : steps[n];
     }
-    return !has_levels || largest <= kLargeInput<Real>;
   }
 
   // Appends rows of the call to the recent inputs, and to what the call leaves to the history.
@@ -230,8 +234,8 @@ class Convolution {
 
   // Sets the sums of a step to exactly 0 where the window holds no input.
   void ClearSilence(Real* sums, std::int64_t step) const {
-    const std::int64_t* const last_input = cache_.last_input.data();
-    const std::int64_t begin = step - window_length_;
+    const double* const last_input = cache_.last_input.data();
+    const auto begin = static_cast<double>(step - window_length_);
     for (std::int64_t n = 0; n < n_synapses_; ++n) {
       sums[n] = last_input[n] <= begin ? Real{0} : sums[n];
     }
@@ -239,7 +243,7 @@ class Convolution {
 
   // Whether the window of a synapse before `end` holds small inputs only.
   bool HasSmallInputs(std::int64_t end) const {
-    const std::int64_t begin = end - 1 - window_length_;
+    const auto begin = static_cast<double>(end - 1 - window_length_);
     bool is_any = false;
     for (std::size_t n = 0; n < static_cast<std::size_t>(n_synapses_); ++n) {
       is_any = is_any || (cache_.last_large[n] <= begin && cache_.last_input[n] > begin);
