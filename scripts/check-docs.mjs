@@ -2,7 +2,7 @@
  * Checks the documentation against the package:
  *
  * - every JavaScript and TypeScript snippet runs and prints what the page says;
- * - every command of docs/study.md runs, in order, and prints what the page says;
+ * - every command of the studies runs, in order, and prints what the page says;
  * - every file that a page shows is as shown;
  * - every link leads to a file and a heading that exist;
  * - every option that a page names exists in the command line's help;
@@ -14,7 +14,7 @@ import { checkLinks } from './docs/links.mjs';
 import { checkOptions } from './docs/options.mjs';
 import { readPages } from './docs/pages.mjs';
 import { checkSnippets } from './docs/snippets.mjs';
-import { checkStudy } from './docs/study.mjs';
+import { checkStudies } from './docs/study.mjs';
 
 const pages = readPages();
 checkFiles(pages);
@@ -22,4 +22,4 @@ checkLinks(pages);
 checkOptions(pages);
 checkApiPages();
 checkSnippets(pages);
-checkStudy(pages);
+checkStudies(pages);

@@ -15,6 +15,8 @@ const quadratic = (most) => (position) => most * position ** 2;
 const SLIDERS = {
   tau: [logarithmic(0.001, 1), milliseconds],
   dt: [logarithmic(0.0002, 0.005), milliseconds],
+  // A share of tau, so that it cannot be above tau.
+  'tau-rise': [logarithmic(0.01, 1), decimals(3)],
   noise: [quadratic(20), decimals(2)],
   rate: [logarithmic(0.5, 200), decimals(1)],
 };

@@ -2,17 +2,7 @@
  * Reads where the animal is from the synaptic currents: the mean of the place fields, weighted by the
  * currents. Takes the outputs as arguments and prints the median distance from the true place.
  */
-import { readFileSync } from 'node:fs';
-
-/** A .npy file of floats in C order. */
-function readNpy(path) {
-  const bytes = readFileSync(path);
-  const begin = 10 + bytes.readUInt16LE(8);
-  const header = bytes.toString('latin1', 10, begin);
-  const Type = header.includes('<f4') ? Float32Array : Float64Array;
-  const shape = /\(([^)]*)\)/.exec(header)[1].split(',').filter(Boolean).map(Number);
-  return { data: new Type(bytes.buffer.slice(bytes.byteOffset + begin)), shape };
-}
+import { readNpy } from './npy.mjs';
 
 const { data: position } = readNpy('position.npy');
 const { data: fields } = readNpy('fields.npy');

@@ -5,7 +5,7 @@
  *
  * The same every time: random numbers come from a small generator with a fixed seed.
  */
-import { writeFileSync } from 'node:fs';
+import { makeRandom, writeNpy } from './npy.mjs';
 
 const NEURONS = 60;
 const SECONDS = 120;
@@ -14,27 +14,7 @@ const FIELD_WIDTH = 0.12;
 const PEAK_RATE = 15;
 const BACKGROUND_RATE = 0.3;
 
-let state = 20;
-/** SplitMix32: uniform numbers from 0 to 1. */
-function random() {
-  state = (state + 0x9e3779b9) | 0;
-  let mixed = state ^ (state >>> 16);
-  mixed = Math.imul(mixed, 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return ((mixed ^ (mixed >>> 16)) >>> 0) / 2 ** 32;
-}
-
-/** Writes numbers as NumPy does. */
-function writeNpy(path, numbers, shape) {
-  const dictionary = `{'descr': '<f8', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`;
-  const length = Math.ceil((10 + dictionary.length + 1) / 64) * 64;
-  const header = Buffer.alloc(length, ' ');
-  header.write('\x93NUMPY\x01\x00', 'latin1');
-  header.writeUInt16LE(length - 10, 8);
-  header.write(dictionary, 10);
-  header.write('\n', length - 1);
-  writeFileSync(path, Buffer.concat([header, Buffer.from(Float64Array.from(numbers).buffer)]));
-}
+const random = makeRandom(20);
 
 const fields = Array.from({ length: NEURONS }, (_, n) => (TRACK * (n + 0.5)) / NEURONS);
 const position = [];

@@ -44,6 +44,14 @@ export function wordMessage(
   return parts.map((part) => (typeof part === 'string' ? part : nameOption(part))).join('');
 }
 
+/**
+ * What is expected, as it stands before other words: a clause within it ends with a comma. Shapes are in
+ * parentheses and have commas of their own.
+ */
+export function beforeWords(expected: string): string {
+  return expected.replace(/\([^)]*\)/g, '').includes(', ') ? `${expected},` : expected;
+}
+
 /** Ends a sentence with advice: its full stop becomes a semicolon. */
 export function addAdvice(parts: Message, advice: Message): Message {
   const last = parts.at(-1);

@@ -10,9 +10,7 @@ const STATE = [
 export const ALPHA: KernelDefinition = {
   name: 'alpha',
   className: 'AlphaSyn',
-  description: `a synapse whose response is an alpha function. In every time step, with a = exp(-dt / tau_n),
-    isyn <- isyn * a + e * (dt / tau_n) * a * (rising + input)
-    rising <- (rising + input) * a`,
+  description: '(t / tau) exp(1 - t / tau)',
   parameters: [
     {
       name: 'tau',
@@ -32,10 +30,7 @@ export const ALPHA: KernelDefinition = {
 export const DOUBLE_EXPONENTIAL: KernelDefinition = {
   name: 'double-exp',
   className: 'DoubleExpSyn',
-  description: `a synapse whose response is a double exponential. In every time step, with
-    a = exp(-dt / tauDecay_n) and b = exp(-dt / tauRise_n),
-    isyn <- isyn * a + w_n[0] * (rising + input)
-    rising <- (rising + input) * b`,
+  description: 'c (exp(-t / tauDecay) - exp(-t / tauRise)), of peak 1',
   parameters: [
     {
       name: 'tauRise',

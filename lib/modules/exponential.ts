@@ -5,8 +5,7 @@ import type { KernelDefinition } from './kernel-definition';
 export const EXPONENTIAL: KernelDefinition = {
   name: 'exp',
   className: 'ExpSyn',
-  description: `an exponential synapse. In every time step,
-    isyn <- (isyn + input) * exp(-dt / tau_n)`,
+  description: 'exp(-t / tau)',
   parameters: [
     {
       name: 'tau',

@@ -4,8 +4,7 @@ import type { KernelDefinition } from './kernel-definition';
 export const FINITE_RESPONSE: KernelDefinition = {
   name: 'fir',
   className: 'FirSyn',
-  description: `a synapse whose response is a kernel of W samples, of any sign,
-    output[t] = sum_{k < W} kernel[k] input[t - k]`,
+  description: 'its W samples, of shape (W,) or (W, N), one for each step',
   parameters: [],
   samples: {
     name: 'kernel',

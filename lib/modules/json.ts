@@ -17,8 +17,10 @@ export interface EncodedArray {
 }
 
 export function encodeNumbers(value: number | StateArray): EncodedNumbers {
-  if (typeof value === 'number') return encodeNumber(value);
-  const { shape, data, correction } = value;
+  return typeof value === 'number' ? encodeNumber(value) : encodeArray(value);
+}
+
+export function encodeArray({ shape, data, correction }: StateArray): EncodedArray {
   return {
     shape: [...shape],
     data: Array.from(data, encodeNumber),

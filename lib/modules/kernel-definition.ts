@@ -47,7 +47,7 @@ export interface KernelDefinition {
   readonly name: string;
   /** The name of the class of synapses, which lib/index.ts exports and JSON holds. */
   readonly className: string;
-  /** What one synapse is and computes, as the end of a sentence, for the command line's help. */
+  /** Its value at the time t after a spike, in one line for the command line's help. */
   readonly description: string;
   /** In the order in which the core takes them. */
   readonly parameters: readonly KernelParameter[];

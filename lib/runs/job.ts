@@ -31,6 +31,14 @@ export interface OutputSpecification {
   compression?: string;
 }
 
+/** The file that the samples of a kernel were read from. The run itself reads only those that it holds. */
+export interface KernelFile {
+  /** Absolute. */
+  path: string;
+  /** Digest of its bytes, in hexadecimal digits. */
+  sha256: string;
+}
+
 /** How the array is cut into the blocks that are computed at a time. */
 export interface BlockPlan {
   batchesPerBlock: number;
@@ -57,6 +65,8 @@ export interface Job {
   /** What the input was before, where it was repaired while the run was unfinished. */
   repaired?: InputIdentity[];
   settings: SynapseSettings;
+  /** Given where the kernel was read from a file; its samples are in the settings. */
+  kernelFile?: KernelFile;
   /** The method that was chosen. */
   method: ComputedBy;
   /** The version of FFTW, if the method is 'fft': the last digits depend on it. */

@@ -3,7 +3,7 @@ import { CommandError, UsageError } from '../errors/command-errors';
 import { message, option, type Message } from '../errors/message';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
 import { inputFormatOf, outputFormatOf } from '../formats/registry';
-import type { InputSpecification, Job, OutputSpecification } from './job';
+import type { InputSpecification, Job, KernelFile, OutputSpecification } from './job';
 import { planBlocks, planChunkShape, planLocalShards, planQueueShards } from './plan';
 import { encodeInfinity, unitOf, type SynapseSettings, type UnseededSettings } from './settings';
 import { fftwOf, planCall, synapsesOf } from './synapses';
@@ -22,6 +22,7 @@ export interface JobRequest {
   name: string;
   input: InputSpecification;
   settings: UnseededSettings;
+  kernelFile?: KernelFile | undefined;
   output: OutputSpecification;
   stepsPerBlock: number | undefined;
   /** Whether the shards are for the workers of a queue. */
@@ -88,6 +89,7 @@ after the other, but received Fortran order; give a file for ${option('out')}, o
     input,
     ...(inputFormatOf(input.format).isReadOnce !== true && { identity: source.identity }),
     settings,
+    ...(request.kernelFile !== undefined && { kernelFile: request.kernelFile }),
     method,
     ...(fftw !== undefined && { fftw }),
     windowLength: encodeInfinity(windowLength),

@@ -6,10 +6,11 @@ import { message, option } from '../errors/message';
 import { isThere } from '../formats/files/complete-file';
 import type { StoredOutput } from '../formats/format';
 import type { AddressOptions } from '../formats/http/reader';
-import type { Job } from './job';
+import type { Job, KernelFile } from './job';
 import { areSettings } from './settings';
 
 const CLASS = 'ExpSynRun';
+const NO_FILE: KernelFile = { path: '', sha256: '' };
 
 /** Everything that is needed to make the output again, and to know what made it. */
 export interface Provenance {
@@ -111,9 +112,20 @@ function isProvenance(found: unknown): found is Provenance {
   if (!isObject(found) || found['version'] !== 1) return false;
   const { command, finished, node, platform, job, fingerprint } = found;
   if (!isObject(job) || !areSettings(job['settings']) || !isObject(job['input'])) return false;
-  const { shape, output, software, windowLength, fftw = '' } = job;
+  const { shape, output, software, windowLength, fftw = '', kernelFile = NO_FILE } = job;
   const isPositive = typeof windowLength === 'number' && windowLength > 0;
-  const texts = [finished, node, platform, software, fftw, fingerprint, job['input']['path']];
+  if (!isObject(kernelFile)) return false;
+  const ofKernel = [kernelFile['path'], kernelFile['sha256']];
+  const texts = [
+    ...ofKernel,
+    finished,
+    node,
+    platform,
+    software,
+    fftw,
+    fingerprint,
+    job['input']['path'],
+  ];
   return (
     Array.isArray(command) &&
     [...(command as unknown[]), ...texts].every((text) => typeof text === 'string') &&

@@ -1,7 +1,9 @@
 /** The modules that plan and compute a job. */
 import type { Dtype } from '../arrays/element-types';
 import { CommandError } from '../errors/command-errors';
+import type { ExpSynError } from '../errors/error-codes';
 import { asCommandError } from '../errors/fftw-missing';
+import { beforeWords, message, option, type Message } from '../errors/message';
 import type { Range } from '../formats/raster-source';
 import type { CallRecord, Synapses } from '../index';
 import { decodeNumbers } from '../modules/json';
@@ -45,8 +47,16 @@ export async function synapsesOf(
     });
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
-    throw new CommandError(error.message, { cause: error });
+    throw new CommandError(wordRefusal(error as ExpSynError), { cause: error });
   }
+}
+
+/** The sentence about a refused parameter, such as tauRise[3], which is an option of the run. */
+function wordRefusal({ argument = '', expected, received, message: text }: ExpSynError): Message {
+  const [, name, channel] = /^(\w+)(?:\[(\d+)\])?$/.exec(argument) ?? [];
+  if (name === undefined || expected === undefined || received === undefined) return [text];
+  const place = channel === undefined ? '' : ` of channel ${channel}`;
+  return message`Expected ${beforeWords(expected)} for ${option(name)}${place} but received ${received}.`;
 }
 
 /**
@@ -85,7 +95,7 @@ export async function synapsesOfShard(
 }
 
 /** The options that make a window of that length. Samples are a window themselves. */
-function windowOf(kernel: string, windowLength: Encoded): object {
+export function windowOf(kernel: string, windowLength: Encoded): object {
   if (kernelNamed(kernel).samples !== undefined) return {};
   return windowLength === 'Infinity'
     ? { windowTaus: Infinity }

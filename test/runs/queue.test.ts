@@ -118,6 +118,11 @@ describe('a run on a queue', function () {
   const cases = [
     ['time, where the window is cut', ['--noise', 'state']],
     ['channels, where it is not', ['--noise', 'output', '--window-taus', 'Infinity']],
+    ['time and channels, with alpha functions', ['--noise', 'state', '--kernel', 'alpha']],
+    [
+      'time, with cut double exponentials',
+      ['--noise', 'output', '--kernel', 'double-exp', '--window-taus', '5'],
+    ],
     ['by transforms', ['--noise', 'input', '--method', 'fft', '--compression', 'blosc']],
   ] as const;
   for (const [name, flags] of cases) {
@@ -136,6 +141,19 @@ describe('a run on a queue', function () {
       );
     });
   }
+
+  it('brings its kernel to the workers, whose file may be gone', async () => {
+    const samples = Float64Array.from({ length: 50 * SHAPE[2] }, (_, index) => Math.cos(index));
+    await writeNpyFile('kernel.npy', { data: samples, shape: [50, SHAPE[2]] });
+    const args = ['raster.npy', ...FLAGS, '--noise', 'input', '--kernel', 'kernel.npy'];
+    await succeed(...args, '--out', 'local.zarr');
+    const run = new Command(['run', ...args, '--out', 'q.zarr', '--queue', address], { cwd: work });
+    while (isRunning(run) && !existsSync('.q.zarr.part/job.json')) await sleep(5);
+    await rm('kernel.npy');
+    await startWorkers(2);
+    assert.equal((await run.ended).code, 0, run.err);
+    await checkSame('q.zarr', 'local.zarr');
+  });
 
   it('is refused by a worker that has not the same FFTW', async () => {
     await startWorkers(1, { EXPSYN_FFTW: 'none' });

@@ -1,7 +1,17 @@
 /** Runs that are interrupted go on to the same bytes. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { open, readdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import {
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -34,6 +44,15 @@ describe('a run that is interrupted', function () {
     ['a cut window', ['--noise', 'state'], 'npy'],
     ['a state that is carried on', ['--window-taus', 'Infinity', '--noise', 'input'], 'npy'],
     ['Zarr', ['--noise', 'output', '--compression', 'zstd', '--steps', '1000'], 'zarr'],
+    ['alpha', ['--kernel', 'alpha', '--tau', '50ms', '--noise', 'state'], 'npy'],
+    ['alpha, cut', ['--kernel', 'alpha', '--window-taus', '6', '--noise', 'input'], 'npy'],
+    ['double-exp', ['--kernel', 'double-exp', '--normalise', 'area', '--steps', '1000'], 'zarr'],
+    ['samples', ['--kernel', 'kernel.npy', '--noise', 'input'], 'npy'],
+    [
+      'a column for each channel',
+      ['--kernel', 'columns.npy', '--dtype', 'float32', '--steps', '1000'],
+      'zarr',
+    ],
   ] as const;
 
   async function writeRaster(): Promise<void> {
@@ -41,9 +60,17 @@ describe('a run that is interrupted', function () {
     await writeNpyFile('raster.npy', { data, shape: SHAPE });
   }
 
+  async function writeKernels(): Promise<void> {
+    const [, , channels] = SHAPE;
+    const samples = Float64Array.from({ length: 90 * channels }, (_, index) => Math.sin(index));
+    await writeNpyFile('columns.npy', { data: samples, shape: [90, channels] });
+    await writeNpyFile('kernel.npy', { data: samples, shape: [90 * channels] });
+  }
+
   for (const [name, flags, ending] of cases) {
     it(`goes on after kill -9 at any moment to the same bytes: ${name}`, async () => {
       await writeRaster();
+      await writeKernels();
       const expected = `expected.${ending}`;
       await succeed('raster.npy', ...FLAGS, ...flags, '--out', expected);
       const out = `isyn.${ending}`;
@@ -137,6 +164,7 @@ describe('a run that is interrupted', function () {
 
   it('refuses to go on when the input or the options have changed', async () => {
     await writeRaster();
+    await writeKernels();
     await leaveUnfinished();
     const args = ['raster.npy', ...FLAGS, '--out', 'isyn.npy', '--resume'];
     for (const [more, pattern] of [
@@ -145,6 +173,9 @@ describe('a run that is interrupted', function () {
       [['--steps', '101'], /its --steps is 100/],
       [['--dtype', 'float32'], /its --dtype is float64/],
       [['--noise', 'input'], /its --noise is output/],
+      [['--normalise', 'area'], /its --normalise is peak/],
+      [['--kernel', 'alpha'], /its --kernel is exp;/],
+      [['--kernel', 'kernel.npy'], /its --kernel is exp;/],
     ] as const) {
       const { code, err } = await expsyn(...args, ...more);
       assert.equal(code, 1);
@@ -168,6 +199,34 @@ describe('a run that is interrupted', function () {
     assert.match(alone.err, /^Expected --resume with --input-repaired/);
     await writeRaster();
     await succeed('raster.npy', ...FLAGS, '--out', 'isyn.npy', '--restart');
+  });
+
+  it('goes on with the kernel that it has read, and with no other', async () => {
+    await writeRaster();
+    await writeKernels();
+    const args = ['raster.npy', ...FLAGS, '--kernel', 'kernel.npy', '--noise', 'input'];
+    await succeed(...args, '--out', 'expected.npy');
+    await leaveUnfinished('--kernel', 'kernel.npy', '--noise', 'input');
+    await writeNpyFile('other.npy', { data: Float64Array.of(1, 2), shape: [2] });
+    const resumed = ['raster.npy', ...FLAGS, '--noise', 'input', '--out', 'isyn.npy', '--resume'];
+    const { code, err } = await expsyn(...resumed, '--kernel', 'other.npy');
+    assert.equal(code, 1);
+    assert.match(err, /its --kernel is another; give the same, or start over with --restart\.\n$/);
+    // Another name of the same samples is no other kernel.
+    await rename('kernel.npy', 'renamed.npy');
+    await succeed(...resumed, '--kernel', 'renamed.npy');
+    assert.ok((await readFile('isyn.npy')).equals(await readFile('expected.npy')));
+  });
+
+  it('needs no file of its kernel to go on without being told the options again', async () => {
+    await writeRaster();
+    await writeKernels();
+    const flags = ['--kernel', 'columns.npy', '--noise', 'input'];
+    await succeed('raster.npy', ...FLAGS, ...flags, '--out', 'expected.npy');
+    await leaveUnfinished(...flags);
+    await rm('columns.npy');
+    await succeed('--resume', '--out', 'isyn.npy', '--no-plot');
+    assert.ok((await readFile('isyn.npy')).equals(await readFile('expected.npy')));
   });
 
   it('is not published when its input was changed meanwhile', async () => {

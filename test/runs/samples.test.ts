@@ -180,9 +180,12 @@ describe('a run with a kernel of samples', () => {
     const made = await make(await jobOf(samples, { stepsPerBlock: 128, settings }), 'made.npy');
     const provenance = await readProvenance(resolve('made.npy'), storedFormatOf('npy'));
     assert.deepEqual(provenance?.job.settings.samples, encodeNumbers(samples));
-    assert.match(await succeed('info', 'made.npy'), /kernel \(70, 40\), dt 1 ms, window 70 steps/);
+    assert.match(
+      await succeed('info', 'made.npy'),
+      /kernel of shape \(70, 40\), dt 1 ms, window 70 steps/,
+    );
     const report = await succeed('run', '--like', 'made.npy', '--out', 'again.npy');
-    assert.match(report, /kernel \(70, 40\), dt 1 ms/);
+    assert.match(report, /kernel of shape \(70, 40\), dt 1 ms/);
     assertSameBits((await readNpyFile('again.npy')).data, made);
   });
 

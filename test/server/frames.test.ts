@@ -1,11 +1,19 @@
 /** The example server: frames, their currents, and the messages that set parameters. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 
 import { Batcher } from '../../examples/server/simulation/batcher';
-import { type Engine, type Source } from '../../examples/server/simulation/engine';
+import {
+  KERNELS as KERNEL_NAMES,
+  type Engine,
+  type Source,
+} from '../../examples/server/simulation/engine';
+import { ExpSynEngine } from '../../examples/server/simulation/expsyn-engine';
+import { LoopEngine } from '../../examples/server/simulation/loop-engine';
+import { DEFAULT_PARAMETERS } from '../../examples/server/simulation/parameters';
 import { HEADER_BYTES, headerBytes } from '../../examples/server/stream/messages';
-import { ExpSyn } from '../../lib/index';
+import { AlphaSyn, DoubleExpSyn, ExpSyn } from '../../lib/index';
 import { assertSameBits } from '../support/bits';
 import { CHANNELS, Client, expectedCurrents, messageOf, raster } from '../support/server-client';
 import { startServer, stopServers, TOKEN } from '../support/servers';
@@ -105,7 +113,7 @@ describe('frames of the example server', () => {
 
   it('fails only the message that causes an error in a batch', async () => {
     const source = (step: number): Source => ({
-      ...{ parameters: { channels: 1, tau: 1, dt: 1, noiseStd: 0 }, step },
+      ...{ parameters: { ...DEFAULT_PARAMETERS, channels: 1 }, step },
       change: () => undefined,
       save: () => ({ isyn: '', step, seed: 0 }),
       close: () => undefined,
@@ -183,6 +191,129 @@ describe('frames of the example server', () => {
     const changed = await client.text('changed');
     assert.deepEqual([changed['tau'], changed['dt'], changed.steps], [0.1, 0.002, [10]]);
     assert.match((await client.text('error')).message, /0.00001 to 1000 seconds for tau .*"long"/);
+  });
+
+  const KERNELS: [name: string, module: AlphaSyn<'float32'> | DoubleExpSyn<'float32'>][] = [
+    ['alpha', new AlphaSyn(CHANNELS, { tau: () => 0.02, dtype: 'float32' })],
+    [
+      'double-exp',
+      new DoubleExpSyn(CHANNELS, {
+        ...{ tauRise: () => 0.003, tauDecay: () => 0.02, dtype: 'float32' },
+      }),
+    ],
+  ];
+  for (const [kernel, module] of KERNELS) {
+    const evolve = (steps: number, seed: number) =>
+      module.evolveSync({ data: raster(steps, seed), shape: [steps, CHANNELS] }).output.data;
+
+    it(`computes with another kernel, and continues it in a saved session: ${kernel}`, async () => {
+      module.resetState();
+      const { port } = await startServer();
+      const client = new Client(port, { kernel, tauRise: '0.003' });
+      const { session, kernel: chosen } = await client.text('welcome');
+      assert.equal(chosen, kernel);
+      client.send(0, raster(7, 1));
+      client.send(1, raster(5, 2));
+      await client.until(() => client.answers.length === 2);
+      const expected = [...evolve(7, 1), ...evolve(5, 2)];
+      assertSameBits(client.currents, Float32Array.from(expected));
+      client.socket.close();
+      await client.closed;
+      const again = new Client(port, { session });
+      assert.equal((await again.text('welcome'))['kernel'], kernel);
+      again.send(0, raster(9, 3));
+      await again.until(() => again.answers.length === 1);
+      assertSameBits(again.currents, Float32Array.from(evolve(9, 3)));
+    });
+
+    it(`goes on from the current if the kernel changes: ${kernel}`, async () => {
+      module.resetState();
+      const { port } = await startServer();
+      const client = new Client(port, { kernel, tauRise: '0.003' });
+      await client.text('welcome');
+      client.send(0, raster(7, 1));
+      client.socket.send('{"type":"set","kernel":"exp"}');
+      client.send(1, raster(6, 2));
+      await client.until(() => client.answers.length === 2);
+      const expected = [...evolve(7, 1)];
+      const next = new ExpSyn(CHANNELS, {
+        ...{ tau: () => 0.02, dtype: 'float32', windowTaus: Infinity },
+      });
+      next.isyn = module.isyn;
+      const input = { data: raster(6, 2), shape: [6, CHANNELS] };
+      expected.push(...next.evolveSync(input).output.data);
+      assertSameBits(client.currents, Float32Array.from(expected));
+    });
+  }
+
+  it('computes the same with a plain loop, for every kernel, and through a change of it', () => {
+    const steps = 40;
+    for (const first of KERNEL_NAMES) {
+      for (const second of KERNEL_NAMES) {
+        const currents = [new ExpSynEngine(), new LoopEngine()].map((engine: Engine) => {
+          const parameters = { ...DEFAULT_PARAMETERS, channels: CHANNELS, kernel: first };
+          const source = engine.open(parameters);
+          const begin = engine.evolve([source], raster(steps, 1), steps, true) as Float32Array;
+          const head = [...begin];
+          source.change({ ...parameters, kernel: second });
+          const saved = JSON.parse(JSON.stringify(source.save())) as unknown;
+          const copy = engine.restore(source.parameters, saved);
+          const end = engine.evolve([copy], raster(steps, 2), steps, true) as Float32Array;
+          head.push(...end);
+          source.close();
+          copy.close();
+          return head;
+        });
+        const [expected = [], actual = []] = currents;
+        const largest = Math.max(...expected);
+        for (const [index, value] of expected.entries()) {
+          const error = Math.abs(value - (actual[index] ?? NaN));
+          assert.ok(error < 1e-5 * largest, `${first} to ${second}: ${error} at ${index}`);
+        }
+      }
+    }
+  });
+
+  it('rejects kernels that it does not have, and times that do not fit each other', async () => {
+    const { port } = await startServer();
+    const client = new Client(port);
+    await client.text('welcome');
+    client.send(0, raster(10, 1));
+    const wrong: [message: object, pattern: RegExp][] = [
+      [{ kernel: 'fir' }, /Expected exp, alpha, double-exp for kernel but received "fir"/],
+      [{ kernel: '__proto__' }, /for kernel but received "__proto__"/],
+      [{ kernel: ['exp'] }, /for kernel but received \["exp"\]/],
+      [{ kernel: null }, /for kernel but received null/],
+      [
+        { kernel: 'double-exp', tauRise: 0.5 },
+        /at most tau, 0\.02 seconds, for tauRise but received 0\.5/,
+      ],
+      [{ kernel: 'double-exp', tau: 0.001 }, /at most tau, 0\.001 seconds, for tauRise/],
+      [{ tauRise: 0 }, /0\.00001 to 1000 seconds for tauRise but received 0/],
+      [
+        { samples: [1] },
+        /Expected kernel, tau, tauRise, dt or noiseStd to set but received "samples"/,
+      ],
+    ];
+    for (const [message] of wrong) client.socket.send(JSON.stringify({ type: 'set', ...message }));
+    client.send(1, raster(10, 2));
+    await client.until(() => client.answers.length === 2);
+    const errors = client.texts.filter(({ type }) => type === 'error');
+    assert.equal(errors.length, wrong.length);
+    for (const [index, [, pattern]] of wrong.entries()) {
+      assert.match(errors[index]?.message ?? '', pattern);
+    }
+    const module = new ExpSyn(CHANNELS, {
+      ...{ tau: () => 0.02, dtype: 'float32', windowTaus: Infinity },
+    });
+    const expected = [1, 2].flatMap((seed) => [
+      ...module.evolveSync({ data: raster(10, seed), shape: [10, CHANNELS] }).output.data,
+    ]);
+    assertSameBits(client.currents, Float32Array.from(expected));
+    for (const query of [{ kernel: 'fir' }, { kernel: 'double-exp', tauRise: '1' }]) {
+      const refused = new Client(port, query);
+      await assert.rejects(once(refused.socket, 'open'), /400/);
+    }
   });
 
   it('closes a connection that sends garbage, with the reason, and serves the others', async () => {

@@ -28,6 +28,7 @@ import {
   TOKEN,
   untilText,
 } from '../support/servers';
+import { DEFAULT_PARAMETERS } from '../../examples/server/simulation/parameters';
 
 const MIB = 2 ** 20;
 const POST_HEAD =
@@ -418,7 +419,7 @@ describe('the limits of the example server', () => {
     const folder = mkdtempSync(join(tmpdir(), 'expsyn-saved-'));
     const id = (k: number) => `00000000-0000-0000-0000-${String(k).padStart(12, '0')}`;
     const files = () => readdirSync(folder).sort();
-    const parameters = { channels: 1, tau: 1, dt: 1, noiseStd: 0 };
+    const parameters = { ...DEFAULT_PARAMETERS, channels: 1 };
     const session = { parameters, sources: [] };
     for (let k = 0; k < 6; k++) {
       const file = join(folder, `${id(k)}.json`);

@@ -138,7 +138,7 @@ describe('the page of the example server', () => {
     await slide('tau', 1);
     await slide('dt', 0);
     await slide('noise', 0.5);
-    await page.waitForSelector('#status[title="tau 1 s, dt 0.0002 s, noise 5"]', {
+    await page.waitForSelector('#status[title="kernel exp, tau 1 s, dt 0.0002 s, noise 5"]', {
       state: 'attached',
     });
     assert.equal(await page.innerText('#tau-value'), '1000 ms');
@@ -151,6 +151,28 @@ describe('the page of the example server', () => {
       const { colours, red, blue } = await look('currents');
       return colours > 20 && red > 1000 && blue > 1000;
     });
+    assert.deepEqual(errors, []);
+  }).timeout(60000);
+
+  it('lets the user choose the kernel', async () => {
+    assert.ok(!(await page.isVisible('#tau-rise')));
+    await slide('tau', 0.5);
+    const titleOf = async (kernel: string) => {
+      await page.getByLabel('Kernel', { exact: true }).selectOption(kernel);
+      await page.waitForSelector(`#status[title^="kernel ${kernel}, tau "]`, { state: 'attached' });
+      return page.getAttribute('#status', 'title');
+    };
+    assert.match((await titleOf('alpha')) ?? '', /^kernel alpha, tau 0\.0316\d* s, dt /);
+    assert.match((await titleOf('double-exp')) ?? '', /tau 0\.0316\d* s, rise 0\.00316\d* s, dt /);
+    assert.ok(await page.isVisible('#tau-rise'));
+    for (const share of [0, 1]) {
+      await slide('tau-rise', share);
+      const rise = share === 0 ? /rise 0\.000316/ : /tau (0\.0316\d*) s, rise \1 s/;
+      await until(async () => rise.test((await page.getAttribute('#status', 'title')) ?? ''));
+    }
+    assert.equal(await page.innerText('#tau-rise-value'), '1.000');
+    await titleOf('exp');
+    assert.ok(!(await page.isVisible('#tau-rise')));
     assert.deepEqual(errors, []);
   }).timeout(60000);
 

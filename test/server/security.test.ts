@@ -357,12 +357,17 @@ describe('the security of the example server', () => {
   it('saves the rounding error of a source, and rejects a corrupt one', () => {
     const isyn = Float32Array.of(1, 2, 3);
     const correction = Float64Array.of(1e-9, 0, -1e-9);
-    const saved = encodeSource(isyn, 7, 8, correction);
+    const state = { isyn: { data: isyn, correction }, step: 7, seed: 8 };
+    const saved = encodeSource(state);
     const text = JSON.stringify(saved);
     const restored = decodeSource(JSON.parse(text), Float32Array, 3);
-    assert.deepEqual(restored, { isyn, correction, step: 7, seed: 8 });
-    const plain = decodeSource(encodeSource(isyn, 7, 8), Float32Array, 3);
-    assert.deepEqual(plain, { isyn, correction: undefined, step: 7, seed: 8 });
+    assert.deepEqual(restored, { ...state, rising: undefined });
+    const plain = { isyn: { data: isyn }, rising: undefined, step: 7, seed: 8 };
+    assert.deepEqual(decodeSource(encodeSource(plain), Float32Array, 3), plain);
+    const rising = { ...state, rising: { data: isyn.slice().reverse(), correction } };
+    const encoded = encodeSource(rising);
+    assert.deepEqual(decodeSource(encoded, Float32Array, 3, true), rising);
+    assert.throws(() => decodeSource(saved, Float32Array, 3, true), InputError);
     const ofBytes = (bytes: ArrayBufferView) =>
       Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
     for (const bad of [
@@ -374,6 +379,10 @@ describe('the security of the example server', () => {
     ]) {
       const corrupt = { ...saved, correction: bad };
       assert.throws(() => decodeSource(corrupt, Float32Array, 3), InputError);
+      for (const name of ['rising', 'risingCorrection']) {
+        const other = { ...encoded, [name]: bad };
+        assert.throws(() => decodeSource(other, Float32Array, 3, true), InputError);
+      }
     }
   });
 

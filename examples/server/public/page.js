@@ -12,7 +12,7 @@ const MESSAGE_SECONDS = 0.25;
 const MOST_PENDING = 8;
 
 const element = (id) => document.getElementById(id);
-const controls = createControls(['tau', 'dt', 'noise', 'rate']);
+const controls = createControls(['tau', 'tau-rise', 'dt', 'noise', 'rate']);
 const view = new LiveView(CHANNELS, {
   raster: element('raster'),
   currents: element('currents'),
@@ -55,8 +55,7 @@ const client = new Client({
   },
   onMessage(message) {
     if (message.type === 'changed') {
-      element('status').title =
-        `tau ${message.tau} s, dt ${message.dt} s, noise ${message.noiseStd}`;
+      element('status').title = describeParameters(message);
     } else if (message.type === 'error') {
       element('status').textContent = message.message;
     }
@@ -64,11 +63,23 @@ const client = new Client({
   onAnswer: receive,
 });
 
+function describeParameters({ kernel, tau, tauRise, dt, noiseStd }) {
+  const rise = kernel === 'double-exp' ? `, rise ${tauRise} s` : '';
+  return `kernel ${kernel}, tau ${tau} s${rise}, dt ${dt} s, noise ${noiseStd}`;
+}
+
+/** The shortest rise time that the server takes, in seconds. */
+const SHORTEST_RISE = 1e-5;
+
 function setParameters() {
+  const kernel = element('kernel').value;
+  element('rise').hidden = kernel !== 'double-exp';
   if (!client.isLive) return;
   dt = controls.dt.value();
   const [tau, noiseStd] = [controls.tau.value(), controls.noise.value()];
-  client.send(JSON.stringify({ type: 'set', tau, dt, noiseStd }));
+  const share = controls['tau-rise'].value();
+  const tauRise = Math.min(tau, Math.max(SHORTEST_RISE, tau * share));
+  client.send(JSON.stringify({ type: 'set', kernel, tau, tauRise, dt, noiseStd }));
 }
 
 /** Sends the steps of the time that has passed. Less than a step is left for the next time. */
@@ -151,9 +162,10 @@ function takeToken() {
   client.setToken(token);
 }
 
-for (const { input } of [controls.tau, controls.dt, controls.noise]) {
-  input.addEventListener('input', setParameters);
+for (const name of ['tau', 'tau-rise', 'dt', 'noise']) {
+  controls[name].input.addEventListener('input', setParameters);
 }
+element('kernel').addEventListener('input', setParameters);
 element('controls').addEventListener('submit', (event) => event.preventDefault());
 element('token-form').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -177,6 +189,7 @@ const updateTheme = () => view.updateTheme();
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', updateTheme);
 new ResizeObserver(updateTheme).observe(document.body);
 
+setParameters();
 takeToken();
 void client.run();
 requestAnimationFrame(showFrame);

@@ -1,10 +1,18 @@
 import type { SavedSource } from './saved-source';
 
+/** The kernels that a client may choose, by their names on the command line of the package. */
+export const KERNELS = ['exp', 'alpha', 'double-exp'] as const;
+
+export type Kernel = (typeof KERNELS)[number];
+
 /** What a client may choose. */
 export interface Parameters {
   channels: number;
-  /** Time constant of all channels, in seconds. */
+  kernel: Kernel;
+  /** Time constant of all channels, in seconds; of a double exponential, that of the decay. */
   tau: number;
+  /** Time constant of the rise of a double exponential, in seconds; at most tau. Others ignore it. */
+  tauRise: number;
   /** Length of a step, in seconds. */
   dt: number;
   /** Standard deviation of the noise after 1 s. */

@@ -1,23 +1,47 @@
-import { ExpSyn, type ExpSynSession } from 'expsyn';
+import {
+  AlphaSyn,
+  DoubleExpSyn,
+  ExpSyn,
+  type AlphaSynSession,
+  type DoubleExpSynSession,
+  type ExpSynSession,
+  type RasterInput,
+} from 'expsyn';
 
-import { decodeSource, encodeSource, type SavedSource } from './saved-source';
+import { decodeSource, encodeSource, type SavedSource, type SourceState } from './saved-source';
 import { CurrentsMemory, type Engine, type Parameters, type Source } from './engine';
+
+type RisingSession = AlphaSynSession<'float32'> | DoubleExpSynSession<'float32'>;
+type AnySession = ExpSynSession<'float32'> | RisingSession;
+type AnyModule = ExpSyn<'float32'> | AlphaSyn<'float32'> | DoubleExpSyn<'float32'>;
+
+/** What the modules of all kernels do for sessions of their own. */
+interface BatchModule {
+  readonly sizeIn: number;
+  evolveSessionsSync(
+    sessions: readonly AnySession[],
+    input: RasterInput,
+    options: { out: Float32Array },
+  ): unknown;
+  evolveSessions(
+    sessions: readonly AnySession[],
+    input: RasterInput,
+  ): Promise<{ output: { data: Float32Array } }>;
+}
 
 /** Computes with the package: a session for each source, and a module for each choice of parameters. */
 export class ExpSynEngine implements Engine {
-  readonly #modules = new Map<string, { module: ExpSyn<'float32'>; nSources: number }>();
+  readonly #modules = new Map<string, { module: AnyModule; nSources: number }>();
   readonly #memory = new CurrentsMemory();
 
   open(parameters: Parameters): Source {
-    return new SessionSource(this, parameters, (module) => module.session());
+    return new SessionSource(this, parameters, undefined);
   }
 
   restore(parameters: Parameters, saved: unknown): Source {
-    const { channels } = parameters;
-    const { isyn, correction, step, seed } = decodeSource(saved, Float32Array, channels);
-    const current = { data: isyn, shape: [channels], ...(correction && { correction }) };
-    const options = { isyn: current, step, seed };
-    return new SessionSource(this, parameters, (module) => module.session(options));
+    const { channels, kernel } = parameters;
+    const state = decodeSource(saved, Float32Array, channels, kernel !== 'exp');
+    return new SessionSource(this, parameters, state);
   }
 
   keyOf(source: SessionSource): unknown {
@@ -33,7 +57,7 @@ export class ExpSynEngine implements Engine {
     const sessions = sources.map(({ session }) => session);
     const [first] = sessions;
     if (first === undefined) return new Float32Array();
-    const { module } = first;
+    const module: BatchModule = first.module;
     const input = { data: spikes, shape: [sources.length, steps, module.sizeIn] };
     if (isShort) {
       const out = this.#memory.take(spikes.length);
@@ -44,14 +68,11 @@ export class ExpSynEngine implements Engine {
   }
 
   /** Returns the module of these parameters. It is kept until each caller has called release(). */
-  module(parameters: Parameters): ExpSyn<'float32'> {
+  module(parameters: Parameters): AnyModule {
     const key = JSON.stringify(parameters);
     let entry = this.#modules.get(key);
     if (entry === undefined) {
-      const { channels, tau, dt, noiseStd } = parameters;
-      // With an unlimited window, results do not depend on how a client divides its steps into frames.
-      const options = { tau: () => tau, dt, noiseStd, windowTaus: Infinity } as const;
-      entry = { module: new ExpSyn(channels, { ...options, dtype: 'float32' }), nSources: 0 };
+      entry = { module: makeModule(parameters), nSources: 0 };
       this.#modules.set(key, entry);
     }
     entry.nSources++;
@@ -65,20 +86,58 @@ export class ExpSynEngine implements Engine {
   }
 }
 
+function makeModule({ channels, kernel, tau, tauRise, dt, noiseStd }: Parameters): AnyModule {
+  // With an unlimited window, results do not depend on how a client divides its steps into frames.
+  const options = { dt, noiseStd, windowTaus: Infinity, dtype: 'float32' } as const;
+  switch (kernel) {
+    case 'exp':
+      return new ExpSyn(channels, { ...options, tau: () => tau });
+    case 'alpha':
+      return new AlphaSyn(channels, { ...options, tau: () => tau });
+    case 'double-exp':
+      return new DoubleExpSyn(channels, {
+        ...options,
+        tauRise: () => tauRise,
+        tauDecay: () => tau,
+      });
+  }
+}
+
+/** What a session of a kernel that rises has on its way to the current; undefined for others. */
+function risingOf(session: AnySession): RisingSession['rising'] | undefined {
+  return 'rising' in session ? session.rising : undefined;
+}
+
+function openSession(
+  module: AnyModule,
+  channels: number,
+  state: SourceState<Float32Array> | undefined,
+): AnySession {
+  if (state === undefined) return module.session();
+  const { isyn, rising, step, seed } = state;
+  const shape = [channels];
+  const arrayOf = ({ data, correction }: SourceState<Float32Array>['isyn']) => {
+    return { data, shape, ...(correction && { correction }) };
+  };
+  const options = { isyn: arrayOf(isyn), step, seed };
+  if (module instanceof ExpSyn) return module.session(options);
+  return module.session({ ...options, ...(rising && { rising: arrayOf(rising) }) });
+}
+
 class SessionSource implements Source {
   readonly #engine: ExpSynEngine;
   parameters: Parameters;
-  session: ExpSynSession<'float32'>;
+  session: AnySession;
 
   constructor(
     engine: ExpSynEngine,
     parameters: Parameters,
-    open: (module: ExpSyn<'float32'>) => ExpSynSession<'float32'>,
+    state: SourceState<Float32Array> | undefined,
   ) {
     this.#engine = engine;
     this.parameters = parameters;
     try {
-      this.session = open(engine.module(parameters));
+      this.session = openSession(engine.module(parameters), parameters.channels, state);
     } catch (error) {
       engine.release(parameters);
       throw error;
@@ -89,23 +148,25 @@ class SessionSource implements Source {
     return this.session.step;
   }
 
+  /** The current goes on from its value, whatever the new kernel is. */
   change(parameters: Parameters): void {
-    const { isyn, step, seed } = this.session;
-    const next = new SessionSource(this.#engine, parameters, (module) =>
-      module.session({ isyn, step, seed }),
-    );
+    const next = new SessionSource(this.#engine, parameters, this.#state());
     this.close();
     this.session = next.session;
     this.parameters = parameters;
   }
 
   save(): SavedSource {
-    const { isyn, step, seed } = this.session;
-    return encodeSource(isyn.data, step, seed, isyn.correction);
+    return encodeSource(this.#state());
   }
 
   close(): void {
     this.session.close();
     this.#engine.release(this.parameters);
+  }
+
+  #state(): SourceState<Float32Array> {
+    const { isyn, step, seed } = this.session;
+    return { isyn, rising: risingOf(this.session), step, seed };
   }
 }

@@ -6,50 +6,96 @@ export interface SavedSource {
   isyn: string;
   /** The rounding error of each current as a float64, encoded like isyn. Absent if there is none. */
   correction?: string;
+  /** The same of what has not reached the current yet; only of kernels that rise. */
+  rising?: string;
+  risingCorrection?: string;
   /** Absolute number of the next step. */
   step: number;
   /** Seed of the noise. */
   seed: number;
 }
 
-export function encodeSource(
-  isyn: Float32Array | Float64Array,
-  step: number,
-  seed: number,
-  correction?: Float64Array,
-): SavedSource {
-  const encode = ({ buffer, byteOffset, byteLength }: Float32Array | Float64Array) =>
+type Floats = Float32Array | Float64Array;
+
+/** Numbers of a source, one for each channel, and their rounding errors if they have any. */
+export interface Numbers<Data extends Floats = Floats> {
+  data: Data;
+  correction?: Float64Array | undefined;
+}
+
+/** The state of a source. */
+export interface SourceState<Data extends Floats = Floats> {
+  isyn: Numbers<Data>;
+  /** Only of kernels that rise. */
+  rising?: Numbers<Data> | undefined;
+  step: number;
+  seed: number;
+}
+
+export function encodeSource({ isyn, rising, step, seed }: SourceState): SavedSource {
+  const encode = ({ buffer, byteOffset, byteLength }: Floats) =>
     Buffer.from(buffer, byteOffset, byteLength).toString('base64');
-  const saved = { isyn: encode(isyn), step, seed };
-  return correction === undefined ? saved : { ...saved, correction: encode(correction) };
+  return {
+    isyn: encode(isyn.data),
+    ...(isyn.correction && { correction: encode(isyn.correction) }),
+    ...(rising && { rising: encode(rising.data) }),
+    ...(rising?.correction && { risingCorrection: encode(rising.correction) }),
+    step,
+    seed,
+  };
 }
 
 /** The latest step at which a session may start: enough safe integers follow it. */
 const LAST_STEP = 2 ** 52;
 
-/** Throws an InputError if `saved` is not what encodeSource() returns for a source of `channels` channels. */
-export function decodeSource<Data extends Float32Array | Float64Array>(
+/**
+ * Throws an InputError if `saved` is not what encodeSource() returns for a source of `channels` channels.
+ *
+ * @param isRising Whether its kernel rises.
+ */
+export function decodeSource<Data extends Floats>(
   saved: unknown,
-  ArrayType: { new (buffer: ArrayBuffer): Data; readonly BYTES_PER_ELEMENT: number },
+  ArrayType: ArrayClass<Data>,
   channels: number,
-): { isyn: Data; correction: Float64Array | undefined; step: number; seed: number } {
-  const { isyn, correction, step, seed } = (saved ?? {}) as Partial<
-    Record<keyof SavedSource, unknown>
-  >;
+  isRising = false,
+): SourceState<Data> {
+  const found = (saved ?? {}) as Partial<Record<keyof SavedSource, unknown>>;
+  const { step, seed } = found;
   const isCount = (value: unknown): value is number =>
     Number.isSafeInteger(value) && (value as number) >= 0;
-  const data = decodeNumbers(isyn, ArrayType, channels);
-  const remainder = correction === undefined || decodeNumbers(correction, Float64Array, channels);
-  if (data && remainder && isCount(step) && step <= LAST_STEP && isCount(seed)) {
-    return { isyn: data, correction: remainder === true ? undefined : remainder, step, seed };
+  const isyn = decodePair(found.isyn, found.correction, ArrayType, channels);
+  const rising = isRising
+    ? decodePair(found.rising, found.risingCorrection, ArrayType, channels)
+    : undefined;
+  const isWhole = isyn !== undefined && (rising !== undefined || !isRising);
+  if (isWhole && isCount(step) && step <= LAST_STEP && isCount(seed)) {
+    return { isyn, rising, step, seed };
   }
   throw new InputError(`Expected a saved source of ${channels} channels but it is corrupt.`);
 }
 
-/** Decodes `length` finite numbers; returns undefined if the text is anything else. */
-function decodeNumbers<Data extends Float32Array | Float64Array>(
+interface ArrayClass<Data extends Floats> {
+  new (buffer: ArrayBuffer): Data;
+  readonly BYTES_PER_ELEMENT: number;
+}
+
+/** Decodes numbers and their rounding errors; returns undefined if either text is anything else. */
+function decodePair<Data extends Floats>(
   text: unknown,
-  ArrayType: { new (buffer: ArrayBuffer): Data; readonly BYTES_PER_ELEMENT: number },
+  correctionText: unknown,
+  ArrayType: ArrayClass<Data>,
+  length: number,
+): Numbers<Data> | undefined {
+  const data = decodeNumbers(text, ArrayType, length);
+  if (data === undefined || correctionText === undefined) return data && { data };
+  const correction = decodeNumbers(correctionText, Float64Array, length);
+  return correction && { data, correction };
+}
+
+/** Decodes `length` finite numbers; returns undefined if the text is anything else. */
+function decodeNumbers<Data extends Floats>(
+  text: unknown,
+  ArrayType: ArrayClass<Data>,
   length: number,
 ): Data | undefined {
   if (typeof text !== 'string') return undefined;

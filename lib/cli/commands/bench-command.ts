@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 
 import type { Command } from 'commander';
 
+import type { Dtype, Synapses } from '../../index';
 import { formatCount, readCount } from '../options/numbers';
 import type { CommandContext } from '../context/command-context';
 
@@ -13,7 +14,8 @@ interface BenchFlags {
 }
 
 const DESCRIPTION = `Measures how many samples this machine computes in a second, and compares this
-with a plain JavaScript loop and with copying the array.
+with a plain JavaScript loop and with copying the array. The synapses are
+exponential unless a line names another kernel.
 
 Each round measures all of them, one after the other, and the medians over all
 rounds are compared. On a busy machine, the medians still vary.`;
@@ -27,6 +29,8 @@ const DEFAULT_SAMPLES = 4_000_000;
 const DEFAULT_ROUNDS = 5;
 const SIZES = [1, 16, 256];
 const DT = 1e-3;
+/** Of the kernel that is given by its samples. */
+const FIR_SAMPLES = 64;
 
 /** Adds the command to a program. */
 export function addBenchCommand(program: Command, context: CommandContext): void {
@@ -61,7 +65,7 @@ interface Result {
 }
 
 async function measure(size: number, samples: number, rounds: number): Promise<Result> {
-  const { ExpSyn, fftw } = await import('../../index.js');
+  const { AlphaSyn, DoubleExpSyn, ExpSyn, FirSyn, fftw } = await import('../../index.js');
   const timesteps = Math.max(1, Math.floor(samples / size));
   const shape = [timesteps, size];
   const tau = Float64Array.from({ length: size }, (_, n) => 0.005 + (0.095 * n) / size);
@@ -71,9 +75,10 @@ async function measure(size: number, samples: number, rounds: number): Promise<R
   const input = { data, shape };
   const out = { float64: new Float64Array(data.length), float32: new Float32Array(data.length) };
   const source = Float64Array.from(data);
-  const synapses = (options: object) => new ExpSyn(size, { tau, dt: DT, ...options });
   const run = (dtype: 'float64' | 'float32', options: object) => {
-    const module = synapses({ dtype, ...options });
+    return runModule(dtype, new ExpSyn(size, { tau, dt: DT, dtype, ...options }));
+  };
+  const runModule = (dtype: 'float64' | 'float32', module: Synapses<Dtype>) => {
     return () => {
       module.resetState();
       module.evolveSync(input, { out: out[dtype] });
@@ -88,6 +93,15 @@ async function measure(size: number, samples: number, rounds: number): Promise<R
       'by transforms': run('float64', { method: 'fft', threads: 1 }),
     }),
     'with noise': run('float64', { noiseStd: 1, seed: 1, threads: 1 }),
+    'alpha function': runModule('float64', new AlphaSyn(size, { tau, dt: DT, threads: 1 })),
+    'double exponential': runModule(
+      'float64',
+      new DoubleExpSyn(size, { tauRise: 0.002, tauDecay: tau, dt: DT, threads: 1 }),
+    ),
+    [`${FIR_SAMPLES} samples`]: runModule(
+      'float64',
+      new FirSyn(size, { kernel: new Array<number>(FIR_SAMPLES).fill(1), dt: DT, threads: 1 }),
+    ),
     'plain loop': () => {
       plainLoop(data, out.float64, tau, size);
     },

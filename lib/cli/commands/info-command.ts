@@ -27,7 +27,7 @@ import { counted, formatBytes } from '../options/numbers';
 import { formatShape } from '../../errors/checks';
 import { outsideOption, readEvents, requireFileName } from '../options/run-options';
 import type { CommandContext } from '../context/command-context';
-import { describeParameters } from '../options/synapse-options';
+import { describeKernel } from '../options/synapse-options';
 import { formatTime, parsePeriod } from '../options/times';
 
 interface InfoFlags extends AddressFlags {
@@ -189,7 +189,7 @@ function describeProvenance({
   node,
   platform,
 }: Provenance): [string, string][] {
-  const { settings, windowLength, method, fftw, identity, repaired } = job;
+  const { settings, windowLength, method, fftw, identity, repaired, kernelFile } = job;
   const { dt, noiseStd, noise, seed } = settings;
   const window = windowLength === 'Infinity' ? 'not cut' : counted(windowLength, 'step');
   return [
@@ -197,9 +197,12 @@ function describeProvenance({
     ['command', ['expsyn', ...command].map(quote).join(' ')],
     [
       'synapses',
-      `${describeParameters(settings)}, dt ${formatTime(dt)}, window ${window}, ` +
+      `${describeKernel(job)}, dt ${formatTime(dt)}, window ${window}, ` +
         `method ${method}${fftw === undefined ? '' : ` by ${fftw}`}, non-finite ${settings.nonFinite}`,
     ],
+    ...(kernelFile === undefined
+      ? []
+      : [['kernel', `${kernelFile.path}, SHA-256 ${kernelFile.sha256}`] as [string, string]]),
     ['noise', noiseStd > 0 ? `${noiseStd} after 1 s, on the ${noise}, seed ${seed}` : 'none'],
     [
       'input',

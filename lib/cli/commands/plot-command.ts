@@ -43,7 +43,7 @@ interface PlotFlags extends AddressFlags {
 
 const DESCRIPTION = `Draws a raster, the currents of a run, or both, into a .svg or .png file.
 
-For an output of 'expsyn run', the raster, tau and dt are found automatically.`;
+For an output of 'expsyn run', the raster, the kernel and dt are found automatically.`;
 
 const EXAMPLES = `
 Times may have a unit: s, ms, us or ns. Without a unit, they are in seconds.
@@ -125,6 +125,7 @@ async function plot(path: string, flags: PlotFlags, context: CommandContext): Pr
       tau: provenance && longestTimeConstants(provenance.job.settings),
       dt,
       name: basename(path),
+      job: provenance?.job,
       ...readParts(main, flags, dt, path),
     });
     const note = provenance === undefined ? await noteOnFile(main, path) : undefined;

@@ -2,17 +2,19 @@
 import { Option, type Command } from 'commander';
 
 import { compressions, inputFormats, outputEndings } from '../../formats/registry';
-import { KERNELS } from '../../modules/kernels';
 import { addAddressOptions, addForbiddenOption } from '../options/address-options';
 import { DEFAULT_OUT } from '../run/prepare';
 import { run } from '../run/run';
 import { outsideOption, readFlags, type RunFlags } from '../options/run-options';
+import { describeKernels } from '../options/kernel-option';
 import { addSynapseOptions } from '../options/synapse-options';
 import type { CommandContext } from '../context/command-context';
 
 const DESCRIPTION = `Computes the synaptic currents of a raster of spikes, and draws them.
 
-Each channel n is the input of ${KERNELS[0].description}
+The current of a channel is a sum over its spikes: each adds the kernel at the
+time t since the spike, which is
+${describeKernels()}
 Without an input, an example is computed: 48 channels, 10 s, tau 5 to 100 ms.`;
 
 const examples = (): string => `
@@ -38,6 +40,10 @@ Examples:
       the currents of your own raster, and a picture of them beside isyn.npy
   expsyn run raster.npy --tau 5ms,20ms,100ms --dt 0.5ms --no-plot
       three channels, each with its own tau; steps of 0.5 ms, no picture
+  expsyn run raster.npy --kernel double-exp --tau-rise 2ms --tau-decay 20ms
+      another kernel, which rises before it decays
+  expsyn run raster.npy --kernel response.npy --out response-currents.npy
+      the kernel is the array in a file
   expsyn run raster.npy --noise-std 0.1 --noise state --seed 7
       currents with noise, the same in every run
   expsyn run events.npy --events --dt 0.5ms --window-taus Infinity --dtype float32

@@ -1,11 +1,12 @@
 /**
- * The picture of a run: firing rate, raster, synaptic currents of all channels, and the currents of
+ * The picture of a run: firing rate, kernel, raster, synaptic currents of all channels, and the currents of
  * a few, under one time axis.
  */
 import type { View } from 'vega' with { 'resolution-mode': 'import' };
 import type { TopLevelSpec } from 'vega-lite' with { 'resolution-mode': 'import' };
 
 import { CommandError } from '../../errors/command-errors';
+import { kernelPanel } from './kernel-panel';
 import { heatMapPanel, type ColourScheme } from './heat-map';
 import {
   BLUE,
@@ -26,6 +27,7 @@ import { closeUpPanel, tracesPanel } from './traces';
 import { renderPng } from './render-png';
 import { type TimeSeries } from './reduction';
 import { describeSpikes, type InputSummary } from '../notes/input-summary';
+import type { KernelCurves } from '../../runs/kernel-curves';
 import { formatTime, formatTimeRange } from '../options/times';
 
 export type { PartialArray, Recording } from './scene';
@@ -89,6 +91,7 @@ function composeFigure(
   schemeNamed: (name: string) => ColourScheme,
 ): Spec {
   const { input, output, summary } = scene;
+  const { kernels } = recording;
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     background: 'white',
@@ -109,7 +112,11 @@ function composeFigure(
     bounds: 'flush',
     resolve: { scale: { color: 'independent' }, legend: { color: 'independent' } },
     concat: [
-      ...(input && summary ? inputPanels(scene, input, summary, schemeNamed) : []),
+      ...(input && summary
+        ? inputPanels(scene, input, summary, schemeNamed, kernels)
+        : kernels
+          ? [kernelPanel(kernels, RATE_HEIGHT), emptyPanel(RATE_HEIGHT)]
+          : []),
       ...(output ? outputPanels(scene, output, schemeNamed) : []),
     ],
     config: STYLE,
@@ -122,13 +129,17 @@ function inputPanels(
   input: TimeSeries,
   summary: InputSummary,
   schemeNamed: (name: string) => ColourScheme,
+  kernels: KernelCurves | undefined,
 ): Spec[] {
   if (!summary.isSpikes) {
-    return [heatMapPanel(scene, input, 'Input', schemeNamed), emptyPanel(channelsHeight(scene))];
+    return [
+      heatMapPanel(scene, input, 'Input', schemeNamed),
+      kernelPanel(kernels, channelsHeight(scene)),
+    ];
   }
   return [
     ratePanel(scene, input),
-    emptyPanel(RATE_HEIGHT),
+    kernelPanel(kernels, RATE_HEIGHT),
     rasterPanel(scene, input, summary),
     channelRatesPanel(scene, input),
   ];
@@ -165,7 +176,7 @@ function traceMarkers(scene: Scene): Spec {
   };
 }
 
-function describeRun({ item, batches }: Recording, scene: Scene): string {
+function describeRun({ item, batches, kernels }: Recording, scene: Scene): string {
   const { summary, input, timesteps, columns, firstChannel, firstStep, dt, tau } = scene;
   const time = formatTime(timesteps * dt);
   const begin = firstStep > 0 ? ` from ${formatTime(firstStep * dt)}` : '';
@@ -174,6 +185,7 @@ function describeRun({ item, batches }: Recording, scene: Scene): string {
   const parts = [
     firstChannel > 0 ? `channel${places || ` ${firstChannel}`}` : count,
     `${time}${begin} in steps of ${formatTime(dt)}`,
+    ...(kernels === undefined ? [] : [`kernel ${kernels.kernel}`]),
     ...(tau === undefined ? [] : [`τ ${formatTimeRange(tau)}`]),
   ];
   if (input !== undefined && summary?.isSpikes === true) {

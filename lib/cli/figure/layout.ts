@@ -9,7 +9,9 @@ export const WIDTH = 760;
 export const SIDE_WIDTH = 190;
 export const COLUMN_GAP = 34;
 export const ROW_GAP = 44;
-export const RATE_HEIGHT = 58;
+export const RATE_HEIGHT = 76;
+/** Lower than what stands beside it, since its time axis has a title of its own. */
+export const KERNEL_HEIGHT = 56;
 
 const PIXELS_PER_CHANNEL = 5;
 const [LOWEST_PANEL, HIGHEST_PANEL] = [64, 250];

@@ -4,8 +4,11 @@ import { extname } from 'node:path';
 import { CommandError } from '../../errors/command-errors';
 import { writeCompleteFile } from '../../formats/files/complete-file';
 import type { Range, RasterSource } from '../../formats/raster-source';
+import type { Job } from '../../runs/job';
+import { kernelCurves } from '../../runs/kernel-curves';
 import type { Stimulus } from './example-raster';
 import { drawFigure, drawFigureAsPng, type PartialArray, type Recording } from './figure';
+import { chooseChannels } from './scene';
 
 /** Samples that a picture is drawn from at most; the first ones where there are more. */
 export const MOST_SAMPLES = 2e7;
@@ -29,11 +32,13 @@ export interface PictureRequest {
   /** The channels whose currents are drawn as traces. */
   traces?: readonly number[] | undefined;
   stimuli?: readonly Stimulus[] | undefined;
+  /** The run that has made the output, whose kernels are drawn. */
+  job?: Pick<Job, 'settings' | 'windowLength'> | undefined;
 }
 
 /** Reads the part of the arrays that is drawn. */
 export async function loadRecording(request: PictureRequest): Promise<Recording> {
-  const { input, output, dt, name, item = 0, stimuli, traces } = request;
+  const { input, output, dt, name, item = 0, stimuli, job } = request;
   const [batches, timesteps, columns] = (output ?? input)?.shape ?? [0, 0, 0];
   const channels = request.channels ?? { begin: 0, end: columns };
   const width = Math.max(1, channels.end - channels.begin);
@@ -57,15 +62,21 @@ export async function loadRecording(request: PictureRequest): Promise<Recording>
       type: source.type,
     };
   };
-  const tau = request.tau;
+  const taus = request.tau;
+  const tau =
+    taus &&
+    Float64Array.from({ length: channels.end - channels.begin }, (_, index) => {
+      return (taus.length === 1 ? taus[0] : taus[channels.begin + index]) ?? NaN;
+    });
+  const currents = output && (await read(output));
+  const traces =
+    request.traces?.map((channel) => channel - channels.begin) ??
+    (currents && currents.timesteps > 0 ? chooseChannels(currents, tau) : undefined);
+  const traced = traces?.map((channel) => channel + channels.begin);
   return {
     input: input && (await read(input)),
-    output: output && (await read(output)),
-    tau:
-      tau &&
-      Float64Array.from({ length: channels.end - channels.begin }, (_, index) => {
-        return (tau.length === 1 ? tau[0] : tau[channels.begin + index]) ?? NaN;
-      }),
+    output: currents,
+    tau,
     dt,
     name,
     item,
@@ -73,7 +84,8 @@ export async function loadRecording(request: PictureRequest): Promise<Recording>
     firstStep: steps.begin,
     firstChannel: channels.begin,
     isWhole: steps.begin === 0 && steps.end === timesteps,
-    ...(traces && { traces: traces.map((channel) => channel - channels.begin) }),
+    ...(traces && { traces }),
+    ...(job && traced && { kernels: await kernelCurves(job, traced) }),
     ...(stimuli && { stimuli }),
   };
 }

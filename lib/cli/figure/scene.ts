@@ -1,6 +1,7 @@
 /** What the picture of a run shows: which batch item, unit of time, channels and close-up. */
 import { CommandError } from '../../errors/command-errors';
 import type { Range } from '../../formats/raster-source';
+import type { KernelCurves } from '../../runs/kernel-curves';
 import type { Stimulus } from './example-raster';
 import { largestMagnitude, magnitudesOf, meanMagnitudes, type TimeSeries } from './reduction';
 import { summarizeInput, type InputSummary } from '../notes/input-summary';
@@ -33,6 +34,8 @@ export interface Recording {
   /** Columns to draw as traces; by default the most active ones. */
   traces?: readonly number[];
   stimuli?: readonly Stimulus[];
+  /** The kernels of the traced channels, or the one of all channels. */
+  kernels?: KernelCurves;
 }
 
 /** Everything that the panels have in common. */
@@ -94,14 +97,15 @@ export function prepareScene(recording: Recording): Scene {
   };
 }
 
-function chooseTimeUnit(duration: number): TimeUnit {
+/** The unit in which a duration in seconds is shown. */
+export function chooseTimeUnit(duration: number): TimeUnit {
   if (duration >= 600) return { name: 'min', perSecond: 1 / 60 };
   if (duration >= 1) return { name: 's', perSecond: 1 };
   return duration >= 1e-3 ? { name: 'ms', perSecond: 1e3 } : { name: 'µs', perSecond: 1e6 };
 }
 
 /** The most active channel of each quarter of the taus, those with the shortest first. */
-function chooseChannels(output: TimeSeries, tau: Float64Array | undefined): number[] {
+export function chooseChannels(output: TimeSeries, tau: Float64Array | undefined): number[] {
   const activity = meanMagnitudes(output);
   const sorted = Array.from(activity.keys()).sort(
     (a, b) => (tau?.[a] ?? 0) - (tau?.[b] ?? 0) || a - b,

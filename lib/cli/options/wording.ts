@@ -24,7 +24,16 @@ export function wordError(error: unknown): string | undefined {
 
 /** Alternatives in words: `.npy, .txt or .csv`. */
 export function alternatives(words: readonly string[]): string {
+  return joined(words, 'or');
+}
+
+/** A list in words: `exp, alpha and double-exp`. */
+export function wordList(words: readonly string[]): string {
+  return joined(words, 'and');
+}
+
+function joined(words: readonly string[], conjunction: string): string {
   return [words.slice(0, -1).join(', '), ...words.slice(-1)]
     .filter((part) => part !== '')
-    .join(' or ');
+    .join(` ${conjunction} `);
 }

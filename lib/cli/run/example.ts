@@ -6,14 +6,19 @@ import { removeLeftovers } from '../../formats/files/complete-file';
 import { readNpyFile, writeNpyFile } from '../../formats/npy/npy';
 import { makeExampleRaster } from '../figure/example-raster';
 import { formatShape } from '../../errors/checks';
+import { KERNELS, kernelNamed } from '../../modules/kernels';
+import type { GivenSettings } from '../options/synapse-options';
 import { formatTime } from '../options/times';
 
 export const EXAMPLE_PATH = join('output', 'raster.npy');
 /** With shorter steps the example would take too long. */
 const SHORTEST_EXAMPLE_DT = 1e-4;
 
+/** The rise times of the example, as a share of the decay times of the same channels. */
+const RISE = 0.2;
+
 /** Makes the raster of the example, and writes it to where the run reads it. */
-export async function writeExample(dt = 1e-3) {
+export async function writeExample({ dt = 1e-3, kernel, parameters }: GivenSettings) {
   if (dt < SHORTEST_EXAMPLE_DT) {
     throw new UsageError(
       `Expected at least ${formatTime(SHORTEST_EXAMPLE_DT)} for --dt of the example but ` +
@@ -30,5 +35,18 @@ export async function writeExample(dt = 1e-3) {
     Buffer.compare(found.data, data) === 0;
   if (isSame) await removeLeftovers(EXAMPLE_PATH);
   else await writeNpyFile(EXAMPLE_PATH, { data, shape });
-  return { parameters: { tau: Array.from(tau) }, stimuli };
+  const isGiven = Object.keys(parameters).length > 0;
+  return { parameters: isGiven ? parameters : parametersOf(kernel?.name, tau), stimuli };
+}
+
+/** The time constants of the example for a kernel, each channel with its own. */
+function parametersOf(name = KERNELS[0].name, tau: Float64Array): Record<string, number[]> {
+  const { parameters, ordered } = kernelNamed(name);
+  const taus = parameters.filter(({ family }) => family === 'taus');
+  return Object.fromEntries(
+    taus.map(({ name }) => {
+      const share = name === ordered?.[0] ? RISE : 1;
+      return [name, Array.from(tau, (value) => share * value)];
+    }),
+  );
 }

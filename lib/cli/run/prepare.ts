@@ -89,12 +89,10 @@ export async function prepare(
   if (request.plotPath !== undefined) {
     await requireShortName(request.plotPath, '--plot', request.plotPath);
   }
-  const example = isExample ? await writeExample(request.settings.dt) : undefined;
+  const { kernel } = request.settings;
+  const example = isExample ? await writeExample(request.settings) : undefined;
   const settings = completeSettings(
-    {
-      ...request.settings,
-      parameters: { ...example?.parameters, ...request.settings.parameters },
-    },
+    { ...request.settings, ...(example && { parameters: example.parameters }) },
     earlier?.settings,
   );
   // A seed that was drawn is a part of the run.
@@ -129,6 +127,7 @@ export async function prepare(
         name: description.path,
         input,
         settings,
+        kernelFile: kernel === undefined ? earlier?.kernelFile : kernel.file,
         output: completeOutput(request.output, earlier?.output),
         stepsPerBlock,
         isQueued: request.queue !== undefined,

@@ -20,7 +20,7 @@ import { describeSpikes, summarizeInput, type InputSummary } from '../notes/inpu
 import type { RunRequest } from '../options/run-options';
 import type { CommandContext } from '../context/command-context';
 import { inWords } from '../options/wording';
-import { describeParameters } from '../options/synapse-options';
+import { describeKernel } from '../options/synapse-options';
 import { formatTime } from '../options/times';
 
 /** Draws the currents, and describes the run. */
@@ -61,7 +61,7 @@ export async function report(
   const lines: [string, string][] = [
     ['raster', `${describeSource(source)}${input}`],
     ...(events === undefined ? [] : [['events', describeEvents(events)] as [string, string]]),
-    ['synapses', `${describeParameters(job.settings)}, dt ${formatTime(dt)}, ${window}`],
+    ['synapses', `${describeKernel(job)}, dt ${formatTime(dt)}, ${window}`],
     ...(noiseStd > 0
       ? [['noise', `${noiseStd} after 1 s, on the ${noise}, seed ${seed}`] as [string, string]]
       : []),
@@ -96,8 +96,9 @@ async function draw(
       output,
       tau: longestTimeConstants(job.settings),
       dt: job.settings.dt,
-      name: stimuli === undefined ? basename(inputPath) : 'An example of exponential synapses',
+      name: stimuli === undefined ? basename(inputPath) : 'An example of synaptic currents',
       stimuli,
+      job,
     });
     // If this process is killed here, the next run removes what it has left.
     await drawToFile(path, recording, unfinishedFolderOf(out));

@@ -7,7 +7,7 @@ import type { SynapsesClass } from '../../../lib/modules/restore';
 const OSCILLATION: KernelDefinition = {
   name: 'oscillation',
   className: 'OscillationSyn',
-  description: 'a synapse whose response is a damped oscillation.',
+  description: 'exp(-t / tau) cos(2 pi frequency t)',
   parameters: [
     {
       name: 'tau',

@@ -7,7 +7,7 @@ import type { SynapsesClass } from '../../../lib/modules/restore';
 const TRIANGLE: KernelDefinition = {
   name: 'triangle',
   className: 'TriangleSyn',
-  description: 'a synapse whose response is a falling ramp.',
+  description: '1 - t / (width dt), as long as that is positive',
   parameters: [
     {
       name: 'width',
