@@ -303,7 +303,8 @@ void SynapsesCall::WriteBack(const Arguments& arguments) const {
   const bool is_batch = kind_ == Kind::kBatch;
   // Of a batch, all items fail together.
   if (is_batch && !failures_.empty()) return;
-  const std::size_t output = is_batch ? BatchArgument::kOutput : SessionsArgument::kOutput;
+  const std::size_t output =
+      is_batch ? std::size_t{BatchArgument::kOutput} : std::size_t{SessionsArgument::kOutput};
   const std::size_t item_bytes =
       output_.size_in_bytes() / std::max<std::size_t>(1, items_.items.size());
   std::size_t begin = 0;
@@ -314,7 +315,8 @@ void SynapsesCall::WriteBack(const Arguments& arguments) const {
   }
   arguments.WriteBack(output, output_.data, begin, output_.size_in_bytes() - begin);
   if (kind_ == Kind::kSessions || items_.items.empty()) return;
-  const std::size_t next = is_batch ? BatchArgument::kNextState : SessionsArgument::kNextStates;
+  const std::size_t next = is_batch ? std::size_t{BatchArgument::kNextState}
+                                    : std::size_t{SessionsArgument::kNextStates};
   const NextState& states = items_.items[0].next_state;
   const std::int64_t n_planes =
       is_batch ? kernel_.state_size() : table_->NextStateSize(raster_.n_timesteps);

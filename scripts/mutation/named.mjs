@@ -125,11 +125,6 @@ export const NAMED = [
     'block.peak != 0 && FirstGrowth(block, channel.peak) < 0',
     'block.peak != 0',
   ),
-  transforms(
-    'the second block of a pair does not know the first',
-    '      channel.peak = std::max(channel.peak, block.peak);\n',
-    '',
-  ),
   products(
     'the mirrored half of a spectrum is not conjugated',
     'imaginary + half + i, x, -y);',

@@ -116,12 +116,12 @@ class BlockConvolution {
   }
 
  private:
-  // As many synapses as fit the caches: from one to four cache lines of each row. Reading whole
+  // As many synapses as fit the caches: from one to eight cache lines of each row. Reading whole
   // rows is several times faster than reading one line of each.
   static std::int64_t StripWidth(std::int64_t signals_size) {
     const std::int64_t line_bytes =
         signals_size * kPerLine * static_cast<std::int64_t>(sizeof(Real));
-    return std::clamp<std::int64_t>(kSignalBytes / line_bytes, 1, 4) * kPerLine;
+    return std::clamp<std::int64_t>(kSignalBytes / line_bytes, 1, 8) * kPerLine;
   }
 
   bool IsCut() const { return kernel_.window_length() != Kernel::kUnlimited; }
