@@ -54,7 +54,7 @@ export async function run(
 
 function makeProgram(context: CommandContext): Command {
   const program = new Command('expsyn')
-    .description('Exponential synapses for spiking neural networks.')
+    .description('Synapses for spiking neural networks.')
     .version(readVersion(), '-V, --version', 'show the version')
     // The help of the default command is the one to see, so the option is left to it.
     .helpOption(false)
