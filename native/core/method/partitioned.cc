@@ -113,18 +113,19 @@ class Convolution {
     const bool is_current = cache_.step == steps_.step;
     cache_.step = kNever;
     if (!is_current && !Rebuild()) return false;
+    if (steps_.cancelled.load(std::memory_order_relaxed)) return true;
     if (!plan_.levels.empty() && n_timesteps_ > 1) {
       inputs_ =
           AlignedBuffer<Real>(CheckedProduct(CheckedSize(n_timesteps_), CheckedSize(cache_.pitch)));
     }
     std::int64_t n_rows = 0;
     for (std::int64_t row = 0; row < n_timesteps_; row += n_rows) {
-      if (steps_.cancelled.load(std::memory_order_relaxed)) return true;
       const std::int64_t step = steps_.step + row;
       n_rows = std::min(n_timesteps_ - row, kChunk - step % kChunk);
       for (std::size_t j = 0; j < plan_.levels.size(); ++j) {
         if (step % plan_.levels[j].block == 0) UpdateLevel(j, step);
       }
+      if (steps_.cancelled.load(std::memory_order_relaxed)) return true;
       ReadRows(row, n_rows);
       if (!SumRows(row, n_rows)) return false;
     }
@@ -269,6 +270,8 @@ class Convolution {
     AlignedBuffer<Real> sum(static_cast<std::size_t>(stride));
     const std::int64_t slot = SlotOf(level, step / level.block);
     for (std::int64_t first = 0; first < n_synapses_; first += kWidth) {
+      // The block is then incomplete, but so is the call.
+      if (steps_.cancelled.load(std::memory_order_relaxed)) return;
       const std::int64_t count = std::min(kWidth, n_synapses_ - first);
       ReadSignals(step, level.length, first, count, signals.data(), distance);
       for (std::int64_t c = 0; c < count; ++c) {
