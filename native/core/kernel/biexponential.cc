@@ -205,11 +205,13 @@ void BiexponentialKernel::Recurse(const Tile<float>& tile) const { RecurseVector
 void BiexponentialKernel::Recurse(const Tile<double>& tile) const { RecurseVectors(*this, tile); }
 
 double BiexponentialKernel::RecursionCost(std::int64_t n_timesteps) const {
-  constexpr double kPerSample = 1.4;
-  constexpr double kPerSampleOfFew = 6.0;
+  constexpr double kPerSample = 0.6;
+  // Of a step whose synapses do not fill a vector.
+  constexpr double kPerStepOfFew = 3.2;
   constexpr std::int64_t kFew = 8;
   if (window_length() < n_timesteps) return Kernel::RecursionCost(n_timesteps);
-  return n_synapses() < kFew ? kPerSampleOfFew : kPerSample;
+  if (n_synapses() >= kFew) return kPerSample;
+  return kPerSample + kPerStepOfFew / static_cast<double>(std::max<std::int64_t>(1, n_synapses()));
 }
 
 bool BiexponentialKernel::RecurseFewSteps(const Tile<float>& item) const {

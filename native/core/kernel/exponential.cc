@@ -216,9 +216,9 @@ void ExponentialKernel::Recurse(const Tile<float>& tile) const { RecurseVectors(
 void ExponentialKernel::Recurse(const Tile<double>& tile) const { RecurseVectors(*this, tile); }
 
 double ExponentialKernel::RecursionCost(std::int64_t n_timesteps) const {
-  constexpr double kPerSample = 1.0;
-  constexpr double kPerSampleWithTail = 1.2;
-  constexpr double kPerSampleAcrossTime = 3.0;
+  constexpr double kPerSample = 0.4;
+  constexpr double kPerSampleWithTail = 0.5;
+  constexpr double kPerSampleAcrossTime = 1.1;
   if (n_synapses() < kFewSynapses) return kPerSampleAcrossTime;
   return n_timesteps > window_length() ? kPerSampleWithTail : kPerSample;
 }

@@ -90,9 +90,15 @@ Method PreferredMethod(const Kernel& kernel, Method requested, std::int64_t n_ti
   const double other_cost = kernel.has_recursion()
                                 ? kernel.RecursionCost(n_timesteps)
                                 : DirectCost(kernel.n_synapses(), kernel.window_length(), dtype);
+  // If the kernel is not cut, each block rolls the numbers of the recursion over.
+  constexpr double kRollOverCost = 1.2;
   const BlockPlan blocks = ChooseBlocks(kernel, n_timesteps, dtype);
-  return blocks.fft_length > 0 && blocks.cost < other_cost ? Method::kFft
-                                                           : WithoutTransforms(kernel);
+  const double roll_over_cost = kernel.window_length() == Kernel::kUnlimited
+                                    ? kRollOverCost * static_cast<double>(kernel.n_numbers())
+                                    : 0;
+  return blocks.fft_length > 0 && blocks.cost + roll_over_cost < other_cost
+             ? Method::kFft
+             : WithoutTransforms(kernel);
 }
 
 // The longest window that a session sums directly: longer ones are divided, see PartitionPlan.
