@@ -19,9 +19,14 @@ export function pendingLong(count: number): Record<string, Promise<unknown>> {
   return Object.fromEntries(names.map((name) => [name, longModule().evolve(LONG)]));
 }
 
-/** The names of the promises in the order in which they settle, each with its rejection reason. */
-export function settled(promises: Record<string, Promise<unknown>>): Promise<[string, unknown][]> {
-  const order: [string, unknown][] = [];
+/**
+ * The names of the promises in the order in which they settle, each with its rejection reason; `order` has
+ * those that have settled already.
+ */
+export function settled(
+  promises: Record<string, Promise<unknown>>,
+  order: [string, unknown][] = [],
+): Promise<[string, unknown][]> {
   return Promise.all(
     Object.entries(promises).map(([name, promise]) =>
       promise.then(

@@ -26,7 +26,7 @@ constexpr double kLongAgo = -0x1p+60;
 // products with spectra would be subnormal numbers. Nor is one with larger inputs than kLargeInput,
 // whose transform might overflow.
 template <typename Real>
-constexpr Real kSmallInput = sizeof(Real) == sizeof(float) ? Real(0x1p-40) : Real(0x1p-500);
+constexpr Real kSmallInput = sizeof(Real) == sizeof(float) ? Real(0x1p-66) : Real(0x1p-500);
 template <typename Real>
 constexpr Real kLargeInput = sizeof(Real) == sizeof(float) ? Real(0x1p+60) : Real(0x1p+500);
 
