@@ -446,40 +446,6 @@ describe('FirSyn', () => {
     assert.equal(module.step, 5);
   });
 
-  it('can be aborted in sessions while they run, again and again, and goes on from where it was', async () => {
-    const module = make(samplesOf(3000, SIZE), { method: 'fft' });
-    const raster = rasterOf(4000, SIZE, 9);
-    const part = (begin: number, end: number) => ({
-      data: raster.data.slice(begin * SIZE, end * SIZE),
-      shape: [1, end - begin, SIZE],
-    });
-    const session = module.session();
-    const outputs: number[] = [];
-    let nAborted = 0;
-    for (let step = 0; step < 4000; step += 50) {
-      const stop = new AbortController();
-      const aborted = session.evolve(part(0, 2500), { signal: stop.signal });
-      setImmediate(() => {
-        stop.abort();
-      });
-      await aborted.then(
-        // It was over before.
-        () => session.resetState(),
-        () => nAborted++,
-      );
-      if (session.step !== step) {
-        session.resetState();
-        outputs.length = 0;
-        if (step > 0) outputs.push(...session.evolveSync(part(0, step)).output.data);
-      }
-      outputs.push(...(await session.evolve(part(step, step + 50))).output.data);
-    }
-    assert.ok(nAborted > 0);
-    const expected = make(samplesOf(3000, SIZE)).evolveSync(part(0, 4000)).output.data;
-    assert.ok(relativeError(Float64Array.from(outputs), expected) <= TOLERANCE.float64);
-    assert.deepEqual(session.inputs, module.restoreSession(session.toJSON()).inputs);
-  });
-
   it('computes the same bits in workers, which may end at any time', async () => {
     const [kernel, input] = [samplesOf(300, SIZE), rasterOf(2000, SIZE, 5)];
     const expected = make(kernel).evolveSync(input).output.data;
