@@ -7,8 +7,16 @@ export type { ArrayInput, NdArray, NestedArray } from './arrays/arrays';
 export type { ErrorCode, ExpSynError } from './errors/error-codes';
 export type { Dtype, ElementType, FloatsOf, TypedArray } from './arrays/element-types';
 export type { AbortSignalLike } from './calls/abort';
-export type { CallOptions, RasterInput } from './calls/arguments';
+export type { CallOptions, EvolveInput, RasterInput } from './calls/arguments';
 export type { CallRecord } from './calls/call';
+export type { DetailOptions, Reduce, Timing, TrialOptions } from './calls/details';
+export {
+  countEvents,
+  type CountOptions,
+  type EventList,
+  type EventNumbers,
+  type OutsidePolicy,
+} from './calls/events';
 export { fftw, type FftwLibrary } from './calls/fftw';
 export type { ComputedBy } from './modules/kernel-definition';
 export {

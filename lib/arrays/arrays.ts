@@ -1,7 +1,16 @@
 /** Arrays with a shape: how a caller's arrays are read, and memory for outputs and states. */
 import { formatShape, outOfMemory, outOfRange, wrongType } from '../errors/checks';
 import type { TypedArray } from './element-types';
-import { copyOf, isList, isRevoked, isTypedArray, lengthOf, typeOfArray } from './typed-arrays';
+import {
+  copyOf,
+  isList,
+  isRevoked,
+  isShared,
+  isTypedArray,
+  lengthOf,
+  ofFixedLength,
+  typeOfArray,
+} from './typed-arrays';
 
 /** A row-major array: `data` has as many elements as the product of `shape`; `[]` is one number. */
 export interface NdArray<Data extends TypedArray = Float64Array | Float32Array> {
@@ -42,6 +51,11 @@ export function duplicate<Data extends TypedArray>(data: Data, name: string): Da
   } catch {
     throw outOfMemory(name, `${lengthOf(data)} elements`, 'share or transfer the memory');
   }
+}
+
+/** The array, if it is in shared memory, or a copy: nobody can detach it while another thread reads it. */
+export function duplicateOrShare<Data extends TypedArray>(data: Data, name: string): Data {
+  return isShared(data) ? ofFixedLength(data) : duplicate(data, name);
 }
 
 /** Memory for states: a small array of its own costs more than a short call computes. */

@@ -1,8 +1,18 @@
 /** The arguments of a call: read, checked, and copied where another thread needs them. */
 import { readSignal, type AbortSignalLike } from './abort';
 import {
+  DETAIL_OPTIONS,
+  NO_DETAILS,
+  readDetails,
+  TRIAL_OPTIONS,
+  type DetailOptions,
+  type GivenDetails,
+  type RawDetails,
+} from './details';
+import { isEventList, readEvents, type EventList, type GivenEvents } from './events';
+import {
   checkSize,
-  duplicate,
+  duplicateOrShare,
   readArray,
   type GivenArray,
   type NdArray,
@@ -16,7 +26,6 @@ import {
 } from '../arrays/element-types';
 import {
   haveSameBuffer,
-  isShared,
   isTransferable,
   isTypedArray,
   ofFixedLength,
@@ -35,10 +44,13 @@ import {
 /** An input: (T,), (T, N) or (B, T, N), as data with a shape or as nested plain arrays. */
 export type RasterInput = NdArray<TypedArray> | NestedArray;
 
+/** What a call takes: a raster, or a list of events in its place. */
+export type EvolveInput = RasterInput | EventList;
+
 /** The options that every call has. */
-export interface CallOptions {
+export interface CallOptions extends DetailOptions {
   /**
-   * Array that receives the output, (B, T, N), of the module's dtype. It may be the input's own memory
+   * Array that receives the output, (B, T, N), or (B, T', N) of the steps that are kept, of the module's dtype. It may be the input's own memory
    * if the call is synchronous.
    */
   out?: FloatArray | NdArray;
@@ -57,7 +69,10 @@ export interface CallOptions {
 
 /** @internal What a caller gave to a call, not yet checked. */
 export interface GivenArguments {
+  /** If the input is a list of events, their times and the shape of the raster that they stand for. */
   readonly raster: GivenArray;
+  readonly events: GivenEvents | undefined;
+  readonly details: GivenDetails;
   readonly out: { data: TypedArray; shape: number[] | undefined } | undefined;
   readonly isTransferred: boolean;
   readonly signal: AbortSignal | undefined;
@@ -67,9 +82,9 @@ export interface GivenArguments {
 }
 
 /** @internal The options of calls of a session. */
-export const SESSION_OPTIONS = ['out', 'transfer', 'signal'] as const;
+export const SESSION_OPTIONS = ['out', 'transfer', 'signal', ...DETAIL_OPTIONS] as const;
 /** @internal The options of calls of a module. */
-export const MODULE_OPTIONS = [...SESSION_OPTIONS, 'state', 'origin'] as const;
+export const MODULE_OPTIONS = [...SESSION_OPTIONS, ...TRIAL_OPTIONS, 'state', 'origin'] as const;
 
 /**
  * Reads the arguments of a call. The caller's code (getters, proxies) runs here, each part once.
@@ -86,6 +101,7 @@ export function readArguments(
   let transfer: unknown;
   let signal: unknown;
   let origin: unknown;
+  let raw: RawDetails | undefined;
   // Spelled out, because a server makes this call for every tick of every stream.
   if (options !== undefined) {
     requireObject(options, 'options');
@@ -96,12 +112,16 @@ export function readArguments(
       else if (key === 'state') state = value;
       else if (key === 'transfer') transfer = value;
       else if (key === 'signal') signal = value;
-      else origin = value;
+      else if (key === 'origin') origin = value;
+      else if (value !== undefined) raw = { ...raw, [key]: value };
     }
   }
   const isTransferred = transfer === undefined ? false : flag(transfer, 'options.transfer');
+  const read = isEventList(input) ? readEvents(input, 'input') : undefined;
   return {
-    raster: readArray(input, 'input'),
+    raster: read === undefined ? readArray(input, 'input') : read.raster,
+    events: read?.events,
+    details: raw === undefined ? NO_DETAILS : readDetails(raw, 'options'),
     out: readOut(out),
     isTransferred,
     signal: readSignal(signal, 'options.signal'),
@@ -148,18 +168,27 @@ export function extentOf({ shape }: GivenArray, size: number): Extent {
 }
 
 /**
- * The output's array if it has the shape and the dtype of the output; throws otherwise.
+ * The output's array if it has the dtype of the output and, if that is known, its shape; throws otherwise.
  *
  * @internal
  */
 export function checkOut(
   out: GivenArguments['out'],
   dtype: Dtype,
-  shape: readonly number[],
+  shape: readonly number[] | undefined,
 ): FloatArray | undefined {
   if (out === undefined) return undefined;
   const type = arrayClassOf(dtype).name;
   if (typeOfArray(out.data) !== type) throw wrongType(`a ${type}`, 'options.out', out.data);
+  if (shape !== undefined) checkShape(out, shape);
+  return ofFixedLength(out.data as FloatArray);
+}
+
+/** @internal Throws unless the output's array has a shape. */
+export function checkShape(
+  out: Exclude<GivenArguments['out'], undefined>,
+  shape: readonly number[],
+): void {
   if (out.shape !== undefined && formatShape(out.shape) !== formatShape(shape)) {
     throw outOfRange(
       `shape ${formatShape(shape)}`,
@@ -168,7 +197,6 @@ export function checkOut(
     );
   }
   checkSize({ data: out.data, shape }, 'options.out');
-  return ofFixedLength(out.data as FloatArray);
 }
 
 /** @internal Throws if a call on the calling thread was given options that it cannot have. */
@@ -207,7 +235,7 @@ export function checkTransfer(input: TypedArray, out: FloatArray | undefined): v
  */
 export function inputForThread(input: TypedArray, isTransferred: boolean): TypedArray {
   const own = isTransferred ? transferMemory(input) : undefined;
-  return own ?? (isShared(input) ? ofFixedLength(input) : duplicate(input, 'input'));
+  return own ?? duplicateOrShare(input, 'input');
 }
 
 /** @internal Transfers the memory of an output. */

@@ -7,6 +7,7 @@
 import { abortReason, isAborted, isForeign, orAborted } from './abort';
 import {
   checkOut,
+  checkShape,
   checkTransfer,
   extentOf,
   inputForThread,
@@ -14,6 +15,18 @@ import {
   transferOut,
   type GivenArguments,
 } from './arguments';
+import {
+  checkTrials,
+  countKept,
+  groupAfter,
+  groupFor,
+  hasGroups,
+  NO_DETAILS,
+  numberOfReduction,
+  type GivenDetails,
+  type Group,
+} from './details';
+import { checkEvents, eventError, eventsForThread, type GivenEvents } from './events';
 import { Acquisition } from './load';
 import { fillOffThread } from './off-thread';
 import type { Owner } from './owner';
@@ -26,9 +39,9 @@ import {
   type TypedArray,
 } from '../arrays/element-types';
 import { bytesOf, isShared } from '../arrays/typed-arrays';
-import { notFinite } from '../errors/checks';
+import { notFinite, outOfRange } from '../errors/checks';
 import type { ExpSynError } from '../errors/error-codes';
-import type { ComputedBy } from '../native/native';
+import type { CallDetails, ComputedBy, EventFault } from '../native/native';
 
 /** How a call was computed. */
 export interface CallRecord {
@@ -36,6 +49,17 @@ export interface CallRecord {
   method: ComputedBy;
   /** Length of the window in steps, or Infinity. */
   windowLength: number;
+}
+
+/** The largest dt / tau with which events can be weighed by where in their step they lie. */
+const MOST_EVENT_RATE = { float64: 700, float32: 80 } as const;
+
+/** The bytes of an input that are not in shared memory. */
+function bytesToCopy(input: TypedArray, events: GivenEvents | undefined): number {
+  const lists = [input, events?.channels, events?.values, events?.batches];
+  return lists.reduce((sum, list) => {
+    return sum + (list === undefined || isShared(list) ? 0 : bytesOf(list));
+  }, 0);
 }
 
 /** Replaces the input of a call that is over, so that its memory is freed. */
@@ -55,6 +79,13 @@ export abstract class Call<Found, Result> {
   readonly method: CallRecord['method'];
   protected input: TypedArray;
   protected readonly inputShape: readonly number[];
+  protected readonly details: GivenDetails;
+  #events: GivenEvents | undefined;
+  #columns: number;
+  /** The shape of the output: of the steps that are kept, known when the call begins. */
+  #keptShape: number[];
+  /** The group that is not over, of a call that has to remember one. */
+  #group: Group | undefined;
   readonly #given: GivenArguments;
   #out: FloatArray | undefined;
   #acquisition: Acquisition | undefined;
@@ -68,15 +99,22 @@ export abstract class Call<Found, Result> {
     protected readonly owners: readonly Owner[],
     areSessions = false,
   ) {
-    const { raster, out } = given;
+    const { raster, events, details, out } = given;
     const { size, dtype } = synapses;
-    checkSize(raster, 'input');
-    const { batches, timesteps } = extentOf(raster, size);
+    if (events === undefined) checkSize(raster, 'input');
+    else checkEvents(events, 'input');
+    const { batches, timesteps, columns } = extentOf(raster, size);
     this.#given = given;
+    this.#events = events;
+    this.#columns = columns;
+    this.details = details;
+    if (details !== NO_DETAILS) this.#checkDetails(batches, timesteps);
     this.batches = batches;
     this.timesteps = timesteps;
     this.shape = [batches, timesteps, size];
-    this.#out = checkOut(out, dtype, this.shape);
+    this.#keptShape = this.shape;
+    // How many steps are kept depends on the step that the call starts from.
+    this.#out = checkOut(out, dtype, details.every === 1 ? this.shape : undefined);
     this.input = raster.data;
     this.inputShape = raster.shape;
     this.method = synapses.methodFor(timesteps, areSessions);
@@ -96,6 +134,11 @@ export abstract class Call<Found, Result> {
   protected begin(): void {
     // The addon holds the states of sessions.
   }
+
+  /** Absolute numbers of the first step of each owner's state, once the call has begun. */
+  protected abstract firstSteps(): readonly number[];
+  /** The group that the calls before it have left. */
+  protected abstract groupBefore(): Group | undefined;
 
   /** Computes on the calling thread; `output` may overlap the input. */
   protected abstract compute(output: FloatArray): Found;
@@ -118,6 +161,7 @@ export abstract class Call<Found, Result> {
     this.checkStart();
     this.#requireIdle();
     this.begin();
+    this.#settleOutput();
     const output = this.#out ?? this.#allocateOutput();
     if (this.isEmpty) return this.commit(output, undefined);
     const found = this.compute(output);
@@ -173,6 +217,7 @@ export abstract class Call<Found, Result> {
       this.#fail(abortReason(signal));
       // The calls that it waits for may take long.
       this.input = NOTHING;
+      this.#events = undefined;
       this.#out = undefined;
       return true;
     });
@@ -196,13 +241,14 @@ export abstract class Call<Found, Result> {
 
   async #runOffThread(): Promise<Result> {
     this.begin();
+    this.#settleOutput();
     const { signal, isTransferred } = this.#given;
     let found: Found | undefined;
     const output = await fillOffThread({
       out: this.#out,
       isOutOwn: this.#out !== undefined && (isTransferred || isShared(this.#out)),
       allocate: () => this.#allocateOutput(),
-      itemSize: sizeOf(this.shape.slice(1)),
+      itemSize: sizeOf(this.#keptShape.slice(1)),
       signal,
       fill: async (array, id) => {
         // It may start from what another call has left.
@@ -231,20 +277,24 @@ export abstract class Call<Found, Result> {
     const { dtype } = this.synapses;
     const { isTransferred } = this.#given;
     const out = this.#out;
-    const inputBytes = isShared(input) ? 0 : bytesOf(input);
+    const events = this.#events;
+    const share = this.details.every === 1 ? 1 : 1 / this.details.every;
     const outputBytes =
-      out !== undefined && isShared(out) ? 0 : sizeOf(shape) * bytesPerElement(dtype);
+      out !== undefined && isShared(out)
+        ? 0
+        : Math.ceil(sizeOf(shape) * share) * bytesPerElement(dtype);
     const acquisition = new Acquisition({
       shape: [...shape],
       dtype,
       method,
-      bytes: inputBytes + outputBytes,
+      bytes: bytesToCopy(input, events) + outputBytes,
     });
     this.#acquisition = acquisition;
     try {
       // The output first: an input that cannot be transferred is copied instead.
       if (out !== undefined && isTransferred) this.#out = transferOut(out);
       this.input = inputForThread(input, isTransferred);
+      if (events !== undefined) this.#events = eventsForThread(events, this.input);
     } catch (error) {
       acquisition.announce();
       acquisition.release('failed', error);
@@ -268,6 +318,105 @@ export abstract class Call<Found, Result> {
   }
 
   #allocateOutput(): FloatArray {
-    return allocate(arrayClassOf(this.synapses.dtype), this.shape, 'output');
+    return allocate(arrayClassOf(this.synapses.dtype), this.#keptShape, 'output');
+  }
+
+  #checkDetails(batches: number, timesteps: number): void {
+    const { details } = this;
+    checkTrials(details, batches, timesteps);
+    if (!details.isExact) return;
+    const { dtype, kernel } = this.synapses;
+    if (this.#events === undefined) {
+      throw outOfRange("'step'", 'options.timing', "'exact'", 'it is for inputs of events');
+    }
+    const { largestEventRate } = kernel.description;
+    if (largestEventRate < 0) {
+      const advice = 'only the exponential kernel jumps and then decays';
+      throw outOfRange("'step'", 'options.timing', "'exact'", advice);
+    }
+    if (largestEventRate > MOST_EVENT_RATE[dtype]) {
+      const expected = `time constants of at least dt / ${MOST_EVENT_RATE[dtype]}`;
+      throw outOfRange(expected, "options.timing 'exact'", 'a shorter one', 'take shorter steps');
+    }
+  }
+
+  /** Finds out which steps are kept, and whether the caller's array has room for them. */
+  #settleOutput(): void {
+    const { every } = this.details;
+    if (every !== 1) {
+      const [batches = 0, timesteps = 0, size = 0] = this.shape;
+      const kept = this.firstSteps().map((step) => countKept(every, step, timesteps));
+      const [first = 0] = kept;
+      const item = kept.findIndex((count) => count !== first);
+      if (item >= 0) {
+        const expected = `${first} steps that are kept, as the first session has,`;
+        const advice = 'give sessions at the same step modulo options.every';
+        throw outOfRange(expected, `sessions[${item}]`, `${kept[item]}`, advice);
+      }
+      this.#keptShape = [batches, first, size];
+      if (this.#out !== undefined) {
+        checkShape({ data: this.#out, shape: this.#given.out?.shape }, this.#keptShape);
+      }
+    }
+    if (!hasGroups(this.details)) return;
+    const { batches } = this;
+    const [step = 0] = this.firstSteps();
+    const { size } = this.synapses;
+    this.#group = groupFor(this.details, this.groupBefore(), { batches, size, step });
+  }
+
+  /** What the addon has to know beside the arrays; undefined for most calls. */
+  protected get nativeDetails(): CallDetails | undefined {
+    const { details } = this;
+    const events = this.#events;
+    if (events === undefined && details === NO_DETAILS) return undefined;
+    const { resets, lengths, every, reduce, isExact, isOutsideDropped } = details;
+    const ends = resets?.map((_, index) =>
+      resets.slice(0, index + 1).reduce((sum, { length }) => sum + length, 0),
+    );
+    return {
+      timesteps: this.timesteps,
+      columns: this.#columns,
+      every: every === Infinity ? 0 : every,
+      reduce: numberOfReduction(reduce),
+      partial: this.#group?.values,
+      partialSteps: this.#group?.steps ?? 0,
+      lengths,
+      resets: resets && Float64Array.from(resets.flatMap((list) => [...list])),
+      resetEnds: ends && Float64Array.from(ends),
+      ...(events !== undefined && {
+        channels: events.channels,
+        values: events.values,
+        batches: events.batches,
+        dt: this.synapses.kernel.dt,
+        isOutsideDropped,
+        isExact,
+      }),
+    };
+  }
+
+  /** The group after the call, if it has to remember one. */
+  protected get groupLeft(): Group | undefined {
+    return this.#group && groupAfter(this.#group, this.timesteps);
+  }
+
+  /** The shape of the output. */
+  protected get keptShape(): number[] {
+    return this.#keptShape;
+  }
+
+  /** The error for an event that has no place. */
+  protected eventError(fault: EventFault): RangeError {
+    const events = this.#events;
+    if (events === undefined) throw new TypeError('Expected a call of events.');
+    const { batches, timesteps } = this;
+    const { dt } = this.synapses.kernel;
+    const place = {
+      batches,
+      timesteps: this.details.lengths?.[fault.item] ?? timesteps,
+      columns: this.#columns,
+      dt,
+    };
+    return eventError(fault, events, place, 'input');
   }
 }

@@ -31,6 +31,8 @@ export interface KernelArguments {
 /** The addon's kernel. Its memory is freed when it is retired and no call holds it. */
 export class PreparedKernel {
   readonly native: Kernel;
+  /** Length of a step in seconds. */
+  readonly dt: number;
   readonly description: KernelDescription;
   #nHolders = 0;
   #isRetired = false;
@@ -48,6 +50,7 @@ export class PreparedKernel {
       samples?.data,
       samples?.shape[1] ?? 1,
     );
+    this.dt = dt;
     this.description = native.describeKernel(this.native);
   }
 

@@ -6,11 +6,13 @@ import {
   type GivenArguments,
 } from '../calls/arguments';
 import { Call, type CallRecord } from '../calls/call';
+import type { Group, TrialOptions } from '../calls/details';
 import { Owner, type Pending } from '../calls/owner';
 import type { PreparedSynapses } from '../calls/prepared';
 import { allocate, allocateState, type ArrayInput, type NdArray } from '../arrays/arrays';
 import type { Dtype, FloatArray, FloatsOf } from '../arrays/element-types';
 import { formatShape, outOfRange, readOptions, tooManySteps, wholeNumber } from '../errors/checks';
+import type { EventFault } from '../native/native';
 import type { StateVariable } from './kernel-definition';
 import type { State } from './parameters';
 import {
@@ -24,9 +26,8 @@ import {
 } from './state';
 
 /** The options of evolve() and evolveSync() of a module. */
-export interface EvolveOptions<
-  Variables extends StateVariables = StateVariables,
-> extends CallOptions {
+export interface EvolveOptions<Variables extends StateVariables = StateVariables>
+  extends CallOptions, TrialOptions {
   /** State to start from instead of the module's own: any of its variables, and the step. */
   state?: { [Name in keyof Variables]?: ArrayInput } & {
     /** Absolute number of the first step. */
@@ -80,6 +81,8 @@ export class ModuleState extends Owner {
   override readonly kind = 'module';
   /** The method of the last call. */
   lastMethod: CallRecord['method'] | undefined;
+  /** The group of steps that is not over, if the last call that ended had to remember one. */
+  group: Group | undefined;
   /** As the owners of a call. */
   readonly asOwners: readonly Owner[] = [this];
   #versions: Versions;
@@ -239,7 +242,7 @@ function readOrigin(origin: unknown): Origin {
 }
 
 /** @internal A call that advances a module's state. */
-export class ModuleCall extends Call<number, SynapsesEvolution> {
+export class ModuleCall extends Call<number | EventFault, SynapsesEvolution> {
   readonly #settings: ModuleSettings;
   readonly #state: ModuleState;
   readonly #place: Origin;
@@ -301,21 +304,44 @@ export class ModuleCall extends Call<number, SynapsesEvolution> {
     if (previous !== undefined) this.#before = this.#from(this.#left);
   }
 
-  protected override compute(output: FloatArray): number {
+  protected override firstSteps(): readonly number[] {
+    return [this.#before.step];
+  }
+
+  protected override groupBefore(): Group | undefined {
+    return this.#state.group;
+  }
+
+  protected override compute(output: FloatArray): number | EventFault {
     const { synapses, seed } = this.#settings;
     const { batches } = this;
     const nextState = this.#isFirstItemKept ? this.#allocateNextState() : this.#takeBuffers();
     const state = planesOf(this.#before.variables, synapses.stateSize);
     const { step } = this.#before;
     const { evolve } = synapses.native;
-    if (this.#place === NO_ORIGIN) {
+    const details = this.nativeDetails;
+    if (this.#place === NO_ORIGIN && details === undefined) {
       return evolve(this.input, output, state, nextState, batches, seed, step);
     }
     const { batch, synapse } = this.#place;
-    return evolve(this.input, output, state, nextState, batches, seed, step, batch, synapse);
+    return evolve(
+      this.input,
+      output,
+      state,
+      nextState,
+      batches,
+      seed,
+      step,
+      batch,
+      synapse,
+      details,
+    );
   }
 
-  protected override computeAsync(output: FloatArray, id: number): Promise<number | undefined> {
+  protected override computeAsync(
+    output: FloatArray,
+    id: number,
+  ): Promise<number | EventFault | undefined> {
     const { synapses, seed } = this.#settings;
     const nextState = this.#allocateNextState();
     return synapses.native.evolveAsync(
@@ -328,11 +354,13 @@ export class ModuleCall extends Call<number, SynapsesEvolution> {
       this.#before.step,
       this.#place.batch,
       this.#place.synapse,
+      this.nativeDetails,
       id,
     );
   }
 
-  protected override failedItems(found: number): readonly number[] {
+  protected override failedItems(found: number | EventFault): readonly number[] {
+    if (typeof found === 'object') throw this.eventError(found);
     if (found >= 0) throw this.nonFiniteInput(found);
     return NO_ITEMS;
   }
@@ -341,11 +369,15 @@ export class ModuleCall extends Call<number, SynapsesEvolution> {
     const { step: firstStep } = this.#before;
     const left = this.#commitState();
     this.#state.lastMethod = this.method;
+    // Items that end early leave their groups at different steps.
+    if (this.groupLeft !== undefined && this.details.lengths === undefined) {
+      this.#state.group = this.groupLeft;
+    }
     const state: Record<string, StateArray | number> = {};
     for (const variable of left.variables) state[variable.definition.name] = variable.copy();
     state['step'] = left.step;
     return {
-      output: { data: output, shape: this.shape },
+      output: { data: output, shape: this.keptShape },
       state: state as SynapsesEvolution['state'],
       record: { method: this.method, windowLength: this.synapses.windowLength, firstStep },
     };

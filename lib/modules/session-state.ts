@@ -1,14 +1,17 @@
 /** The states of sessions, which the addon holds, and the calls that advance them. */
 import type { GivenArguments } from '../calls/arguments';
 import { Call, type CallRecord } from '../calls/call';
+import type { GivenDetails, Group } from '../calls/details';
 import { Owner } from '../calls/owner';
 import type { PreparedSynapses } from '../calls/prepared';
 import { allocateState, type NdArray } from '../arrays/arrays';
 import type { FloatArray } from '../arrays/element-types';
+import { isList } from '../arrays/typed-arrays';
 import { outOfRange, tooManySteps } from '../errors/checks';
 import { errorWith, type ExpSynError } from '../errors/error-codes';
 import {
   native,
+  type EventFault,
   type FailedSession,
   type SessionNumbers,
   type SessionTable,
@@ -114,6 +117,8 @@ export class SessionState extends Owner {
   override readonly kind = 'session';
   readonly #states: SessionStates;
   readonly #place: Place;
+  /** The group of steps that is not over, if the last call that ended had to remember one. */
+  group: Group | undefined;
   #isClosed = false;
   #seed: number;
   #lastCheck = 0;
@@ -241,11 +246,42 @@ export interface SessionsResult {
   record: CallRecord;
 }
 
+/** The groups that sessions have begun, as one. Throws unless as much is known of each of them. */
+function joinGroups(
+  sessions: readonly SessionState[],
+  { every, reduce }: GivenDetails,
+): Group | undefined {
+  const groups = sessions.map(({ group, step }) => {
+    const isContinued =
+      group?.every === every && group.reduce === reduce && group.nextStep === step;
+    return step % every !== 0 && isContinued ? group : undefined;
+  });
+  const [first] = groups;
+  const item = groups.findIndex((group) => group?.steps !== first?.steps);
+  if (item >= 0) {
+    const known = (group: Group | undefined): string => `${group?.steps ?? 0}`;
+    throw outOfRange(
+      `${known(first)} known steps of the group that has begun, as the first session has,`,
+      `sessions[${item}]`,
+      known(groups[item]),
+      'advance it in a call of its own',
+    );
+  }
+  if (first === undefined) return undefined;
+  const size = first.values.length;
+  const values = new Float64Array(sessions.length * size);
+  groups.forEach((group, index) => {
+    if (group !== undefined) values.set(group.values, index * size);
+  });
+  const nextStep = sessions[0]?.step ?? 0;
+  return { ...first, batches: sessions.length, nextStep, values };
+}
+
 /** Number of the last call whose sessions were compared with each other. */
 let lastCheck = 0;
 
 /** A call that advances sessions, each by an item of the input. */
-export class SessionsCall extends Call<FailedSession[], SessionsResult> {
+export class SessionsCall extends Call<readonly FailedSession[] | EventFault, SessionsResult> {
   readonly #sessions: readonly SessionState[];
   readonly #table: Table;
   readonly #numbers: SessionNumbers;
@@ -282,39 +318,81 @@ export class SessionsCall extends Call<FailedSession[], SessionsResult> {
     return super.evolve();
   }
 
-  protected override compute(output: FloatArray): FailedSession[] {
+  protected override firstSteps(): readonly number[] {
+    return this.#sessions.map(({ step }) => step);
+  }
+
+  protected override groupBefore(): Group | undefined {
+    return this.#isAlone ? this.#sessions[0]?.group : joinGroups(this.#sessions, this.details);
+  }
+
+  protected override compute(output: FloatArray): FailedSession[] | EventFault {
     const { native: table } = this.#table;
-    return this.synapses.native.evolveSessions(table, this.#numbers, this.input, output);
+    const { evolveSessions } = this.synapses.native;
+    const details = this.nativeDetails;
+    return details === undefined
+      ? evolveSessions(table, this.#numbers, this.input, output)
+      : evolveSessions(table, this.#numbers, this.input, output, details);
   }
 
   protected override computeAsync(
     output: FloatArray,
     id: number,
-  ): Promise<FailedSession[] | undefined> {
+  ): Promise<FailedSession[] | EventFault | undefined> {
     const { size, native: synapses } = this.synapses;
     const nextStates = allocateState(this.#nextSize * this.batches * size);
     this.#nextStates = nextStates;
     const { native: table } = this.#table;
-    return synapses.evolveSessionsAsync(table, this.#numbers, this.input, output, nextStates, id);
+    return synapses.evolveSessionsAsync(
+      table,
+      this.#numbers,
+      this.input,
+      output,
+      this.nativeDetails,
+      nextStates,
+      id,
+    );
   }
 
-  protected override failedItems(found: readonly FailedSession[]): readonly number[] {
+  protected override failedItems(found: readonly FailedSession[] | EventFault): readonly number[] {
+    if (!isList(found)) throw this.eventError(found);
     const [first] = found;
     if (this.#isAlone && first !== undefined) throw this.#errorOf(first);
     return found.map(({ item }) => item);
   }
 
-  protected override commit(output: FloatArray, found: FailedSession[] = []): SessionsResult {
+  protected override commit(
+    output: FloatArray,
+    found: readonly FailedSession[] | EventFault = [],
+  ): SessionsResult {
+    if (!isList(found)) throw this.eventError(found);
     const failures = found.map((failed) => ({ item: failed.item, error: this.#errorOf(failed) }));
     // A call on this thread has advanced the sessions already.
     if (this.#nextStates !== undefined && found.length < this.batches) {
       const numbers = this.#numbersWithout(found);
       native.commitSessions(this.#table.native, numbers, this.#nextStates, this.timesteps);
     }
-    return { output: { data: output, shape: this.shape }, failures, record: this.record };
+    this.#keepGroups(found);
+    return { output: { data: output, shape: this.keptShape }, failures, record: this.record };
   }
 
-  #errorOf({ item, index }: FailedSession): RangeError & ExpSynError {
+  /** Leaves the groups that are not over with the sessions that were advanced. */
+  #keepGroups(failed: readonly FailedSession[]): void {
+    const group = this.groupLeft;
+    if (group === undefined) return;
+    const { size } = this.synapses;
+    const failedItems = new Set(failed.map(({ item }) => item));
+    this.#sessions.forEach((session, item) => {
+      if (failedItems.has(item)) return;
+      const values = group.values.slice(item * size, (item + 1) * size);
+      session.group = { ...group, batches: 1, nextStep: session.step, values };
+    });
+  }
+
+  #errorOf({ item, index, event, fault }: FailedSession): RangeError & ExpSynError {
+    if (event !== undefined && fault !== undefined) {
+      return this.eventError({ item, event, fault }) as RangeError & ExpSynError;
+    }
     const session = this.#sessions[item];
     return index === undefined && session !== undefined
       ? this.#stepError(session)

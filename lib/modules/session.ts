@@ -5,7 +5,7 @@ import {
   readArguments,
   SESSION_OPTIONS,
   type CallOptions,
-  type RasterInput,
+  type EvolveInput,
 } from '../calls/arguments';
 import type { CallRecord } from '../calls/call';
 import type { ArrayInput, NdArray } from '../arrays/arrays';
@@ -162,7 +162,7 @@ export class Session<D extends Dtype = Dtype, OneModule extends Module = Module>
    * Computes the next steps for an input of shape (T,), (T, N) or (1, T, N), off the main thread, as
    * evolve() of the module does.
    */
-  async evolve(input: RasterInput, options: CallOptions = {}): Promise<SessionEvolution<D>> {
+  async evolve(input: EvolveInput, options: CallOptions = {}): Promise<SessionEvolution<D>> {
     const state = openState(this, 'evolve()');
     const given = readArguments(input, options, SESSION_OPTIONS);
     const { output, record } = await new SessionsCall(given, this.#states, [state], true).evolve();
@@ -170,7 +170,7 @@ export class Session<D extends Dtype = Dtype, OneModule extends Module = Module>
   }
 
   /** The same on the calling thread, as evolveSync() of the module does. */
-  evolveSync(input: RasterInput, options: CallOptions = {}): SessionEvolution<D> {
+  evolveSync(input: EvolveInput, options: CallOptions = {}): SessionEvolution<D> {
     const state = openState(this, 'evolveSync()');
     const given = readArguments(input, options, SESSION_OPTIONS);
     const { output, record } = new SessionsCall(given, this.#states, [state], true).evolveSync();

@@ -5,7 +5,7 @@ import {
   readArguments,
   SESSION_OPTIONS,
   type CallOptions,
-  type RasterInput,
+  type EvolveInput,
 } from '../calls/arguments';
 import type { CallRecord } from '../calls/call';
 import { PreparedKernel, PreparedSynapses, type KernelArguments } from '../calls/prepared';
@@ -242,7 +242,7 @@ export abstract class Synapses<
    * memory, when nothing more is written there; the calls behind it run as if it had not been made.
    */
   override async evolve(
-    input: RasterInput,
+    input: EvolveInput,
     options: EvolveOptions<Variables> = {},
   ): Promise<SynapsesEvolution<D, Variables>> {
     const run = this.#call(input, options).evolve();
@@ -255,7 +255,7 @@ export abstract class Synapses<
    * `out` of the input's own memory is unchanged; the contents of any other are undefined.
    */
   evolveSync(
-    input: RasterInput,
+    input: EvolveInput,
     options: EvolveOptions<Variables> = {},
   ): SynapsesEvolution<D, Variables> {
     const result = this.#call(input, options).evolveSync();
@@ -283,7 +283,7 @@ export abstract class Synapses<
    */
   async evolveSessions(
     sessions: readonly Session[],
-    input: RasterInput,
+    input: EvolveInput,
     options: CallOptions = {},
   ): Promise<SessionsEvolution<D, OneSession>> {
     const own = readSessions(this.#sessions, sessions);
@@ -294,7 +294,7 @@ export abstract class Synapses<
   /** The same on the calling thread. No call of the sessions may be pending. */
   evolveSessionsSync(
     sessions: readonly Session[],
-    input: RasterInput,
+    input: EvolveInput,
     options: CallOptions = {},
   ): SessionsEvolution<D, OneSession> {
     const own = readSessions(this.#sessions, sessions);
@@ -409,7 +409,7 @@ export abstract class Synapses<
     return Object.fromEntries(entries) as Record<string, Shown>;
   }
 
-  #call(input: RasterInput, options: object): ModuleCall {
+  #call(input: EvolveInput, options: object): ModuleCall {
     const given = readModuleArguments(input, options, this.#state, this.#definition.state);
     // None of the caller's code runs from here on.
     const settings = {
@@ -422,7 +422,7 @@ export abstract class Synapses<
 
   #sessionsCall(
     sessions: readonly Session[],
-    input: RasterInput,
+    input: EvolveInput,
     options: CallOptions,
   ): SessionsCall {
     const given = readArguments(input, options, SESSION_OPTIONS);

@@ -32,6 +32,48 @@ export interface KernelDescription {
   readonly stateSize: number;
   /** The methods that can compute it. */
   readonly methods: readonly ComputedBy[];
+  /**
+   * The logarithm of the largest weight of an event by where in its step it lies; -1 if the kernel has no
+   * such weights.
+   */
+  readonly largestEventRate: number;
+}
+
+/** What few calls have; see native/binding/call_details.h. All is read when the call is made. */
+export interface CallDetails {
+  /** T */
+  readonly timesteps: number;
+  /** Of the input: N or 1. */
+  readonly columns: number;
+  /** How many steps make a group; 0 keeps none. */
+  readonly every: number;
+  /** What stands for a group: 0 its last step, 1 the mean, 2 the peak. */
+  readonly reduce: number;
+  /** (B, N), the group before the call, then the one after it; only for the mean and the peak. */
+  readonly partial: Float64Array | undefined;
+  /** How many steps of the group before the call are known. */
+  readonly partialSteps: number;
+  /** Steps of each item. */
+  readonly lengths: Float64Array | undefined;
+  /** The steps at which items begin again, item after item, and where the list of each ends. */
+  readonly resets: Float64Array | undefined;
+  readonly resetEnds: Float64Array | undefined;
+  /** Of events; their times are the input. */
+  readonly channels?: TypedArray;
+  readonly values?: TypedArray | undefined;
+  readonly batches?: TypedArray | undefined;
+  readonly dt?: number;
+  readonly isOutsideDropped?: boolean;
+  readonly isExact?: boolean;
+}
+
+/** An event that has no place in the raster. */
+export interface EventFault {
+  /** Its batch item. */
+  readonly item: number;
+  /** Its index in the list. */
+  readonly event: number;
+  readonly fault: 'time' | 'before' | 'after' | 'channel' | 'batch' | 'value';
 }
 
 /** What all calls on the same synapses have in common. */
@@ -71,6 +113,7 @@ export type EvolveArguments = [
   firstBatch?: number,
   /** A multiple of 4. */
   firstSynapse?: number,
+  details?: CallDetails,
 ];
 
 /** Numbers of sessions; one may be given as it is. */
@@ -83,11 +126,15 @@ export type EvolveSessionsArguments = [
   numbers: SessionNumbers,
   input: TypedArray,
   output: FloatArray,
+  details?: CallDetails,
 ];
 
 /** A session that a call could not advance. */
 export interface FailedSession {
   item: number;
+  /** An event of the session that has no place, and why. */
+  event?: number;
+  fault?: EventFault['fault'];
   /**
    * Flat index of the first NaN or infinity of the item in the input. Absent where the session would
    * get to step 2^53 or beyond.
@@ -112,26 +159,41 @@ export interface Synapses {
    * the input; then `nextState` is untouched and the contents of `output` are undefined. `output` may
    * overlap `input`.
    */
-  evolve: (...call: EvolveArguments) => number;
+  evolve: (...call: EvolveArguments) => number | EventFault;
   /**
    * The same on the addon's own threads. Until the promise settles, nobody else may have access to the
    * arrays, except to shared memory. `id` is a number that no other pending call has. Resolves with
    * undefined if the call was cancelled.
    */
-  evolveAsync: (...call: [...Required<EvolveArguments>, id: number]) => Promise<number | undefined>;
+  evolveAsync: (
+    ...call: [
+      ...(Required<EvolveArguments> extends [...infer Others, unknown] ? Others : never),
+      details: CallDetails | undefined,
+      id: number,
+    ]
+  ) => Promise<number | EventFault | undefined>;
   /**
-   * Computes on the calling thread and advances the sessions. Returns those that failed, by item: they
+   * Computes on the calling thread and advances the sessions. Returns an event of none of them, and then has
+   * advanced none; or those that failed, by item: they
    * stay as they are, and their part of `output` is undefined, or unchanged if it is the input's own
    * memory.
    */
-  evolveSessions: (...call: EvolveSessionsArguments) => FailedSession[];
+  evolveSessions: (...call: EvolveSessionsArguments) => FailedSession[] | EventFault;
   /**
    * The same on the addon's own threads, as evolveAsync(). The sessions stay as they are until
    * commitSessions(); `nextStates` is (S, B, N).
    */
   evolveSessionsAsync: (
-    ...call: [...EvolveSessionsArguments, nextStates: Float64Array, id: number]
-  ) => Promise<FailedSession[] | undefined>;
+    ...call: [
+      table: SessionTable,
+      numbers: SessionNumbers,
+      input: TypedArray,
+      output: FloatArray,
+      details: CallDetails | undefined,
+      nextStates: Float64Array,
+      id: number,
+    ]
+  ) => Promise<FailedSession[] | EventFault | undefined>;
 }
 
 /** The sessions of one module; freed by the garbage collector. */
@@ -240,6 +302,21 @@ export interface Native {
   instructionSet: () => string;
   /** The library of FFTW that is loaded, now if it was not yet; or why there is none. */
   fftw: (dtype: Dtype) => { path: string; version: string } | { reason: string };
+  /**
+   * Fills a raster (B, T, N), zeros, with the events. Returns -1, or 0 if a count is too large for its type,
+   * or an event that has no place.
+   */
+  countEvents: (
+    times: TypedArray,
+    channels: TypedArray,
+    values: TypedArray | undefined,
+    batches: TypedArray | undefined,
+    dt: number,
+    isOutsideDropped: boolean,
+    batchCount: number,
+    columns: number,
+    counts: Uint16Array | Float64Array,
+  ) => number | EventFault;
   /** True for the first caller in the process. */
   takeFftwWarning: () => boolean;
 }

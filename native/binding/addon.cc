@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "arguments.h"
+#include "call_details.h"
 #include "calls.h"
 #include "errors.h"
 #include "handles.h"
@@ -137,7 +138,8 @@ napi_value DescribeKernel(const Arguments& arguments) {
   }
   return ToObject(env, {{"windowLength", ToNumber(env, window_length)},
                         {"stateSize", ToNumber(env, static_cast<double>(kernel.state_size()))},
-                        {"methods", methods}});
+                        {"methods", methods},
+                        {"largestEventRate", ToNumber(env, kernel.LargestEventRate())}});
 }
 
 // releaseKernel(kernel)
@@ -354,6 +356,7 @@ void Initialize(napi_env env, napi_value exports) {
       Define<InstructionSetInUse>("instructionSet"),
       Define<FftwInUse>("fftw"),
       Define<TakeFftwWarning>("takeFftwWarning"),
+      Define<CountEvents>("countEvents"),
   };
   Require(env, napi_define_properties(env, exports, functions.size(), functions.begin()));
 #ifdef EXPSYN_FAULTS

@@ -45,7 +45,7 @@ inline void Require(napi_env env, napi_status status) {
 // Napi::Error. Reads Node-API directly: wrapping each value would take longer than a short call.
 class Arguments {
  public:
-  static constexpr std::size_t kMaxCount = 10;
+  static constexpr std::size_t kMaxCount = 11;
 
   Arguments(napi_env env, napi_callback_info info);
 

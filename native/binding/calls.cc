@@ -22,11 +22,12 @@ struct BatchArgument {
     kStep,
     kFirstBatch,
     kFirstSynapse,
+    kDetails,
     kId,
   };
 };
 struct SessionsArgument {
-  enum : std::size_t { kTable, kNumbers, kInput, kOutput, kNextStates, kId };
+  enum : std::size_t { kTable, kNumbers, kInput, kOutput, kDetails, kNextStates, kId };
 };
 struct CommitArgument {
   enum : std::size_t { kTable, kNumbers, kNextStates, kTimesteps };
@@ -89,6 +90,13 @@ bool HasAtMost(std::int64_t n_samples, const Raster& input, std::int64_t n_synap
          n_synapses <= n_samples / input.n_batches / input.n_timesteps;
 }
 
+// An event that has no place.
+napi_value FaultOf(napi_env env, const EventFault& fault) {
+  return ToObject(env, {{"item", ToNumber(env, static_cast<double>(fault.item))},
+                        {"event", ToNumber(env, static_cast<double>(fault.index))},
+                        {"fault", ToString(env, NameOf(fault.kind))}});
+}
+
 // Whether a session is still below step 2^53 after n_timesteps more.
 bool CanAdvance(const Session& session, std::int64_t n_timesteps) {
   constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
@@ -112,6 +120,10 @@ SynapsesCall::SynapsesCall(const Arguments& arguments, SynapsesHandle& synapses,
 
 void SynapsesCall::ReadArrays(const Arguments& arguments, std::size_t input_position,
                               std::size_t output_position) {
+  if (details_) {
+    ReadDetailedArrays(arguments, input_position, output_position);
+    return;
+  }
   input_ = arguments.Array(input_position);
   output_ = arguments.ArrayOf(output_position, synapses_.dtype(), Access::kWrite);
   const std::size_t row = Product(raster_.n_batches, n_synapses());
@@ -128,10 +140,55 @@ void SynapsesCall::ReadArrays(const Arguments& arguments, std::size_t input_posi
   }
 }
 
+// The output is checked by CheckKept(), when the steps of the items are known.
+void SynapsesCall::ReadDetailedArrays(const Arguments& arguments, std::size_t input_position,
+                                      std::size_t output_position) {
+  input_ = arguments.Array(input_position);
+  output_ = arguments.ArrayOf(output_position, synapses_.dtype(), Access::kWrite);
+  raster_.n_timesteps = details_->n_timesteps;
+  raster_.n_columns = details_->n_columns;
+  if (!details_->events) {
+    raster_.data = input_.data;
+    raster_.type = input_.type;
+    const std::size_t rows = Product(raster_.n_batches, raster_.n_timesteps);
+    if (input_.length != CheckedProduct(rows, CheckedSize(raster_.n_columns))) {
+      arguments.Refuse(input_position, "an input of the shape that the details say");
+    }
+    return;
+  }
+  GivenEvents& events = *details_->events;
+  events.times.data = input_.data;
+  events.times.type = input_.type;
+  events.times.n_batches = events.times.n_columns = 1;
+  events.times.n_timesteps = static_cast<std::int64_t>(input_.length);
+  events.throws_non_finite = settings().throw_non_finite;
+  events.weighing = details_->is_exact ? &kernel_ : nullptr;
+  if (!details_->segments.lengths.empty()) events.lengths = details_->segments.lengths.data();
+  if (!HaveLengthOf(events)) arguments.Refuse(input_position, "as many times as channels");
+}
+
+PartialGroup SynapsesCall::PartialOf(std::int64_t item) const {
+  if (!details_ || details_->partial.length == 0) return {};
+  return {static_cast<double*>(details_->partial.data) + item * n_synapses(),
+          details_->n_partial_steps};
+}
+
+void SynapsesCall::CheckKept(const Arguments& arguments, std::size_t output_position) const {
+  if (!details_) return;
+  for (const Item& item : items_.items) {
+    const std::int64_t n_kept = details_->reduction.CountKept(item.step, raster_.n_timesteps);
+    if (output_.length != CheckedProduct(Product(raster_.n_batches, n_kept),
+                                         CheckedSize(n_synapses()))) {
+      arguments.Refuse(output_position, "an output for the steps that are kept");
+    }
+  }
+}
+
 void SynapsesCall::ReadBatch(const Arguments& arguments) {
   using At = BatchArgument;
   const std::int64_t n_items = arguments.Size(At::kBatches);
   raster_.n_batches = n_items;
+  details_ = ReadDetails(arguments, At::kDetails, n_items, n_synapses());
   ReadArrays(arguments, At::kInput, At::kOutput);
   const std::int64_t state_size = kernel_.state_size();
   const State state =
@@ -149,9 +206,17 @@ void SynapsesCall::ReadBatch(const Arguments& arguments) {
   std::int64_t place = 0;
   std::int64_t batch = first_batch;
   for (Item& item : items_.items) {
-    item = {is_shared ? state : state.From(place), next_state.From(place), seed, step, batch++};
+    item = {is_shared ? state : state.From(place),
+            next_state.From(place),
+            seed,
+            step,
+            batch++,
+            nullptr,
+            {}};
+    if (details_) item.partial = PartialOf(item.batch - first_batch);
     place += n_synapses();
   }
+  CheckKept(arguments, At::kOutput);
 }
 
 void SynapsesCall::ReadSessions(const Arguments& arguments) {
@@ -166,6 +231,10 @@ void SynapsesCall::ReadSessions(const Arguments& arguments) {
   const Numbers numbers(arguments, At::kNumbers);
   const std::int64_t n_items = numbers.count();
   raster_.n_batches = n_items;
+  details_ = ReadDetails(arguments, At::kDetails, n_items, n_synapses());
+  if (details_ && !details_->segments.IsNone()) {
+    arguments.Refuse(At::kDetails, "no segments for sessions");
+  }
   ReadArrays(arguments, At::kInput, At::kOutput);
   const std::int64_t next_size = table_->NextStateSize(raster_.n_timesteps);
   const NextState next_states =
@@ -190,8 +259,11 @@ void SynapsesCall::ReadSessions(const Arguments& arguments) {
       state = next_state.view();
     }
     items_.items[static_cast<std::size_t>(item)] = {
-        state, next_state, session->seed, session->step, 0, session->history.get()};
+        state,         next_state, session->seed,
+        session->step, 0,          session->history.get(),
+        PartialOf(item)};
   }
+  CheckKept(arguments, At::kOutput);
 }
 
 std::uint64_t SynapsesCall::id(const Arguments& arguments) const {
@@ -213,6 +285,8 @@ WorkerPool::Kind SynapsesCall::queue() const {
 }
 
 void SynapsesCall::ProtectInput() {
+  // Events are read before the output is written.
+  if (details_ && details_->events) return;
   if (!Overlap(input_, output_)) return;
   input_copy_ = AlignedBuffer<char>(input_.size_in_bytes());
   std::memcpy(input_copy_.data(), input_.data, input_copy_.size());
@@ -227,21 +301,56 @@ bool SynapsesCall::RunAs(const std::atomic<bool>& cancelled) {
   call.items = items_.items.data();
   call.first_synapse = first_synapse_;
   call.policy = kind_ == Kind::kBatch ? FailurePolicy::kCall : FailurePolicy::kItem;
-  EvolveResult result = Evolve(kernel_, settings(), call, cancelled);
+  if (details_) call.reduction = details_->reduction;
+  const bool has_segments = details_ && !details_->segments.IsNone();
+  EvolveResult result =
+      has_segments ? EvolveSegments(kernel_, settings(), call, details_->segments, cancelled)
+                   : Evolve(kernel_, settings(), call, cancelled);
   failures_ = std::move(result.failures);
   return result.status != EvolveResult::Status::kCancelled;
 }
 
 bool SynapsesCall::Run(const std::atomic<bool>& cancelled) {
+  if (details_ && details_->events && !ListEvents()) {
+    is_done_ = true;
+    return true;
+  }
   const bool is_single = synapses_.dtype() == ElementType::kFloat32;
   const bool is_none_left = static_cast<std::int64_t>(out_of_steps_.size()) == raster_.n_batches;
   if (!is_none_left && !(is_single ? RunAs<float>(cancelled) : RunAs<double>(cancelled))) {
     return false;
   }
+  FailEvents();
   FailOutOfSteps();
   RestoreInput();
   is_done_ = true;
   return true;
+}
+
+bool SynapsesCall::ListEvents() {
+  const bool is_batch = kind_ == Kind::kBatch;
+  events_.emplace(*details_->events, raster_.n_batches, raster_.n_timesteps, raster_.n_columns,
+                  is_batch);
+  raster_.events = &*events_;
+  if (is_batch) return events_->faults().empty();
+  // An event of no session is a fault of the call.
+  const auto is_of_none = [](const EventFault& fault) { return fault.kind == EventFaultKind::kBatch; };
+  const auto& faults = events_->faults();
+  is_refused_ = std::any_of(faults.begin(), faults.end(), is_of_none);
+  return !is_refused_;
+}
+
+void SynapsesCall::FailEvents() {
+  if (!events_ || events_->faults().empty()) return;
+  std::vector<ItemFailure> all;
+  auto other = failures_.begin();
+  for (const EventFault& fault : events_->faults()) {
+    for (; other != failures_.end() && other->item < fault.item; ++other) all.push_back(*other);
+    if (other != failures_.end() && other->item == fault.item) ++other;
+    all.push_back({fault.item, fault.index});
+  }
+  all.insert(all.end(), other, failures_.end());
+  failures_ = std::move(all);
 }
 
 void SynapsesCall::FailOutOfSteps() {
@@ -286,7 +395,8 @@ void SynapsesCall::Advance() {
 
 napi_value SynapsesCall::RunHere(napi_env env) {
   if (kind_ == Kind::kBatch && settings().throw_non_finite && Overlap(input_, output_)) {
-    const std::int64_t index = FirstNonFinite(raster_);
+    const bool is_list = details_ && details_->events;
+    const std::int64_t index = is_list ? -1 : FirstNonFinite(raster_);
     if (index >= 0) {
       failures_ = {{0, index}};
       return Result(env);
@@ -294,7 +404,7 @@ napi_value SynapsesCall::RunHere(napi_env env) {
   }
   ProtectInput();
   Run(kNeverCancelled);
-  if (kind_ == Kind::kSessions) Advance();
+  if (kind_ == Kind::kSessions && !is_refused_) Advance();
   return Result(env);
 }
 
@@ -302,7 +412,7 @@ void SynapsesCall::WriteBack(const Arguments& arguments) const {
   if (!kArraysAreCopied || !is_done_) return;
   const bool is_batch = kind_ == Kind::kBatch;
   // Of a batch, all items fail together.
-  if (is_batch && !failures_.empty()) return;
+  if (is_batch && (!failures_.empty() || (events_ && !events_->faults().empty()))) return;
   const std::size_t output =
       is_batch ? std::size_t{BatchArgument::kOutput} : std::size_t{SessionsArgument::kOutput};
   const std::size_t item_bytes =
@@ -314,6 +424,11 @@ void SynapsesCall::WriteBack(const Arguments& arguments) const {
     begin = end + item_bytes;
   }
   arguments.WriteBack(output, output_.data, begin, output_.size_in_bytes() - begin);
+  if (details_) {
+    const std::size_t position = is_batch ? std::size_t{BatchArgument::kDetails}
+                                          : std::size_t{SessionsArgument::kDetails};
+    WriteBackPartial(arguments, position, details_->partial);
+  }
   if (kind_ == Kind::kSessions || items_.items.empty()) return;
   const std::size_t next = is_batch ? std::size_t{BatchArgument::kNextState}
                                     : std::size_t{SessionsArgument::kNextStates};
@@ -325,23 +440,36 @@ void SynapsesCall::WriteBack(const Arguments& arguments) const {
       CheckedProduct(static_cast<std::size_t>(states.stride * n_planes), sizeof(double)));
 }
 
+napi_value SynapsesCall::FailureOf(napi_env env, const ItemFailure& failure) const {
+  const napi_value item = ToNumber(env, static_cast<double>(failure.item));
+  if (failure.index == kOutOfSteps) return ToObject(env, {{"item", item}});
+  for (std::size_t i = 0; events_ && i < events_->faults().size(); ++i) {
+    const EventFault& fault = events_->faults()[i];
+    if (fault.item == failure.item) return FaultOf(env, fault);
+  }
+  return ToObject(env, {{"item", item},
+                        {"index", ToNumber(env, static_cast<double>(failure.index))}});
+}
+
 napi_value SynapsesCall::Result(napi_env env) {
   // Items, spectra and scratch memory may have grown.
   synapses_.ReportMemory(env);
   if (table_handle_ != nullptr) table_handle_->ReportMemory(env);
   if (kind_ == Kind::kBatch) {
+    if (events_ && !events_->faults().empty()) return FaultOf(env, events_->faults()[0]);
     const std::int64_t index = failures_.empty() ? -1 : failures_[0].index;
     return ToNumber(env, static_cast<double>(index));
+  }
+  if (is_refused_) {
+    const auto& faults = events_->faults();
+    return FaultOf(env, *std::find_if(faults.begin(), faults.end(), [](const EventFault& fault) {
+      return fault.kind == EventFaultKind::kBatch;
+    }));
   }
   napi_value failed = nullptr;
   Require(env, napi_create_array_with_length(env, failures_.size(), &failed));
   for (std::size_t i = 0; i < failures_.size(); ++i) {
-    const napi_value item = ToNumber(env, static_cast<double>(failures_[i].item));
-    const napi_value one =
-        failures_[i].index == kOutOfSteps
-            ? ToObject(env, {{"item", item}})
-            : ToObject(env, {{"item", item},
-                             {"index", ToNumber(env, static_cast<double>(failures_[i].index))}});
+    const napi_value one = FailureOf(env, failures_[i]);
     Require(env, napi_set_element(env, failed, static_cast<std::uint32_t>(i), one));
   }
   return failed;

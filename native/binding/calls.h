@@ -7,10 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "aligned_buffer.h"
 #include "arguments.h"
+#include "call_details.h"
 #include "evolve.h"
 #include "handles.h"
 #include "kernel/kernel.h"
@@ -56,11 +58,21 @@ class SynapsesCall {
  private:
   void ReadArrays(const Arguments& arguments, std::size_t input_position,
                   std::size_t output_position);
+  void ReadDetailedArrays(const Arguments& arguments, std::size_t input_position,
+                          std::size_t output_position);
+  PartialGroup PartialOf(std::int64_t item) const;
+  // Refuses an output that does not hold the steps of each item that are kept.
+  void CheckKept(const Arguments& arguments, std::size_t output_position) const;
+  napi_value FailureOf(napi_env env, const ItemFailure& failure) const;
   void ReadBatch(const Arguments& arguments);
   void ReadSessions(const Arguments& arguments);
 
   template <typename Real>
   bool RunAs(const std::atomic<bool>& cancelled);
+  // Makes the list of the events that are the input. Returns whether the call can go on.
+  bool ListEvents();
+  // Adds the sessions that have an event without a place to the failures.
+  void FailEvents();
   // Adds the sessions that would go beyond the last step to the failures, whatever their input is.
   void FailOutOfSteps();
   // Restores the input of the items that failed where the output has overwritten it.
@@ -79,6 +91,8 @@ class SynapsesCall {
   CallItems& items_;
   std::int64_t first_synapse_ = 0;
   AlignedBuffer<char> input_copy_;
+  std::optional<CallDetails> details_;
+  std::optional<EventList> events_;
 
   // Of sessions only.
   SessionTableHandle* table_handle_ = nullptr;
@@ -86,6 +100,7 @@ class SynapsesCall {
   std::vector<std::int64_t> out_of_steps_;  // items, ascending
 
   std::vector<ItemFailure> failures_;  // by item, ascending
+  bool is_refused_ = false;  // whether an event is of none of the sessions
   bool is_done_ = false;
 };
 

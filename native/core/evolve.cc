@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -47,18 +48,11 @@ constexpr std::int64_t kWindowsPerChunk = 64;
 // The minimum width of a tile. Two threads should not write to the same cache line.
 constexpr std::int64_t kMinTileWidth = 16;
 
-Raster InputOf(const Raster& input, std::int64_t item) {
-  Raster one = input;
-  one.n_batches = 1;
-  one.data = input.AddressOf(input.IndexOf(item, 0, 0));
-  return one;
-}
-
 template <typename Real>
 InputReader ReaderOf(const Settings& settings, const Call<Real>& call, std::int64_t item) {
   const Item& own = call.items[item];
   return {
-      InputOf(call.input, item),
+      call.input.Items(item, 1),
       {settings.noise, settings.noise_scale, own.seed, own.step, own.batch, call.first_synapse}};
 }
 
@@ -72,7 +66,7 @@ bool IsNoiseSeparate(const Kernel& kernel, const Settings& settings) {
 template <typename Real>
 InputReader ReaderOf(const Kernel& kernel, const Settings& settings, const Call<Real>& call,
                      std::int64_t item) {
-  if (IsNoiseSeparate(kernel, settings)) return {InputOf(call.input, item), {}};
+  if (IsNoiseSeparate(kernel, settings)) return {call.input.Items(item, 1), {}};
   return ReaderOf(settings, call, item);
 }
 
@@ -88,7 +82,9 @@ Tile<Real> TileOf(const Kernel& kernel, const Call<Real>& call, const InputReade
           0,
           n_timesteps,
           call.items[item].state.From(first_synapse),
-          call.output + item * n_timesteps * kernel.n_synapses() + first_synapse,
+          call.reduction.IsNone()
+              ? call.output + item * n_timesteps * kernel.n_synapses() + first_synapse
+              : nullptr,
           kernel.n_synapses(),
           false,
           next_state.From(first_synapse),
@@ -96,13 +92,32 @@ Tile<Real> TileOf(const Kernel& kernel, const Call<Real>& call, const InputReade
           cancelled};
 }
 
-// Adds the noise of the last step, which the output holds already, to the state of an item.
+// The first row of the steps of an item that are kept.
 template <typename Real>
-void AddNoiseToState(const InputReader& reader, const Real* output, std::int64_t n_synapses,
+Real* KeptRowsOf(const Call<Real>& call, std::int64_t item, std::int64_t n_synapses) {
+  const std::int64_t n_kept =
+      call.reduction.CountKept(call.items[item].step, call.input.n_timesteps);
+  return call.output + item * n_kept * n_synapses;
+}
+
+// Reduces all rows of an item.
+template <typename Real>
+void ReduceItem(const Call<Real>& call, std::int64_t item, std::int64_t n_synapses,
+                const Real* rows) {
+  const Item& own = call.items[item];
+  RowReducer<Real> reducer(call.reduction, own.step, n_synapses, KeptRowsOf(call, item, n_synapses),
+                           n_synapses, own.partial);
+  reducer.Put(0, call.input.n_timesteps, 0, n_synapses, rows, n_synapses);
+  reducer.Finish();
+}
+
+// Adds the noise of the last step, which its row of the output holds already, to the state of an
+// item.
+template <typename Real>
+void AddNoiseToState(const InputReader& reader, const Real* last_row, std::int64_t n_synapses,
                      NextState next_state) {
   constexpr std::int64_t kChunk = 256;
   const std::int64_t step = reader.raster().n_timesteps - 1;
-  const Real* last_row = output + step * n_synapses;
   for (std::int64_t first = 0; first < n_synapses; first += kChunk) {
     const std::int64_t count = std::min(kChunk, n_synapses - first);
     Real noise[kChunk] = {};
@@ -128,11 +143,19 @@ bool EvolveFewSteps(const Kernel& kernel, const Settings& settings, const Call<R
                     std::int64_t item, NextState next_state, const std::atomic<bool>& cancelled) {
   if (IsNoiseSeparate(kernel, settings)) return false;
   const InputReader reader = ReaderOf(settings, call, item);
-  const Tile<Real> tile =
-      TileOf(kernel, call, reader, item, 0, kernel.n_synapses(), next_state, nullptr, cancelled);
+  const std::int64_t n_synapses = kernel.n_synapses();
+  Tile<Real> tile =
+      TileOf(kernel, call, reader, item, 0, n_synapses, next_state, nullptr, cancelled);
+  AlignedBuffer<Real> rows;
+  if (!call.reduction.IsNone()) {
+    rows = AlignedBuffer<Real>(CheckedSize(call.input.n_timesteps * n_synapses));
+    tile.output = rows.data();
+  }
   if (!kernel.RecurseFewSteps(tile)) return false;
+  if (!call.reduction.IsNone()) ReduceItem(call, item, n_synapses, rows.data());
   if (IsNoiseCarried(kernel, settings, reader)) {
-    AddNoiseToState(reader, tile.output, kernel.n_synapses(), next_state);
+    AddNoiseToState(reader, tile.output + (call.input.n_timesteps - 1) * n_synapses, n_synapses,
+                    next_state);
   }
   return true;
 }
@@ -151,7 +174,8 @@ class Evolution {
         n_synapses_(kernel.n_synapses()),
         n_timesteps_(call.input.n_timesteps) {
     const std::int64_t n_samples = n_items_ * n_timesteps_ * n_synapses_;
-    is_streamed_ = n_samples >= kStreamedBytes / static_cast<std::int64_t>(sizeof(Real));
+    is_streamed_ = !IsReduced() &&
+                   n_samples >= kStreamedBytes / static_cast<std::int64_t>(sizeof(Real));
     n_threads_ = std::max<std::int64_t>(
         1, std::min<std::int64_t>(settings.n_threads, n_samples / kSamplesPerThread));
   }
@@ -163,7 +187,7 @@ class Evolution {
       StageStates();
       RunTiles();
       if (!IsStopped()) Recompute();
-      if (!IsStopped()) RememberNoise();
+      if (!IsStopped() && !IsReduced()) RememberNoise();
     }
     if (IsCancelled()) return {EvolveResult::Status::kCancelled, {}};
     if (is_failed_) return {EvolveResult::Status::kFailed, std::move(failures_)};
@@ -172,6 +196,7 @@ class Evolution {
   }
 
  private:
+  bool IsReduced() const { return !call_.reduction.IsNone(); }
   bool IsCancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   // Whether the rest of the call need not be computed.
   bool IsStopped() const { return IsCancelled() || is_failed_; }
@@ -267,19 +292,64 @@ class Evolution {
     PlanTiles();
     const std::int64_t n_across = (n_synapses_ + tile_width_ - 1) / tile_width_;
     const auto n_items = static_cast<std::int64_t>(remaining_.size());
-    ForEach(n_items * n_across * n_chunks_, [&](std::int64_t i) {
-      const std::int64_t item = remaining_[static_cast<std::size_t>(i / n_chunks_ / n_across)];
-      RunTile(item, i / n_chunks_ % n_across * tile_width_, i % n_chunks_);
+    if (IsReduced()) KeepForReduction();
+    // A group of steps may reach into the next chunk.
+    const std::int64_t n_together = call_.reduction.HasMemory() ? n_chunks_ : 1;
+    const std::int64_t n_tasks = n_chunks_ / n_together;
+    ForEach(n_items * n_across * n_tasks, [&](std::int64_t i) {
+      const std::int64_t item = remaining_[static_cast<std::size_t>(i / n_tasks / n_across)];
+      const std::int64_t first = i / n_tasks % n_across * tile_width_;
+      const std::int64_t width = std::min(tile_width_, n_synapses_ - first);
+      const InputReader reader = ReaderOf(settings_, call_, item);
+      if (!IsReduced()) {
+        RunTile(item, first, width, i % n_tasks, nullptr);
+        return;
+      }
+      std::optional<RememberedNoise<Real>> noise;
+      if (IsNoiseSeparate(kernel_, settings_)) noise.emplace(kernel_, reader, first, width);
+      Real* const last_row = LastRowOf(item) + first;
+      ReducedOutput<Real> reduced(ReducerOf(item, first, width), noise ? &*noise : nullptr,
+                                  n_timesteps_, last_row);
+      for (std::int64_t chunk = 0; chunk < n_together; ++chunk) {
+        RunTile(item, first, width, i % n_tasks * n_together + chunk, &reduced);
+      }
+      if (IsStopped()) return;
+      reduced.Finish();
+      if (noise) noise->AddToState(last_row, Staged(item).From(first));
     });
   }
 
-  void RunTile(std::int64_t item, std::int64_t first, std::int64_t chunk) {
-    const std::int64_t width = std::min(tile_width_, n_synapses_ - first);
+  void KeepForReduction() {
+    last_rows_ = AlignedBuffer<Real>(CheckedSize(n_items_ * n_synapses_));
+    if (!call_.reduction.HasMemory()) return;
+    first_partials_ = AlignedBuffer<double>(CheckedSize(n_items_ * n_synapses_));
+    for (std::int64_t item = 0; item < n_items_; ++item) {
+      const PartialGroup& partial = call_.items[item].partial;
+      if (partial.n_steps == 0) continue;
+      std::copy_n(partial.values, n_synapses_, first_partials_.data() + item * n_synapses_);
+    }
+  }
+
+  // The row of the last step of an item, which may not be kept.
+  Real* LastRowOf(std::int64_t item) {
+    return IsReduced() ? last_rows_.data() + item * n_synapses_
+                       : call_.output + ((item + 1) * n_timesteps_ - 1) * n_synapses_;
+  }
+
+  RowReducer<Real> ReducerOf(std::int64_t item, std::int64_t first, std::int64_t width) {
+    const Item& own = call_.items[item];
+    return {call_.reduction, own.step,           width, KeptRowsOf(call_, item, n_synapses_) + first,
+            n_synapses_,     own.partial.From(first)};
+  }
+
+  void RunTile(std::int64_t item, std::int64_t first, std::int64_t width, std::int64_t chunk,
+               ReducedOutput<Real>* reduced) {
     const bool is_last_chunk = chunk == n_chunks_ - 1;
     const InputReader reader = ReaderOf(kernel_, settings_, call_, item);
     std::array<Finding, kMaxTileWidth> findings;
     Tile<Real> tile = TileOf(kernel_, call_, reader, item, first, width, Staged(item),
                              findings.data(), cancelled_);
+    tile.reduced = reduced;
     AlignedBuffer<double> ignored;
     tile.first_step = chunk * chunk_length_;
     if (!is_last_chunk) {
@@ -288,6 +358,18 @@ class Evolution {
       tile.next_state = {ignored.data(), width};
     }
     tile.is_streamed = is_streamed_ && width == n_synapses_;
+    RunMethod(tile);
+    if (IsCancelled()) return;
+    const auto is_finite = [](Finding finding) { return finding == Finding::kFinite; };
+    if (std::all_of(findings.begin(), findings.begin() + width, is_finite)) return;
+    const std::lock_guard<std::mutex> guard(lock_);
+    if (settings_.throw_non_finite && HasFailed(item)) return;
+    for (std::int64_t c = 0; c < width; ++c) {
+      if (findings[c] == Finding::kRecompute) recomputed_.insert(item * n_synapses_ + first + c);
+    }
+  }
+
+  void RunMethod(const Tile<Real>& tile) {
     switch (method_) {
       case Method::kFft:
         OverlapSave(kernel_, tile);
@@ -297,14 +379,6 @@ class Evolution {
         break;
       default:
         kernel_.Recurse(tile);
-    }
-    if (IsCancelled()) return;
-    const auto is_finite = [](Finding finding) { return finding == Finding::kFinite; };
-    if (std::all_of(findings.begin(), findings.begin() + width, is_finite)) return;
-    const std::lock_guard<std::mutex> guard(lock_);
-    if (settings_.throw_non_finite && HasFailed(item)) return;
-    for (std::int64_t c = 0; c < width; ++c) {
-      if (findings[c] == Finding::kRecompute) recomputed_.insert(item * n_synapses_ + first + c);
     }
   }
 
@@ -318,7 +392,7 @@ class Evolution {
       const std::int64_t item_size = call_.input.IndexOf(1, 0, 0);
       const std::int64_t first = is_whole ? 0 : item * item_size;
       const std::int64_t index =
-          FirstNonFinite(is_whole ? call_.input : InputOf(call_.input, item));
+          FirstNonFinite(is_whole ? call_.input : call_.input.Items(item, 1));
       if (index >= 0) {
         found->second = first + index;
         failures_.push_back({found->second / item_size, found->second});
@@ -339,14 +413,61 @@ class Evolution {
       const std::int64_t synapse = place % n_synapses_;
       const InputReader reader = ReaderOf(kernel_, settings_, call_, item);
       Finding finding;
-      const Tile<Real> tile =
+      Tile<Real> tile =
           TileOf(kernel_, call_, reader, item, synapse, 1, Staged(item), &finding, cancelled_);
-      if (kernel_.has_recursion()) {
-        RecursePrecisely(kernel_, tile, FirstRecomputed(tile));
-      } else {
-        SumPrecisely(kernel_, tile);
+      if (IsReduced()) {
+        RecomputeReduced(tile, item, synapse);
+        return;
       }
+      RecomputeColumn(tile);
     });
+  }
+
+  void RecomputeColumn(const Tile<Real>& tile) {
+    if (kernel_.has_recursion()) {
+      RecursePrecisely(kernel_, tile, FirstRecomputed(tile));
+    } else {
+      SumPrecisely(kernel_, tile);
+    }
+  }
+
+  // Computes all steps of a synapse again, because what is kept of them does not tell from which
+  // step on they are to be recomputed, and reduces them again.
+  void RecomputeReduced(Tile<Real>& tile, std::int64_t item, std::int64_t synapse) {
+    AlignedBuffer<Real> column(CheckedSize(n_timesteps_));
+    tile.output = column.data();
+    tile.row_stride = 1;
+    const NextState next_state = tile.next_state;
+    AlignedBuffer<double> ignored(static_cast<std::size_t>(2 * kernel_.n_numbers()));
+    for (std::int64_t chunk = 0; chunk < n_chunks_; ++chunk) {
+      const bool is_last = chunk == n_chunks_ - 1;
+      tile.first_step = chunk * chunk_length_;
+      tile.end_step = is_last ? n_timesteps_ : tile.first_step + chunk_length_;
+      tile.next_state = is_last ? next_state : NextState{ignored.data(), 1};
+      RunMethod(tile);
+      if (IsCancelled()) return;
+    }
+    tile.first_step = 0;
+    RecomputeColumn(tile);
+    if (IsNoiseSeparate(kernel_, settings_)) {
+      const InputReader reader = ReaderOf(settings_, call_, item);
+      RememberedNoise<Real> noise(kernel_, reader, synapse, 1);
+      noise.AddTo(0, n_timesteps_, 0, 1, column.data(), 1);
+      noise.AddToState(&column[CheckedSize(n_timesteps_ - 1)], next_state);
+    }
+    LastRowOf(item)[synapse] = column[CheckedSize(n_timesteps_ - 1)];
+    PartialGroup partial = call_.items[item].partial.From(synapse);
+    double before = 0;
+    if (call_.reduction.HasMemory()) {
+      before = first_partials_[CheckedSize(item * n_synapses_ + synapse)];
+    }
+    RowReducer<Real> reducer(
+        call_.reduction, call_.items[item].step, 1,
+        KeptRowsOf(call_, item, n_synapses_) + synapse, n_synapses_,
+        {call_.reduction.HasMemory() ? &before : nullptr, partial.n_steps});
+    reducer.Put(0, n_timesteps_, 0, 1, column.data(), 1);
+    reducer.Finish();
+    if (call_.reduction.HasMemory()) *partial.values = before;
   }
 
   // Adds noise that the current remembers by itself to the output and to the next states.
@@ -401,8 +522,7 @@ class Evolution {
   void CommitTiles(std::int64_t item) {
     const InputReader reader = ReaderOf(kernel_, settings_, call_, item);
     if (IsNoiseCarried(kernel_, settings_, reader)) {
-      AddNoiseToState(reader, call_.output + item * n_timesteps_ * n_synapses_, n_synapses_,
-                      Staged(item));
+      AddNoiseToState(reader, LastRowOf(item), n_synapses_, Staged(item));
     }
     if (kernel_.has_recursion()) {
       CopyNumbers(item);
@@ -454,6 +574,10 @@ class Evolution {
   std::vector<ItemFailure> failures_;
   std::array<double, kSmallStates> small_;
   AlignedBuffer<double> large_;
+  // Of a call with a reduction: the rows of the last step of the items, and the values of the groups
+  // that began before it, for synapses that are reduced again.
+  AlignedBuffer<Real> last_rows_;
+  AlignedBuffer<double> first_partials_;
   double* staged_ = nullptr;
 };
 

@@ -11,6 +11,7 @@
 #include "kernel/state.h"
 #include "method/choice.h"
 #include "raster.h"
+#include "reduction.h"
 
 namespace expsyn {
 
@@ -35,6 +36,9 @@ struct Item {
   // Of a session whose kernel has no recursion: its state, in place of `state`. The next state is
   // then the newest inputs, as InputHistory::Append() takes them.
   InputHistory* history = nullptr;
+  // Of a call with a reduction that has a memory: the group that began before the call; its values
+  // become those of the group that is not over at the end. Unspecified if the item fails.
+  PartialGroup partial;
 };
 
 // What a non-finite value in the input of an item lets fail: the whole call or that item.
@@ -44,11 +48,14 @@ enum class FailurePolicy { kCall, kItem };
 template <typename Real>
 struct Call {
   Raster input;                    // (K, T, N), or (K, T, 1) for a column that all synapses receive
-  Real* output = nullptr;          // (K, T, N); must not overlap the input
+  // (K, T, N), or (K, T', N) of the T' steps that are kept, of which there must be the same number
+  // for all items. Must not overlap the input.
+  Real* output = nullptr;
   const Item* items = nullptr;     // K; no next state overlaps the state of another item. All
                                    // or none have a history.
   std::int64_t first_synapse = 0;  // index of synapse 0 in the raster of the noise, a multiple of 4
   FailurePolicy policy = FailurePolicy::kCall;
+  Reduction reduction;
 };
 
 // An item whose input holds a NaN or infinity.

@@ -53,22 +53,17 @@ class HistoriesEvolution {
  private:
   bool IsCancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
-  // The input of an item, as a raster of its own.
-  Raster InputOf(std::int64_t item) const {
-    Raster one = call_.input;
-    one.n_batches = 1;
-    one.data = call_.input.AddressOf(call_.input.IndexOf(item, 0, 0));
-    return one;
-  }
+  // The first row of the output of an item, or of those that are kept.
   Real* OutputOf(std::int64_t item) const {
-    return call_.output + item * n_timesteps_ * kernel_.n_synapses();
+    const std::int64_t n_kept = call_.reduction.CountKept(call_.items[item].step, n_timesteps_);
+    return call_.output + item * n_kept * kernel_.n_synapses();
   }
 
   void RunItem(std::int64_t item) {
     if (IsCancelled()) return;
     const FlushSubnormals flush_subnormals;
     const Item& own = call_.items[item];
-    const Raster input = InputOf(item);
+    const Raster input = call_.input.Items(item, 1);
     const std::int64_t bad = FirstNonFinite(input);
     if (bad >= 0 && settings_.throw_non_finite) {
       const std::lock_guard<std::mutex> guard(lock_);
@@ -79,13 +74,29 @@ class HistoriesEvolution {
     if (bad < 0 && !own.history->HasNonFinite() && n_timesteps_ <= LongestDividedCall(kernel_)) {
       const InputReader reader(input, {settings_.noise, settings_.noise_scale, own.seed, own.step,
                                        own.batch, call_.first_synapse});
+      AlignedBuffer<Real> rows;
+      if (!call_.reduction.IsNone()) {
+        rows = AlignedBuffer<Real>(
+            CheckedProduct(CheckedSize(n_timesteps_), CheckedSize(kernel_.n_synapses())));
+      }
+      Real* const output = call_.reduction.IsNone() ? OutputOf(item) : rows.data();
       if (ConvolveSession<Real>({kernel_, reader, *own.history, static_cast<std::int64_t>(own.step),
-                                 OutputOf(item), own.next_state, cancelled_},
+                                 output, own.next_state, cancelled_},
                                 method_ == Method::kFft)) {
+        if (!call_.reduction.IsNone()) Reduce(item, output);
         return;
       }
     }
     RunFromPlanes(item);
+  }
+
+  void Reduce(std::int64_t item, const Real* rows) const {
+    const Item& own = call_.items[item];
+    const std::int64_t n_synapses = kernel_.n_synapses();
+    RowReducer<Real> reducer(call_.reduction, own.step, n_synapses, OutputOf(item), n_synapses,
+                             own.partial);
+    reducer.Put(0, n_timesteps_, 0, n_synapses, rows, n_synapses);
+    reducer.Finish();
   }
 
   // Computes an item as a batch of one: from a copy of its inputs as planes, which takes a time of
@@ -105,7 +116,7 @@ class HistoriesEvolution {
     settings.method = method_;
     settings.n_threads = call_.input.n_batches == 1 ? settings_.n_threads : 1;
     Call<Real> call = call_;
-    call.input = InputOf(item);
+    call.input = call_.input.Items(item, 1);
     call.output = OutputOf(item);
     call.items = &one;
     const EvolveResult result = Evolve(kernel_, settings, call, cancelled_);

@@ -2,19 +2,27 @@
 
 #include <algorithm>
 
-namespace expsyn {
+#include "events.h"
 
-void InputReader::Prefetch(std::int64_t step, std::int64_t n_rows, std::int64_t synapse) const {
-  const std::int64_t column = raster_.n_columns == 1 ? 0 : synapse;
-  const std::int64_t row_bytes =
-      raster_.n_columns * static_cast<std::int64_t>(ElementSize(raster_.type));
-  const auto* first = static_cast<const char*>(raster_.AddressOf(raster_.IndexOf(0, step, column)));
-  for (std::int64_t row = 0; row < n_rows; ++row) __builtin_prefetch(first + row * row_bytes);
-}
+namespace expsyn {
 
 template <typename Real>
 void InputReader::ReadRaster(std::int64_t step, std::int64_t n_rows, std::int64_t synapse,
                              std::int64_t n_columns, Real* target, std::int64_t stride) const {
+  if (raster_.events != nullptr) {
+    const std::int64_t row = raster_.first_row + step;
+    if (raster_.n_columns > 1 || n_columns == 1) {
+      raster_.events->Fill(row, n_rows, raster_.n_columns == 1 ? 0 : synapse, n_columns, target,
+                           stride);
+      return;
+    }
+    for (std::int64_t r = 0; r < n_rows; ++r) {
+      Real* const first = target + r * stride;
+      raster_.events->Fill(row + r, 1, 0, 1, first, stride);
+      std::fill_n(first + 1, n_columns - 1, *first);
+    }
+    return;
+  }
   // Whole rows, one behind the other. A single column is that of synapse 0 only.
   if (synapse == 0 && n_columns == raster_.n_columns && stride == n_columns) {
     simd::OpsOf<Real>().convert(raster_.type, raster_.data, raster_.IndexOf(0, step, 0),

@@ -39,6 +39,9 @@ class InputReader {
   const Raster& raster() const { return raster_; }
   const Noise& noise() const { return noise_; }
 
+  // Whether the drive can be read where it is, in the memory of the raster: without noise, and not
+  // given by events.
+  bool IsInMemory() const { return raster_.events == nullptr && !is_drive_noisy(); }
   // Whether noise acts like input.
   bool is_drive_noisy() const {
     return noise_.placement == NoisePlacement::kInput || noise_.placement == NoisePlacement::kState;
@@ -60,12 +63,9 @@ class InputReader {
   const Real* RowsInPlace(std::int64_t step, std::int64_t synapse) const {
     const bool is_other_type = raster_.type != kElementTypeOf<Real>;
     const bool is_aligned = reinterpret_cast<std::uintptr_t>(raster_.data) % alignof(Real) == 0;
-    if (is_drive_noisy() || raster_.n_columns == 1 || is_other_type || !is_aligned) return nullptr;
+    if (!IsInMemory() || raster_.n_columns == 1 || is_other_type || !is_aligned) return nullptr;
     return static_cast<const Real*>(raster_.data) + raster_.IndexOf(0, step, synapse);
   }
-
-  // Prefetches one cache line of each of n_rows rows, from `synapse` on.
-  void Prefetch(std::int64_t step, std::int64_t n_rows, std::int64_t synapse) const;
 
   // The same as Read() without any noise.
   template <typename Real>

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <type_traits>
 
+#include "events.h"
+
 namespace expsyn {
 
 std::size_t ElementSize(ElementType type) {
@@ -10,6 +12,10 @@ std::size_t ElementSize(ElementType type) {
 }
 
 bool IsFinite(const Raster& raster, std::int64_t index) {
+  if (raster.events != nullptr) {
+    return std::isfinite(raster.events->ElementAt(raster.first_row + index / raster.n_columns,
+                                                  index % raster.n_columns));
+  }
   switch (raster.type) {
     case ElementType::kFloat32:
       return std::isfinite(LoadElement<float>(raster.data, index));
@@ -21,6 +27,13 @@ bool IsFinite(const Raster& raster, std::int64_t index) {
 }
 
 std::int64_t FirstNonFinite(const Raster& raster) {
+  if (raster.events != nullptr) {
+    std::int64_t row = 0;
+    std::int64_t column = 0;
+    const std::int64_t n_rows = raster.n_batches * raster.n_timesteps;
+    if (raster.events->AreFinite(raster.first_row, n_rows, &row, &column)) return -1;
+    return (row - raster.first_row) * raster.n_columns + column;
+  }
   return WithElement(raster.type, [&](auto* element) -> std::int64_t {
     using T = std::remove_cv_t<std::remove_pointer_t<decltype(element)>>;
     if constexpr (std::is_floating_point_v<T>) {

@@ -28,23 +28,44 @@ template <typename Real>
 inline constexpr ElementType kElementTypeOf = sizeof(Real) == sizeof(float) ? ElementType::kFloat32
                                                                             : ElementType::kFloat64;
 
+class EventList;
+
 // A view of an input of shape (n_batches, n_timesteps, n_columns), row-major. n_columns is the
-// number of synapses, or 1 for a column that every synapse receives. Owns nothing; `data` needs no
-// alignment.
+// number of synapses, or 1 for a column that every synapse receives. Its elements are in memory at
+// `data`, or those of a list of events. Owns nothing; `data` needs no alignment.
 struct Raster {
   const void* data = nullptr;
   ElementType type = ElementType::kFloat64;
   std::int64_t n_batches = 0;
   std::int64_t n_timesteps = 0;
   std::int64_t n_columns = 0;
+  // The events, if it is given by them; its first row is the row `first_row` of the list.
+  const EventList* events = nullptr;
+  std::int64_t first_row = 0;
 
   std::int64_t size() const { return n_batches * n_timesteps * n_columns; }
   std::int64_t IndexOf(std::int64_t batch, std::int64_t step, std::int64_t column) const {
     return (batch * n_timesteps + step) * n_columns + column;
   }
+  // Some neighbouring items.
+  Raster Items(std::int64_t first, std::int64_t count) const {
+    return Rows(first * n_timesteps, count, n_timesteps);
+  }
+  // Some neighbouring steps of a raster of one item.
+  Raster Steps(std::int64_t first, std::int64_t count) const { return Rows(first, 1, count); }
   // The address of the element at a flat index.
   const void* AddressOf(std::int64_t index) const {
     return static_cast<const char*>(data) + index * static_cast<std::int64_t>(ElementSize(type));
+  }
+
+ private:
+  Raster Rows(std::int64_t first, std::int64_t batches, std::int64_t timesteps) const {
+    Raster rows = *this;
+    rows.n_batches = batches;
+    rows.n_timesteps = timesteps;
+    rows.first_row += first;
+    if (data != nullptr) rows.data = AddressOf(first * n_columns);
+    return rows;
   }
 };
 

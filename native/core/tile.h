@@ -6,6 +6,7 @@
 
 #include "input_reader.h"
 #include "kernel/state.h"
+#include "reduced_output.h"
 #include "simd/ops.h"
 
 namespace expsyn {
@@ -32,7 +33,8 @@ struct Tile {
   std::int64_t first_step;
   std::int64_t end_step;
   State state;              // before step 0, from first_synapse on
-  Real* output;             // row of step 0, column of first_synapse
+  // Row of step 0, column of first_synapse. Not used if `reduced` is given.
+  Real* output;
   std::int64_t row_stride;  // from a step to the next in `output`
   bool is_streamed;         // whether the output is too large for the caches
   // After the last step, from first_synapse on, without the noise that is added to the output.
@@ -40,6 +42,8 @@ struct Tile {
   NextState next_state;
   Finding* findings;                   // one value a synapse
   const std::atomic<bool>& cancelled;  // once true, the method returns early, with invalid results
+  // What takes the rows, if not all of them are kept.
+  ReducedOutput<Real>* reduced = nullptr;
 };
 
 }  // namespace expsyn

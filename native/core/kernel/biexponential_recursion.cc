@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "aligned_buffer.h"
+#include "event_rows.h"
 #include "floating_point_mode.h"
 #include "simd/ops.h"
 
@@ -19,7 +20,11 @@ template <typename Real>
 class VectorRecursion {
  public:
   VectorRecursion(const BiexponentialKernel& kernel, const Tile<Real>& tile)
-      : kernel_(kernel), tile_(tile), reader_(tile.input), ops_(simd::OpsOf<Real>()) {
+      : kernel_(kernel),
+        tile_(tile),
+        reader_(tile.input),
+        event_rows_(tile.input.raster(), tile.first_synapse, tile.n_synapses),
+        ops_(simd::OpsOf<Real>()) {
     for (std::int64_t c = 0; c < tile.n_synapses; ++c) {
       const DoubleDouble isyn = tile.state.Number(0, c);
       const DoubleDouble rising = tile.state.Number(1, c);
@@ -36,8 +41,11 @@ class VectorRecursion {
         carried_isyn_low_[c] = carried_rising_low_[c] = 0;
       }
     }
-    if (reader_.is_drive_noisy() || reader_.is_output_noisy()) {
+    if (reader_.is_drive_noisy() || reader_.is_output_noisy() || tile_.reduced != nullptr) {
       noisy_rows_ = std::clamp<std::int64_t>(kNoisyElements / tile.n_synapses, 1, kInterval);
+    }
+    if (tile_.reduced != nullptr) {
+      rows_ = AlignedBuffer<Real>(static_cast<std::size_t>(noisy_rows_ * tile.n_synapses));
     }
     if (reader_.is_drive_noisy()) {
       drive_ = AlignedBuffer<Real>(static_cast<std::size_t>(noisy_rows_ * tile.n_synapses));
@@ -76,28 +84,31 @@ class VectorRecursion {
 
   void Advance(std::int64_t step, std::int64_t n_rows) {
     const Raster& raster = reader_.raster();
-    const bool is_repeated = raster.n_columns == 1 && kernel_.n_synapses() > 1;
-    ElementType type = raster.type;
-    const void* input = raster.AddressOf(raster.IndexOf(0, step, is_repeated ? 0 : first()));
-    std::int64_t stride = raster.n_columns;
+    Source source{};
     if (reader_.is_drive_noisy()) {
       reader_.Read(step, n_rows, first(), tile_.n_synapses, drive_.data(), tile_.n_synapses);
-      type = kElementTypeOf<Real>;
-      input = drive_.data();
-      stride = tile_.n_synapses;
+      source = {kElementTypeOf<Real>, drive_.data(), nullptr, tile_.n_synapses, false};
+    } else if (raster.events != nullptr) {
+      source = event_rows_.Make(step, n_rows);
+    } else {
+      const bool is_repeated = raster.n_columns == 1 && kernel_.n_synapses() > 1;
+      source = {raster.type, raster.AddressOf(raster.IndexOf(0, step, is_repeated ? 0 : first())),
+                nullptr, raster.n_columns, is_repeated};
     }
-    Real* const output = tile_.output + step * tile_.row_stride;
+    const bool is_reduced = tile_.reduced != nullptr;
+    Real* const output = is_reduced ? rows_.data() : tile_.output + step * tile_.row_stride;
+    const std::int64_t stride = is_reduced ? tile_.n_synapses : tile_.row_stride;
     // Output that noise is added to is read again.
-    const bool is_streamed = tile_.is_streamed && !reader_.is_output_noisy();
+    const bool is_streamed = tile_.is_streamed && !is_reduced && !reader_.is_output_noisy();
     simd::RecursionRows<Real> rows{n_rows,
                                    tile_.n_synapses,
-                                   type,
-                                   input,
+                                   source.type,
+                                   source.input,
                                    nullptr,
-                                   is_repeated && !reader_.is_drive_noisy(),
-                                   stride,
+                                   source.is_repeated,
+                                   source.stride,
                                    output,
-                                   tile_.row_stride,
+                                   stride,
                                    is_streamed,
                                    Factors().decay.data() + first(),
                                    nullptr,
@@ -109,7 +120,8 @@ class VectorRecursion {
     rows.rising = rising_.data();
     rows.rising_local = rising_local_.data();
     ops_.advance_rows(rows);
-    reader_.AddOutputNoise(step, n_rows, first(), tile_.n_synapses, output, tile_.row_stride);
+    reader_.AddOutputNoise(step, n_rows, first(), tile_.n_synapses, output, stride);
+    if (is_reduced) tile_.reduced->Put(step, n_rows, 0, tile_.n_synapses, output, stride);
   }
 
   simd::SecondOrderSums Carried() {
@@ -150,6 +162,7 @@ class VectorRecursion {
   const BiexponentialKernel& kernel_;
   const Tile<Real>& tile_;
   const InputReader& reader_;
+  EventRows<Real> event_rows_;
   const typename simd::Ops::Of<Real>& ops_;
   // One element a synapse. Not initialised beyond the width of the tile.
   alignas(64) Columns isyn_;
@@ -159,6 +172,7 @@ class VectorRecursion {
   Sums carried_isyn_, carried_isyn_low_, carried_rising_, carried_rising_low_;
   std::int64_t noisy_rows_ = kInterval;  // rows to which noise is added at a time
   AlignedBuffer<Real> drive_;
+  AlignedBuffer<Real> rows_;  // rows of which not all are kept
 };
 
 }  // namespace
@@ -183,13 +197,18 @@ bool RecurseFewVectors(const BiexponentialKernel& kernel, const Tile<Real>& item
     return false;
   }
   const auto& factors = kernel.factors<Real>();
+  EventRows<Real> event_rows(input, 0, n_synapses);
+  const Source source = input.events != nullptr
+                            ? event_rows.Make(0, input.n_timesteps)
+                            : Source{input.type, input.data, nullptr, input.n_columns,
+                                     input.n_columns == 1 && n_synapses > 1};
   const bool is_done = simd::OpsOf<Real>().advance_second_order(
       {input.n_timesteps,
        n_synapses,
-       input.type,
-       input.data,
-       input.n_columns == 1 && n_synapses > 1,
-       input.n_columns,
+       source.type,
+       source.input,
+       source.is_repeated,
+       source.stride,
        item.output,
        item.row_stride,
        factors.decay.data(),

@@ -135,6 +135,7 @@ ExponentialKernel::ExponentialKernel(const double* tau, std::int64_t n_synapses,
   bool is_any_refreshed = false;
   for (std::int64_t n = 0; n < n_synapses; ++n) {
     smallest_decay_ = std::min(smallest_decay_, decay()[n]);
+    largest_rate_ = std::max(largest_rate_, dt_ / tau_[static_cast<std::size_t>(n)]);
     is_any_refreshed = is_any_refreshed || NeedsRefresh(n);
   }
   if (is_any_refreshed) {
@@ -198,6 +199,10 @@ std::vector<std::int64_t> ExponentialKernel::FirstEqual() const {
     first.push_back(first_with.try_emplace(tau_[static_cast<std::size_t>(n)], n).first->second);
   }
   return first;
+}
+
+double ExponentialKernel::EventWeight(std::int64_t n, double fraction) const {
+  return std::exp(fraction * (dt_ / tau_[static_cast<std::size_t>(n)]));
 }
 
 std::unique_ptr<Recursion> ExponentialKernel::MakeRecursion(std::int64_t n) const {

@@ -37,6 +37,9 @@ class ExponentialKernel final : public Kernel {
     return HasGain() ? NoiseMemory::kDecay : NoiseMemory::kInput;
   }
   DoubleDouble CurrentDecay(std::int64_t n) const override { return {decay()[n], decay_low()[n]}; }
+  // exp(fraction dt / tau_n), since an input counts from the beginning of its step.
+  double EventWeight(std::int64_t n, double fraction) const override;
+  double LargestEventRate() const override { return largest_rate_; }
   std::unique_ptr<Recursion> MakeRecursion(std::int64_t n) const override;
   void Recurse(const Tile<float>& tile) const override;
   void Recurse(const Tile<double>& tile) const override;
@@ -118,6 +121,7 @@ class ExponentialKernel final : public Kernel {
 
   double dt_;
   double smallest_decay_ = 1;
+  double largest_rate_ = 0;  // dt / tau
   double largest_gain_ = 1;
   std::int64_t refresh_interval32_ = kUnlimited;
   std::int64_t refresh_interval64_ = kUnlimited;

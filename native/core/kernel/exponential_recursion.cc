@@ -4,6 +4,7 @@
 #include <array>
 
 #include "double_double.h"
+#include "event_rows.h"
 #include "floating_point_mode.h"
 #include "simd/ops.h"
 
@@ -22,16 +23,6 @@ constexpr std::int64_t kMaxKeptBytes = 4 << 20;
 constexpr std::int64_t kMaxChunks = 16;
 constexpr std::int64_t kMinChunks = 4;
 
-// The drive of some rows (the input with the noise that acts like input; see InputReader), and the
-// drive one window earlier, which leaves the window in these rows.
-struct Source {
-  ElementType type;
-  const void* input;
-  const void* delayed;  // null while the window is not full
-  std::int64_t stride;
-  bool is_repeated;
-};
-
 template <typename Real>
 class VectorRecursion {
  public:
@@ -40,6 +31,7 @@ class VectorRecursion {
         kernel_(kernel),
         reader_(tile.input),
         raster_(tile.input.raster()),
+        event_rows_(raster_, tile.first_synapse, tile.n_synapses),
         ops_(simd::OpsOf<Real>()),
         width_(tile.n_synapses),
         origin_(tile.first_step == 0 ? 0 : tile.first_step - kernel.window_length()),
@@ -121,8 +113,10 @@ class VectorRecursion {
   // Whether a step comes before the tile's first one, to fill the window.
   bool IsWarmUp(std::int64_t step) const { return step < tile_.first_step; }
   // Whether rows are computed in staged_ until their noise is added: an output that is too large
-  // for the caches is written once and not read again.
-  bool IsStaged() const { return tile_.is_streamed && reader_.is_output_noisy(); }
+  // for the caches is written once and not read again. So are rows that may not be kept.
+  bool IsStaged() const {
+    return tile_.reduced != nullptr || (tile_.is_streamed && reader_.is_output_noisy());
+  }
   bool IsAcrossTime() const { return width_ < kFewSynapses && tile_.row_stride == width_; }
 
   // Restarts the recursion of a synapse from `sum`, which is carried in twice the precision of
@@ -163,7 +157,7 @@ class VectorRecursion {
     std::int64_t n_rows = (kernel_.window_length() - 1) % kInterval + 1;
     for (std::int64_t s = step - kernel_.window_length(); s < step; s += n_rows) {
       if (s > step - kernel_.window_length()) n_rows = kInterval;
-      Source source = InRaster(s, false);
+      Source source = InRaster(s, n_rows, false);
       if (reader_.is_drive_noisy()) {
         reader_.Read(s, n_rows, tile_.first_synapse, width_, drive.data(), width_);
         source = {kElementTypeOf<Real>, drive.data(), nullptr, width_, false};
@@ -214,7 +208,10 @@ class VectorRecursion {
     }
   }
 
-  Source InRaster(std::int64_t step, bool has_tail) const {
+  Source InRaster(std::int64_t step, std::int64_t n_rows, bool has_tail) {
+    if (raster_.events != nullptr) {
+      return event_rows_.Make(step, n_rows, has_tail ? kernel_.window_length() : 0);
+    }
     const bool is_repeated = raster_.n_columns == 1 && kernel_.n_synapses() > 1;
     const std::int64_t first = raster_.IndexOf(0, step, is_repeated ? 0 : tile_.first_synapse);
     const std::int64_t earlier =
@@ -238,7 +235,7 @@ class VectorRecursion {
   void AdvanceAcrossSynapses(std::int64_t step, std::int64_t n_rows, bool has_tail) {
     std::int64_t n_here = n_rows;
     for (std::int64_t s = step; s < step + n_rows; s += n_here) {
-      if (reader_.is_drive_noisy() || reader_.is_output_noisy()) {
+      if (reader_.is_drive_noisy() || reader_.is_output_noisy() || IsStaged()) {
         n_here = std::min(noisy_rows_, step + n_rows - s);
       }
       if (IsWarmUp(s)) {
@@ -248,7 +245,11 @@ class VectorRecursion {
       Real* rows = IsStaged() ? staged_.data() : RowsOf(s);
       const std::int64_t stride = IsStaged() ? width_ : tile_.row_stride;
       ops_.advance_rows(RowsFrom(SourceOf(s, n_here, has_tail), n_here, rows, stride));
-      if (reader_.is_output_noisy()) PutNoisy(rows, stride, s, n_here);
+      if (tile_.reduced != nullptr) {
+        PutReduced(rows, stride, s, n_here);
+      } else if (reader_.is_output_noisy()) {
+        PutNoisy(rows, stride, s, n_here);
+      }
     }
   }
 
@@ -258,7 +259,7 @@ class VectorRecursion {
     const std::int64_t n_rows = n_chunks * kInterval;
     const Source source = SourceOf(step, n_rows, has_tail);
     const simd::RecursionChunks<Real> chunks{n_chunks, kInterval, width_, decay_,
-                                             InRaster(step + n_rows, false).input};
+                                             NextInput(step + n_rows)};
     ops_.cancel_tails(RowsFrom(source, n_rows, nullptr, 0), net_input_.data());
     std::array<Real, kMaxChunks * kFewSynapses> states{};
     ops_.sum_chunks(chunks, net_input_.data(), states.data());
@@ -279,7 +280,9 @@ class VectorRecursion {
     }
     if (IsWarmUp(step)) return;
     if (is_end) std::copy_n(last, width_, isyn_.data());
-    if (reader_.is_output_noisy()) {
+    if (tile_.reduced != nullptr) {
+      PutReduced(net_input_.data(), width_, step, n_rows);
+    } else if (reader_.is_output_noisy()) {
       PutNoisy(net_input_.data(), width_, step, n_rows);
     } else if (tile_.is_streamed) {
       ops_.copy_past_caches(net_input_.data(), n_rows * width_, RowsOf(step));
@@ -290,7 +293,15 @@ class VectorRecursion {
 
   Source SourceOf(std::int64_t step, std::int64_t n_rows, bool has_tail) {
     return reader_.is_drive_noisy() ? MakeNoisyDrive(step, n_rows, has_tail)
-                                    : InRaster(step, has_tail);
+                                    : InRaster(step, n_rows, has_tail);
+  }
+
+  // Where the input of `step` will be read, so that it can be brought to the cache; null if it is
+  // not in memory.
+  const void* NextInput(std::int64_t step) const {
+    if (raster_.events != nullptr) return nullptr;
+    const std::int64_t column = raster_.n_columns == 1 ? 0 : tile_.first_synapse;
+    return raster_.AddressOf(raster_.IndexOf(0, step, column));
   }
 
   // Drive with noise is computed row after row in kept_ and stays there until it has left the
@@ -346,11 +357,21 @@ class VectorRecursion {
   // The noise of n_rows rows. While it is computed, the next rows of the raster come to the cache.
   simd::NormalPlaces NoiseOf(std::int64_t step, std::int64_t n_rows, std::int64_t stride) const {
     simd::NormalPlaces places = reader_.PlacesOf(step, n_rows, tile_.first_synapse, width_, stride);
-    if (raster_.n_columns == width_) {
-      places.ahead = InRaster(step + n_rows, false).input;
+    if (raster_.n_columns == width_ && raster_.events == nullptr) {
+      places.ahead = NextInput(step + n_rows);
       places.ahead_bytes = n_rows * width_ * static_cast<std::int64_t>(ElementSize(raster_.type));
     }
     return places;
+  }
+
+  // Adds the noise to rows that were just computed, and passes them on.
+  void PutReduced(Real* rows, std::int64_t stride, std::int64_t step, std::int64_t n_rows) {
+    if (reader_.noise().placement == NoisePlacement::kOutput) {
+      ops_.add_normals(NoiseOf(step, n_rows, stride), rows, rows);
+    } else if (reader_.is_output_noisy()) {
+      ops_.add(rows, noise_.data() + width_, n_rows * width_, rows, false);
+    }
+    tile_.reduced->Put(step, n_rows, 0, width_, rows, stride);
   }
 
   // Adds the noise to rows that were just computed, and writes them to the output.
@@ -375,6 +396,7 @@ class VectorRecursion {
   const ExponentialKernel& kernel_;
   const InputReader& reader_;
   const Raster& raster_;
+  EventRows<Real> event_rows_;
   const typename simd::Ops::Of<Real>& ops_;
   const std::int64_t width_;
   const std::int64_t origin_;  // the first step that is read
@@ -420,9 +442,14 @@ bool RecurseFewVectors(const ExponentialKernel& kernel, const Tile<Real>& item) 
       kernel.HasTinyDecay<Real>()) {
     return false;
   }
+  EventRows<Real> event_rows(input, 0, n_synapses);
+  const Source source = input.events != nullptr
+                            ? event_rows.Make(0, input.n_timesteps)
+                            : Source{input.type, input.data, nullptr, input.n_columns,
+                                     input.n_columns == 1 && n_synapses > 1};
   const bool is_done = simd::OpsOf<Real>().advance_short_call(
-      {input.n_timesteps, n_synapses, input.type, input.data,
-       input.n_columns == 1 && n_synapses > 1, input.n_columns, item.output, item.row_stride,
+      {input.n_timesteps, n_synapses, source.type, source.input, source.is_repeated, source.stride,
+       item.output, item.row_stride,
        kernel.factors<Real>().decay.data(),
        kernel.HasGain() ? kernel.factors<Real>().gain.data() : nullptr, kernel.decay_offset(),
        item.state.Plane(0), item.state.Plane(1), item.next_state.Plane(0),

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "aligned_buffer.h"
 #include "method/precise.h"
 
 namespace expsyn {
@@ -17,10 +18,21 @@ void RecurseOneByOne(const Kernel& kernel, const Tile<Real>& tile) {
     one.first_synapse += c;
     one.n_synapses = 1;
     one.state = tile.state.From(c);
-    one.output += c;
     one.next_state = tile.next_state.From(c);
     one.findings += c;
+    if (tile.reduced == nullptr) {
+      one.output += c;
+      RecursePrecisely(kernel, one, tile.first_step);
+      continue;
+    }
+    // All steps of the synapse, because they may have to be computed twice.
+    AlignedBuffer<Real> column(CheckedSize(tile.end_step));
+    one.output = column.data();
+    one.row_stride = 1;
+    one.reduced = nullptr;
     RecursePrecisely(kernel, one, tile.first_step);
+    tile.reduced->Put(tile.first_step, tile.end_step - tile.first_step, c, 1,
+                      column.data() + tile.first_step, 1);
   }
 }
 
@@ -69,6 +81,10 @@ std::vector<std::int64_t> Kernel::FirstEqual() const {
 
 DoubleDouble Kernel::CurrentDecay(std::int64_t /*n*/) const {
   throw std::logic_error("the kernel has no current that decays by itself");
+}
+
+double Kernel::EventWeight(std::int64_t /*n*/, double /*fraction*/) const {
+  throw std::logic_error("the kernel has no weights of events within a step");
 }
 
 std::unique_ptr<Recursion> Kernel::MakeRecursion(std::int64_t /*n*/) const {

@@ -99,6 +99,13 @@ class Kernel {
   // Only for kDecay.
   virtual DoubleDouble CurrentDecay(std::int64_t n) const;
 
+  // What an event of synapse n has to be multiplied by if it comes `fraction` of a step after the
+  // beginning of its step, so that the current at the end of the step is that of continuous time.
+  // Only for kernels whose current jumps and then decays exponentially.
+  virtual double EventWeight(std::int64_t n, double fraction) const;
+  // The largest logarithm of a weight, or -1 if the kernel has none.
+  virtual double LargestEventRate() const { return -1; }
+
   // The recursion of synapse n. Only for kernels that have one.
   virtual std::unique_ptr<Recursion> MakeRecursion(std::int64_t n) const;
 

@@ -114,6 +114,10 @@ class Summation {
   void WriteRows(std::int64_t step, std::int64_t n_rows, std::int64_t first, std::int64_t count) {
     tile_.input.AddOutputNoise(step, n_rows, tile_.first_synapse + first, count, sums_.data(),
                                pitch_);
+    if (tile_.reduced != nullptr) {
+      tile_.reduced->Put(step, n_rows, first, count, sums_.data(), pitch_);
+      return;
+    }
     Real* const output = tile_.output + step * tile_.row_stride + first;
     if (pitch_ == tile_.row_stride) {
       std::copy_n(sums_.data(), n_rows * pitch_, output);

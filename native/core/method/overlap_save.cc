@@ -428,13 +428,18 @@ class BlockConvolution {
     const std::int64_t step = pair_[i].step;
     const std::int64_t n_rows = pair_[i].n_rows;
     const Real* const signals = SignalOf(0, i) + OverlapLength();
-    Real* const target = tile_.output + step * tile_.row_stride + first;
+    Real* const target =
+        tile_.reduced == nullptr ? tile_.output + step * tile_.row_stride + first : nullptr;
     alignas(64) Real staged[kStagedRows * kFftWidth];
     for (std::int64_t row = 0; row < n_rows; row += kStagedRows) {
       const std::int64_t count = std::min(kStagedRows, n_rows - row);
       ops_.transpose(signals + row, plan_.signals_size(), width, count, staged, width);
       tile_.input.AddOutputNoise(step + row, count, tile_.first_synapse + first, width, staged,
                                  width);
+      if (tile_.reduced != nullptr) {
+        tile_.reduced->Put(step + row, count, first, width, staged, width);
+        continue;
+      }
       // Rows of which this is the whole are one array.
       const bool is_whole = tile_.row_stride == width;
       const std::int64_t run = is_whole ? count * width : width;

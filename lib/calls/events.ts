@@ -1,0 +1,240 @@
+/** Inputs that are lists of events: how they are read, counted, and refused. */
+import {
+  allocate,
+  duplicateOrShare,
+  readShape,
+  type GivenArray,
+  type NdArray,
+} from '../arrays/arrays';
+import { ELEMENT_TYPES, type TypedArray } from '../arrays/element-types';
+import { isList, isRevoked, isTypedArray, lengthOf } from '../arrays/typed-arrays';
+import {
+  formatShape,
+  notFinite,
+  oneOf,
+  outOfRange,
+  positive,
+  readOptions,
+  requireObject,
+  wrongType,
+} from '../errors/checks';
+import { native, type EventFault } from '../native/native';
+
+/** Numbers, one an event. */
+export type EventNumbers = readonly number[] | TypedArray;
+
+/**
+ * Spikes as a list, in place of a raster: in any order; several events of one channel in one step add up.
+ * An event belongs to step floor(time / dt); one that comes up to 1e-3 of a step before the beginning of a
+ * step belongs to that step, and so does one that single precision may have rounded to before it.
+ */
+export interface EventList {
+  /** When each event happens, in seconds from the beginning of the call's first step. */
+  readonly times: EventNumbers;
+  /** The channel of each event, 0 to N - 1. */
+  readonly channels: EventNumbers;
+  /** What each event adds to its step, 1 by default. */
+  readonly values?: EventNumbers;
+  /** The batch item of each event, 0 by default. */
+  readonly batches?: EventNumbers;
+  /** The shape of the raster that the events stand for, (T, N) or (B, T, N). */
+  readonly shape: readonly number[];
+}
+
+/** What becomes of events before the first step or after the last. */
+export type OutsidePolicy = 'throw' | 'drop';
+
+/** @internal */
+export const readOutside = oneOf<OutsidePolicy>(['throw', 'drop']);
+
+/** @internal A list of events as a caller gave it. */
+export interface GivenEvents {
+  readonly times: TypedArray;
+  readonly channels: TypedArray;
+  readonly values: TypedArray | undefined;
+  readonly batches: TypedArray | undefined;
+}
+
+const NAMES = ['times', 'channels', 'values', 'batches', 'shape'] as const;
+
+/** @internal Whether a value is to be read as a list of events. Runs none of the caller's code. */
+export function isEventList(value: unknown): value is EventList {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !isRevoked(value) &&
+    !isList(value) &&
+    !isTypedArray(value) &&
+    Object.hasOwn(value, 'times')
+  );
+}
+
+/** @internal Reads a list of events: its times as an array with the shape of the raster, and the rest. */
+export function readEvents(
+  value: object,
+  name: string,
+): { raster: GivenArray; events: GivenEvents } {
+  const given = readOptions(value, name, NAMES);
+  const times = readNumbers(given.times, `${name}.times`);
+  const events: GivenEvents = {
+    times,
+    channels: readNumbers(given.channels, `${name}.channels`),
+    values: given.values === undefined ? undefined : readNumbers(given.values, `${name}.values`),
+    batches:
+      given.batches === undefined ? undefined : readNumbers(given.batches, `${name}.batches`),
+  };
+  const shape = readShape(given.shape, `${name}.shape`);
+  if (shape.length !== 2 && shape.length !== 3) {
+    throw outOfRange('shape (T, N) or (B, T, N)', `${name}.shape`, `shape ${formatShape(shape)}`);
+  }
+  return { raster: { data: times, shape }, events };
+}
+
+/** @internal Throws unless there are as many channels, values and batch items as times. */
+export function checkEvents(events: GivenEvents, name: string): void {
+  const length = lengthOf(events.times);
+  for (const list of ['channels', 'values', 'batches'] as const) {
+    const array = events[list];
+    if (array === undefined || lengthOf(array) === length) continue;
+    const expected = `${length} elements, as there are times,`;
+    throw outOfRange(expected, `${name}.${list}`, `${lengthOf(array)}`);
+  }
+}
+
+/** @internal The lists but the times, in memory that nobody can detach while another thread reads it. */
+export function eventsForThread(events: GivenEvents, times: TypedArray): GivenEvents {
+  const own = (list: TypedArray | undefined): TypedArray | undefined =>
+    list === undefined ? undefined : duplicateOrShare(list, 'input');
+  return {
+    times,
+    channels: duplicateOrShare(events.channels, 'input'),
+    values: own(events.values),
+    batches: own(events.batches),
+  };
+}
+
+function readNumbers(value: unknown, name: string): TypedArray {
+  if (isTypedArray(value)) return value;
+  if (!isList(value)) throw wrongType('an array of numbers', name, value);
+  const numbers = allocate(Float64Array, [value.length], name);
+  for (let index = 0; index < numbers.length; index++) {
+    const number = value[index];
+    if (typeof number !== 'number') throw wrongType('a number', `${name}[${index}]`, number);
+    numbers[index] = number;
+  }
+  return numbers;
+}
+
+/** What an event's raster is like. */
+interface EventPlace {
+  readonly batches: number;
+  readonly timesteps: number;
+  readonly columns: number;
+  readonly dt: number;
+}
+
+/** @internal The error for an event that has no place in its raster. */
+export function eventError(
+  { event, fault }: EventFault,
+  events: GivenEvents,
+  { batches, timesteps, columns, dt }: EventPlace,
+  name: string,
+): RangeError {
+  const at = (list: keyof GivenEvents): [string, string] => [
+    `${name}.${list}[${event}]`,
+    String(Number(events[list]?.[event])),
+  ];
+  const leave = "leave such events out by outside: 'drop'";
+  switch (fault) {
+    case 'time':
+      return outOfRange('a finite number of seconds', ...at('times'));
+    case 'before': {
+      const advice = `give times relative to that, or ${leave}`;
+      return outOfRange(
+        'at least 0, where the first step of the call begins,',
+        ...at('times'),
+        advice,
+      );
+    }
+    case 'after': {
+      const expected = `less than the end of its ${timesteps} steps of ${dt} s, counted from the first step of the call,`;
+      return outOfRange(expected, ...at('times'), `check the unit, or ${leave}`);
+    }
+    case 'channel':
+      return outOfRange(`a channel from 0 to ${columns - 1}`, ...at('channels'));
+    case 'batch':
+      return outOfRange(`a batch item from 0 to ${batches - 1}`, ...at('batches'));
+    case 'value': {
+      const value = Number(events.values?.[event] ?? 1);
+      const [place, received] = at('values');
+      if (Number.isFinite(value)) {
+        const expected = 'a sum with the other events of its step and channel that is finite';
+        return notFinite(expected, place, received, {
+          argument: place,
+          index: [event],
+          value: Infinity,
+        });
+      }
+      return notFinite('a finite number', place, received, {
+        argument: place,
+        index: [event],
+        value,
+      });
+    }
+  }
+}
+
+/** The options of countEvents(). */
+export interface CountOptions {
+  /** Length of a step in seconds. */
+  dt: number;
+  /** What becomes of events before the first step or after the last; by default they are an error. */
+  outside?: OutsidePolicy;
+}
+
+/**
+ * The raster of a list of events, of the list's shape: how many events each channel has in each step, as a
+ * Uint16Array; or, if the events have values, the sums of these as a Float64Array. A call that is given the
+ * list computes the same bits as one that is given the raster, without making it.
+ *
+ * Throws an error for an event that has no place in the raster, and for more than 65,535 events in one.
+ */
+export function countEvents(
+  events: EventList,
+  options: CountOptions,
+): NdArray<Uint16Array | Float64Array> {
+  requireObject(events, 'events', 'a list of events');
+  const { raster, events: given } = readEvents(events, 'events');
+  const { dt: step, outside } = readOptions(options, 'options', ['dt', 'outside']);
+  const dt = positive(step, 'options.dt');
+  const isDropped = outside !== undefined && readOutside(outside, 'options.outside') === 'drop';
+  checkEvents(given, 'events');
+  const { shape } = raster;
+  const [batches = 0, timesteps = 0, columns = 0] = shape.length === 3 ? shape : [1, ...shape];
+  const type = given.values === undefined ? 'uint16' : 'float64';
+  const counts = allocate<Uint16Array | Float64Array>(ELEMENT_TYPES[type], shape, 'the raster');
+  const { times, channels, values, batches: items } = given;
+  const found = native.countEvents(
+    times,
+    channels,
+    values,
+    items,
+    dt,
+    isDropped,
+    batches,
+    columns,
+    counts,
+  );
+  if (typeof found === 'object') {
+    throw eventError(found, given, { batches, timesteps, columns, dt }, 'events');
+  }
+  if (found >= 0) {
+    throw outOfRange(
+      'at most 65535',
+      'the events of one channel in one step',
+      'more',
+      'take shorter steps, or give values',
+    );
+  }
+  return { data: counts, shape };
+}

@@ -1,0 +1,66 @@
+#ifndef EXPSYN_CORE_EVENT_ROWS_H_
+#define EXPSYN_CORE_EVENT_ROWS_H_
+
+#include <cstdint>
+
+#include "aligned_buffer.h"
+#include "events.h"
+#include "raster.h"
+
+namespace expsyn {
+
+// The drive of some rows in memory, and the drive one window earlier, which leaves the window in
+// these rows.
+struct Source {
+  ElementType type;
+  const void* input;
+  const void* delayed;  // null while the window is not full
+  std::int64_t stride;
+  bool is_repeated;  // whether a row is one value, which all synapses receive
+};
+
+// Makes rows of an input that is given by events, some at a time: as bytes where these hold all
+// elements, else as Real.
+template <typename Real>
+class EventRows {
+ public:
+  // Rows of the synapses from `first_synapse` on; the raster is one that has events.
+  EventRows(const Raster& raster, std::int64_t first_synapse, std::int64_t n_synapses)
+      : raster_(raster),
+        first_(raster.n_columns == 1 ? 0 : first_synapse),
+        width_(raster.n_columns == 1 ? 1 : n_synapses),
+        is_repeated_(raster.n_columns == 1 && n_synapses > 1) {}
+
+  // The rows from `step` on. If `earlier` is positive, the delayed ones are so many steps before.
+  // Valid until the next call.
+  Source Make(std::int64_t step, std::int64_t n_rows, std::int64_t earlier = 0) {
+    if (raster_.events->type() == ElementType::kUint8) {
+      return {ElementType::kUint8, Fill(bytes_, step, n_rows),
+              earlier > 0 ? Fill(delayed_bytes_, step - earlier, n_rows) : nullptr, width_,
+              is_repeated_};
+    }
+    return {kElementTypeOf<Real>, Fill(rows_, step, n_rows),
+            earlier > 0 ? Fill(delayed_rows_, step - earlier, n_rows) : nullptr, width_,
+            is_repeated_};
+  }
+
+ private:
+  template <typename T>
+  const void* Fill(AlignedBuffer<T>& buffer, std::int64_t step, std::int64_t n_rows) {
+    const auto size = static_cast<std::size_t>(n_rows * width_);
+    if (buffer.size() < size) buffer = AlignedBuffer<T>(size);
+    raster_.events->Fill(raster_.first_row + step, n_rows, first_, width_, buffer.data(), width_);
+    return buffer.data();
+  }
+
+  const Raster& raster_;
+  std::int64_t first_;
+  std::int64_t width_;
+  bool is_repeated_;
+  AlignedBuffer<std::uint8_t> bytes_, delayed_bytes_;
+  AlignedBuffer<Real> rows_, delayed_rows_;
+};
+
+}  // namespace expsyn
+
+#endif  // EXPSYN_CORE_EVENT_ROWS_H_
