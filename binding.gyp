@@ -9,6 +9,7 @@
         "native/core/event_clock.cc",
         "native/core/events.cc",
         "native/core/evolve_histories.cc",
+        "native/core/evolve_item.cc",
         "native/core/evolve_segments.cc",
         "native/core/input_history.cc",
         "native/core/input_reader.cc",

@@ -9,7 +9,14 @@ import {
   type GivenDetails,
   type RawDetails,
 } from './details';
-import { isEventList, readEvents, type EventList, type GivenEvents } from './events';
+import {
+  areEventLists,
+  isEventList,
+  readEventLists,
+  readEvents,
+  type EventList,
+  type GivenEvents,
+} from './events';
 import {
   checkSize,
   duplicateOrShare,
@@ -44,8 +51,8 @@ import {
 /** An input: (T,), (T, N) or (B, T, N), as data with a shape or as nested plain arrays. */
 export type RasterInput = NdArray<TypedArray> | NestedArray;
 
-/** What a call takes: a raster, or a list of events in its place. */
-export type EvolveInput = RasterInput | EventList;
+/** What a call takes: a raster, or in its place a list of events, or one for each batch item. */
+export type EvolveInput = RasterInput | EventList | readonly EventList[];
 
 /** The options that every call has. */
 export interface CallOptions extends DetailOptions {
@@ -117,7 +124,9 @@ export function readArguments(
     }
   }
   const isTransferred = transfer === undefined ? false : flag(transfer, 'options.transfer');
-  const read = isEventList(input) ? readEvents(input, 'input') : undefined;
+  let read: ReturnType<typeof readEvents> | undefined;
+  if (isEventList(input)) read = readEvents(input, 'input');
+  else if (areEventLists(input)) read = readEventLists(input, 'input');
   return {
     raster: read === undefined ? readArray(input, 'input') : read.raster,
     events: read?.events,

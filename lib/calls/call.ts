@@ -38,7 +38,7 @@ import {
   type FloatArray,
   type TypedArray,
 } from '../arrays/element-types';
-import { bytesOf, isShared } from '../arrays/typed-arrays';
+import { bytesOf, isShared, lengthOf } from '../arrays/typed-arrays';
 import { notFinite, outOfRange } from '../errors/checks';
 import type { ExpSynError } from '../errors/error-codes';
 import type { CallDetails, ComputedBy, EventFault } from '../native/native';
@@ -109,6 +109,11 @@ export abstract class Call<Found, Result> {
     this.#columns = columns;
     this.details = details;
     if (details !== NO_DETAILS) this.#checkDetails(batches, timesteps);
+    const nEvents = events === undefined ? 0 : lengthOf(events.times);
+    if (nEvents > 0 && batches * timesteps === 0 && !details.isOutsideDropped) {
+      const advice = 'a raster without steps has no place for them';
+      throw outOfRange('no events', 'input', `${nEvents}`, advice);
+    }
     this.batches = batches;
     this.timesteps = timesteps;
     this.shape = [batches, timesteps, size];

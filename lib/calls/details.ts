@@ -133,8 +133,7 @@ export function groupFor(
   { batches, size, step }: { batches: number; size: number; step: number },
 ): Group {
   const isContinued =
-    before !== undefined &&
-    before.every === every &&
+    before?.every === every &&
     before.reduce === reduce &&
     before.batches === batches &&
     before.nextStep === step;

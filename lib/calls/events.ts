@@ -90,6 +90,61 @@ export function readEvents(
   return { raster: { data: times, shape }, events };
 }
 
+/** @internal Whether a value is to be read as one list of events for each session or batch item. */
+export function areEventLists(value: unknown): value is readonly EventList[] {
+  return isList(value) && value.length > 0 && isEventList(value[0]);
+}
+
+/**
+ * Reads lists of events of shape (T, N), one a batch item, as one list.
+ *
+ * @internal
+ */
+export function readEventLists(
+  lists: readonly unknown[],
+  name: string,
+): { raster: GivenArray; events: GivenEvents } {
+  const read = lists.map((list, item) => {
+    const place = `${name}[${item}]`;
+    if (!isEventList(list)) throw wrongType('a list of events', place, list);
+    const given = readEvents(list, place);
+    if (given.raster.shape.length !== 2 || given.events.batches !== undefined) {
+      const received = `shape ${formatShape(given.raster.shape)} with${given.events.batches ? '' : 'out'} batches`;
+      throw outOfRange('shape (T, N) without batches', place, received);
+    }
+    checkEvents(given.events, place);
+    return given;
+  });
+  const shape = read[0]?.raster.shape ?? [];
+  read.forEach(({ raster }, item) => {
+    if (formatShape(raster.shape) === formatShape(shape)) return;
+    const expected = `shape ${formatShape(shape)}, as the first list has,`;
+    throw outOfRange(expected, `${name}[${item}].shape`, `shape ${formatShape(raster.shape)}`);
+  });
+  const all = (numbersOf: (events: GivenEvents) => TypedArray | undefined): Float64Array => {
+    const total = read.reduce((sum, { events }) => sum + lengthOf(events.times), 0);
+    const numbers = allocate(Float64Array, [total], name).fill(1);
+    let next = 0;
+    for (const { events } of read) {
+      const own = numbersOf(events);
+      if (own !== undefined) numbers.set(Float64Array.from(own as ArrayLike<number>, Number), next);
+      next += lengthOf(events.times);
+    }
+    return numbers;
+  };
+  let item = 0;
+  const batches = all(({ times }) => new Float64Array(lengthOf(times)).fill(item++));
+  const hasValues = read.some(({ events }) => events.values !== undefined);
+  const times = all((events) => events.times);
+  const events = {
+    times,
+    channels: all((given) => given.channels),
+    values: hasValues ? all((given) => given.values) : undefined,
+    batches,
+  };
+  return { raster: { data: times, shape: [read.length, ...shape] }, events };
+}
+
 /** @internal Throws unless there are as many channels, values and batch items as times. */
 export function checkEvents(events: GivenEvents, name: string): void {
   const length = lengthOf(events.times);

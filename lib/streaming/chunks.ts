@@ -38,6 +38,11 @@ export class ChunkReader {
     this.#rest = allocate(Uint8Array, [steps ?? 1, this.#rowBytes], 'options.steps');
   }
 
+  /** Whether the chunks so far have ended within a step. */
+  get isWithinStep(): boolean {
+    return this.#restBytes > 0;
+  }
+
   /** The pieces that a chunk completes. Its memory must not change until the last has been used. */
   *read(chunk: unknown): Generator<RasterPiece> {
     let bytes = this.#bytesOf(chunk);

@@ -11,122 +11,33 @@ import {
   type WritableStreamDefaultController,
 } from 'node:stream/web';
 
-import {
-  abortReason,
-  isAborted,
-  isAbortedNow,
-  onAbort,
-  orAborted,
-  readSignal,
-  type AbortSignalLike,
-} from '../calls/abort';
-import { flag, oneOf, readOptions, requireObject, wholeNumber, wrongType } from '../errors/checks';
-import {
-  ELEMENT_TYPES,
-  type ArrayOf,
-  type ElementType,
-  type FloatArray,
-} from '../arrays/element-types';
-import { ChunkReader, type RasterPiece } from './chunks';
+import { abortReason, isAborted, isAbortedNow, onAbort, orAborted } from '../calls/abort';
+import { isEventList, type EventList } from '../calls/events';
+import type { ElementType, FloatArray } from '../arrays/element-types';
 import { bytesIn, bytesOf, isRevoked, isTypedArray } from '../arrays/typed-arrays';
+import { outOfRange, requireObject, wrongKind, wrongType } from '../errors/checks';
+import { ChunkReader, type RasterPiece } from './chunks';
+import {
+  BUFFERED_OPTIONS,
+  ITERATOR_OPTIONS,
+  readSettings,
+  WEB_OPTIONS,
+  type BufferedStreamOptions,
+  type OutputOptions,
+  type Settings,
+  type StreamChunk,
+  type StreamOptions,
+  type StreamTarget,
+} from './settings';
 
-export type { ElementType };
-
-/** What a stream runs through: a module or a session. */
-export interface StreamTarget<Data extends FloatArray = FloatArray> {
-  /** N, the elements of a step. */
-  readonly sizeIn: number;
-  /** Computes the next steps. */
-  evolve(
-    input: RasterPiece,
-    options: { transfer: boolean; signal?: AbortSignalLike },
-  ): Promise<{
-    /** The result of the call. */
-    output: {
-      /** The currents, step after step. */
-      data: Data;
-    };
-  }>;
-}
-
-/** Bytes, or elements of the stream's type. */
-export type StreamChunk = ArrayOf<ElementType>;
-
-/** The options of every stream. */
-export interface StreamOptions {
-  /** Element type of the input, in the machine's byte order. Default 'uint8'. */
-  type?: ElementType;
-  /**
-   * Steps that are computed in one call, and come out in one chunk; the last may have fewer. Then no
-   * bit depends on how the input is cut into chunks. By default steps are computed as they come, at
-   * once.
-   */
-  steps?: number;
-  /**
-   * Ends the stream with its reason. Holds a stream in memory until that has ended, so one that is not
-   * used to its end must be cancelled or destroyed.
-   */
-  signal?: AbortSignalLike;
-}
-
-/** The options of webTransform() and nodeTransform(). */
-export interface BufferedStreamOptions extends StreamOptions {
-  /** Bytes that wait on either side before the stream asks its source to wait. Default 65,536. */
-  highWaterMark?: number;
-}
-
-/** Of iterate() and webTransform(); what comes out of nodeTransform() is always bytes. */
-export interface OutputOptions {
-  /**
-   * Whether the currents come out as bytes, for a Response or a socket: each chunk is a Uint8Array of
-   * elements of the module's dtype, 8 or 4 bytes each, in the machine's byte order, which is
-   * little-endian on x86 and ARM. By default each chunk is a Float64Array or Float32Array.
-   */
-  bytes?: boolean;
-}
-
-interface Settings {
-  target: StreamTarget;
-  type: ElementType;
-  steps: number | undefined;
-  signal: AbortSignal | undefined;
-  highWaterMark: number;
-  bytes: boolean;
-}
-
-const OPTIONS = ['type', 'steps', 'signal'] as const;
-const BUFFERED_OPTIONS = [...OPTIONS, 'highWaterMark'] as const;
-const ITERATOR_OPTIONS = [...OPTIONS, 'bytes'] as const;
-const WEB_OPTIONS = [...BUFFERED_OPTIONS, 'bytes'] as const;
-const castType = oneOf<ElementType>(Object.keys(ELEMENT_TYPES) as ElementType[]);
-
-/** The most elements of one call. */
-const MOST_ELEMENTS = 2 ** 31;
-
-function readSettings(
-  target: StreamTarget,
-  options: unknown,
-  known: readonly (typeof WEB_OPTIONS)[number][],
-): Settings {
-  requireObject(target, 'target', 'a module or a session');
-  if (typeof target.evolve !== 'function')
-    throw wrongType('a module or a session', 'target', target);
-  const given = readOptions(options, 'options', known);
-  const size = wholeNumber(target.sizeIn, 'target.sizeIn', 1);
-  const { type, steps, signal, highWaterMark, bytes } = given;
-  return {
-    target,
-    type: type === undefined ? 'uint8' : castType(type, 'options.type'),
-    steps:
-      steps === undefined
-        ? undefined
-        : wholeNumber(steps, 'options.steps', 1, Math.floor(MOST_ELEMENTS / size)),
-    signal: readSignal(signal, 'options.signal'),
-    highWaterMark:
-      highWaterMark === undefined ? 65_536 : wholeNumber(highWaterMark, 'options.highWaterMark'),
-    bytes: bytes === undefined ? false : flag(bytes, 'options.bytes'),
-  };
-}
+export type {
+  BufferedStreamOptions,
+  ElementType,
+  OutputOptions,
+  StreamChunk,
+  StreamOptions,
+  StreamTarget,
+};
 
 /** A chunk that comes out. */
 type Output = FloatArray | Uint8Array;
@@ -143,23 +54,47 @@ class Currents {
 
   /** The currents of the steps that a chunk completes; each piece is computed when it is requested. */
   async *of(chunk: unknown, whenRequested?: () => Promise<void>): AsyncGenerator<Output> {
+    if (isEventList(chunk)) {
+      this.#refuseCutEvents();
+      await whenRequested?.();
+      yield* this.#evolve(chunk, false);
+      return;
+    }
     for (const piece of this.#reader.read(chunk)) {
       await whenRequested?.();
-      yield await this.#evolve(piece);
+      yield* this.#evolve(piece, piece.isOwn);
     }
   }
 
   /** The currents of the remainder at the end. */
   async *rest(): AsyncGenerator<Output> {
     const piece = this.#reader.end();
-    if (piece !== undefined) yield await this.#evolve(piece);
+    if (piece !== undefined) yield* this.#evolve(piece, piece.isOwn);
   }
 
-  async #evolve(piece: RasterPiece): Promise<Output> {
-    const { target, signal, bytes } = this.#settings;
-    const options = { transfer: piece.isOwn, ...(signal && { signal }) };
+  /** The currents of a piece; nothing if none of its steps is kept. */
+  async *#evolve(piece: RasterPiece | EventList, transfer: boolean): AsyncGenerator<Output> {
+    const { target, signal, bytes, details } = this.#settings;
+    const options = { ...details, transfer, ...(signal && { signal }) };
     const { data } = (await target.evolve(piece, options)).output;
-    return bytes ? bytesIn(data) : data;
+    if (data.length === 0) return;
+    yield bytes ? bytesIn(data) : data;
+  }
+
+  /** Throws if the steps of a list of events cannot be computed in one call. */
+  #refuseCutEvents(): void {
+    if (this.#settings.steps !== undefined) {
+      const advice = 'a list of events is computed in one call';
+      throw outOfRange('none', 'options.steps', `${this.#settings.steps}`, advice);
+    }
+    if (this.#reader.isWithinStep) {
+      throw wrongKind(
+        'the rest of a step',
+        'a chunk',
+        'a list of events',
+        'end the step before it',
+      );
+    }
   }
 }
 

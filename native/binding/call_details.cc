@@ -83,8 +83,8 @@ class Properties {
   }
 
   [[noreturn]] void Refuse(const std::string& expected, const char* name) const {
-    throw ArgumentError(arguments_.env(), "Expected " + expected + " for the native detail " +
-                                              name + ".");
+    throw ArgumentError(arguments_.env(),
+                        "Expected " + expected + " for the native detail " + name + ".");
   }
 
  private:

@@ -177,8 +177,8 @@ void SynapsesCall::CheckKept(const Arguments& arguments, std::size_t output_posi
   if (!details_) return;
   for (const Item& item : items_.items) {
     const std::int64_t n_kept = details_->reduction.CountKept(item.step, raster_.n_timesteps);
-    if (output_.length != CheckedProduct(Product(raster_.n_batches, n_kept),
-                                         CheckedSize(n_synapses()))) {
+    if (output_.length !=
+        CheckedProduct(Product(raster_.n_batches, n_kept), CheckedSize(n_synapses()))) {
       arguments.Refuse(output_position, "an output for the steps that are kept");
     }
   }
@@ -259,8 +259,7 @@ void SynapsesCall::ReadSessions(const Arguments& arguments) {
       state = next_state.view();
     }
     items_.items[static_cast<std::size_t>(item)] = {
-        state,         next_state, session->seed,
-        session->step, 0,          session->history.get(),
+        state,          next_state, session->seed, session->step, 0, session->history.get(),
         PartialOf(item)};
   }
   CheckKept(arguments, At::kOutput);
@@ -334,7 +333,9 @@ bool SynapsesCall::ListEvents() {
   raster_.events = &*events_;
   if (is_batch) return events_->faults().empty();
   // An event of no session is a fault of the call.
-  const auto is_of_none = [](const EventFault& fault) { return fault.kind == EventFaultKind::kBatch; };
+  const auto is_of_none = [](const EventFault& fault) {
+    return fault.kind == EventFaultKind::kBatch;
+  };
   const auto& faults = events_->faults();
   is_refused_ = std::any_of(faults.begin(), faults.end(), is_of_none);
   return !is_refused_;
@@ -425,8 +426,8 @@ void SynapsesCall::WriteBack(const Arguments& arguments) const {
   }
   arguments.WriteBack(output, output_.data, begin, output_.size_in_bytes() - begin);
   if (details_) {
-    const std::size_t position = is_batch ? std::size_t{BatchArgument::kDetails}
-                                          : std::size_t{SessionsArgument::kDetails};
+    const std::size_t position =
+        is_batch ? std::size_t{BatchArgument::kDetails} : std::size_t{SessionsArgument::kDetails};
     WriteBackPartial(arguments, position, details_->partial);
   }
   if (kind_ == Kind::kSessions || items_.items.empty()) return;
@@ -447,8 +448,8 @@ napi_value SynapsesCall::FailureOf(napi_env env, const ItemFailure& failure) con
     const EventFault& fault = events_->faults()[i];
     if (fault.item == failure.item) return FaultOf(env, fault);
   }
-  return ToObject(env, {{"item", item},
-                        {"index", ToNumber(env, static_cast<double>(failure.index))}});
+  return ToObject(env,
+                  {{"item", item}, {"index", ToNumber(env, static_cast<double>(failure.index))}});
 }
 
 napi_value SynapsesCall::Result(napi_env env) {
@@ -463,8 +464,8 @@ napi_value SynapsesCall::Result(napi_env env) {
   if (is_refused_) {
     const auto& faults = events_->faults();
     return FaultOf(env, *std::find_if(faults.begin(), faults.end(), [](const EventFault& fault) {
-      return fault.kind == EventFaultKind::kBatch;
-    }));
+                     return fault.kind == EventFaultKind::kBatch;
+                   }));
   }
   napi_value failed = nullptr;
   Require(env, napi_create_array_with_length(env, failures_.size(), &failed));

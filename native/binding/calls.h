@@ -100,7 +100,7 @@ class SynapsesCall {
   std::vector<std::int64_t> out_of_steps_;  // items, ascending
 
   std::vector<ItemFailure> failures_;  // by item, ascending
-  bool is_refused_ = false;  // whether an event is of none of the sessions
+  bool is_refused_ = false;            // whether an event is of none of the sessions
   bool is_done_ = false;
 };
 

@@ -12,8 +12,6 @@ namespace {
 
 // Of a step.
 constexpr double kTolerance = 1e-3;
-// More, and events would move to the step after the next one.
-constexpr double kMaxTolerance = 0.5;
 // What a position loses by rounding, relative to its size, is less than half of this.
 constexpr double kPositionError = 0x1p-50;
 // What a time in double precision has lost by rounding, and a position by few steps of arithmetic.
@@ -38,10 +36,9 @@ double LowestBitOf(double value) {
 
 }  // namespace
 
-void TimeSurvey::Add(double time) {
-  if (!is_single_) return;
-  is_single_ = static_cast<double>(static_cast<float>(time)) == time;
-  if (!is_single_) return;
+bool TimeSurvey::Add(double time) {
+  is_single_ = is_single_ && static_cast<double>(static_cast<float>(time)) == time;
+  if (!is_single_) return false;
   is_whole_ = is_whole_ && std::floor(time) == time;
   largest_ = std::max(largest_, std::abs(time));
   if (time != 0 && std::isfinite(time)) {
@@ -52,11 +49,12 @@ void TimeSurvey::Add(double time) {
       grid_ = std::min(grid_, LowestBitOf(time));
     }
   }
-  if (n_different_ == kEnoughTimes) return;
+  if (n_different_ == kEnoughTimes) return true;
   const auto end = different_.begin() + n_different_;
   if (std::find(different_.begin(), end, time) == end) {
     different_[static_cast<std::size_t>(n_different_++)] = time;
   }
+  return true;
 }
 
 bool TimeSurvey::IsSingle() const {
@@ -75,16 +73,12 @@ EventClock::EventClock(double dt, const TimeSurvey& survey)
   single_tolerance_ = (SpacingAt(survey.largest()) / 2 + survey.largest() * shortfall) / dt;
 }
 
-double EventClock::StepOf(double time) const {
-  const double position = time * steps_per_second_;
-  const double step = std::floor(position);
+double EventClock::ToleranceAt(double time, double position) const {
   const double error = std::abs(position) * kPositionError;
   const double stored = std::abs(time) * steps_per_second_ * kStoredError;
   // A time that is earlier by exactly 1e-3 of a step, however it is rounded, is outside: clocks in
   // microseconds have such times in steps of a millisecond.
-  const double tolerance = std::min(
-      std::max({kTolerance - error, stored, single_tolerance_ + error}), kMaxTolerance);
-  return step + 1 - position <= tolerance ? step + 1 : step;
+  return std::min(std::max({kTolerance - error, stored, single_tolerance_ + error}), kMaxTolerance);
 }
 
 double EventClock::FractionOf(double time, double step) const {

@@ -35,21 +35,23 @@ class EventRows {
   // Valid until the next call.
   Source Make(std::int64_t step, std::int64_t n_rows, std::int64_t earlier = 0) {
     if (raster_.events->type() == ElementType::kUint8) {
-      return {ElementType::kUint8, Fill(bytes_, step, n_rows),
-              earlier > 0 ? Fill(delayed_bytes_, step - earlier, n_rows) : nullptr, width_,
-              is_repeated_};
+      return {ElementType::kUint8, Fill(bytes_, step, n_rows, next_),
+              earlier > 0 ? Fill(delayed_bytes_, step - earlier, n_rows, next_delayed_) : nullptr,
+              width_, is_repeated_};
     }
-    return {kElementTypeOf<Real>, Fill(rows_, step, n_rows),
-            earlier > 0 ? Fill(delayed_rows_, step - earlier, n_rows) : nullptr, width_,
-            is_repeated_};
+    return {kElementTypeOf<Real>, Fill(rows_, step, n_rows, next_),
+            earlier > 0 ? Fill(delayed_rows_, step - earlier, n_rows, next_delayed_) : nullptr,
+            width_, is_repeated_};
   }
 
  private:
   template <typename T>
-  const void* Fill(AlignedBuffer<T>& buffer, std::int64_t step, std::int64_t n_rows) {
+  const void* Fill(AlignedBuffer<T>& buffer, std::int64_t step, std::int64_t n_rows,
+                   EventList::Cursor& cursor) {
     const auto size = static_cast<std::size_t>(n_rows * width_);
     if (buffer.size() < size) buffer = AlignedBuffer<T>(size);
-    raster_.events->Fill(raster_.first_row + step, n_rows, first_, width_, buffer.data(), width_);
+    raster_.events->Fill(raster_.first_row + step, n_rows, first_, width_, buffer.data(), width_,
+                         &cursor);
     return buffer.data();
   }
 
@@ -59,6 +61,7 @@ class EventRows {
   bool is_repeated_;
   AlignedBuffer<std::uint8_t> bytes_, delayed_bytes_;
   AlignedBuffer<Real> rows_, delayed_rows_;
+  EventList::Cursor next_, next_delayed_;
 };
 
 }  // namespace expsyn

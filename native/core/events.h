@@ -53,23 +53,32 @@ class EventList {
   // The events of a raster of shape (n_batches, n_timesteps, n_columns), and the faults. If there
   // are any, the events of their items are incomplete. Faults that have no item are of item 0. With
   // `is_first_only`, there is at most the fault that comes first in the list; otherwise there is
-  // one an item, ascending, the first of each. Throws std::bad_alloc.
+  // one an item, ascending, the first of each. Throws std::bad_alloc,
+  // and std::length_error for 2^32 events or columns and more.
   EventList(const GivenEvents& given, std::int64_t n_batches, std::int64_t n_timesteps,
             std::int64_t n_columns, bool is_first_only);
 
   const std::vector<EventFault>& faults() const { return faults_; }
-  std::size_t size_in_bytes() const { return entries_.capacity() * sizeof(Entry); }
+  std::size_t size_in_bytes() const {
+    return entries_.capacity() * sizeof(Entry) + values_.capacity() * sizeof(double);
+  }
 
-  // The element type that holds all elements exactly and takes the least memory: kUint8 or kFloat64.
+  // The element type that holds all elements exactly and takes the least memory: kUint8 or
+  // kFloat64.
   ElementType type() const { return type_; }
   // Whether all elements are whole numbers up to `largest`.
   bool AreCountsUpTo(double largest) const;
+
+  // A place in the list. Reading row after row from one takes less time than searching each.
+  struct Cursor {
+    std::size_t next = 0;
+  };
 
   // target[(r - row) * stride + (c - column)] = the element of row r and column c, for n_rows rows
   // and n_columns columns, converted to T.
   template <typename T>
   void Fill(std::int64_t row, std::int64_t n_rows, std::int64_t column, std::int64_t n_columns,
-            T* target, std::int64_t stride) const;
+            T* target, std::int64_t stride, Cursor* cursor = nullptr) const;
 
   // The element of a row and column.
   double ElementAt(std::int64_t row, std::int64_t column) const;
@@ -80,18 +89,23 @@ class EventList {
  private:
   struct Entry {
     std::int64_t row;
-    double value;
-    std::int64_t column;
+    std::uint32_t column;
+    std::uint32_t count;  // of events, or the number of the value while entries are sorted
   };
 
   // Whether an entry comes before another: by row and, if there are many columns, by column.
   bool IsBefore(const Entry& a, const Entry& b) const;
-  // The first entry of row `row` or a later one.
-  const Entry* FirstOf(std::int64_t row) const;
+  // The index of the first entry of row `row` or a later one.
+  std::size_t FirstOf(std::int64_t row, const Cursor* cursor = nullptr) const;
+  double ValueOf(std::size_t index) const {
+    return values_.empty() ? static_cast<double>(entries_[index].count) : values_[index];
+  }
+  void Sort();
   void AddUp();
 
   std::int64_t n_columns_;
   std::vector<Entry> entries_;
+  std::vector<double> values_;  // one an entry, or none: the counts are the values
   ElementType type_ = ElementType::kUint8;
   std::vector<EventFault> faults_;
 };

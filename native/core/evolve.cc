@@ -11,6 +11,7 @@
 
 #include "aligned_buffer.h"
 #include "evolve_histories.h"
+#include "evolve_item.h"
 #include "floating_point_mode.h"
 #include "method/direct_sum.h"
 #include "method/overlap_save.h"
@@ -49,118 +50,6 @@ constexpr std::int64_t kWindowsPerChunk = 64;
 constexpr std::int64_t kMinTileWidth = 16;
 
 template <typename Real>
-InputReader ReaderOf(const Settings& settings, const Call<Real>& call, std::int64_t item) {
-  const Item& own = call.items[item];
-  return {
-      call.input.Items(item, 1),
-      {settings.noise, settings.noise_scale, own.seed, own.step, own.batch, call.first_synapse}};
-}
-
-// Whether noise is added after the methods, by Evolution::RememberNoise(). They then compute
-// without noise.
-bool IsNoiseSeparate(const Kernel& kernel, const Settings& settings) {
-  return settings.noise == NoisePlacement::kState && kernel.noise_memory() == NoiseMemory::kDecay;
-}
-
-// The reader of the input as the methods are to see it.
-template <typename Real>
-InputReader ReaderOf(const Kernel& kernel, const Settings& settings, const Call<Real>& call,
-                     std::int64_t item) {
-  if (IsNoiseSeparate(kernel, settings)) return {call.input.Items(item, 1), {}};
-  return ReaderOf(settings, call, item);
-}
-
-// All steps of some synapses of an item.
-template <typename Real>
-Tile<Real> TileOf(const Kernel& kernel, const Call<Real>& call, const InputReader& reader,
-                  std::int64_t item, std::int64_t first_synapse, std::int64_t n_synapses,
-                  NextState next_state, Finding* findings, const std::atomic<bool>& cancelled) {
-  const std::int64_t n_timesteps = call.input.n_timesteps;
-  return {reader,
-          first_synapse,
-          n_synapses,
-          0,
-          n_timesteps,
-          call.items[item].state.From(first_synapse),
-          call.reduction.IsNone()
-              ? call.output + item * n_timesteps * kernel.n_synapses() + first_synapse
-              : nullptr,
-          kernel.n_synapses(),
-          false,
-          next_state.From(first_synapse),
-          findings,
-          cancelled};
-}
-
-// The first row of the steps of an item that are kept.
-template <typename Real>
-Real* KeptRowsOf(const Call<Real>& call, std::int64_t item, std::int64_t n_synapses) {
-  const std::int64_t n_kept =
-      call.reduction.CountKept(call.items[item].step, call.input.n_timesteps);
-  return call.output + item * n_kept * n_synapses;
-}
-
-// Reduces all rows of an item.
-template <typename Real>
-void ReduceItem(const Call<Real>& call, std::int64_t item, std::int64_t n_synapses,
-                const Real* rows) {
-  const Item& own = call.items[item];
-  RowReducer<Real> reducer(call.reduction, own.step, n_synapses, KeptRowsOf(call, item, n_synapses),
-                           n_synapses, own.partial);
-  reducer.Put(0, call.input.n_timesteps, 0, n_synapses, rows, n_synapses);
-  reducer.Finish();
-}
-
-// Adds the noise of the last step, which its row of the output holds already, to the state of an
-// item.
-template <typename Real>
-void AddNoiseToState(const InputReader& reader, const Real* last_row, std::int64_t n_synapses,
-                     NextState next_state) {
-  constexpr std::int64_t kChunk = 256;
-  const std::int64_t step = reader.raster().n_timesteps - 1;
-  for (std::int64_t first = 0; first < n_synapses; first += kChunk) {
-    const std::int64_t count = std::min(kChunk, n_synapses - first);
-    Real noise[kChunk] = {};
-    reader.AddNoise(step, 1, first, count, noise, count);
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::int64_t n = first + i;
-      const DoubleDouble sum = TwoSum(next_state.Plane(0)[n], static_cast<double>(noise[i]));
-      next_state.SetNumber(0, n, static_cast<double>(last_row[n]),
-                           {sum.high, sum.low + next_state.Plane(1)[n]});
-    }
-  }
-}
-
-// Whether the next state holds the noise of the last step.
-bool IsNoiseCarried(const Kernel& kernel, const Settings& settings, const InputReader& reader) {
-  return kernel.has_recursion() && reader.is_output_noisy() &&
-         (settings.is_state_noisy || settings.noise == NoisePlacement::kState);
-}
-
-// Computes a whole item by Kernel::RecurseFewSteps(), if that can.
-template <typename Real>
-bool EvolveFewSteps(const Kernel& kernel, const Settings& settings, const Call<Real>& call,
-                    std::int64_t item, NextState next_state, const std::atomic<bool>& cancelled) {
-  if (IsNoiseSeparate(kernel, settings)) return false;
-  const InputReader reader = ReaderOf(settings, call, item);
-  const std::int64_t n_synapses = kernel.n_synapses();
-  Tile<Real> tile =
-      TileOf(kernel, call, reader, item, 0, n_synapses, next_state, nullptr, cancelled);
-  AlignedBuffer<Real> rows;
-  if (!call.reduction.IsNone()) {
-    rows = AlignedBuffer<Real>(CheckedSize(call.input.n_timesteps * n_synapses));
-    tile.output = rows.data();
-  }
-  if (!kernel.RecurseFewSteps(tile)) return false;
-  if (!call.reduction.IsNone()) ReduceItem(call, item, n_synapses, rows.data());
-  if (IsNoiseCarried(kernel, settings, reader)) {
-    AddNoiseToState(reader, tile.output + (call.input.n_timesteps - 1) * n_synapses, n_synapses,
-                    next_state);
-  }
-  return true;
-}
-
-template <typename Real>
 class Evolution {
  public:
   Evolution(const Kernel& kernel, const Settings& settings, Method method, const Call<Real>& call,
@@ -174,8 +63,8 @@ class Evolution {
         n_synapses_(kernel.n_synapses()),
         n_timesteps_(call.input.n_timesteps) {
     const std::int64_t n_samples = n_items_ * n_timesteps_ * n_synapses_;
-    is_streamed_ = !IsReduced() &&
-                   n_samples >= kStreamedBytes / static_cast<std::int64_t>(sizeof(Real));
+    is_streamed_ =
+        !IsReduced() && n_samples >= kStreamedBytes / static_cast<std::int64_t>(sizeof(Real));
     n_threads_ = std::max<std::int64_t>(
         1, std::min<std::int64_t>(settings.n_threads, n_samples / kSamplesPerThread));
   }
@@ -338,7 +227,8 @@ class Evolution {
 
   RowReducer<Real> ReducerOf(std::int64_t item, std::int64_t first, std::int64_t width) {
     const Item& own = call_.items[item];
-    return {call_.reduction, own.step,           width, KeptRowsOf(call_, item, n_synapses_) + first,
+    return {call_.reduction, own.step,
+            width,           KeptRowsOf(call_, item, n_synapses_) + first,
             n_synapses_,     own.partial.From(first)};
   }
 
@@ -456,18 +346,14 @@ class Evolution {
       noise.AddToState(&column[CheckedSize(n_timesteps_ - 1)], next_state);
     }
     LastRowOf(item)[synapse] = column[CheckedSize(n_timesteps_ - 1)];
-    PartialGroup partial = call_.items[item].partial.From(synapse);
-    double before = 0;
-    if (call_.reduction.HasMemory()) {
-      before = first_partials_[CheckedSize(item * n_synapses_ + synapse)];
+    const PartialGroup partial = call_.items[item].partial.From(synapse);
+    if (partial.values != nullptr) {
+      *partial.values = first_partials_[CheckedSize(item * n_synapses_ + synapse)];
     }
-    RowReducer<Real> reducer(
-        call_.reduction, call_.items[item].step, 1,
-        KeptRowsOf(call_, item, n_synapses_) + synapse, n_synapses_,
-        {call_.reduction.HasMemory() ? &before : nullptr, partial.n_steps});
+    RowReducer<Real> reducer(call_.reduction, call_.items[item].step, 1,
+                             KeptRowsOf(call_, item, n_synapses_) + synapse, n_synapses_, partial);
     reducer.Put(0, n_timesteps_, 0, 1, column.data(), 1);
     reducer.Finish();
-    if (call_.reduction.HasMemory()) *partial.values = before;
   }
 
   // Adds noise that the current remembers by itself to the output and to the next states.
@@ -574,8 +460,8 @@ class Evolution {
   std::vector<ItemFailure> failures_;
   std::array<double, kSmallStates> small_;
   AlignedBuffer<double> large_;
-  // Of a call with a reduction: the rows of the last step of the items, and the values of the groups
-  // that began before it, for synapses that are reduced again.
+  // Of a call with a reduction: the rows of the last step of the items, and the values of the
+  // groups that began before it, for synapses that are reduced again.
   AlignedBuffer<Real> last_rows_;
   AlignedBuffer<double> first_partials_;
   double* staged_ = nullptr;

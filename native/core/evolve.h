@@ -47,7 +47,7 @@ enum class FailurePolicy { kCall, kItem };
 // One call: K items, T steps, N synapses. Owns nothing.
 template <typename Real>
 struct Call {
-  Raster input;                    // (K, T, N), or (K, T, 1) for a column that all synapses receive
+  Raster input;  // (K, T, N), or (K, T, 1) for a column that all synapses receive
   // (K, T, N), or (K, T', N) of the T' steps that are kept, of which there must be the same number
   // for all items. Must not overlap the input.
   Real* output = nullptr;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "aligned_buffer.h"
+#include "evolve_item.h"
 #include "floating_point_mode.h"
 #include "method/partitioned.h"
 #include "worker_pool.h"
@@ -53,12 +54,6 @@ class HistoriesEvolution {
  private:
   bool IsCancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
-  // The first row of the output of an item, or of those that are kept.
-  Real* OutputOf(std::int64_t item) const {
-    const std::int64_t n_kept = call_.reduction.CountKept(call_.items[item].step, n_timesteps_);
-    return call_.output + item * n_kept * kernel_.n_synapses();
-  }
-
   void RunItem(std::int64_t item) {
     if (IsCancelled()) return;
     const FlushSubnormals flush_subnormals;
@@ -79,24 +74,18 @@ class HistoriesEvolution {
         rows = AlignedBuffer<Real>(
             CheckedProduct(CheckedSize(n_timesteps_), CheckedSize(kernel_.n_synapses())));
       }
-      Real* const output = call_.reduction.IsNone() ? OutputOf(item) : rows.data();
+      Real* const output =
+          call_.reduction.IsNone() ? KeptRowsOf(call_, item, kernel_.n_synapses()) : rows.data();
       if (ConvolveSession<Real>({kernel_, reader, *own.history, static_cast<std::int64_t>(own.step),
                                  output, own.next_state, cancelled_},
                                 method_ == Method::kFft)) {
-        if (!call_.reduction.IsNone()) Reduce(item, output);
+        if (!call_.reduction.IsNone()) {
+          ReduceItem(call_, item, kernel_.n_synapses(), output);
+        }
         return;
       }
     }
     RunFromPlanes(item);
-  }
-
-  void Reduce(std::int64_t item, const Real* rows) const {
-    const Item& own = call_.items[item];
-    const std::int64_t n_synapses = kernel_.n_synapses();
-    RowReducer<Real> reducer(call_.reduction, own.step, n_synapses, OutputOf(item), n_synapses,
-                             own.partial);
-    reducer.Put(0, n_timesteps_, 0, n_synapses, rows, n_synapses);
-    reducer.Finish();
   }
 
   // Computes an item as a batch of one: from a copy of its inputs as planes, which takes a time of
@@ -117,7 +106,7 @@ class HistoriesEvolution {
     settings.n_threads = call_.input.n_batches == 1 ? settings_.n_threads : 1;
     Call<Real> call = call_;
     call.input = call_.input.Items(item, 1);
-    call.output = OutputOf(item);
+    call.output = KeptRowsOf(call_, item, kernel_.n_synapses());
     call.items = &one;
     const EvolveResult result = Evolve(kernel_, settings, call, cancelled_);
     if (result.status != EvolveResult::Status::kDone) return;

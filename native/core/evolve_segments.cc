@@ -36,9 +36,9 @@ class SegmentsEvolution {
     }
     if (cancelled_.load(std::memory_order_relaxed)) return {EvolveResult::Status::kCancelled, {}};
     if (!failures_.empty()) {
-      const auto first =
-          std::min_element(failures_.begin(), failures_.end(),
-                           [](const ItemFailure& a, const ItemFailure& b) { return a.index < b.index; });
+      const auto first = std::min_element(
+          failures_.begin(), failures_.end(),
+          [](const ItemFailure& a, const ItemFailure& b) { return a.index < b.index; });
       return {EvolveResult::Status::kFailed, {*first}};
     }
     for (std::int64_t item = 0; item < n_items_; ++item) Commit(item);
@@ -89,8 +89,7 @@ class SegmentsEvolution {
     one.step = own.step + static_cast<std::uint64_t>(begin);
     Call<Real> call = call_;
     call.input = call_.input.Items(item, 1).Steps(begin, end - begin);
-    call.output =
-        OutputOf(item) + call_.reduction.CountKept(own.step, begin) * n_synapses_;
+    call.output = OutputOf(item) + call_.reduction.CountKept(own.step, begin) * n_synapses_;
     call.items = &one;
     const EvolveResult result = Evolve(kernel_, settings_, call, cancelled_);
     one.partial.n_steps = one.partial.StepsAfter(call_.reduction, one.step, end - begin);

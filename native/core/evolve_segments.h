@@ -21,8 +21,8 @@ struct Segments {
 };
 
 // As Evolve(), for items of unequal lengths and with resets: every segment of an item is computed
-// as a call of its own would be, to the last bit. The output after the end of an item is 0, and what
-// the input holds there is not read. For calls whose items have no history and fail together.
+// as a call of its own would be, to the last bit. The output after the end of an item is 0, and
+// what the input holds there is not read. For calls whose items have no history and fail together.
 template <typename Real>
 EvolveResult EvolveSegments(const Kernel& kernel, const Settings& settings, const Call<Real>& call,
                             const Segments& segments, const std::atomic<bool>& cancelled);

@@ -20,7 +20,10 @@ class ReducedOutput {
   // receives the row of the last of n_timesteps steps, at the first synapse of the tile.
   ReducedOutput(RowReducer<Real> reducer, RememberedNoise<Real>* noise, std::int64_t n_timesteps,
                 Real* last_row)
-      : reducer_(std::move(reducer)), noise_(noise), n_timesteps_(n_timesteps), last_row_(last_row) {}
+      : reducer_(std::move(reducer)),
+        noise_(noise),
+        n_timesteps_(n_timesteps),
+        last_row_(last_row) {}
 
   // Takes the next n_rows rows of some columns of the tile, and may change them.
   void Put(std::int64_t step, std::int64_t n_rows, std::int64_t column, std::int64_t n_columns,

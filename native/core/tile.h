@@ -32,7 +32,7 @@ struct Tile {
   // step after the first window: the window then holds inputs only, and `state` is not read.
   std::int64_t first_step;
   std::int64_t end_step;
-  State state;              // before step 0, from first_synapse on
+  State state;  // before step 0, from first_synapse on
   // Row of step 0, column of first_synapse. Not used if `reduced` is given.
   Real* output;
   std::int64_t row_stride;  // from a step to the next in `output`

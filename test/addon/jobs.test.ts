@@ -15,7 +15,7 @@ describe("the addon's calls on other threads", () => {
     id: number;
     output: Float64Array;
     nextState: Float64Array;
-    ended: Promise<number | undefined>;
+    ended: Promise<unknown>;
   }
 
   /** A call whose arrays are made now, and that is started by the function that is returned. */
@@ -31,7 +31,19 @@ describe("the addon's calls on other threads", () => {
     const state = new Float64Array(2 * SIZE);
     const nextState = new Float64Array(2 * SIZE);
     return () => {
-      const ended = synapses.evolveAsync(input, output, state, nextState, 1, 0, 0, 0, 0, id);
+      const ended = synapses.evolveAsync(
+        input,
+        output,
+        state,
+        nextState,
+        1,
+        0,
+        0,
+        0,
+        0,
+        undefined,
+        id,
+      );
       return { id, output, nextState, ended };
     };
   }

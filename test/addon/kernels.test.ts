@@ -121,6 +121,7 @@ describe('kernels of the addon for tests', () => {
     it(`${subject.name}: describes itself`, () => {
       const { stateSize, windowLength, methods } = subject;
       assert.deepEqual(addon.describeKernel(newKernel(subject)), {
+        largestEventRate: -1,
         stateSize,
         windowLength,
         methods,
@@ -141,7 +142,7 @@ describe('kernels of the addon for tests', () => {
             const call = [input.subarray(...part), output.subarray(...part), state, state] as const;
             const failure =
               chunk === 77
-                ? await synapses.evolveAsync(...call, 1, 0, step, 0, 0, nextId())
+                ? await synapses.evolveAsync(...call, 1, 0, step, 0, 0, undefined, nextId())
                 : synapses.evolve(...call, 1, 0, step);
             assert.equal(failure, -1);
           }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { ExpSyn, stats } from '../../lib/index';
 import {
   native,
+  type CallDetails,
   type EvolveArguments,
   type EvolveSessionsArguments,
   type Kernel,
@@ -59,6 +60,24 @@ const newTable = () => {
   native.openSession(table, 1);
   return table;
 };
+/** Events in place of the raster, which is then their times. */
+const details = (): CallDetails => ({
+  timesteps: STEPS,
+  columns: SIZE,
+  every: 1,
+  reduce: 0,
+  partial: undefined,
+  partialSteps: 0,
+  lengths: undefined,
+  resets: undefined,
+  resetEnds: undefined,
+  channels: new Uint8Array(LENGTH),
+  values: undefined,
+  batches: undefined,
+  dt: 1,
+  isOutsideDropped: true,
+  isExact: false,
+});
 const evolveArguments = (): Required<EvolveArguments> => [
   raster(),
   new Float64Array(LENGTH),
@@ -69,12 +88,14 @@ const evolveArguments = (): Required<EvolveArguments> => [
   0,
   0,
   0,
+  details(),
 ];
-const sessionsArguments = (): EvolveSessionsArguments => [
+const sessionsArguments = (): Required<EvolveSessionsArguments> => [
   newTable(),
   0,
   raster(),
   new Float64Array(LENGTH),
+  details(),
 ];
 const states = () => new Float64Array(2 * SIZE);
 
@@ -135,6 +156,22 @@ const GOOD_CALLS: Record<Exclude<keyof Native | keyof Synapses, WithoutArguments
     call: native.commitSessions,
     make: () => ({ values: [newTable(), Int32Array.of(0), states(), 1] }),
   },
+  countEvents: {
+    call: native.countEvents,
+    make: () => ({
+      values: [
+        new Float64Array(LENGTH),
+        new Uint8Array(LENGTH),
+        new Float32Array(LENGTH),
+        new Uint8Array(LENGTH),
+        1,
+        false,
+        1,
+        SIZE,
+        new Float64Array(LENGTH),
+      ],
+    }),
+  },
   cancel: { call: native.cancel, make: () => ({ values: [nextId(), true] }) },
   acquire: { call: native.acquire, make: () => ({ values: [0] }) },
   release: { call: native.release, make: () => ({ values: [0, 'done', 0] }) },
@@ -145,6 +182,39 @@ const GOOD_CALLS: Record<Exclude<keyof Native | keyof Synapses, WithoutArguments
 };
 
 describe('arguments of the addon', () => {
+  it('are computed or refused whatever the details of a call are', async () => {
+    const good = details();
+    const names = Object.keys({ ...good, partial: 0, lengths: 0, resets: 0, resetEnds: 0 });
+    for (const name of names) {
+      let nRefused = 0;
+      for (const value of junk) {
+        const changed = { ...details(), [name]: value };
+        try {
+          const synapses = newSynapses(SIZE);
+          const [input, output, state, nextState] = evolveArguments();
+          synapses.evolve(input, output, state, nextState, 1, 0, 0, 0, 0, changed);
+          await synapses.evolveAsync(
+            input,
+            output,
+            state,
+            nextState,
+            1,
+            0,
+            0,
+            0,
+            0,
+            changed,
+            nextId(),
+          );
+        } catch (error) {
+          assert.ok(isRefusal(error), String(error));
+          nRefused++;
+        }
+      }
+      assert.ok(nRefused >= 5, `${nRefused} refused for ${name}`);
+    }
+  });
+
   for (const [name, { call, make }] of Object.entries(GOOD_CALLS)) {
     it(`${name}: other types and lengths in any place are computed or refused`, async () => {
       const run = async (receiver: unknown, values: unknown[]): Promise<boolean> => {
@@ -185,11 +255,11 @@ describe('arguments of the addon', () => {
       [2, SIZE],
       [3, SIZE],
     ] as const) {
-      const call = evolveArguments();
+      const call = evolveArguments().slice(0, 9) as EvolveArguments;
       call[position] = new Float64Array(length);
       assert.throws(() => synapses.evolve(...call), TypeError);
     }
-    const call = evolveArguments();
+    const call = evolveArguments().slice(0, 9) as EvolveArguments;
     call[1] = new Float32Array(LENGTH);
     assert.throws(() => synapses.evolve(...call), TypeError);
   });

@@ -25,6 +25,7 @@ describe('the native surface', () => {
       cancel: true,
       closeSession: true,
       commitSessions: true,
+      countEvents: true,
       describeKernel: true,
       fftw: true,
       instructionSet: true,
@@ -75,6 +76,8 @@ describe('the native surface', () => {
       windowLength: 200,
       stateSize: 2,
       methods: ['fft', 'recursive'],
+      // dt / tau
+      largestEventRate: 0.05,
     };
     assert.deepEqual(native.describeKernel(newKernel(3)), description);
     const table = new native.SessionTable(1, 2, undefined);

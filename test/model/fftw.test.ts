@@ -295,7 +295,7 @@ describe('without FFTW', () => {
            new Float64Array(2 * N), 1, 0, 0];
          const failure = (error) => [error.code, error.message];
          try { synapses.evolve(...call); } catch (error) { found.push(failure(error)); }
-         found.push(await synapses.evolveAsync(...call, 0, 0, 1).catch(failure));
+         found.push(await synapses.evolveAsync(...call, 0, 0, undefined, 1).catch(failure));
        }
        return found;`,
     );

@@ -82,6 +82,7 @@ describe('while evolve() runs', () => {
         0,
         0,
         0,
+        undefined,
         nextId(),
       );
     const outputs = [0, 1, 2].map(() => new Float64Array(new SharedArrayBuffer(8 * SLOW_LENGTH)));

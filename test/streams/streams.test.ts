@@ -17,16 +17,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 
 import { ExpSyn } from '../../lib/index';
-import {
-  iterate,
-  nodeTransform,
-  webTransform,
-  type StreamChunk,
-  type StreamOptions,
-} from '../../lib/streams';
+import { iterate, nodeTransform, webTransform, type StreamOptions } from '../../lib/streams';
 import { assertSameBits, bytesOf } from '../support/bits';
 import { spikes } from '../support/oracle';
-import { cut, KINDS, OPTIONS, RASTER, SIZE, STEPS } from '../support/streams';
+import { cut, KINDS, OPTIONS, RASTER, SIZE, STEPS, type ArrayChunk } from '../support/streams';
 
 describe('a stream', () => {
   for (const [kind, run] of Object.entries(KINDS)) {
@@ -73,7 +67,7 @@ describe('a stream', () => {
         float32: Float32Array.from(counts),
         float64: Float64Array.from(counts),
       } as const;
-      for (const [type, data] of Object.entries(types) as [keyof typeof types, StreamChunk][]) {
+      for (const [type, data] of Object.entries(types) as [keyof typeof types, ArrayChunk][]) {
         for (const chunks of [[data], cut(data, [1, 333, 1001])]) {
           const session = new ExpSyn(SIZE, OPTIONS).session({ seed: 5 });
           assertSameBits(await run(session, chunks, { type, steps: STEPS }), expected);
@@ -85,7 +79,7 @@ describe('a stream', () => {
 
     it(`ends with an error for wrong chunks, and computes no more: ${kind}`, async () => {
       const module = new ExpSyn(SIZE);
-      const rejects = async (chunks: StreamChunk[], options: StreamOptions, message: RegExp) => {
+      const rejects = async (chunks: ArrayChunk[], options: StreamOptions, message: RegExp) => {
         await assert.rejects(run(module, chunks, options), message);
       };
       await rejects([new Uint8Array(10)], {}, /whole steps of 3 bytes for the stream.*1 bytes/);

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ReadableStream } from 'node:stream/web';
 
-import type { ExpSynOptions } from '../../lib/index';
+import type { EventList, ExpSynOptions } from '../../lib/index';
 import {
   iterate,
   nodeTransform,
@@ -14,6 +14,9 @@ import {
 } from '../../lib/streams';
 import { bytesOf } from './bits';
 import { spikes } from './oracle';
+
+/** A chunk of bytes or elements. */
+export type ArrayChunk = Exclude<StreamChunk, EventList>;
 
 export const SIZE = 3;
 export const OPTIONS: ExpSynOptions = { tau: [0.005, 0.02, 0.1], noiseStd: 0.2, seed: 5 };
@@ -38,7 +41,7 @@ export async function collect(
 /** Sends chunks through a stream of each kind and collects the currents. */
 export const KINDS: Record<
   string,
-  (target: StreamTarget, chunks: StreamChunk[], options?: StreamOptions) => Promise<Float64Array>
+  (target: StreamTarget, chunks: ArrayChunk[], options?: StreamOptions) => Promise<Float64Array>
 > = {
   iterator: (target, chunks, options) => collect(iterate(target, chunks, options)),
   web: (target, chunks, options) =>
@@ -59,7 +62,7 @@ export const KINDS: Record<
 };
 
 /** An array, cut at the given byte positions. */
-export function cut(data: StreamChunk, places: readonly number[]): Uint8Array[] {
+export function cut(data: ArrayChunk, places: readonly number[]): Uint8Array[] {
   const bytes = bytesOf(data);
   const ends = [...new Set(places.map((place) => place % bytes.length))].sort((a, b) => a - b);
   return [...ends, bytes.length].map((end, i) => bytes.slice(i === 0 ? 0 : ends[i - 1], end));

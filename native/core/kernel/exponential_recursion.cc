@@ -117,7 +117,9 @@ class VectorRecursion {
   bool IsStaged() const {
     return tile_.reduced != nullptr || (tile_.is_streamed && reader_.is_output_noisy());
   }
-  bool IsAcrossTime() const { return width_ < kFewSynapses && tile_.row_stride == width_; }
+  bool IsAcrossTime() const {
+    return width_ < kFewSynapses && width_ == kernel_.n_synapses() && tile_.row_stride == width_;
+  }
 
   // Restarts the recursion of a synapse from `sum`, which is carried in twice the precision of
   // Real.
@@ -449,8 +451,7 @@ bool RecurseFewVectors(const ExponentialKernel& kernel, const Tile<Real>& item) 
                                      input.n_columns == 1 && n_synapses > 1};
   const bool is_done = simd::OpsOf<Real>().advance_short_call(
       {input.n_timesteps, n_synapses, source.type, source.input, source.is_repeated, source.stride,
-       item.output, item.row_stride,
-       kernel.factors<Real>().decay.data(),
+       item.output, item.row_stride, kernel.factors<Real>().decay.data(),
        kernel.HasGain() ? kernel.factors<Real>().gain.data() : nullptr, kernel.decay_offset(),
        item.state.Plane(0), item.state.Plane(1), item.next_state.Plane(0),
        item.next_state.Plane(1)});

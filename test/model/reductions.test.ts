@@ -1,0 +1,207 @@
+/** What of the output is kept: `every` and `reduce`. */
+import assert from 'node:assert/strict';
+
+import {
+  AlphaSyn,
+  DoubleExpSyn,
+  ExpSyn,
+  FirSyn,
+  type Dtype,
+  type Reduce,
+  type Synapses,
+} from '../../lib/index';
+import { randomNumbers } from '../support/random';
+
+const REDUCTIONS: Reduce[] = ['last', 'mean', 'peak'];
+
+function randomRaster(batches: number, timesteps: number, size: number, seed = 1) {
+  const random = randomNumbers(seed);
+  const data = Float32Array.from({ length: batches * timesteps * size }, () =>
+    random() < 0.1 ? 2 * random() - 1 : 0,
+  );
+  return { data, shape: [batches, timesteps, size] };
+}
+
+/** The full output (T, N) from step 0 on, reduced. */
+function reduced(full: ArrayLike<number>, size: number, every: number, reduce: Reduce): number[] {
+  const kept: number[] = [];
+  const groups = Math.floor(full.length / size / every);
+  for (let group = 0; group < groups; group++) {
+    for (let synapse = 0; synapse < size; synapse++) {
+      const values = Array.from(
+        { length: every },
+        (_, step) => full[(group * every + step) * size + synapse] ?? NaN,
+      );
+      const last = values.at(-1) ?? NaN;
+      const mean = values.reduce((sum, value) => sum + value, 0) / every;
+      const peak = values.reduce((most, value) =>
+        Math.abs(value) > Math.abs(most) ? value : most,
+      );
+      kept.push({ last, mean, peak }[reduce]);
+    }
+  }
+  return kept;
+}
+
+function assertReduced(found: ArrayLike<number>, expected: number[], reduce: Reduce, dtype: Dtype) {
+  assert.equal(found.length, expected.length);
+  const bound = reduce === 'mean' ? { float64: 1e-14, float32: 1e-6 }[dtype] : 0;
+  expected.forEach((value, index) => {
+    assert.ok(Math.abs((found[index] ?? NaN) - value) <= bound * (1 + Math.abs(value)));
+  });
+}
+
+const KERNELS: [string, (size: number, options: object) => Synapses][] = [
+  ['ExpSyn', (size, options) => new ExpSyn(size, options)],
+  ['ExpSyn, uncut', (size, options) => new ExpSyn(size, { ...options, windowTaus: Infinity })],
+  ['AlphaSyn', (size, options) => new AlphaSyn(size, options)],
+  ['DoubleExpSyn, cut', (size, options) => new DoubleExpSyn(size, { ...options, windowTaus: 2 })],
+  ['FirSyn', (size, options) => new FirSyn(size, { ...options, kernel: [1, -0.5, 0.25, 3] })],
+];
+
+describe('every and reduce', () => {
+  for (const [name, make] of KERNELS) {
+    it(`keep of the output what its reduction has: ${name}`, () => {
+      for (const dtype of ['float64', 'float32'] as Dtype[]) {
+        for (const [timesteps, size] of [
+          [5, 3],
+          [200, 7],
+          [1030, 3],
+          [130, 70],
+        ] as const) {
+          const methods = timesteps > 100 ? ['auto', 'fft'] : ['auto'];
+          for (const method of methods) {
+            for (const noise of name === 'FirSyn' ? ['output'] : ['output', 'state']) {
+              for (const noiseStd of [0, 0.3]) {
+                const options = { dtype, method, noise, noiseStd, seed: 4 };
+                const raster = randomRaster(1, timesteps, size);
+                const full = make(size, options).evolveSync(raster);
+                for (const every of [1, 2, 3, 64, 100, Infinity]) {
+                  for (const reduce of REDUCTIONS) {
+                    const found = make(size, options).evolveSync(raster, { every, reduce });
+                    const expected =
+                      every === Infinity ? [] : reduced(full.output.data, size, every, reduce);
+                    assertReduced(found.output.data, expected, reduce, dtype);
+                    assert.deepEqual(found.output.shape, [1, expected.length / size, size]);
+                    assert.deepEqual(found.state, full.state);
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    });
+
+    it(`go on from call to call: ${name}`, async () => {
+      const size = 5;
+      const options = { seed: 3, noiseStd: 0.2 };
+      const lengths = [1, 2, 13, 0, 64, 5, 1, 1, 200, 33, 70];
+      const rasters = lengths.map((length, index) => randomRaster(1, length, size, index + 1));
+      const owners = [
+        () => make(size, options),
+        () => make(size, options).session({ seed: 3 }),
+      ] as const;
+      for (const owner of owners) {
+        const whole = owner();
+        const full = rasters.flatMap((raster) => [...whole.evolveSync(raster).output.data]);
+        for (const every of [3, 7, 50]) {
+          for (const reduce of REDUCTIONS) {
+            const expected = reduced(full, size, every, reduce);
+            const sync = owner();
+            const found = rasters.flatMap((raster) => [
+              ...sync.evolveSync(raster, { every, reduce }).output.data,
+            ]);
+            assertReduced(found, expected, reduce, 'float64');
+            const other = owner();
+            const results = await Promise.all(
+              rasters.map((raster) => other.evolve(raster, { every, reduce })),
+            );
+            const together = results.flatMap(({ output }) => [...output.data]);
+            assertReduced(together, expected, reduce, 'float64');
+          }
+        }
+      }
+    });
+  }
+
+  it('are the same at any number of threads, where long runs are cut in time', () => {
+    const raster = randomRaster(1, 60_000, 20);
+    for (const reduce of REDUCTIONS) {
+      const each = [1, 2].map(
+        (threads) =>
+          new ExpSyn(20, { threads, tau: 5e-3 }).evolveSync(raster, { every: 7, reduce }).output,
+      );
+      assert.deepEqual(each[0], each[1]);
+      const full = new ExpSyn(20, { tau: 5e-3 }).evolveSync(raster).output.data;
+      assertReduced(each[0]?.data ?? [], reduced(full, 20, 7, reduce), reduce, 'float64');
+    }
+  });
+
+  it('keep what a value that is not finite leaves, as the full output has it', () => {
+    const raster = randomRaster(1, 300, 4);
+    raster.data[4 * 100 + 1] = Infinity;
+    raster.data[4 * 150 + 2] = NaN;
+    for (const [name, make] of KERNELS) {
+      const options = { nonFinite: 'propagate' };
+      const full = make(4, options).evolveSync(raster).output.data;
+      const found = make(4, options).evolveSync(raster, { every: 10 }).output.data;
+      assert.deepEqual([...found], reduced(full, 4, 10, 'last'), name);
+      const { data } = make(4, options).evolveSync(raster, { every: 10, reduce: 'peak' }).output;
+      const peaks = reduced(full, 4, 10, 'peak');
+      data.forEach((value, index) => {
+        if (Number.isFinite(value)) assert.equal(value, peaks[index]);
+      });
+    }
+  });
+
+  it('are known by calls of many sessions, which have to agree on what is kept', () => {
+    const module = new ExpSyn(2);
+    const sessions = [0, 10].map((step) => module.session({ seed: 1, step }));
+    const raster = randomRaster(2, 12, 2);
+    const { output } = module.evolveSessionsSync(sessions, raster, { every: 5, reduce: 'mean' });
+    assert.deepEqual(output.shape, [2, 2, 2]);
+    const uneven = [0, 3].map((step) => module.session({ seed: 1, step }));
+    const kept =
+      /^Expected 2 steps that are kept, as the first session has, for sessions\[1\] but received 3; give sessions at the same step modulo options\.every\.$/;
+    assert.throws(() => module.evolveSessionsSync(uneven, raster, { every: 5 }), { message: kept });
+    const late = [12, 2].map((step) => module.session({ seed: 1, step }));
+    module.evolveSessionsSync(late, randomRaster(2, 1, 2), { every: 5, reduce: 'mean' });
+    const [first = assert.fail()] = late;
+    const other = module.session({ step: 3 });
+    const known =
+      /^Expected 1 known steps of the group that has begun, as the first session has, for sessions\[1\] but received 0; advance it in a call of its own\.$/;
+    assert.throws(
+      () => module.evolveSessionsSync([first, other], raster, { every: 5, reduce: 'mean' }),
+      { message: known },
+    );
+  });
+
+  it('take an output of the steps that are kept', async () => {
+    const module = new ExpSyn(2);
+    const raster = randomRaster(1, 9, 2);
+    const out = new Float64Array(4);
+    assert.equal(module.evolveSync(raster, { every: 4, out }).output.data, out);
+    const shared = new Float64Array(new SharedArrayBuffer(3 * 2 * 8));
+    const { output } = await module.evolve(raster, { every: 4, out: shared.subarray(0, 4) });
+    assert.deepEqual(output.shape, [1, 2, 2]);
+    const message =
+      /^Expected 6 elements, as shape \(1, 3, 2\) says, for options\.out\.data but received 4\.$/;
+    assert.throws(() => module.evolveSync(randomRaster(1, 10, 2), { every: 4, out }), { message });
+    assert.equal(module.step, 18);
+  });
+
+  it('refuse numbers and words that they do not have', () => {
+    const module = new ExpSyn(1);
+    for (const every of [0, -1, 1.5, NaN, '2']) {
+      assert.throws(
+        () => module.evolveSync([1], { every: every as number }),
+        /Expected a whole number of at least 1, or Infinity, for options\.every/,
+      );
+    }
+    assert.throws(
+      () => module.evolveSync([1], { reduce: 'sum' as Reduce }),
+      /Expected 'last' or 'mean' or 'peak' for options\.reduce but received 'sum'\.$/,
+    );
+  });
+});

@@ -1,0 +1,155 @@
+// Lists of events: which step a time belongs to, and the elements that the events add up to.
+#include "events.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "event_clock.h"
+
+namespace expsyn::test {
+namespace {
+
+Raster ListOf(const std::vector<double>& numbers) {
+  return {numbers.data(), ElementType::kFloat64, 1, static_cast<std::int64_t>(numbers.size()), 1};
+}
+
+EventClock ClockFor(double dt, const std::vector<double>& times) {
+  TimeSurvey survey;
+  for (const double time : times) survey.Add(time);
+  return {dt, survey};
+}
+
+TEST_CASE("a time belongs to the step that it lies in, or begins up to 1e-3 of a step later") {
+  const EventClock clock = ClockFor(1e-3, {0.1});
+  double sum = 0;
+  for (int step = 0; step < 100000; ++step) {
+    CHECK(clock.StepOf(step * 1e-3) == step);
+    CHECK(clock.StepOf(sum) == step);
+    CHECK(clock.StepOf((step + 0.5) * 1e-3) == step);
+    CHECK(clock.StepOf((step - 0.9e-3) * 1e-3) == step);
+    CHECK(clock.StepOf((step - 2e-3) * 1e-3) == step - 1);
+    sum += 1e-3;
+  }
+}
+
+TEST_CASE("times that are not finite have no step") {
+  const EventClock clock = ClockFor(1e-3, {0.1});
+  const double infinity = std::numeric_limits<double>::infinity();
+  CHECK(std::isnan(clock.StepOf(std::nan(""))));
+  CHECK(clock.StepOf(infinity) == infinity);
+  CHECK(clock.StepOf(-infinity) == -infinity);
+  CHECK(clock.StepOf(1e300) > 1e300);
+}
+
+TEST_CASE("times that were rounded to single precision belong to the step that they came from") {
+  std::vector<double> times;
+  for (int step = 0; step < 40000; ++step) {
+    times.push_back(static_cast<double>(static_cast<float>(50 + step * 1e-3)));
+  }
+  const EventClock clock = ClockFor(1e-3, times);
+  for (int step = 0; step < 40000; ++step) {
+    CHECK(clock.StepOf(times[static_cast<std::size_t>(step)]) == 50000 + step);
+  }
+  // Times that single precision holds by chance are taken as they are.
+  std::vector<double> exact;
+  for (int i = 0; i < 64; ++i) exact.push_back(1024 + i * 0.25);
+  CHECK(ClockFor(1e-4, exact).StepOf(1024.25 - 1e-5) == 10242499);
+}
+
+TEST_CASE("the fraction of a step is exact far from the beginning") {
+  // 3 * 12345677 is more than its product with this dt keeps in double precision.
+  const double dt = 0x1.0000001p-10;
+  const EventClock clock = ClockFor(dt, {0.1});
+  const double step = 12345677;
+  const double time = step * 0x1p-10 + 0x1p-11;
+  // step dt = step 2^-10 + step 2^-38
+  const double expected = (0x1p-11 - step * 0x1p-38) / dt;
+  CHECK(clock.FractionOf(time, step) == expected);
+}
+
+TEST_CASE("lists in any order are the raster that they add up to, read in any parts") {
+  std::mt19937_64 random(1);
+  for (const std::int64_t n_columns : {1, 7, 2000}) {
+    for (const bool has_values : {false, true}) {
+      const std::int64_t n_batches = 2;
+      const std::int64_t n_timesteps = 50;
+      std::vector<double> times, channels, values, batches;
+      std::vector<double> raster(static_cast<std::size_t>(n_batches * n_timesteps * n_columns));
+      const auto draw = [&](std::int64_t size) {
+        return std::uniform_int_distribution<std::int64_t>(0, size - 1)(random);
+      };
+      for (int i = 0; i < 500; ++i) {
+        const std::int64_t batch = draw(n_batches);
+        const std::int64_t step = draw(n_timesteps);
+        const std::int64_t column = draw(n_columns);
+        const double value = has_values ? 0.25 * static_cast<double>(draw(100)) : 1;
+        times.push_back((static_cast<double>(step) + 0.3) * 1e-3);
+        channels.push_back(static_cast<double>(column));
+        batches.push_back(static_cast<double>(batch));
+        values.push_back(value);
+        raster[static_cast<std::size_t>((batch * n_timesteps + step) * n_columns + column)] +=
+            value;
+      }
+      GivenEvents given;
+      given.times = ListOf(times);
+      given.channels = ListOf(channels);
+      given.batches = ListOf(batches);
+      if (has_values) given.values = ListOf(values);
+      given.dt = 1e-3;
+      const EventList list(given, n_batches, n_timesteps, n_columns, true);
+      CHECK(list.faults().empty());
+      CHECK(list.type() == (has_values ? ElementType::kFloat64 : ElementType::kUint8));
+      EventList::Cursor cursor;
+      for (int i = 0; i < 200; ++i) {
+        const std::int64_t row = draw(n_batches * n_timesteps);
+        const std::int64_t n_rows = 1 + draw(n_batches * n_timesteps - row);
+        const std::int64_t column = draw(n_columns);
+        const std::int64_t width = 1 + draw(n_columns - column);
+        const std::int64_t stride = width + draw(3);
+        std::vector<double> part(static_cast<std::size_t>(n_rows * stride), -1);
+        list.Fill(row, n_rows, column, width, part.data(), stride, i % 2 == 0 ? &cursor : nullptr);
+        bool is_same = true;
+        for (std::int64_t r = 0; r < n_rows; ++r) {
+          for (std::int64_t c = 0; c < stride; ++c) {
+            const double expected =
+                c < width ? raster[static_cast<std::size_t>((row + r) * n_columns + column + c)]
+                          : -1;
+            is_same = is_same && part[static_cast<std::size_t>(r * stride + c)] == expected;
+          }
+        }
+        CHECK(is_same);
+      }
+    }
+  }
+}
+
+TEST_CASE("faults are the first of the list, or the first of each item") {
+  const std::vector<double> times = {0, 0.002, -1, std::nan(""), 0, 0, 5};
+  const std::vector<double> channels = {0, 1, 0, 0, 2, 0.5, 0};
+  const std::vector<double> batches = {0, 0, 1, 1, 2, 2, 3};
+  GivenEvents given;
+  given.times = ListOf(times);
+  given.channels = ListOf(channels);
+  given.batches = ListOf(batches);
+  given.dt = 1e-3;
+  const EventList first(given, 4, 3, 2, true);
+  REQUIRE(first.faults().size() == 1);
+  CHECK(first.faults()[0].index == 2);
+  CHECK(first.faults()[0].kind == EventFaultKind::kBefore);
+  const EventList each(given, 4, 3, 2, false);
+  REQUIRE(each.faults().size() == 3);
+  CHECK(each.faults()[1].index == 4);
+  CHECK(each.faults()[1].kind == EventFaultKind::kChannel);
+  CHECK(each.faults()[2].kind == EventFaultKind::kAfter);
+  const std::int64_t lengths[] = {2, 3, 3, 3};
+  given.lengths = lengths;
+  CHECK(EventList(given, 4, 3, 2, true).faults()[0].index == 1);
+}
+
+}  // namespace
+}  // namespace expsyn::test
