@@ -47,6 +47,7 @@
         "native/binding/arguments.cc",
         "native/binding/call_details.cc",
         "native/binding/calls.cc",
+        "native/binding/demangle.cc",
         "native/binding/errors.cc",
         "native/binding/handles.cc",
         "native/binding/job_queue.cc",

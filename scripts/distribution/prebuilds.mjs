@@ -9,7 +9,7 @@ import { SetupError } from '../setup/setup-error.mjs';
 import { Stamps } from '../setup/stamps.mjs';
 import { requireSystemPackages } from '../setup/system-packages.mjs';
 import { LABEL, binaryOf, buildTarget } from './prebuilds/build.mjs';
-import { MOST_PACKED_BYTES_OF_ALL, packedBytes } from './prebuilds/gates.mjs';
+import { MOST_PACKED_BYTES_OF_ALL, packedBytes, requireSmall } from './prebuilds/gates.mjs';
 import { TARGETS } from './prebuilds/targets.mjs';
 import { installReleaseTools } from './tools.mjs';
 import { buildWasm, wasmBytes } from './wasm.mjs';
@@ -63,12 +63,7 @@ async function buildAll(targets) {
     wasmBytes(),
   );
   if (wasmBytes() > 0) built.push(WASM);
-  if (bytes > MOST_PACKED_BYTES_OF_ALL) {
-    throw new SetupError(
-      `Expected at most ${MOST_PACKED_BYTES_OF_ALL} bytes for all compressed binaries but ` +
-        `${built.join(', ')} take ${bytes}.`,
-    );
-  }
+  requireSmall(`all compressed binaries (${built.join(', ')})`, bytes, MOST_PACKED_BYTES_OF_ALL);
   console.log(`${LABEL}: ${built.join(', ')}: ${(bytes / 1000).toFixed(0)} kB packed`);
 }
 

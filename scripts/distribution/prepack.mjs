@@ -1,12 +1,14 @@
 /**
  * npm's script `prepack`: builds what the tarball holds and git does not, the compiled TypeScript and the
- * release binaries, and leaves in package.json what is published. `postpack` restores it. It prints to the standard error, because `npm pack --json` prints its result to the
- * standard output.
+ * release binaries, and leaves in the scripts and in package.json what is published. `postpack` restores
+ * package.json. It prints to the standard error, because `npm pack --json` prints its result to the standard
+ * output.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 import { root } from '../setup/run.mjs';
+import { removeComments } from './comments.mjs';
 import { strip } from './manifest.mjs';
 
 for (const script of ['setup.mjs', join('distribution', 'prebuilds.mjs')]) {
@@ -16,4 +18,5 @@ for (const script of ['setup.mjs', join('distribution', 'prebuilds.mjs')]) {
   });
   if (status !== 0) process.exit(status ?? 1);
 }
+await removeComments(join(root, 'dist'));
 strip();

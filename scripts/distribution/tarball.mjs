@@ -3,6 +3,10 @@ import { join } from 'node:path';
 
 import { root } from '../setup/run.mjs';
 import { run } from './cases.mjs';
+import { requireSmall } from './prebuilds/gates.mjs';
+
+/** What the package may take when it is packed. */
+const MOST_BYTES = 3_000_000;
 
 /** Packs the package into a folder, which builds what is missing. Resolves to the tarball's path. */
 export async function packInto(folder, label) {
@@ -13,5 +17,6 @@ export async function packInto(folder, label) {
   console.log(
     `${label}: ${filename}: ${megabytes(size)} packed, ${megabytes(unpackedSize)} unpacked`,
   );
+  requireSmall('the package', size, MOST_BYTES);
   return join(folder, filename);
 }

@@ -1,5 +1,6 @@
 /** What the checks of release binaries find. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -10,8 +11,79 @@ async function loadGates() {
   return (await import(pathToFileURL(path).href)) as {
     faultsOfNames: (names: string[], nodeApi: Set<string>) => string[];
     compareVersions: (a: string, b: string) => number;
+    requireSmall: (what: string, bytes: number, most: number) => void;
   };
 }
+
+async function loadSignature() {
+  const path = join(ROOT, 'scripts', 'distribution', 'prebuilds', 'code-signature.mjs');
+  return (await import(pathToFileURL(path).href)) as {
+    faultOfSignature: (bytes: Buffer) => string | undefined;
+  };
+}
+
+describe('the size of a release binary', () => {
+  it('is told in a sentence of its own if it is too large', async () => {
+    const { requireSmall } = await loadGates();
+    requireSmall('the binary', 10, 10);
+    assert.throws(() => {
+      requireSmall('the binary', 11, 10);
+    }, /: Expected at most 10 bytes for the binary but it takes 11; find .+\.$/);
+  });
+});
+
+describe('the signature of a release binary', () => {
+  const PAGE = 4096;
+  const PAGES = 3;
+
+  /** A Mach-O file, as far as its signature goes: its pages, and then their hashes. */
+  function signed(): Buffer {
+    const code = Buffer.alloc(PAGE * PAGES - 100, 7);
+    code.writeUInt32LE(2, 16);
+    // Another load command, and the one that says where the signature is.
+    code.writeUInt32LE(0x2, 32);
+    code.writeUInt32LE(24, 36);
+    code.writeUInt32LE(0x1d, 56);
+    code.writeUInt32LE(16, 60);
+    code.writeUInt32LE(code.length, 64);
+    const hashes = Array.from({ length: PAGES }, (_, i) =>
+      createHash('sha256')
+        .update(code.subarray(i * PAGE, (i + 1) * PAGE))
+        .digest(),
+    );
+    const list = Buffer.alloc(20);
+    list.writeUInt32BE(1, 8);
+    list.writeUInt32BE(20, 16);
+    const directory = Buffer.alloc(44);
+    directory.writeUInt32BE(0xfade0c02, 0);
+    directory.writeUInt32BE(44, 16);
+    directory.writeUInt32BE(PAGES, 28);
+    directory.writeUInt32BE(code.length, 32);
+    directory.set([32, 2, 0, 12], 36);
+    return Buffer.concat([code, list, directory, ...hashes]);
+  }
+
+  async function faultOf(change: (file: Buffer) => void): Promise<string | undefined> {
+    const { faultOfSignature } = await loadSignature();
+    const file = signed();
+    change(file);
+    return faultOfSignature(file);
+  }
+
+  it('must be there and match every page', async () => {
+    assert.equal(await faultOf(() => undefined), undefined);
+    assert.match((await faultOf((file) => file.writeUInt32LE(3, 56))) ?? '', /not signed/);
+    for (const page of [0, 1, 2]) {
+      const fault = await faultOf((file) => file.writeUInt8(8, page * PAGE + 200));
+      assert.equal(fault, `its signature does not match its page ${page}`);
+    }
+    const start = PAGE * PAGES - 100 + 20;
+    assert.match((await faultOf((file) => file.writeUInt32BE(2, start + 28))) ?? '', /lacks/);
+    assert.match((await faultOf((file) => file.writeUInt32BE(9, start + 32))) ?? '', /whole/);
+    assert.match((await faultOf((file) => file.writeUInt8(1, start + 37))) ?? '', /another kind/);
+    assert.match((await faultOf((file) => file.writeUInt32BE(0, start))) ?? '', /no hashes/);
+  });
+});
 
 describe('the names that a release binary asks for', () => {
   const NODE_API = new Set(['napi_create_object', 'napi_create_external_arraybuffer']);

@@ -24,6 +24,16 @@ struct RowPointers {
   Real* output[kRows];
 };
 
+// How the rows are read and written.
+template <typename Real>
+struct RowAccess {
+  // The rows if their input must be converted first, otherwise null. It is the caller's own struct:
+  // a call that got the address of a copy would keep the copy's members out of registers.
+  const RecursionRows<Real>* converted;
+  std::int64_t elements_ahead;  // what is prefetched
+  StoreMode mode;
+};
+
 // What the recursion over the rows is.
 enum class RowKind {
   kUncut,        // of first order
@@ -83,8 +93,8 @@ EXPSYN_INLINE void AdvanceState(V input, V rise_decay, V entry, V decay, V& risi
 }
 
 // Advances n neighbouring synapses by one row.
-template <RowKind kKind, int kStreamWidth, int n, typename In, typename Real>
-EXPSYN_INLINE void AdvanceRow(const In* input, const In* delayed, Real* output,
+template <RowKind kKind, int n, typename In, typename Real>
+EXPSYN_INLINE void AdvanceRow(const In* input, const In* delayed, Real* output, StoreMode mode,
                               StateVectors<kKind, n, Real>& state) {
   Vector<Real, n> net_input;
   LoadAs<n, Real>(input, net_input);
@@ -100,37 +110,33 @@ EXPSYN_INLINE void AdvanceRow(const In* input, const In* delayed, Real* output,
   } else {
     AdvanceState(net_input, state.decay, state.isyn, state.local);
   }
-  if constexpr (kStreamWidth > 0) {
-    Stream<kStreamWidth>(state.isyn, output);
-  } else {
-    Store(state.isyn, output);
-  }
+  StoreBy(mode, state.isyn, output);
 }
 
 // Advances n neighbouring synapses from `column` on by kRows rows.
-template <int n, RowKind kKind, int kStreamWidth, int kRows, typename In, typename Real>
+template <int n, RowKind kKind, int kRows, typename In, typename Real>
 EXPSYN_INLINE void AdvanceVector(const RecursionRows<Real>& rows, std::int64_t column,
-                                 const RowPointers<kRows, In, Real>& pointers) {
+                                 const RowPointers<kRows, In, Real>& pointers, StoreMode mode) {
   StateVectors<kKind, n, Real> state;
   LoadState(rows, column, state);
   for (int row = 0; row < kRows; ++row) {
     const In* delayed = kKind == RowKind::kCut ? pointers.delayed[row] + column : nullptr;
-    AdvanceRow<kKind, kStreamWidth>(pointers.input[row] + column, delayed,
-                                    pointers.output[row] + column, state);
+    AdvanceRow<kKind>(pointers.input[row] + column, delayed, pointers.output[row] + column, mode,
+                      state);
   }
   StoreState(state, rows, column);
 }
 
 // Advances the remaining columns, from `column` on, which do not fill a vector of 2 * n.
-template <int n, RowKind kKind, int kStreamWidth, int kRows, typename In, typename Real>
+template <int n, RowKind kKind, int kRows, typename In, typename Real>
 EXPSYN_INLINE void AdvanceRemainder(const RecursionRows<Real>& rows, std::int64_t column,
-                                    const RowPointers<kRows, In, Real>& pointers) {
+                                    const RowPointers<kRows, In, Real>& pointers, StoreMode mode) {
   if (column + n <= rows.n_columns) {
-    AdvanceVector<n, kKind, kStreamWidth>(rows, column, pointers);
+    AdvanceVector<n, kKind>(rows, column, pointers, mode);
     column += n;
   }
   if constexpr (n > 1) {
-    AdvanceRemainder<n / 2, kKind, kStreamWidth>(rows, column, pointers);
+    AdvanceRemainder<n / 2, kKind>(rows, column, pointers, mode);
   }
 }
 
@@ -143,10 +149,11 @@ EXPSYN_INLINE bool IsReadInPlace(const RecursionRows<Real>& rows) {
 }
 
 // Converts one row to Real and multiplies it by the gains. If it is a single value, repeats that
-// for all synapses.
+// for all synapses. A function, because it takes more code than the recursion, which is compiled
+// for many forms of rows.
 template <typename Real>
-EXPSYN_INLINE const Real* ConvertRow(const RecursionRows<Real>& rows, const void* source,
-                                     std::int64_t first, Real* buffer) {
+EXPSYN_NO_INLINE const Real* ConvertRow(const RecursionRows<Real>& rows, const void* source,
+                                        std::int64_t first, Real* buffer) {
   ConvertElements(rows.type, source, first, rows.is_repeated ? 1 : rows.n_columns, buffer);
   if (rows.is_repeated) {
     const Real value = buffer[0];
@@ -161,21 +168,23 @@ EXPSYN_INLINE const Real* ConvertRow(const RecursionRows<Real>& rows, const void
 template <typename Real>
 using RowBuffers = Real[kRowsTogether][2][kMaxColumns];
 
-// Pointers to kRows rows from `row` on. If In is Real and the input cannot be read in place, it is
-// converted into `buffers`.
+// Pointers to kRows rows from `row` on. Their input is converted into `buffers` if `converted` is
+// not null; see RowAccess.
 template <RowKind kKind, int kRows, typename In, typename Real>
 EXPSYN_INLINE RowPointers<kRows, In, Real> PointersTo(const RecursionRows<Real>& rows,
-                                                      std::int64_t row, bool is_in_place,
+                                                      std::int64_t row,
+                                                      const RecursionRows<Real>* converted,
                                                       RowBuffers<Real>& buffers) {
   RowPointers<kRows, In, Real> pointers;
   for (int i = 0; i < kRows; ++i) {
     const std::int64_t first = (row + i) * rows.input_stride;
     pointers.output[i] = rows.output + (row + i) * rows.output_stride;
     if constexpr (std::is_same_v<In, Real>) {
-      if (!is_in_place) {
-        pointers.input[i] = ConvertRow(rows, rows.input, first, buffers[i][0]);
-        pointers.delayed[i] =
-            kKind == RowKind::kCut ? ConvertRow(rows, rows.delayed, first, buffers[i][1]) : nullptr;
+      if (converted != nullptr) {
+        pointers.input[i] = ConvertRow(*converted, rows.input, first, buffers[i][0]);
+        pointers.delayed[i] = kKind == RowKind::kCut
+                                  ? ConvertRow(*converted, rows.delayed, first, buffers[i][1])
+                                  : nullptr;
         continue;
       }
     }
@@ -186,21 +195,21 @@ EXPSYN_INLINE RowPointers<kRows, In, Real> PointersTo(const RecursionRows<Real>&
   return pointers;
 }
 
-template <RowKind kKind, int kStreamWidth, int kRows, typename In, typename Real>
+template <RowKind kKind, int kRows, typename In, typename Real>
 EXPSYN_INLINE void AdvanceRowsTogether(const RecursionRows<Real>& rows, std::int64_t row,
-                                       bool is_in_place, std::int64_t elements_ahead,
+                                       const RowAccess<Real>& access, StoreMode mode,
                                        RowBuffers<Real>& buffers) {
   constexpr int kN = kFull<Real>;
-  const auto pointers = PointersTo<kKind, kRows, In>(rows, row, is_in_place, buffers);
+  const auto pointers = PointersTo<kKind, kRows, In>(rows, row, access.converted, buffers);
   std::int64_t column = 0;
   for (; column + kN <= rows.n_columns; column += kN) {
-    AdvanceVector<kN, kKind, kStreamWidth>(rows, column, pointers);
+    AdvanceVector<kN, kKind>(rows, column, pointers, mode);
     // The hardware's prefetching stops at every page.
     for (int i = 0; i < kRows; ++i) {
-      __builtin_prefetch(pointers.input[i] + column + elements_ahead);
+      __builtin_prefetch(pointers.input[i] + column + access.elements_ahead);
     }
   }
-  AdvanceRemainder<kN / 2, kKind, kStreamWidth>(rows, column, pointers);
+  AdvanceRemainder<kN / 2, kKind>(rows, column, pointers, mode);
 }
 
 // The states of kVectors vectors side by side. Nested members, because the compiler would keep an
@@ -231,89 +240,84 @@ EXPSYN_INLINE void StoreStates(const NarrowState<kKind, kVectors, Real>& state,
   }
 }
 
-template <RowKind kKind, int kStreamWidth, int kVectors, typename In, typename Real>
-EXPSYN_INLINE void AdvanceSteps(const In* input, const In* delayed, Real* output,
+template <RowKind kKind, int kVectors, typename In, typename Real>
+EXPSYN_INLINE void AdvanceSteps(const In* input, const In* delayed, Real* output, StoreMode mode,
                                 NarrowState<kKind, kVectors, Real>& state) {
   if constexpr (kVectors > 0) {
     constexpr int kN = kFull<Real>;
-    AdvanceRow<kKind, kStreamWidth>(input, delayed, output, state.first);
-    AdvanceSteps<kKind, kStreamWidth>(input + kN, delayed + (kKind == RowKind::kCut ? kN : 0),
-                                      output + kN, state.others);
+    AdvanceRow<kKind>(input, delayed, output, mode, state.first);
+    AdvanceSteps<kKind>(input + kN, delayed + (kKind == RowKind::kCut ? kN : 0), output + kN, mode,
+                        state.others);
   }
 }
 
 // Advances all rows, whose columns fill exactly kVectors vectors.
-template <int kVectors, RowKind kKind, int kStreamWidth, typename In, typename Real>
-EXPSYN_INLINE void AdvanceNarrow(const RecursionRows<Real>& rows, bool is_in_place,
-                                 std::int64_t elements_ahead, RowBuffers<Real>& buffers) {
+template <int kVectors, RowKind kKind, typename In, typename Real>
+EXPSYN_INLINE void AdvanceNarrow(const RecursionRows<Real>& rows, const RowAccess<Real>& access,
+                                 RowBuffers<Real>& buffers) {
   NarrowState<kKind, kVectors, Real> state;
   LoadStates(rows, state);
   for (std::int64_t row = 0; row < rows.n_rows; ++row) {
-    const auto pointers = PointersTo<kKind, 1, In>(rows, row, is_in_place, buffers);
-    AdvanceSteps<kKind, kStreamWidth>(pointers.input[0], pointers.delayed[0], pointers.output[0],
-                                      state);
+    const auto pointers = PointersTo<kKind, 1, In>(rows, row, access.converted, buffers);
+    AdvanceSteps<kKind>(pointers.input[0], pointers.delayed[0], pointers.output[0], access.mode,
+                        state);
     // The hardware prefetches longer rows by itself, and is faster without help.
     for (int v = 0; v < kVectors && kVectors <= 2; ++v) {
-      __builtin_prefetch(pointers.input[0] + elements_ahead + v * kFull<Real>);
+      __builtin_prefetch(pointers.input[0] + access.elements_ahead + v * kFull<Real>);
     }
   }
   StoreStates(state, rows);
 }
 
-// Advances all rows, kTogether at a time.
-template <int kTogether, RowKind kKind, int kStreamWidth, typename In, typename Real>
-EXPSYN_INLINE void AdvanceWide(const RecursionRows<Real>& rows, bool is_in_place,
-                               std::int64_t elements_ahead, RowBuffers<Real>& buffers) {
+// Advances all rows, several at a time unless they are streamed and short. These loops are compiled
+// for output that is not streamed, too: most wait for no memory, and a condition would cost a
+// tenth.
+template <RowKind kKind, bool kIsStreamed, typename In, typename Real>
+EXPSYN_INLINE void AdvanceWide(const RecursionRows<Real>& rows, const RowAccess<Real>& access,
+                               RowBuffers<Real>& buffers) {
+  constexpr int kTogether = kIsStreamed ? kLongStreamedRowsTogether : kRowsTogether;
+  const StoreMode mode = kIsStreamed ? access.mode : StoreMode::kPlain;
+  const bool is_long = rows.n_columns * static_cast<int>(sizeof(Real)) > kLongRowBytes;
   std::int64_t row = 0;
-  for (; row + kTogether <= rows.n_rows; row += kTogether) {
-    AdvanceRowsTogether<kKind, kStreamWidth, kTogether, In>(rows, row, is_in_place, elements_ahead,
-                                                            buffers);
+  if (!kIsStreamed || is_long) {
+    for (; row + kTogether <= rows.n_rows; row += kTogether) {
+      AdvanceRowsTogether<kKind, kTogether, In>(rows, row, access, mode, buffers);
+    }
   }
   for (; row < rows.n_rows; ++row) {
-    AdvanceRowsTogether<kKind, kStreamWidth, 1, In>(rows, row, is_in_place, elements_ahead,
-                                                    buffers);
+    AdvanceRowsTogether<kKind, 1, In>(rows, row, access, mode, buffers);
   }
 }
 
-template <RowKind kKind, int kStreamWidth, typename In, typename Real>
+template <RowKind kKind, typename In, typename Real>
 void AdvanceRowsBy(const RecursionRows<Real>& all) {
   constexpr std::int64_t kPrefetchedBytes = 4096;
   constexpr std::int64_t kN = kFull<Real>;
   // A copy, which no store can change, so that its members stay in registers.
   const RecursionRows<Real> rows = all;
   const std::int64_t row_bytes = rows.input_stride * static_cast<int>(sizeof(In));
-  const bool is_long = rows.n_columns * static_cast<int>(sizeof(Real)) > kLongRowBytes;
   const std::int64_t rows_ahead =
       row_bytes < kPrefetchedBytes / 2 ? kPrefetchedBytes / row_bytes : 2;
   const bool is_in_place = !std::is_same_v<In, Real> || IsReadInPlace(rows);
-  const std::int64_t elements_ahead = is_in_place ? rows_ahead * rows.input_stride : 0;
+  const RowAccess<Real> access{is_in_place ? nullptr : &all,
+                               is_in_place ? rows_ahead * rows.input_stride : 0,
+                               ModeOf(rows.is_streamed, rows.output, rows.output_stride)};
   alignas(64) RowBuffers<Real> buffers;
   // The state of the second order takes more registers.
   constexpr int kMaxNarrow = kKind == RowKind::kSecondOrder ? 4 : 8;
   if (rows.n_columns == kN) {
-    AdvanceNarrow<1, kKind, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+    AdvanceNarrow<1, kKind, In>(rows, access, buffers);
   } else if (rows.n_columns == 2 * kN) {
-    AdvanceNarrow<2, kKind, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+    AdvanceNarrow<2, kKind, In>(rows, access, buffers);
   } else if (rows.n_columns == 4 * kN) {
-    AdvanceNarrow<4, kKind, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+    AdvanceNarrow<4, kKind, In>(rows, access, buffers);
   } else if (rows.n_columns == 8 * kN && kMaxNarrow == 8) {
-    AdvanceNarrow<kMaxNarrow, kKind, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
-  } else if (kStreamWidth == 0) {
-    AdvanceWide<kRowsTogether, kKind, 0, In>(rows, is_in_place, elements_ahead, buffers);
-  } else if (is_long) {
-    AdvanceWide<kLongStreamedRowsTogether, kKind, kStreamWidth, In>(rows, is_in_place,
-                                                                    elements_ahead, buffers);
+    AdvanceNarrow<kMaxNarrow, kKind, In>(rows, access, buffers);
+  } else if (access.mode == StoreMode::kPlain) {
+    AdvanceWide<kKind, false, In>(rows, access, buffers);
   } else {
-    AdvanceWide<1, kKind, kStreamWidth, In>(rows, is_in_place, elements_ahead, buffers);
+    AdvanceWide<kKind, true, In>(rows, access, buffers);
   }
-}
-
-template <RowKind kKind, typename In, typename Real>
-void AdvanceRowsAs(const RecursionRows<Real>& rows) {
-  const int width = rows.is_streamed ? StreamWidth(rows.output, rows.output_stride) : 0;
-  if (width == EXPSYN_SIMD_BYTES) return AdvanceRowsBy<kKind, EXPSYN_SIMD_BYTES, In>(rows);
-  if (width == 16) return AdvanceRowsBy<kKind, 16, In>(rows);
-  return AdvanceRowsBy<kKind, 0, In>(rows);
 }
 
 template <RowKind kKind, typename Real>
@@ -321,7 +325,7 @@ void AdvanceRowsOf(const RecursionRows<Real>& rows) {
   // Bytes, the usual raster, are converted while they are loaded; other types row by row.
   const bool is_bytes =
       rows.type == ElementType::kUint8 && !rows.is_repeated && rows.gain == nullptr;
-  return is_bytes ? AdvanceRowsAs<kKind, std::uint8_t>(rows) : AdvanceRowsAs<kKind, Real>(rows);
+  return is_bytes ? AdvanceRowsBy<kKind, std::uint8_t>(rows) : AdvanceRowsBy<kKind, Real>(rows);
 }
 
 template <typename Real>

@@ -12,6 +12,7 @@ namespace expsyn::simd::EXPSYN_SIMD_SET {
 // Vectors of numbers: loads, stores and conversions. Their addresses need no alignment.
 
 #define EXPSYN_INLINE inline __attribute__((always_inline))
+#define EXPSYN_NO_INLINE __attribute__((noinline))
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
 #define EXPSYN_HAS_SHUFFLE
@@ -89,6 +90,28 @@ EXPSYN_INLINE int StreamWidth(const Real* target, std::int64_t stride = 0) {
       reinterpret_cast<std::uintptr_t>(target) | static_cast<std::uintptr_t>(stride) * sizeof(Real);
   if (addresses % EXPSYN_SIMD_BYTES == 0) return EXPSYN_SIMD_BYTES;
   return addresses % 16 == 0 ? 16 : 0;
+}
+
+// How a loop writes its output: as usual, or past the caches, to addresses that are aligned to 16
+// bytes or to full vectors.
+enum class StoreMode { kPlain, kStreamed, kStreamedAligned };
+
+template <typename Real>
+EXPSYN_INLINE StoreMode ModeOf(bool is_streamed, const Real* target, std::int64_t stride) {
+  const int width = is_streamed ? StreamWidth(target, stride) : 0;
+  if (width == 0) return StoreMode::kPlain;
+  return width == EXPSYN_SIMD_BYTES ? StoreMode::kStreamedAligned : StoreMode::kStreamed;
+}
+
+template <typename V, typename T>
+EXPSYN_INLINE void StoreBy(StoreMode mode, const V& vector, T* target) {
+  if (mode == StoreMode::kPlain) {
+    Store(vector, target);
+  } else if (sizeof(V) <= 16 || mode == StoreMode::kStreamedAligned) {
+    Stream<EXPSYN_SIMD_BYTES>(vector, target);
+  } else {
+    Stream<16>(vector, target);
+  }
 }
 
 // 0 in each lane where both numbers are finite, otherwise NaN.

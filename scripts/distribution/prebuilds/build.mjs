@@ -30,15 +30,16 @@ function versionOf(packageFile) {
 
 /** Builds unless the binary is there and its sources, flags and compiler are as they were. */
 export async function buildTarget(target, stamps) {
-  const { toolchain, file } = TARGETS[target];
+  const { toolchain, strip, file } = TARGETS[target];
   const { options, description } = toolchain();
   const folder = join('build', 'prebuilds', target);
+  const built = join(folder, 'expsyn.node');
   const result = binaryOf(target);
   const isBuilt = await build(stamps, {
     label: LABEL,
     name: `${target} (${description})`,
     result,
-    hash: hashOf(SOURCES, [target, description, ...HEADERS.map(versionOf)]),
+    hash: hashOf(SOURCES, [target, description, ...(strip ?? []), ...HEADERS.map(versionOf)]),
     before: () => {
       // Of what CMake remembers, nothing tells which compiler it was.
       for (const remnant of [folder, dirname(result)]) {
@@ -59,12 +60,12 @@ export async function buildTarget(target, stamps) {
         'cmake',
         ['--build', folder, '--target', 'expsyn', '--parallel', String(availableParallelism())],
       ],
+      ...(strip === undefined ? [] : [[strip[0], [...strip.slice(1), built]]]),
     ],
     after: () => {
-      const built = join(root, folder, 'expsyn.node');
-      checkBinary(built, target, file);
+      checkBinary(join(root, built), target, file);
       mkdirSync(join(root, dirname(result)), { recursive: true });
-      copyFileSync(built, join(root, result));
+      copyFileSync(join(root, built), join(root, result));
     },
   });
   // Also if it was built before: the checks may be new.

@@ -22,10 +22,12 @@ const mingw = () => {
  *   system     who will run it
  *   toolchain  () => { options, description }: options for CMake, and what tells this compiler from others
  *   onlyFor    the word in scripts/setup/system-packages.mjs for the packages that only this target needs
+ *   strip      the command that removes its symbols, if the linker does not
  *   file       what the binary must be, for gates.mjs:
  *     format     the words of llvm-objdump for its format
  *     libraries  those that it may need, by their names in the binary
  *     oldest     the oldest version of glibc or macOS that it must run on
+ *     isSigned   whether it must have a signature
  */
 export const TARGETS = {
   'linux-x64': {
@@ -63,7 +65,14 @@ export const TARGETS = {
   'darwin-arm64': {
     system: 'macOS 11 or newer on Apple silicon',
     toolchain: zig,
-    file: { format: 'mach-o arm64', libraries: ['/usr/lib/libSystem.B.dylib'], oldest: '11.0' },
+    // It also signs the file again.
+    strip: ['llvm-strip', '--strip-all'],
+    file: {
+      format: 'mach-o arm64',
+      libraries: ['/usr/lib/libSystem.B.dylib'],
+      oldest: '11.0',
+      isSigned: true,
+    },
   },
 };
 

@@ -179,8 +179,9 @@ EXPSYN_INLINE Vector<Real, n> AdvanceShortNumbers(const SecondOrderShortCall<Rea
   state.rising = FlushedVector(Converted<n, Real, double>(carried.rising.high));
   state.local = state.rising_local = Vector<Real, n>{};
   for (std::int64_t row = 0; row < call.n_rows; ++row) {
-    AdvanceRow<RowKind::kSecondOrder, 0>(inputs + row * stride, static_cast<const Real*>(nullptr),
-                                         call.output + row * call.output_stride + column, state);
+    AdvanceRow<RowKind::kSecondOrder>(inputs + row * stride, static_cast<const Real*>(nullptr),
+                                      call.output + row * call.output_stride + column,
+                                      StoreMode::kPlain, state);
   }
   FinishNumbers<n, Real>(carried, call.factors, column, call.n_rows, state.isyn, state.local,
                          state.rising, state.rising_local, next[0] + column, next[1] + column,
