@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path = require('node:path');
 
+import { shortageOf } from './elf-file';
 import { describeLoadError, type Attempt } from './load-error';
 import { isTarget, systemName, type Target } from './target';
 
@@ -16,10 +17,12 @@ function load(): unknown {
   const own = root === undefined ? undefined : path.join(root, 'build', 'Release', 'expsyn.node');
   // The build of a clone. Its path is computed, so that bundlers look for the package's binaries only.
   if (own !== undefined && exists(own)) {
+    const attempt: Attempt = { root, file: own, isOwnBuild: true };
+    requireWhole(attempt);
     try {
       return createRequire(own)(own) as unknown;
     } catch (cause) {
-      throw describeLoadError({ root, file: own, isOwnBuild: true }, cause);
+      throw describeLoadError(attempt, cause);
     }
   }
   const system = systemName();
@@ -43,6 +46,7 @@ function loadWebAssembly(folder: string | undefined, system: string): unknown {
 
 /** Each path is written out, because bundlers find no other. */
 function loadBinary(target: Target, attempt: Attempt): unknown {
+  requireWhole(attempt);
   let binary: unknown;
   // Bundlers accept that a file is missing only if require() is inside of try.
   try {
@@ -70,6 +74,12 @@ function loadBinary(target: Target, attempt: Attempt): unknown {
   const isLoaded = typeof binary === 'object' && binary !== null && Object.keys(binary).length > 0;
   if (!isLoaded) throw describeLoadError({ ...attempt, received: binary });
   return binary;
+}
+
+/** Throws if the end of the addon's file is missing, as far as the file is known. */
+function requireWhole(attempt: Attempt): void {
+  const shortage = attempt.file === undefined ? undefined : shortageOf(attempt.file);
+  if (shortage !== undefined) throw describeLoadError({ ...attempt, shortage });
 }
 
 /** Whether a file exists and may be looked for. */

@@ -1,5 +1,5 @@
 /** Says in a sentence why the native addon does not load here, and what to do. */
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 
@@ -18,6 +18,8 @@ export interface Attempt {
   readonly file?: string;
   /** Whether the file is the build of a clone. */
   readonly isOwnBuild?: boolean;
+  /** Bytes that the file has and needs, if its end is missing. */
+  readonly shortage?: { readonly size: number; readonly needed: number };
   /** What a bundler gave in place of the addon. */
   readonly received?: unknown;
 }
@@ -32,10 +34,14 @@ interface Cause {
 const REASONS: readonly ((attempt: Attempt, cause: Cause) => string | undefined)[] = [
   unsupportedSystem,
   replacedFile,
-  missingFile,
+  truncatedFile,
   forbiddenAddons,
+  unreadableFile,
+  folderAsFile,
+  missingFile,
   missingRequire,
   exhaustedMemory,
+  forbiddenCode,
   olderLibrary,
   otherLibrary,
   otherProcessor,
@@ -86,10 +92,60 @@ function replacedFile(attempt: Attempt): string | undefined {
   );
 }
 
+function truncatedFile(attempt: Attempt): string | undefined {
+  const { shortage } = attempt;
+  if (shortage === undefined) return undefined;
+  return (
+    `Expected ${shortage.needed} bytes in the native addon ${nameOf(attempt)} but the file ends after ` +
+    `${shortage.size}; ${adviceToReplace(attempt, 'install the package again')}.`
+  );
+}
+
+/** Asked of the system, because each loader has other words for it, and some blame something else. */
+function unreadableFile(attempt: Attempt, { text }: Cause): string | undefined {
+  const code = attempt.file === undefined ? undefined : codeOfReading(attempt.file);
+  const isForbidden = code === 'EACCES' || code === 'EPERM';
+  if (!isForbidden && !text.includes('cannot open shared object file: Permission denied')) {
+    return undefined;
+  }
+  return (
+    `Expected a native addon that this user may read but the system denies to read ` +
+    `${nameOf(attempt)}; give the user the permission to read the file and its folders.`
+  );
+}
+
+/** The code of the error at opening a file; undefined if it can be read. */
+function codeOfReading(file: string): unknown {
+  try {
+    closeSync(openSync(file, 'r'));
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  }
+}
+
+function folderAsFile(attempt: Attempt): string | undefined {
+  const { file } = attempt;
+  if (file === undefined || !isFolder(file)) return undefined;
+  return (
+    `Expected the native addon ${file} but there is a folder of that name; ` +
+    `${adviceToReplace(attempt, 'install the package again')}.`
+  );
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
 function missingFile(attempt: Attempt, { code, text }: Cause): string | undefined {
   // Bundles load the file by process.dlopen(), and some give their own error with the text of another.
-  const [, file] = /(?:^|: )(\S.*\.node): cannot open shared object file/m.exec(text) ?? [];
-  const isMissing = file !== undefined && attempt.root === undefined && !existsSync(file);
+  const [, file] =
+    /(?:^|: )(\S.*\.node): cannot open shared object file: No such/m.exec(text) ?? [];
+  const isMissing = file !== undefined && attempt.root === undefined && !isThere(file);
   if (code !== 'MODULE_NOT_FOUND' && !isMissing) return undefined;
   const expected = `Expected the native addon ${nameOf(attempt)} but there is no such file`;
   if (isClone(attempt)) return `${expected}; run 'npm run setup' in ${String(attempt.root)}.`;
@@ -122,12 +178,24 @@ function missingRequire(attempt: Attempt, { text }: Cause): string | undefined {
   );
 }
 
-/** An exception of the C++ library while the addon starts. */
+/** An exception of the C++ library while the addon starts, or the words of Linux while it is loaded. */
 function exhaustedMemory(attempt: Attempt, { text }: Cause): string | undefined {
-  if (!/^(std::)?bad_alloc$/.test(text)) return undefined;
+  if (!/^(std::)?bad_alloc$|: Cannot allocate memory$/.test(text)) return undefined;
   return (
     `Expected enough memory for the native addon ${nameOf(attempt)} but the system has none left; ` +
     'close other programs.'
+  );
+}
+
+/** The words of glibc's and musl's loaders if no code may run from the file's disk. */
+function forbiddenCode(attempt: Attempt, { text }: Cause): string | undefined {
+  if (!/failed to map segment from shared object|: Operation not permitted$/.test(text)) {
+    return undefined;
+  }
+  return (
+    `Expected the native addon ${nameOf(attempt)} on a disk from which programs may run but the ` +
+    `system forbids it (${firstLine(text)}); mount the disk without the option noexec, or install ` +
+    'the package on another disk.'
   );
 }
 
@@ -146,7 +214,7 @@ function olderLibrary(attempt: Attempt, { text }: Cause): string | undefined {
 
 /** The words of the loaders of musl and glibc for libraries of each other. */
 function otherLibrary(attempt: Attempt, { text }: Cause): string | undefined {
-  const onMusl = /Error loading shared library|Error relocating/.test(text);
+  const onMusl = /Error loading shared library .*needed by|Error relocating/.test(text);
   const onGlibc = /\b(libc\.musl-\w+\.so\.1|libc\.so|ld-musl-\w+\.so\.1): /.test(text);
   if (!onMusl && !onGlibc) return undefined;
   const [expected, other] = onMusl ? ['musl', 'another C library'] : ['glibc', 'musl'];
@@ -158,7 +226,9 @@ function otherLibrary(attempt: Attempt, { text }: Cause): string | undefined {
 
 /** glibc's loader says that a file does not exist if it is for another processor. */
 function otherProcessor(attempt: Attempt, { text }: Cause): string | undefined {
-  if (!text.startsWith(`${nameOf(attempt)}: cannot open shared object file`)) return undefined;
+  const { file } = attempt;
+  const isBlamed = text.startsWith(`${nameOf(attempt)}: cannot open shared object file: No such`);
+  if (!isBlamed || file === undefined || !isThere(file)) return undefined;
   return (
     `Expected a native addon for ${process.arch} at ${nameOf(attempt)} but the file is for another ` +
     `processor; ${adviceToReplace(attempt, 'install the package again')}.`
@@ -167,7 +237,7 @@ function otherProcessor(attempt: Attempt, { text }: Cause): string | undefined {
 
 /** The words of the loaders of Linux, Windows and macOS for files that are no library of this system. */
 const OTHER_FILES =
-  /invalid ELF header|wrong ELF class|file too short|ELF file's|Exec format error|not a valid Win32 application|not a mach-o file|incompatible architecture|slice is not valid|did not self-register/i;
+  /invalid ELF header|wrong ELF class|file too short|cannot read file data|ELF file's|Exec format error|not a valid Win32 application|not a mach-o file|incompatible architecture|slice is not valid|did not self-register|Not a valid dynamic program/i;
 
 function otherFile(attempt: Attempt, { text }: Cause): string | undefined {
   if (!OTHER_FILES.test(text)) return undefined;
@@ -186,8 +256,13 @@ function adviceToReplace(attempt: Attempt, advice: string): string {
 
 /** Whether the package is a clone, which has the set-up. */
 function isClone({ root }: Attempt): boolean {
+  return root !== undefined && isThere(join(root, 'scripts', 'setup.mjs'));
+}
+
+/** Whether a file exists and may be looked for: permission models of runtimes may throw. */
+function isThere(file: string): boolean {
   try {
-    return root !== undefined && existsSync(join(root, 'scripts', 'setup.mjs'));
+    return existsSync(file);
   } catch {
     return false;
   }

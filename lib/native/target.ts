@@ -1,5 +1,5 @@
 /** Which of the package's binaries is for this system. */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { interpreterOf } from './elf-file';
 
 /** The systems that the package has a binary for, by the names of their folders in prebuilds/. */
 export const TARGETS = {
@@ -27,7 +27,7 @@ export function isTarget(name: string): name is Target {
  * only made if the executable may not be read or names none, because a report takes milliseconds.
  */
 function isMusl(): boolean {
-  const loader = loaderOf(process.execPath);
+  const loader = interpreterOf(process.execPath);
   if (loader !== undefined) return loader.includes('ld-musl-');
   const report = readReport();
   return report !== undefined && report.glibcVersionRuntime === undefined;
@@ -55,51 +55,4 @@ function readReport(): { glibcVersionRuntime?: string } | undefined {
     // A runtime may forbid reports.
     return undefined;
   }
-}
-
-/** Offsets and sizes in a little-endian ELF file of 64 bits, which all targets on Linux have. */
-const ELF = {
-  headerBytes: 64,
-  magic: 0x7f_45_4c_46,
-  class64: 2,
-  littleEndian: 1,
-  interpreter: 3,
-  mostInterpreterBytes: 4096,
-};
-
-/** The program interpreter (PT_INTERP) of an ELF file; undefined if there is none or it can't be read. */
-function loaderOf(file: string): string | undefined {
-  let descriptor: number | undefined;
-  try {
-    descriptor = openSync(file, 'r');
-    const header = read(descriptor, 0, ELF.headerBytes);
-    const isKnown =
-      header.readUInt32BE(0) === ELF.magic &&
-      header[4] === ELF.class64 &&
-      header[5] === ELF.littleEndian;
-    if (!isKnown) return undefined;
-    const start = Number(header.readBigUInt64LE(32));
-    const entryBytes = header.readUInt16LE(54);
-    const entries = read(descriptor, start, entryBytes * header.readUInt16LE(56));
-    for (let at = 0; at < entries.length; at += entryBytes) {
-      if (entries.readUInt32LE(at) !== ELF.interpreter) continue;
-      const bytes = Number(entries.readBigUInt64LE(at + 32));
-      if (bytes > ELF.mostInterpreterBytes) return undefined;
-      return read(descriptor, Number(entries.readBigUInt64LE(at + 8)), bytes).toString('latin1');
-    }
-    return undefined;
-  } catch {
-    // A runtime may forbid to read its own executable.
-    return undefined;
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
-  }
-}
-
-/** Bytes of an open file. Throws if there are fewer. */
-function read(descriptor: number, position: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  if (readSync(descriptor, bytes, 0, length, position) < length)
-    throw new RangeError('The file ends.');
-  return bytes;
 }

@@ -1,6 +1,7 @@
 /** Why the native addon does not load, in a sentence each. */
 import assert from 'node:assert/strict';
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -80,11 +81,15 @@ describe('an addon that does not load', () => {
   }
 
   /** Loads the package of the folder in a process of its own. */
-  async function load({ prelude = '', flags = [] as string[] } = {}): Promise<Loaded> {
+  async function load({
+    prelude = '',
+    flags = [] as string[],
+    uid = undefined as number | undefined,
+  } = {}): Promise<Loaded> {
     const { output, errors } = await runProgram(
       process.execPath,
       [...flags, '-e', prelude + LOAD],
-      { cwd: folder },
+      { cwd: folder, ...(uid !== undefined && { uid }) },
     );
     // Node's own, about the permission model and --allow-addons.
     const warnings =
@@ -145,6 +150,58 @@ describe('an addon that does not load', () => {
     const file = join(folder, 'build', 'Release', 'expsyn.node');
     place(file, '');
     assertSentence(await load(), file, `remove ${join(folder, 'build')}`, 'npm run setup');
+  });
+
+  it('may be cut off, where the system would end the process', async function () {
+    if (process.platform !== 'linux') return this.skip();
+    const content = readFileSync(BUILD);
+    for (const size of [64, 4096, content.length >> 1]) {
+      place(binary(), content.subarray(0, size));
+      const loaded = await load();
+      // Of the smallest, not even the headers are there.
+      if (size === 64) assertSentence(loaded, binary(), 'the file is not one');
+      else assertSentence(loaded, binary(), `ends after ${size};`, 'install the package again');
+    }
+    rmSync(join(folder, 'prebuilds'), { recursive: true });
+    makeClone();
+    const own = join(folder, 'build', 'Release', 'expsyn.node');
+    place(own, content.subarray(0, content.length >> 1));
+    assertSentence(await load(), own, `remove ${join(folder, 'build')}`, 'npm run setup');
+  });
+
+  it('may be a file that the user may not read, or in such a folder', async function () {
+    if (process.platform === 'win32') return this.skip();
+    // Root may read everything.
+    const NOBODY = 65_534;
+    const uid = process.getuid?.() === 0 ? NOBODY : undefined;
+    chmodSync(folder, 0o755);
+    place(binary(), readFileSync(BUILD));
+    assert.deepEqual(await load({ uid }), { sum: 0 });
+    for (const path of [binary(), dirname(binary())]) {
+      chmodSync(path, 0);
+      assertSentence(await load({ uid }), binary(), 'denies to read', 'the permission to read');
+      chmodSync(path, 0o755);
+    }
+  });
+
+  it('may be a folder', async () => {
+    mkdirSync(binary(), { recursive: true });
+    assertSentence(await load(), binary(), 'a folder of that name', 'install the package again');
+  });
+
+  it('may be on a disk from which no program runs', async function () {
+    if (process.platform !== 'linux' || process.getuid?.() !== 0) return this.skip();
+    mkdirSync(dirname(binary()), { recursive: true });
+    const mount = ['-t', 'tmpfs', '-o', 'noexec', 'tmpfs', dirname(binary())];
+    const { code } = await runProgram('mount', mount).catch(() => ({ code: -1 }));
+    // A container may not mount anything.
+    if (code !== 0) return this.skip();
+    try {
+      place(binary(), readFileSync(BUILD));
+      assertSentence(await load(), binary(), 'without the option noexec');
+    } finally {
+      await runProgram('umount', [dirname(binary())]);
+    }
   });
 
   it('may be for another processor', async function () {
@@ -283,6 +340,22 @@ describe('a sentence on an addon that does not load', () => {
       [
         "/lib64/libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by /app/expsyn.node)",
         'version GLIBCXX_3.4.30 of',
+      ],
+      [
+        'Error loading shared library /app/expsyn.node: Operation not permitted',
+        'without the option noexec',
+      ],
+      [
+        '/app/expsyn.node: failed to map segment from shared object: Cannot allocate memory',
+        'Expected enough memory',
+      ],
+      [
+        '/app/expsyn.node: cannot open shared object file: Permission denied',
+        'the permission to read',
+      ],
+      [
+        '/app/expsyn.node: cannot open shared object file: Too many open files',
+        'the system refused it (/app/expsyn.node: cannot open shared object file: Too many',
       ],
       ['The specified procedure could not be found.\r\n\\\\?\\C:\\app', 'The specified procedure'],
     ] as const) {

@@ -23,10 +23,11 @@ export interface Ended {
 export async function runProgram(
   program: string,
   programArguments: readonly string[],
-  options: { cwd?: string; env?: Record<string, string>; hangMs?: number } = {},
+  options: { cwd?: string; env?: Record<string, string>; hangMs?: number; uid?: number } = {},
 ): Promise<Ended> {
   const child = spawn(program, programArguments, {
     cwd: options.cwd ?? ROOT,
+    uid: options.uid,
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: options.hangMs ?? HANG_MS,
