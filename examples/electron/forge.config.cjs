@@ -18,11 +18,14 @@ module.exports = {
     packageAfterPrune: async (_config, folder, _electronVersion, platform, arch) => {
       // What the page shares with the example server.
       await cp(join(__dirname, '..', 'page'), join(folder, 'page'), { recursive: true });
-      // expsyn has binaries for several systems. Only that of the target is needed.
+      // expsyn has binaries for several systems. Only that of the target is needed; where there is none,
+      // WebAssembly takes its place. The Mac App Store has a platform of its own.
       const prebuilds = join(folder, 'node_modules', 'expsyn', 'prebuilds');
-      for (const target of await readdir(prebuilds)) {
-        if (target !== `${platform}-${arch}`)
-          await rm(join(prebuilds, target), { recursive: true });
+      const targets = await readdir(prebuilds);
+      const own = `${platform === 'mas' ? 'darwin' : platform}-${arch}`;
+      const needed = targets.includes(own) ? own : 'wasm';
+      for (const target of targets) {
+        if (target !== needed) await rm(join(prebuilds, target), { recursive: true });
       }
     },
   },

@@ -2,7 +2,7 @@
 /** Serves one page: reads its messages, which it does not trust, and answers them. */
 import { FileRuns } from './file-runs.js';
 import { LiveSimulation } from './live-simulation.js';
-import { messageOf, readRun, readSteps, RequestError } from './requests.js';
+import { messageOf, readRun, readSteps, RequestError, shown } from './requests.js';
 
 export class Client {
   #port;
@@ -47,11 +47,11 @@ export class Client {
           break;
         default:
           throw new RequestError(
-            `Expected a message of type steps, run or cancel but received ${JSON.stringify(message?.type)}.`,
+            `Expected a message of type steps, run or cancel but received ${shown(message?.type)}.`,
           );
       }
     } catch (error) {
-      const request = String(message?.type);
+      const request = typeof message?.type === 'string' ? message.type : 'unknown';
       this.#port.postMessage({ type: 'refused', request, message: messageOf(error) });
     }
   }

@@ -4,10 +4,10 @@
  * that the package knows, files larger than memory included, reports progress and draws the picture. It runs
  * in a worker thread, so that the live simulation continues and a run can be ended at any time.
  */
-import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import { copyFile, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 
@@ -37,7 +37,7 @@ function argumentsOf({ path, tau, dt, timeUnit }, folder) {
 export class FileRuns {
   #folder;
   #post;
-  /** @type {{ name: string, worker: Worker, isCancelled: boolean, ended: Promise<void> } | undefined} */
+  /** @type {{ name: string, path: string, worker: Worker, isCancelled: boolean, ended: Promise<void> } | undefined} */
   #run;
   /** The folder of the last result. */
   #result;
@@ -66,7 +66,8 @@ export class FileRuns {
       stdout: true,
       stderr: true,
     });
-    const run = { name: request.name, worker, isCancelled: false, ended: Promise.resolve() };
+    const { name, path } = request;
+    const run = { name, path, worker, isCancelled: false, ended: Promise.resolve() };
     this.#run = run;
     this.#post({ type: 'run-started', name: request.name });
     run.ended = this.#follow(run, folder);
@@ -93,17 +94,31 @@ export class FileRuns {
     const from = this.#result;
     try {
       if (from === undefined) throw new Error('Expected a result to save but found none.');
+      const description = `${path}.json`;
+      if (existsSync(description) && !(existsSync(path) && isProvenance(description))) {
+        // The dialog has asked only whether to replace the other file.
+        throw new Error(
+          `Expected no file ${basename(description)} but found one, which belongs to no currents; ` +
+            'choose another name.',
+        );
+      }
       await copyFile(join(from, CURRENTS), path);
-      await copyFile(join(from, `${CURRENTS}.json`), `${path}.json`);
+      await copyFile(join(from, `${CURRENTS}.json`), description);
       this.#post({ type: 'saved', name: basename(path) });
     } catch (error) {
-      this.#post({ type: 'not-saved', message: messageOf(error) });
+      const message = withoutFolders(messageOf(error), [path, join(from ?? '', CURRENTS)]);
+      this.#post({ type: 'not-saved', message });
     }
   }
 
   /** Tells the page how a run proceeds and ends, and removes what is not needed any more. */
   async #follow(run, folder) {
     const event = await this.#outcome(run, folder);
+    const paths = [run.path, join(folder, CURRENTS)];
+    const hide = (text) => withoutFolders(text, paths);
+    if ('message' in event) event.message = hide(event.message);
+    if ('notes' in event) event.notes = event.notes.map(hide);
+    if ('facts' in event) event.facts = event.facts.map((fact) => fact.map(hide));
     const unneeded = event.type === 'run-finished' ? this.#result : folder;
     if (event.type === 'run-finished') this.#result = folder;
     if (unneeded !== undefined) await removeFolder(unneeded);
@@ -172,6 +187,22 @@ function readProgress(line) {
 function readFact(line) {
   const [, label, text] = /^(\w+) {2,}(.*)$/.exec(line) ?? [];
   return label === undefined || label === 'files' ? [] : [[label, text]];
+}
+
+/** Whether a file is what the package has written beside the currents of a run. */
+function isProvenance(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')).class === 'ExpSynRun';
+  } catch {
+    return false;
+  }
+}
+
+/** A text in which files have their names in place of their paths, because pages see no paths. */
+export function withoutFolders(text, paths) {
+  const folders = paths.map(dirname).filter((folder) => dirname(folder) !== folder);
+  const named = paths.reduce((shorter, path) => shorter.replaceAll(path, basename(path)), text);
+  return folders.reduce((shorter, folder) => shorter.replaceAll(folder + sep, ''), named);
 }
 
 /** A virus scanner may hold a file open for a moment. What is still there is removed at the next start. */
