@@ -41,6 +41,16 @@ export function installationAdvice(
   }
 }
 
+/**
+ * What to do about an FFTW that is missing for this reason. WebAssembly can't use one that is installed; in
+ * Node, it stands in for a binary that the package has not.
+ */
+export function adviceOn(received: string, platform: string = process.platform): string {
+  return received.includes('WebAssembly') && platform !== 'wasm'
+    ? 'compute it on a system that the package has a binary for, or build the addon in a clone'
+    : installationAdvice(platform);
+}
+
 /** The name of this Linux, and of those that it is like. */
 function namesOfLinux(): string[] {
   try {
@@ -63,12 +73,12 @@ export interface MissingFftw {
 /** The sentence about a call by method 'fft' that cannot be computed. */
 export function fftwSentence({ expected, received }: MissingFftw): Message {
   return message`Expected ${expected} for ${option('method', 'fft')} but found ${received}; \
-${installationAdvice()}, or use ${option('method', 'auto')}.`;
+${adviceOn(received)}, or use ${option('method', 'auto')}.`;
 }
 
 /** The error about a call by method 'fft' that cannot be computed. */
 export function fftwMissing(missing: MissingFftw): Error & ExpSynError {
-  const advice = `${installationAdvice()}, or use method 'auto'`;
+  const advice = `${adviceOn(missing.received)}, or use method 'auto'`;
   return errorWith(new Error(wordMessage(fftwSentence(missing))), 'ERR_EXPSYN_FFTW_MISSING', {
     argument: 'method',
     ...missing,
@@ -87,6 +97,6 @@ export function asCommandError(error: unknown): unknown {
 export function fftwWarning({ expected, received }: MissingFftw): string {
   return (
     `Expected ${expected} for a kernel that has no recursion but found ${received}; the sum over ` +
-    `its window is computed directly, which takes longer: ${installationAdvice()}.`
+    `its window is computed directly, which takes longer: ${adviceOn(received)}.`
   );
 }

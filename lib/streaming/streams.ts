@@ -3,6 +3,8 @@
  * is steps of N elements, one after the other; the output is the currents of the same steps, as elements
  * of the module's dtype.
  */
+// Programs that list the types that they use do not get those of Node by the import below alone.
+/// <reference types="node" preserve="true" />
 import { Duplex } from 'node:stream';
 import {
   ReadableStream,

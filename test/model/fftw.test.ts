@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
 import { fftw } from '../../lib/index';
-import { installationAdvice } from '../../lib/errors/fftw-missing';
+import { adviceOn, installationAdvice } from '../../lib/errors/fftw-missing';
 import { addonFile } from '../support/addon-file';
 import { relativeError } from '../support/oracle';
 import { ROOT, runProgram, runScript } from '../support/processes';
@@ -178,6 +178,10 @@ describe('FFTW', () => {
     assert.equal(on('alpine'), "install it by 'apk add fftw-double-libs fftw-single-libs'");
     assert.equal(on('other'), 'install FFTW 3 in double and single precision');
     assert.equal(installationAdvice('freebsd'), on('other'));
+    const onWasm = 'none, because WebAssembly cannot load libraries';
+    assert.match(adviceOn(onWasm, 'linux'), /^compute it on a system .* a binary for, or build/);
+    assert.equal(adviceOn(onWasm, 'wasm'), 'compute it in Node, which can');
+    assert.equal(adviceOn('none', 'darwin'), installationAdvice('darwin'));
     assert.equal(installationAdvice('darwin'), "install it by 'brew install fftw'");
     assert.match(installationAdvice('win32'), /libfftw3f-3\.dll .* set EXPSYN_FFTW/);
     process.env['EXPSYN_FFTW'] = 'none';

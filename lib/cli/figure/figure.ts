@@ -78,7 +78,7 @@ async function loadVega() {
   } catch (cause) {
     throw new CommandError(
       "Expected the packages that draw the picture but they could not be loaded; run 'npm install " +
-        "vega vega-lite', or give --no-plot.",
+        "vega vega-lite'.",
       { cause },
     );
   }
