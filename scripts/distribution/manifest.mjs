@@ -9,24 +9,29 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const MANIFEST = join(ROOT, 'package.json');
-const ORIGINAL = join(ROOT, 'build', 'package.json');
+const manifestOf = (folder) => join(folder, 'package.json');
+const originalOf = (folder) => join(folder, 'build', 'package.json');
 
 /** What refers to files that are not published, or concerns the build. */
 const ONLY_IN_CLONES = ['scripts', 'devDependencies', 'overrides', 'binary', 'gypfile'];
 
-export function strip() {
-  restore();
-  const text = readFileSync(MANIFEST, 'utf8');
+export function strip(folder = ROOT) {
+  restore(folder);
+  const text = readFileSync(manifestOf(folder), 'utf8');
   const manifest = JSON.parse(text);
   for (const field of ONLY_IN_CLONES) delete manifest[field];
-  mkdirSync(dirname(ORIGINAL), { recursive: true });
-  writeFileSync(ORIGINAL, text);
-  writeFileSync(MANIFEST, `${JSON.stringify(manifest, null, 2)}\n`);
+  // EXPSYN_PREBUILDS may leave it out.
+  if (!existsSync(join(folder, 'prebuilds', 'wasm', 'index.mjs'))) {
+    delete manifest.exports['./wasm'];
+    delete manifest.typesVersions['*'].wasm;
+  }
+  mkdirSync(dirname(originalOf(folder)), { recursive: true });
+  writeFileSync(originalOf(folder), text);
+  writeFileSync(manifestOf(folder), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-export function restore() {
-  if (existsSync(ORIGINAL)) renameSync(ORIGINAL, MANIFEST);
+export function restore(folder = ROOT) {
+  if (existsSync(originalOf(folder))) renameSync(originalOf(folder), manifestOf(folder));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

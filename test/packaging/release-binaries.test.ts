@@ -1,9 +1,11 @@
 /** What the scripts for release binaries find in object code, and in the results of tests elsewhere. */
 import assert from 'node:assert/strict';
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { ROOT } from '../support/processes';
+import { ROOT, runProgram } from '../support/processes';
 
 interface Exception {
   file: string;
@@ -43,6 +45,59 @@ describe('object code for Windows', () => {
       'vmovaps\t%ymm1, %ymm2',
     ].map((code) => `   1a6:      \t${code}`);
     assert.deepEqual(alignedWideMovesIn(harmless), []);
+  });
+});
+
+describe('the copy that is tested', () => {
+  it('has the files of a clone that another user owns, as in a container', async function () {
+    if (process.getuid?.() !== 0) return this.skip();
+    const { listFiles } = await load<{ listFiles: (clone: string) => string[] }>('test-copy.mjs');
+    const clone = mkdtempSync(join(tmpdir(), 'expsyn-clone-'));
+    try {
+      const git = (...words: string[]) => runProgram('git', words, { cwd: clone });
+      await git('init', '--quiet');
+      for (const name of ['a', 'b', 'ignored']) writeFileSync(join(clone, name), '');
+      writeFileSync(join(clone, '.gitignore'), 'ignored\n');
+      await git('add', 'a');
+      const NOBODY = 65_534;
+      for (const name of ['', '.git']) chownSync(join(clone, name), NOBODY, NOBODY);
+      assert.notEqual((await git('ls-files')).code, 0);
+      assert.deepEqual(listFiles(clone).sort(), ['.gitignore', 'a', 'b']);
+    } finally {
+      rmSync(clone, { recursive: true });
+    }
+  });
+});
+
+describe('package.json as it is published', () => {
+  it('offers expsyn/wasm only if the package contains it', async () => {
+    const { strip, restore } =
+      await load<Record<'strip' | 'restore', (folder: string) => void>>('../manifest.mjs');
+    const folder = mkdtempSync(join(tmpdir(), 'expsyn-manifest-'));
+    const file = join(folder, 'package.json');
+    const text = readFileSync(join(ROOT, 'package.json'), 'utf8');
+    const published = () => {
+      writeFileSync(file, text);
+      strip(folder);
+      const manifest = JSON.parse(readFileSync(file, 'utf8')) as {
+        exports: object;
+        typesVersions: { '*': object };
+        scripts?: object;
+      };
+      restore(folder);
+      assert.equal(readFileSync(file, 'utf8'), text);
+      assert.equal(manifest.scripts, undefined);
+      return [...Object.keys(manifest.exports), ...Object.keys(manifest.typesVersions['*'])];
+    };
+    try {
+      assert.deepEqual(published(), ['.', './streams', './package.json', 'streams']);
+      mkdirSync(join(folder, 'prebuilds', 'wasm'), { recursive: true });
+      writeFileSync(join(folder, 'prebuilds', 'wasm', 'index.mjs'), '');
+      const all = ['.', './streams', './wasm', './package.json', 'streams', 'wasm'];
+      assert.deepEqual(published(), all);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

@@ -26,15 +26,26 @@ require.extensions['.ts'] = (module, file) => {
 };
 `;
 
+/** The files of a clone, relative to it, those that are not committed yet included. */
+export function listFiles(clone) {
+  // In a container, another user may own the folder, and git then wants to be told that it is safe.
+  const safe = ['-c', `safe.directory=${clone.replace(/\/$/, '')}`];
+  const listed = probe(
+    'git',
+    [...safe, 'ls-files', '--cached', '--others', '--exclude-standard', '-z'],
+    { cwd: clone },
+  );
+  if (!listed.isOk) {
+    throw new SetupError(`Expected ${clone} to be a clone of git but ${listed.output.trim()}`);
+  }
+  return listed.output.split('\0').filter((name) => name !== '');
+}
+
 /** Makes the copy for a target anew. Resolves to its folder. */
 export async function makeTestCopy(target) {
   const folder = join(root, 'build', 'test-prebuilds', target);
   rmSync(folder, { recursive: true, force: true });
-  const listed = probe('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {
-    cwd: root,
-  });
-  if (!listed.isOk) throw new SetupError(`Expected a clone of git but ${listed.output.trim()}.`);
-  const names = listed.output.split('\0').filter((name) => name !== '');
+  const names = listFiles(root);
   for (const name of [...names, 'dist', binaryOf(target)]) {
     const from = join(root, name);
     // What was removed and is not committed yet is listed, too; a linked node_modules is none of ours.
