@@ -85,6 +85,53 @@ describe('the signature of a release binary', () => {
   });
 });
 
+describe('a release binary for macOS', () => {
+  it('keeps only some of its symbols visible', async () => {
+    const path = join(ROOT, 'scripts', 'distribution', 'prebuilds', 'mach-exports.mjs');
+    const { keepVisible } = (await import(pathToFileURL(path).href)) as {
+      keepVisible: (bytes: Buffer, names: string[]) => void;
+    };
+    const [EXTERNAL, SECTION] = [1, 14];
+    const symbols = [
+      { name: '_local', type: SECTION, address: 1 },
+      { name: '_register', type: SECTION | EXTERNAL, address: 0x1234 },
+      { name: '_other', type: SECTION | EXTERNAL, address: 2 },
+      { name: '_imported', type: EXTERNAL, address: 0 },
+    ];
+    const [LOADER, EXPORTS, TABLE, NAMES] = [32, 256, 512, 768];
+    const file = Buffer.alloc(1024);
+    file.writeUInt32LE(2, 16);
+    file.writeUInt32LE(0x80000022, LOADER);
+    file.writeUInt32LE(48, LOADER + 4);
+    file.writeUInt32LE(EXPORTS, LOADER + 40);
+    file.writeUInt32LE(200, LOADER + 44);
+    file.fill(0xff, EXPORTS, EXPORTS + 200);
+    file.writeUInt32LE(0x2, LOADER + 48);
+    file.writeUInt32LE(24, LOADER + 52);
+    [TABLE, symbols.length, NAMES].forEach((value, i) => {
+      file.writeUInt32LE(value, LOADER + 56 + 4 * i);
+    });
+    symbols.forEach(({ name, type, address }, i) => {
+      file.writeUInt32LE(16 * i, TABLE + 16 * i);
+      file.writeUInt8(type, TABLE + 16 * i + 4);
+      file.writeBigUInt64LE(BigInt(address), TABLE + 16 * i + 8);
+      file.write(name, NAMES + 16 * i);
+    });
+    keepVisible(file, ['_register']);
+    const types = symbols.map((_, i) => file[TABLE + 16 * i + 4]);
+    assert.deepEqual(types, [SECTION, SECTION | EXTERNAL, SECTION, EXTERNAL]);
+    // The root has a child; the child has flags and an address of two bytes, and no child.
+    const trie = [0, 1, ...Buffer.from('_register\0'), 0x8e, 0, 3, 0, 0xb4, 0x24, 0];
+    const length = file.readUInt32LE(LOADER + 44);
+    assert.deepEqual([...file.subarray(EXPORTS, EXPORTS + trie.length)], trie);
+    assert.ok(length >= trie.length && length % 8 === 0);
+    assert.ok(file.subarray(EXPORTS + trie.length, EXPORTS + 200).every((byte) => byte === 0));
+    assert.throws(() => {
+      keepVisible(file, ['_register', '_missing']);
+    }, /but found _register\.$/);
+  });
+});
+
 describe('the names that a release binary asks for', () => {
   const NODE_API = new Set(['napi_create_object', 'napi_create_external_arraybuffer']);
 

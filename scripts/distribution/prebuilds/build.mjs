@@ -14,6 +14,10 @@ export const LABEL = 'prebuilds';
 
 /** What a binary is made of, besides the packages with the headers of Node-API. */
 const SOURCES = ['native', 'cmake', 'CMakeLists.txt'];
+/** What changes some binaries after they are linked. */
+const FINISHING = ['targets.mjs', 'mach-exports.mjs'].map((name) =>
+  join('scripts', 'distribution', 'prebuilds', name),
+);
 const HEADERS = [
   join(folderOf('node-api-headers'), 'package.json'),
   join(root, 'node_modules', 'node-addon-api', 'package.json'),
@@ -30,7 +34,7 @@ function versionOf(packageFile) {
 
 /** Builds unless the binary is there and its sources, flags and compiler are as they were. */
 export async function buildTarget(target, stamps) {
-  const { toolchain, strip, file } = TARGETS[target];
+  const { toolchain, finish, file } = TARGETS[target];
   const { options, description } = toolchain();
   const folder = join('build', 'prebuilds', target);
   const built = join(folder, 'expsyn.node');
@@ -39,7 +43,10 @@ export async function buildTarget(target, stamps) {
     label: LABEL,
     name: `${target} (${description})`,
     result,
-    hash: hashOf(SOURCES, [target, description, ...(strip ?? []), ...HEADERS.map(versionOf)]),
+    hash: hashOf(
+      [...SOURCES, ...(finish === undefined ? [] : FINISHING)],
+      [target, description, ...HEADERS.map(versionOf)],
+    ),
     before: () => {
       // Of what CMake remembers, nothing tells which compiler it was.
       for (const remnant of [folder, dirname(result)]) {
@@ -60,9 +67,9 @@ export async function buildTarget(target, stamps) {
         'cmake',
         ['--build', folder, '--target', 'expsyn', '--parallel', String(availableParallelism())],
       ],
-      ...(strip === undefined ? [] : [[strip[0], [...strip.slice(1), built]]]),
     ],
     after: () => {
+      finish?.(join(root, built));
       checkBinary(join(root, built), target, file);
       mkdirSync(join(root, dirname(result)), { recursive: true });
       copyFileSync(join(root, built), join(root, result));

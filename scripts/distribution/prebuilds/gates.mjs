@@ -8,6 +8,7 @@ import { root } from '../../setup/run.mjs';
 import { SetupError } from '../../setup/setup-error.mjs';
 import { folderOf } from '../tools.mjs';
 import { faultOfSignature } from './code-signature.mjs';
+import { EXPORTED } from './targets.mjs';
 import { alignedWideMovesIn, fusedMultiplyAddsIn, productsIn } from './object-code.mjs';
 
 /** The version of Node-API that the binary is made for; every newer Node has it. */
@@ -29,7 +30,8 @@ export function checkBinary(path, target, file) {
   if (!format.includes(`file format ${file.format}`)) {
     faults.push(`its format is not ${file.format}`);
   }
-  const { undefinedNames, libraries, versions } = READERS[/^[a-z]+/.exec(file.format)[0]](path);
+  const { undefinedNames, libraries, versions, exported } =
+    READERS[/^[a-z]+/.exec(file.format)[0]](path);
   faults.push(...faultsOfNames(undefinedNames));
   const unexpected = libraries.filter((name) => !file.libraries.includes(name));
   if (unexpected.length > 0) faults.push(`it needs ${unexpected.join(', ')}`);
@@ -40,6 +42,8 @@ export function checkBinary(path, target, file) {
   }
   const bytes = readFileSync(path);
   if (bytes.includes(root)) faults.push('it contains the path of the folder where it was built');
+  const others = exported?.filter((name) => !EXPORTED.includes(name)) ?? [];
+  if (others.length > 0) faults.push(`it exports ${others.slice(0, 3).join(', ')}, ...`);
   const badSignature = file.isSigned ? faultOfSignature(bytes) : undefined;
   if (badSignature !== undefined) faults.push(badSignature);
   const code = linesOf('llvm-objdump', ['--disassemble', '--no-show-raw-insn', path]);
@@ -98,9 +102,6 @@ export function faultsOfNames(names, nodeApi = functionsOfNodeApi()) {
   return ofNodeApi.length > 0 ? faults : [...faults, 'it asks for no function of Node-API'];
 }
 
-/** What Node looks for in an addon. */
-const EXPORTED = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
-
 /** For each kind of file, how to read which names and libraries it needs. */
 const READERS = {
   elf(path) {
@@ -128,6 +129,9 @@ const READERS = {
         .map((name) => name.replace(/^_/, '')),
       libraries: libraries.flatMap((line) => /^\t(\S+)/.exec(line)?.[1] ?? []),
       versions: headers.flatMap((line) => /^\s*minos (\S+)/.exec(line)?.[1] ?? []),
+      exported: linesOf('llvm-objdump', ['--macho', '--exports-trie', path]).flatMap(
+        (line) => /^0x\S+\s+_(\S+)/.exec(line)?.[1] ?? [],
+      ),
     };
   },
   coff(path) {

@@ -1,9 +1,11 @@
 /** The systems that a release has a binary for. docs/platforms.md describes them for users. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { SetupError } from '../../setup/setup-error.mjs';
 import { folderOf } from '../tools.mjs';
+import { keepVisible } from './mach-exports.mjs';
 
 /** zig is a compiler with the C and C++ libraries of all systems that it builds for. */
 const zig = () => ({
@@ -17,12 +19,34 @@ const mingw = () => {
   return { options: [], description: stdout.split('\n')[0] };
 };
 
+/** What Node looks for in an addon. */
+export const EXPORTED = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
+
+/** zig's linker keeps all names, and can be told neither to hide nor to remove them. */
+function stripForMac(path) {
+  const bytes = readFileSync(path);
+  // Names in C have a low line before them.
+  keepVisible(
+    bytes,
+    EXPORTED.map((name) => `_${name}`),
+  );
+  writeFileSync(path, bytes);
+  // It also signs the file again.
+  const { status, stderr, error } = spawnSync('llvm-strip', ['--strip-all', path], {
+    encoding: 'utf8',
+  });
+  if (status === 0) return;
+  throw new SetupError(
+    `Expected llvm-strip to shorten ${path} but it failed: ${error?.message ?? stderr.trim()}.`,
+  );
+}
+
 /**
  * For each target, which has a toolchain file of its name in cmake/:
  *   system     who will run it
  *   toolchain  () => { options, description }: options for CMake, and what tells this compiler from others
  *   onlyFor    the word in scripts/setup/system-packages.mjs for the packages that only this target needs
- *   strip      the command that removes its symbols, if the linker does not
+ *   finish     (path) => {}: what is done to the binary that the linker has made
  *   file       what the binary must be, for gates.mjs:
  *     format     the words of llvm-objdump for its format
  *     libraries  those that it may need, by their names in the binary
@@ -65,8 +89,7 @@ export const TARGETS = {
   'darwin-arm64': {
     system: 'macOS 11 or newer on Apple silicon',
     toolchain: zig,
-    // It also signs the file again.
-    strip: ['llvm-strip', '--strip-all'],
+    finish: stripForMac,
     file: {
       format: 'mach-o arm64',
       libraries: ['/usr/lib/libSystem.B.dylib'],
