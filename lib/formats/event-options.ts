@@ -19,6 +19,10 @@ export interface EventOptions extends TimeScale {
   duration?: number;
   /** N, a whole number; an event of a later channel is an error. */
   channels?: number;
+  /** Of formats with several populations of units: the name of one. */
+  population?: string;
+  /** Of formats with labels of units: the label of those that are read, such as 'good'. */
+  units?: string;
   /** What becomes of an event before the first step or after the last: an error, or nothing. */
   outside?: 'throw' | 'drop';
 }

@@ -39,6 +39,8 @@ export interface InputFormat {
   readonly usage: readonly [example: string, explanation: string];
   /** Whether it holds lists of events, which become rasters of spike counts. */
   readonly isEventList?: boolean;
+  /** Whether files of this format tell the unit of their times. */
+  readonly hasTimeUnit?: boolean;
   /** Whether a file has this format only if the user says that it is a list of events. */
   readonly isChosen?: boolean;
   /** Whether a raster of this format may be a list of events for which the user forgot to say so. */

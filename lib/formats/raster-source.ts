@@ -73,6 +73,8 @@ export interface RasterSource {
   readonly isInterleaved: boolean;
   /** Of lists of events. */
   readonly events?: EventSummary;
+  /** Of lists of events whose file names the units: the id of the unit of each channel. */
+  readonly unitIds?: readonly number[] | undefined;
   /** The smallest number of steps worth reading at once: fewer take as long. 1 unless given. */
   readonly stepsAtOnce?: number;
   /** The largest number of channels that fit the memory if they are read from the first step to the last. */

@@ -13,6 +13,9 @@ export interface InputSpecification {
   timeUnit?: number;
   duration?: number;
   channels?: number;
+  /** Which population of units, and those with which label. */
+  population?: string;
+  units?: string;
   /** Of an address: whether status 403 means that there is no such chunk. */
   isForbiddenMissing?: true;
   /** The time at which step 0 begins, in seconds, as formatFraction() writes it; 0 unless given. */
@@ -77,6 +80,8 @@ export interface Job {
   shape: [number, number, number];
   /** N, or 1 for one column that every channel receives. */
   columns: number;
+  /** The ids that the input has for its channels, where these are not 0, 1, 2 and so on. */
+  unitIds?: readonly number[];
   output: OutputSpecification;
   blocks: BlockPlan;
   /** The user's own choice of the steps of a block. */

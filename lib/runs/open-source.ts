@@ -21,19 +21,23 @@ export interface InputDescription {
   isForbiddenMissing?: boolean | undefined;
   start: string | undefined;
   outside: 'throw' | 'drop' | undefined;
+  population: string | undefined;
+  units: string | undefined;
 }
 
 /** Whether any option is given that is about lists of events. */
 export function hasEventOptions(
   input: Omit<InputDescription, 'path' | 'isForbiddenMissing'>,
 ): boolean {
-  const { timeUnit, duration, channels, start, outside } = input;
-  return [timeUnit, duration, channels, start, outside].some((value) => value !== undefined);
+  const { timeUnit, duration, channels, start, outside, population, units } = input;
+  return [timeUnit, duration, channels, start, outside, population, units].some(
+    (value) => value !== undefined,
+  );
 }
 
 /** The options that are about lists of events, for messages. */
 export const EVENT_OPTIONS = message`${option('timeUnit')}, ${option('start')}, ${option('duration')}, \
-${option('channels')} and ${option('outside')}`;
+${option('channels')}, ${option('outside')}, ${option('population')} and ${option('units')}`;
 
 /**
  * Finds out the format of an input, and checks that the options apply to it.
@@ -42,6 +46,7 @@ ${option('channels')} and ${option('outside')}`;
  */
 export async function specifyInput(description: InputDescription): Promise<InputSpecification> {
   const { path, isEventList, timeUnit, duration, channels, start, outside } = description;
+  const { population, units } = description;
   const { name: format, title, input } = await recognise(path, isEventList);
   const isBinned = input.isEventList === true;
   if (isEventList && !isBinned) {
@@ -64,12 +69,15 @@ out, or give ${option('events')}.`,
   return {
     path: input.isReadOnce === true || isAddress(path) ? path : resolve(path),
     format,
-    ...(isBinned && { timeUnit: timeUnit ?? 1 }),
+    ...(isBinned &&
+      (timeUnit !== undefined || input.hasTimeUnit !== true) && { timeUnit: timeUnit ?? 1 }),
     ...(duration !== undefined && { duration }),
     ...(channels !== undefined && { channels }),
     ...(isForbiddenMissing && { isForbiddenMissing }),
     ...(start !== undefined && { start }),
     ...(outside === 'drop' && { outside }),
+    ...(population !== undefined && { population }),
+    ...(units !== undefined && { units }),
   };
 }
 

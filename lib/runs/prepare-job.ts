@@ -95,6 +95,7 @@ after the other, but received Fortran order; give a file for ${option('out')}, o
     windowLength: encodeInfinity(windowLength),
     shape,
     columns,
+    ...(source.unitIds !== undefined && { unitIds: source.unitIds }),
     output: { ...output, ...(chunkShape && { chunkShape }) },
     blocks,
     ...(request.stepsPerBlock !== undefined && { stepsPerBlock: request.stepsPerBlock }),

@@ -45,7 +45,7 @@ describe('files of other formats', () => {
     ],
     ['a.mat', at(512, HDF5), /MATLAB file of version 7\.3/],
     ['a.mat', bytes('\0\0\0\0\x03\0\0\0'), /MATLAB file of version 4; .*loadmat/],
-    ['a.nwb', bytes(HDF5), /an NWB file; .*spike_times_index.*--events$/],
+    ['a.nwb', bytes(HDF5), /an NWB file without the spikes of units$/],
     ['a.hdf5x', bytes(HDF5), /an HDF5 file; with spikes\/times .* ends in \.h5, and else .*h5py/],
     ['a', at(2048, HDF5), /an HDF5 file/],
     ['a.npz', zipOf('raster.npy'), /NumPy \.npz archive; .*load\('a\.npz'\)\['raster'\]/],
@@ -137,44 +137,6 @@ describe('files of other formats', () => {
     });
   }
 
-  const hdf5: [name: string, make: string, unit: string][] = [
-    [
-      'a SONATA file',
-      "f['spikes/LGN/timestamps'] = [1.5, 2.5, 0.5]; " +
-        "f['spikes/LGN/node_ids'] = numpy.array([4, 0, 7], dtype='u8')",
-      ' --time-unit 1ms',
-    ],
-    [
-      'an old SONATA file',
-      "f['spikes/timestamps'] = [1.5, 2.5, 0.5]; f['spikes/gids'] = [4, 0, 7]",
-      ' --time-unit 1ms',
-    ],
-    [
-      'an NWB file with unsigned indices',
-      "f['units/spike_times'] = [1.5, 2.5, 0.5]; " +
-        "f['units/spike_times_index'] = numpy.array([0, 2, 3], dtype='u8')",
-      '',
-    ],
-  ];
-  for (const [name, make, unit] of hdf5) {
-    it(`give lists of events by the command: ${name}`, async () => {
-      const open = "import h5py, numpy; f = h5py.File('spikes.h5', 'w')";
-      execFileSync(PYTHON, ['-c', `${open}; ${make}; f.close()`]);
-      const { err } = await expsyn('spikes.h5', '--events');
-      const [, code = '', options = ''] =
-        /; python3 -c "(.*)" makes a list .*--events(.*)\.\n$/.exec(err) ?? [];
-      assert.equal(options, unit, err);
-      execFileSync('sh', ['-c', `${PYTHON} -c "${code}"`]);
-      const { data, shape } = await readNpyFile('spikes.npy');
-      assert.deepEqual(shape, [3, 2]);
-      const channels = unit === '' ? [1, 1, 2] : [4, 0, 7];
-      const rows = [1.5, 2.5, 0.5].flatMap((time, row) => [time, channels[row] ?? NaN]);
-      assert.deepEqual(Array.from(data, Number), rows);
-      await rm('spikes.npy');
-      await rm('spikes.h5');
-    });
-  }
-
   it('are not guessed where nothing tells', () => {
     for (const content of [
       'no array',
@@ -196,7 +158,7 @@ describe('files of other formats', () => {
   it('are told of in every command that reads', async () => {
     await writeFile('a.csv', '0,1\n1,0\n');
     await writeFile('a.h5', '0,1\n1,0\n');
-    for (const args of [['a.csv'], ['info', 'a.csv'], ['plot', 'a.csv'], ['a.csv', '--events']]) {
+    for (const args of [['a.csv'], ['info', 'a.csv'], ['plot', 'a.csv']]) {
       const { code, err } = await expsyn(...args);
       assert.equal(code, 1);
       assert.match(err, /^Expected a \.npy file, [^\n]* a\.csv looks like text with [^\n]*\.\n$/);

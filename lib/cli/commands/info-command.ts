@@ -25,7 +25,12 @@ import {
 import { giveNotesOnFile } from '../notes/give-notes';
 import { counted, formatBytes } from '../options/numbers';
 import { formatShape } from '../../errors/checks';
-import { outsideOption, readEvents, requireFileName } from '../options/run-options';
+import {
+  addSelectionOptions,
+  outsideOption,
+  readEvents,
+  requireFileName,
+} from '../options/run-options';
 import type { CommandContext } from '../context/command-context';
 import { describeKernel } from '../options/synapse-options';
 import { formatTime, parsePeriod } from '../options/times';
@@ -37,6 +42,8 @@ interface InfoFlags extends AddressFlags {
   timeUnit?: string;
   start?: string;
   outside?: 'throw' | 'drop';
+  population?: string;
+  units?: string;
   dt?: string;
 }
 
@@ -86,7 +93,7 @@ export function addInfoCommand(program: Command, context: CommandContext): void 
     .option('--start <time>', 'time at which step 0 begins, for events (default: 0s)')
     .addOption(outsideOption())
     .option('--dt <time>', 'length of a time step, for events (default: 1ms)');
-  addAddressOptions(addForbiddenOption(command))
+  addAddressOptions(addForbiddenOption(addSelectionOptions(command)))
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, flags: InfoFlags) => {

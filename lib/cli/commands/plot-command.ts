@@ -21,7 +21,13 @@ import { eventWarnings } from '../notes/event-notes';
 import { noteOnFile } from '../notes/give-notes';
 import { formatShape } from '../../errors/checks';
 import { drawToFile, loadRecording } from '../figure/plot-output';
-import { checkEnding, outsideOption, readEvents, requireFileName } from '../options/run-options';
+import {
+  addSelectionOptions,
+  checkEnding,
+  outsideOption,
+  readEvents,
+  requireFileName,
+} from '../options/run-options';
 import type { CommandContext } from '../context/command-context';
 import { formatTime, parseMoment, parsePeriod } from '../options/times';
 
@@ -39,6 +45,8 @@ interface PlotFlags extends AddressFlags {
   timeUnit?: string;
   start?: string;
   outside?: 'throw' | 'drop';
+  population?: string;
+  units?: string;
 }
 
 const DESCRIPTION = `Draws a raster, the currents of a run, or both, into a .svg or .png file.
@@ -81,7 +89,7 @@ export function addPlotCommand(program: Command, context: CommandContext): void 
     )
     .option('--start <time>', 'time at which step 0 begins, for events (default: 0s)')
     .addOption(outsideOption());
-  addAddressOptions(addForbiddenOption(command))
+  addAddressOptions(addForbiddenOption(addSelectionOptions(command)))
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, flags: PlotFlags) => plot(path, flags, context));

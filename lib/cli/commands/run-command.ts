@@ -5,7 +5,12 @@ import { compressions, inputFormats, outputEndings } from '../../formats/registr
 import { addAddressOptions, addForbiddenOption } from '../options/address-options';
 import { DEFAULT_OUT } from '../run/prepare';
 import { run } from '../run/run';
-import { outsideOption, readFlags, type RunFlags } from '../options/run-options';
+import {
+  addSelectionOptions,
+  outsideOption,
+  readFlags,
+  type RunFlags,
+} from '../options/run-options';
 import { describeKernels } from '../options/kernel-option';
 import { addSynapseOptions } from '../options/synapse-options';
 import type { CommandContext } from '../context/command-context';
@@ -103,7 +108,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       '--queue <address>',
       'share the run among the workers of a Redis queue, such as redis://host:6379',
     );
-  addAddressOptions(addForbiddenOption(command))
+  addAddressOptions(addForbiddenOption(addSelectionOptions(command)))
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', examples())
     .action(async (input: string | undefined, flags: RunFlags) => {

@@ -1,5 +1,5 @@
 /** The flags of `expsyn run`, checked as far as possible before any file is opened. */
-import { Option } from 'commander';
+import { Option, type Command } from 'commander';
 
 import type { OutputSpecification } from '../../runs/job';
 import type { InputDescription } from '../../runs/open-source';
@@ -27,6 +27,8 @@ export interface EventFlags {
   duration?: string | undefined;
   channels?: string | undefined;
   outside?: 'throw' | 'drop' | undefined;
+  population?: string | undefined;
+  units?: string | undefined;
 }
 
 /** The flags as commander gives them. */
@@ -85,6 +87,13 @@ export function outsideOption(): Option {
     '--outside <what>',
     'what to do with events before the first or after the last step (default: throw)',
   ).choices(['throw', 'drop']);
+}
+
+/** The options of every command that reads files of recordings. */
+export function addSelectionOptions(command: Command): Command {
+  return command
+    .option('--population <name>', 'which population, for SONATA')
+    .option('--units <label>', 'read only units with this label, such as good, for phy');
 }
 
 /** Checks the flags, and reads the files of parameters. */
@@ -174,7 +183,7 @@ export async function requireFileName(path: string): Promise<void> {
 
 /** How a list of events is to be read. */
 export function readEvents(flags: EventFlags): GivenEvents {
-  const { events, timeUnit, start, duration, channels, outside } = flags;
+  const { events, timeUnit, start, duration, channels, outside, population, units } = flags;
   return {
     isEventList: events === true,
     timeUnit: timeUnit === undefined ? undefined : parsePeriod(timeUnit, '--time-unit'),
@@ -182,5 +191,7 @@ export function readEvents(flags: EventFlags): GivenEvents {
     duration: duration === undefined ? undefined : parseTime(duration, '--duration'),
     channels: readCount(channels, '--channels'),
     outside,
+    population,
+    units,
   };
 }

@@ -223,6 +223,8 @@ async function describeInput(
     isForbiddenMissing,
     start: given.start ?? earlier?.start,
     outside: given.outside ?? earlier?.outside,
+    population: given.population ?? earlier?.population,
+    units: given.units ?? earlier?.units,
   };
 }
 

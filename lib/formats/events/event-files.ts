@@ -20,7 +20,17 @@ const DROP = option('outside', 'drop');
 /** What besides the content of a file decides its raster, as a text. */
 export function describeOptions(options: EventOptions): string {
   const { dt, timeUnit, start = '0', duration, channels, outside = 'throw' } = options;
-  return JSON.stringify([dt, timeUnit, duration ?? null, channels ?? null, start, outside]);
+  const { population, units } = options;
+  const selection = population === undefined && units === undefined ? [] : [population, units];
+  return JSON.stringify([
+    dt,
+    timeUnit,
+    duration ?? null,
+    channels ?? null,
+    start,
+    outside,
+    ...selection,
+  ]);
 }
 
 /** Some events, one after the other. */

@@ -1,25 +1,16 @@
 /** Lists of events (spike times and channels), which are read as rasters of spike counts. */
 import type { EventOptions } from '../event-options';
 import { isAddress } from '../http/address';
-import { hasEnding, type ArrayDescription, type Format, type ReadingOptions } from '../format';
+import { hasEnding, type Format } from '../format';
 import type { RasterSource } from '../raster-source';
 import { openEventsHdf5 } from './events-hdf5';
 import { openEventsNpy } from './events-npy';
+import { readingEvents } from './reading';
 
-type Open = (path: string, options: EventOptions) => Promise<RasterSource>;
-
-function reading(open: Open) {
-  const openWith = async (path: string, options: ReadingOptions): Promise<RasterSource> =>
-    open(path, { timeUnit: 1, ...options });
-  /** The raster of a list, all of whose events have to be read for that. */
-  const describe = async (path: string, options: ReadingOptions): Promise<ArrayDescription> => {
-    const source = await openWith(path, options);
-    await source.close();
-    const { shape, type, identity } = source;
-    return { shape, type, bytes: identity.bytes, storage: { dt: options.dt }, raster: source };
-  };
-  return { isEventList: true, open: openWith, describe };
-}
+const reading = (open: (path: string, options: EventOptions) => Promise<RasterSource>) =>
+  readingEvents(async (path, options) =>
+    open(path, { ...options, timeUnit: options.timeUnit ?? 1 }),
+  );
 
 const HDF5_ENDINGS = ['.h5', '.hdf5', '.hdf'];
 

@@ -1,8 +1,8 @@
 /** Recognises files of other formats, to say what they are and how to convert them to .npy. */
 import { open } from 'node:fs/promises';
 
-import { message, option, type Message } from '../../errors/message';
-import { HEAD_BYTES, headOf, IN_MILLISECONDS, python, type Head } from './head';
+import { message, type Message } from '../../errors/message';
+import { HEAD_BYTES, headOf, python, type Head } from './head';
 import { describeText } from './text';
 
 interface Format {
@@ -79,39 +79,9 @@ function convertHdf5(head: Head): string {
   return python(head, 'h5py', `h5py.File('${head.source}')['NAME'][()]`) + NAMED('dataset');
 }
 
-function convertNwb({ source, target }: Head): Message {
-  const command =
-    `python3 -c "import h5py, numpy; u = h5py.File('${source}')['units']; ` +
-    "n = numpy.diff(u['spike_times_index'][()].astype('int64'), prepend=0); numpy.save(" +
-    `'${target}', numpy.c_[u['spike_times'][()], numpy.repeat(numpy.arange(len(n)), n)])"`;
-  return message`${command} makes a list of its spikes, to be read with ${option('events')}`;
-}
-
-/** A group of an HDF5 file that holds spikes as SONATA has them: timestamps, and node_ids or gids. */
-export interface SonataGroup {
-  path: string;
-  ids: 'node_ids' | 'gids';
-}
-
-function convertSonata(head: Head, { path, ids }: SonataGroup): Message {
-  const isPlain = /^[\w./@%+=:,-]+$/.test(path);
-  const group = `h5py.File('${head.source}')['${isPlain ? path : 'NAME'}']`;
-  const command =
-    `python3 -c "import h5py, numpy; s = ${group}; numpy.save('${head.target}', ` +
-    `numpy.c_[s['timestamps'][()], s['${ids}'][()]])"`;
-  const spikes = isPlain ? `the spikes of ${path}` : 'its spikes, where NAME is a group of spikes';
-  return message`${command} makes a list of ${spikes}, to be read with ${IN_MILLISECONDS}`;
-}
-
-/**
- * How to convert an HDF5 file that holds no lists of events as they are read here.
- *
- * @param holds What it holds, where that is known.
- */
-export function adviseHdf5(name: string, holds?: 'NWB' | SonataGroup): string | Message {
-  const head = headOf(new Uint8Array(0), name);
-  if (holds === undefined) return convertHdf5(head);
-  return holds === 'NWB' ? convertNwb(head) : convertSonata(head, holds);
+/** How to convert an HDF5 file that holds no lists of events as they are read here. */
+export function adviseHdf5(name: string): string {
+  return convertHdf5(headOf(new Uint8Array(0), name));
 }
 
 /** The first entry that matches counts. */
@@ -136,8 +106,7 @@ const FORMATS: readonly Format[] = [
   },
   {
     is: (head) => isHdf5(head) && head.ending === 'nwb',
-    what: 'an NWB file',
-    advice: convertNwb,
+    what: 'an NWB file without the spikes of units',
   },
   {
     is: isHdf5,

@@ -1,14 +1,11 @@
 /** Datasets of lists in an HDF5 file, by h5wasm: what runs in the thread of a ListsReader. */
-import { devNull } from 'node:os';
-
-import type { Metadata, ready } from 'h5wasm/node' with { 'resolution-mode': 'import' };
+import type { Metadata } from 'h5wasm/node' with { 'resolution-mode': 'import' };
 
 import { CommandError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
-import { adviseHdf5, type SonataGroup } from '../foreign/formats';
+import { adviseHdf5 } from '../foreign/formats';
 import { decodeBytes, type Elements } from '../elements';
-
-type Hdf5 = Awaited<typeof ready>;
+import { guard, loadHdf5, openHdf5, type Hdf5 } from './library';
 
 /** A dataset of shape (B,) whose elements are lists of numbers. */
 export interface ListsDescription {
@@ -24,11 +21,6 @@ export interface Lists {
   lengths: Uint32Array<ArrayBuffer>;
   numbers: Elements;
 }
-
-/** A dataset of every NWB file with spikes. */
-const NWB_INDEX = 'units/spike_times_index';
-/** The group of SONATA files that holds the spikes of every population. */
-const SPIKES = 'spikes';
 
 /** C's hvl_t in WebAssembly: the number of elements and their address, 32 bits each. */
 const LIST_BYTES = 8;
@@ -54,8 +46,7 @@ export class ListsFile {
       guard(name, () => hdf5.get_type(file, path)) === hdf5.H5G_DATASET;
     const missing = paths.find((path) => !isThere(path));
     if (missing !== undefined) {
-      const holds = isThere(NWB_INDEX) ? 'NWB' : findSonata(hdf5, file, isThere);
-      const advice = paths.some(isThere) ? '' : message`; ${adviseHdf5(name, holds)}`;
+      const advice = paths.some(isThere) ? '' : message`; ${adviseHdf5(name)}`;
       throw new CommandError(
         message`Expected the datasets ${paths.join(' and ')} in ${name} but there is no ${missing}${advice}.`,
       );
@@ -70,81 +61,6 @@ export class ListsFile {
   /** The lists from `begin` to the one before `end`, of every dataset. */
   read(begin: number, end: number): Lists[] {
     return this.#datasets.map((dataset) => dataset.read(begin, end));
-  }
-}
-
-/** The first group of spikes that SONATA describes: /spikes/<population>, or /spikes in old files. */
-function findSonata(
-  hdf5: Hdf5,
-  file: bigint,
-  isThere: (path: string) => boolean,
-): SonataGroup | undefined {
-  const isGroup = (path: string): boolean => hdf5.get_type(file, path) === hdf5.H5G_GROUP;
-  // A file that is corrupt further down gets the general advice.
-  try {
-    if (!isGroup(SPIKES)) return undefined;
-    const inside = hdf5
-      .get_names(file, SPIKES, false)
-      .map((population) => `${SPIKES}/${population}`);
-    for (const path of [...inside.filter(isGroup), SPIKES]) {
-      const ids = (['node_ids', 'gids'] as const).find((id) => isThere(`${path}/${id}`));
-      if (ids !== undefined && isThere(`${path}/timestamps`)) return { path, ids };
-    }
-  } catch {
-    return undefined;
-  }
-  return undefined;
-}
-
-/** An ES module, and only needed here, so it is loaded when such a file is opened. */
-async function loadHdf5(): Promise<Hdf5> {
-  try {
-    const hdf5 = await (await import('h5wasm/node')).ready;
-    silence(hdf5);
-    return hdf5;
-  } catch (cause) {
-    throw new CommandError(
-      "Expected the package that reads HDF5 but it could not be loaded; run 'npm install h5wasm'.",
-      { cause },
-    );
-  }
-}
-
-/**
- * HDF5 prints what goes wrong, over many lines. Its own way to be quiet, h5wasm's error handler that
- * throws, leaves a file open every time, so its standard error, and not this process's, becomes the
- * null device: a stream that is opened takes the lowest number that is free.
- */
-function silence({ FS }: Hdf5): void {
-  const getStream: unknown = Reflect.get(FS, 'getStream');
-  if (typeof getStream !== 'function') return;
-  // First, so that the number stays taken should there be no null device.
-  const spare = FS.open(devNull, 'w');
-  FS.close(Reflect.apply(getStream, FS, [2]) as typeof spare);
-  FS.open(devNull, 'w');
-  FS.close(spare);
-}
-
-function openHdf5(hdf5: Hdf5, absolute: string, name: string): bigint {
-  const file = guard(name, () => hdf5.open(absolute, hdf5.H5F_ACC_RDONLY, false, -1, -1));
-  if (file < 0n) {
-    throw new CommandError(
-      `Expected a whole HDF5 file in ${name} but it could not be opened; ` +
-        'it is corrupt, or not complete.',
-    );
-  }
-  return file;
-}
-
-/** What the library throws, a trap of its code among it, means that the file is corrupt. */
-function guard<Result>(name: string, call: () => Result): Result {
-  try {
-    return call();
-  } catch (cause) {
-    if (cause instanceof CommandError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const [line = ''] = reason.split('\n');
-    throw new CommandError(`Could not read ${name}: the HDF5 library says '${line}'.`, { cause });
   }
 }
 

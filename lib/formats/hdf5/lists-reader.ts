@@ -1,44 +1,17 @@
-/** Reads lists from an HDF5 file, and keeps that from stopping the process. */
-import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
-
-import { CommandError } from '../../errors/command-errors';
+/** Reads lists from an HDF5 file. */
+import { FileThread } from './file-thread';
 import type { Lists, ListsDescription } from './lists-file';
 import type { ListsAnswer, ListsRequest, ListsThreadData } from './lists-thread';
 
-/** Milliseconds in which every request is answered, but for corrupt files. */
-export const PATIENCE = 60_000;
+export { PATIENCE } from './file-thread';
 
-/** As it is compiled, also for sources that are run as they are: threads do not take those. */
-const THREAD = join(__dirname, '../../../dist/formats/hdf5/lists-thread.js');
-
-interface Waiting {
-  resolve: (answer: ListsAnswer) => void;
-  reject: (error: Error) => void;
-}
-
-/**
- * An HDF5 file, open in a thread of its own: from some corrupt files the library of that format never
- * returns, and what waits for it on the main thread could not even be interrupted.
- */
+/** An HDF5 file whose datasets of lists are read in a thread of its own. */
 export class ListsReader {
-  readonly #thread: Worker;
-  readonly #name: string;
-  readonly #patience: number;
-  /** Requests that are not answered yet, in their order. */
-  readonly #waiting: Waiting[] = [];
-  #timer: NodeJS.Timeout | undefined;
-  /** Why there are no more answers. */
-  #failure: Error | undefined;
+  readonly #thread: FileThread<ListsAnswer>;
   #descriptions: ListsDescription[] = [];
 
   private constructor(data: ListsThreadData, patience: number) {
-    this.#name = data.name;
-    this.#patience = patience;
-    this.#thread = new Worker(THREAD, { workerData: data, execArgv: [] });
-    this.#thread.on('message', (answer: ListsAnswer) => this.#settle(answer));
-    this.#thread.on('error', (error) => this.#fail(error));
-    this.#thread.on('exit', () => this.#fail(new Error('The thread that reads HDF5 has ended.')));
+    this.#thread = new FileThread('lists-thread.js', data, data.name, patience);
   }
 
   /**
@@ -54,7 +27,7 @@ export class ListsReader {
   ): Promise<ListsReader> {
     const reader = new ListsReader({ absolute, name, paths }, patience);
     try {
-      const answer = await reader.#answer();
+      const answer = await reader.#thread.ask();
       if ('descriptions' in answer) reader.#descriptions = answer.descriptions;
       return reader;
     } catch (error) {
@@ -70,50 +43,11 @@ export class ListsReader {
 
   /** The lists from `begin` to the one before `end`, of every dataset. */
   async read(begin: number, end: number): Promise<Lists[]> {
-    this.#thread.postMessage({ begin, end } satisfies ListsRequest);
-    const answer = await this.#answer();
+    const answer = await this.#thread.ask({ begin, end } satisfies ListsRequest);
     return 'lists' in answer ? answer.lists : [];
   }
 
   async close(): Promise<void> {
-    await this.#thread.terminate();
-  }
-
-  #answer(): Promise<ListsAnswer> {
-    return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) {
-        reject(this.#failure);
-        return;
-      }
-      this.#waiting.push({ resolve, reject });
-      if (this.#waiting.length === 1) this.#watch();
-    });
-  }
-
-  #watch(): void {
-    this.#timer = setTimeout(() => {
-      const seconds = this.#patience / 1000;
-      this.#fail(
-        new CommandError(
-          `Could not read ${this.#name}: the HDF5 library has not returned in ${seconds} s; the file ` +
-            'is corrupt.',
-        ),
-      );
-      void this.#thread.terminate();
-    }, this.#patience);
-  }
-
-  #settle(answer: ListsAnswer): void {
-    clearTimeout(this.#timer);
-    const waiting = this.#waiting.shift();
-    if (this.#waiting.length > 0) this.#watch();
-    if ('refusal' in answer) waiting?.reject(new CommandError(answer.refusal));
-    else waiting?.resolve(answer);
-  }
-
-  #fail(error: Error): void {
-    clearTimeout(this.#timer);
-    this.#failure ??= error;
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
+    await this.#thread.close();
   }
 }

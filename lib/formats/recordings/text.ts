@@ -1,0 +1,153 @@
+/** Tables of events as text: CSV, TSV, and columns separated by blanks. */
+import { open, readFile, stat } from 'node:fs/promises';
+
+import { CommandError } from '../../errors/command-errors';
+import { fileError } from '../../errors/system-errors';
+import { openEventTable, type EventTable } from '../events/event-table';
+import { readingEvents } from '../events/reading';
+import { hasEnding, type Format } from '../format';
+import { isAddress } from '../http/address';
+import { choosePopulation } from './sonata';
+
+const ENDINGS = ['.csv', '.tsv', '.txt'];
+/** A table is in memory as a whole. */
+const MOST_BYTES = 2 ** 29;
+const TIME =
+  /^(?:spike[ _]?)?(?:t|ts|times?|timestamps?)(?:[ _]?[[(]?(s|sec|seconds|ms|us|µs|ns)[\])]?)?$/;
+const ID =
+  /^(?:spike[ _]?)?(?:channels?|ch|units?|unit[ _]ids?|ids?|neurons?|neuron[ _]ids?|node[ _]ids?|clusters?|cluster[ _]ids?|gids?|senders?|cells?|cell[ _]ids?|i)$/;
+const SECONDS: Readonly<Partial<Record<string, number>>> = {
+  s: 1,
+  sec: 1,
+  seconds: 1,
+  ms: 1e-3,
+  us: 1e-6,
+  µs: 1e-6,
+  ns: 1e-9,
+};
+/** The first line lies in so many bytes. */
+const HEAD_BYTES = 4096;
+/** The header of a table that SONATA describes; its times are in milliseconds. */
+const SONATA = ['timestamps', 'population', 'node_ids'];
+
+function separatorOf(line: string): RegExp {
+  for (const separator of [',', '\t', ';'])
+    if (line.includes(separator)) return new RegExp(separator);
+  return /\s+/;
+}
+
+/** Whether the user says so, or the first line names a column of times and one of channels. */
+async function isTable(path: string, isEventList: boolean): Promise<boolean> {
+  if (isAddress(path) || !hasEnding(path, ENDINGS)) return false;
+  if (isEventList) return true;
+  try {
+    const file = await open(path, 'r');
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+      const [line = ''] = dataLines(buffer.toString('utf8', 0, bytesRead));
+      const names = fieldsOf(line, separatorOf(line)).map((field) => field.toLowerCase());
+      return names.some((name) => TIME.test(name)) && names.some((name) => ID.test(name));
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return false;
+  }
+}
+
+function isData(line: string): boolean {
+  return line.trim() !== '' && !line.trimStart().startsWith('#');
+}
+
+/** The lines of a text that are not comments. */
+function dataLines(text: string): string[] {
+  return text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .filter(isData);
+}
+
+function fieldsOf(line: string, separator: RegExp): string[] {
+  return line
+    .trim()
+    .split(separator)
+    .map((field) => field.trim().replace(/^"(.*)"$/, '$1'));
+}
+
+async function readTable(path: string, wanted: string | undefined): Promise<EventTable> {
+  try {
+    const { size } = await stat(path);
+    if (size > MOST_BYTES) {
+      throw new CommandError(
+        `Expected a table of at most ${MOST_BYTES} bytes in ${path} but received ${size}; save it as .npy.`,
+      );
+    }
+    return parseTable(await readFile(path, 'utf8'), path, wanted);
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
+}
+
+function parseTable(text: string, path: string, wanted: string | undefined): EventTable {
+  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
+  const first = lines.findIndex(isData);
+  if (first < 0) throw new CommandError(`Expected a table of events in ${path} but it is empty.`);
+  const separator = separatorOf(lines[first] ?? '');
+  const head = fieldsOf(lines[first] ?? '', separator);
+  const hasHeader = head.some((field) => Number.isNaN(Number(field)));
+  const names = head.map((field) => field.toLowerCase());
+  const timeAt = hasHeader ? names.findIndex((name) => TIME.test(name)) : 0;
+  const idAt = hasHeader ? names.findIndex((name) => ID.test(name)) : 1;
+  if (timeAt < 0 || idAt < 0 || head.length < 2) {
+    throw new CommandError(
+      `Expected columns named time and channel (or timestamps, units, cluster_id, node_ids) in ${path} but ` +
+        `received ${head.map((name) => `'${name.slice(0, 20)}'`).join(', ')}.`,
+    );
+  }
+  const [, suffix] = TIME.exec(names[timeAt] ?? '') ?? [];
+  const isSonata = SONATA.every((name) => names.includes(name));
+  const populationAt = names.indexOf('population');
+  const times: number[] = [];
+  const ids: number[] = [];
+  const populations: string[] = [];
+  lines.forEach((line, index) => {
+    if (index < first + (hasHeader ? 1 : 0) || !isData(line)) return;
+    const fields = fieldsOf(line, separator);
+    const numbers = [fields[timeAt], fields[idAt]].map((field) =>
+      field === undefined || field === '' ? NaN : Number(field),
+    );
+    const [time = NaN, id = NaN] = numbers;
+    if (Number.isNaN(time) || Number.isNaN(id)) {
+      throw new CommandError(
+        `Expected a time and a channel in line ${index + 1} of ${path} but received '${line.slice(0, 60)}'.`,
+      );
+    }
+    times.push(time);
+    ids.push(id);
+    if (populationAt >= 0) populations.push(fields[populationAt] ?? '');
+  });
+  const timeUnit = suffix === undefined ? (isSonata ? 1e-3 : undefined) : SECONDS[suffix];
+  if (populationAt < 0) return { times: Float64Array.from(times), ids, timeUnit };
+  const each = [...new Set(populations)].map((name) => ({ name }));
+  const { name } = choosePopulation(each, wanted, path);
+  const isChosen = (_: number, event: number): boolean => populations[event] === name;
+  return { times: Float64Array.from(times.filter(isChosen)), ids: ids.filter(isChosen), timeUnit };
+}
+
+export const textEvents: Format = {
+  name: 'text',
+  title: 'a table of events as text',
+  endings: ENDINGS,
+  input: {
+    usage: ['spikes.csv', 'a table with columns named time and channel'],
+    recognise: isTable,
+    hasTimeUnit: true,
+    ...readingEvents((path, options) =>
+      openEventTable(path, options, {
+        format: 'text',
+        files: [path],
+        read: async () => readTable(path, options.population),
+      }),
+    ),
+  },
+};

@@ -1,0 +1,289 @@
+/** Files of recordings as their tools write them: phy, NWB, SONATA, and tables as text. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { recognise } from '../../lib/formats/registry';
+import { wholeRegion } from '../../lib/formats/raster-source';
+import { temporaryFolder } from '../support/folders';
+import { PYTHON } from '../support/python';
+
+/** NumPy and h5py write the files. */
+const WRITE = `
+import sys, os, h5py, numpy
+os.chdir(sys.argv[1])
+with h5py.File('session.nwb', 'w') as f:
+    u = f.create_group('units')
+    u['spike_times'] = numpy.array([0.0005, 0.0102, 0.003, 0.0101])
+    u['spike_times_index'] = numpy.array([2, 2, 4], dtype='uint8')
+    u['id'] = numpy.array([6, 191, 20])
+with h5py.File('wrong-index.nwb', 'w') as f:
+    u = f.create_group('units')
+    u['spike_times'] = numpy.array([0.1, 0.2])
+    u['spike_times_index'] = numpy.array([2, 1])
+with h5py.File('network.h5', 'w') as f:
+    for name, ids in (('LGN', [0, 2, 2]), ('V1', [5, 5, 9])):
+        g = f.create_group('spikes/' + name)
+        g['timestamps'] = numpy.array([0.5, 3.0, 10.2])
+        g['timestamps'].attrs['units'] = 'ms'
+        g['node_ids'] = numpy.array(ids, dtype='uint64')
+with h5py.File('old.h5', 'w') as f:
+    g = f.create_group('spikes')
+    g['timestamps'] = numpy.array([3.0, 0.5])
+    g['gids'] = numpy.array([1, 0])
+for name in ('sorted', 'no-rate', 'odd'):
+    os.mkdir(name)
+    numpy.save(name + '/spike_times.npy', numpy.array([[15], [300], [306]], dtype='uint64'))
+    numpy.save(name + '/spike_clusters.npy', numpy.array([7, 3, 12], dtype='int32'))
+numpy.save('odd/spike_clusters.npy', numpy.array([7, -3, 12], dtype='int32'))
+for name in ('sorted', 'odd'):
+    open(name + '/params.py', 'w').write("dat_path = 'a.dat'\\nsample_rate = 30000.\\n")
+open('sorted/cluster_group.tsv', 'w').write('cluster_id\\tgroup\\n3\\tgood\\n7\\tmua\\n12\\tgood\\n')
+`;
+
+interface Expected {
+  format: string;
+  units?: number[];
+  /** The step and the channel of each event. */
+  events: [number, number][];
+  options?: object;
+}
+
+describe('files of recordings', function () {
+  this.timeout(60_000);
+  const folder = temporaryFolder();
+  const at = (name: string) => join(folder.path, name);
+
+  before(() => {
+    execFileSync(PYTHON, ['-c', WRITE, folder.path]);
+    const write = (name: string, ...lines: string[]) => {
+      writeFileSync(at(name), `${lines.join('\n')}\n`);
+    };
+    write('plain.csv', '0.0005,0', '0.0102,2');
+    write('named.tsv', '# made by hand', 'unit_id\ttime_ms\tquality', '4\t0.5\tx', '9\t10.2\ty');
+    write('semicolons.txt', '"Time (us)"; "Channel"', '500; 1', '10200; 0');
+    write('network.csv', 'timestamps population node_ids', '0.5 LGN 0', '3.0 V1 0', '10.2 LGN 7');
+    write('empty.csv', '# nothing');
+    write('text.csv', 'time,channel', '0.1,zero');
+    write('other.csv', 'a,b', '0.1,1');
+    mkdirSync(at('nothing'));
+  });
+
+  async function read(name: string, options: object = {}) {
+    // Tables without names are events only if the user says so.
+    const isEventList = /^(plain|empty|text|other)/.test(name);
+    const { name: format, input } = await recognise(at(name), isEventList);
+    const source = await input.open(at(name), { dt: 1e-3, ...options });
+    const [, , channels] = source.shape;
+    const counts = (await source.read(wholeRegion(source.shape))) as Uint16Array;
+    await source.close();
+    const events: [number, number][] = [];
+    counts.forEach((count, index) => {
+      for (let event = 0; event < count; event++) {
+        events.push([Math.floor(index / channels), index % channels]);
+      }
+    });
+    assert.deepEqual(source.identity, await source.identify());
+    return { format, events, channels, units: source.unitIds };
+  }
+
+  const CASES: [string, Expected][] = [
+    [
+      'session.nwb',
+      {
+        format: 'nwb',
+        units: [6, 191, 20],
+        events: [
+          [0, 0],
+          [3, 2],
+          [10, 0],
+          [10, 2],
+        ],
+      },
+    ],
+    [
+      'network.h5',
+      {
+        format: 'sonata',
+        options: { population: 'V1' },
+        units: [5, 9],
+        events: [
+          [0, 0],
+          [3, 0],
+          [10, 1],
+        ],
+      },
+    ],
+    [
+      'network.h5',
+      {
+        format: 'sonata',
+        options: { population: 'LGN' },
+        units: [0, 2],
+        events: [
+          [0, 0],
+          [3, 1],
+          [10, 1],
+        ],
+      },
+    ],
+    [
+      'old.h5',
+      {
+        format: 'sonata',
+        events: [
+          [0, 0],
+          [3, 1],
+        ],
+      },
+    ],
+    [
+      'sorted',
+      {
+        format: 'phy',
+        units: [3, 7, 12],
+        events: [
+          [0, 1],
+          [10, 0],
+          [10, 2],
+        ],
+      },
+    ],
+    [
+      'sorted',
+      {
+        format: 'phy',
+        options: { units: 'good' },
+        units: [3, 12],
+        events: [
+          [10, 0],
+          [10, 1],
+        ],
+      },
+    ],
+    [
+      'no-rate',
+      {
+        format: 'phy',
+        options: { timeUnit: 1 / 30000 },
+        units: [3, 7, 12],
+        events: [
+          [0, 1],
+          [10, 0],
+          [10, 2],
+        ],
+      },
+    ],
+    [
+      'plain.csv',
+      {
+        format: 'text',
+        options: { channels: 4 },
+        events: [
+          [0, 0],
+          [10, 2],
+        ],
+      },
+    ],
+    [
+      'plain.csv',
+      {
+        format: 'text',
+        units: [0, 2],
+        events: [
+          [0, 0],
+          [10, 1],
+        ],
+      },
+    ],
+    [
+      'named.tsv',
+      {
+        format: 'text',
+        units: [4, 9],
+        events: [
+          [0, 0],
+          [10, 1],
+        ],
+      },
+    ],
+    [
+      'semicolons.txt',
+      {
+        format: 'text',
+        events: [
+          [0, 1],
+          [10, 0],
+        ],
+      },
+    ],
+    [
+      'network.csv',
+      {
+        format: 'text',
+        options: { population: 'LGN' },
+        units: [0, 7],
+        events: [
+          [0, 0],
+          [10, 1],
+        ],
+      },
+    ],
+  ];
+  for (const [name, { format, options, units, events }] of CASES) {
+    it(`${name} is read by its content${options === undefined ? '' : `, with ${JSON.stringify(options)}`}`, async () => {
+      const found = await read(name, options);
+      assert.deepEqual(found.events, events);
+      assert.equal(found.format, format);
+      assert.deepEqual(found.units, units);
+    });
+  }
+
+  const REFUSED: [string, object, RegExp][] = [
+    [
+      'wrong-index.nwb',
+      {},
+      /^Expected numbers that ascend to 2, as there are spikes, in units\/spike_times_index of .* but received 1 at \[1\]\.$/,
+    ],
+    [
+      'network.h5',
+      {},
+      /^Expected one of the populations 'LGN', 'V1' of .* for population but received none\.$/,
+    ],
+    ['network.h5', { population: 'V2' }, /for population but received 'V2'\.$/],
+    [
+      'no-rate',
+      {},
+      /^Expected the sampling rate of .* in its params\.py but there is none; give timeUnit, such as 30kHz\.$/,
+    ],
+    [
+      'no-rate',
+      { timeUnit: 1, units: 'good' },
+      /^Expected cluster_info\.tsv or .* with the labels of clusters/,
+    ],
+    [
+      'sorted',
+      { units: 'bad' },
+      /^Expected one of the labels 'good', 'mua' of .* for units but received 'bad'\.$/,
+    ],
+    [
+      'odd',
+      {},
+      /^Expected ids of units that are whole numbers from 0 to 4294967295 in .* but that of event 1 is -3\.$/,
+    ],
+    ['empty.csv', {}, /^Expected a table of events in .* but it is empty\.$/],
+    ['text.csv', {}, /^Expected a time and a channel in line 2 of .* but received '0\.1,zero'\.$/],
+    ['other.csv', {}, /^Expected columns named time and channel .* but received 'a', 'b'\.$/],
+    ['network.csv', {}, /^Expected one of the populations 'LGN', 'V1' of /],
+  ];
+  for (const [name, options, message] of REFUSED) {
+    it(`${name} is refused with ${JSON.stringify(options)}`, async () => {
+      await assert.rejects(read(name, options), { message });
+    });
+  }
+
+  it('are not folders of anything else', async () => {
+    assert.notEqual((await recognise(at('nothing'))).name, 'phy');
+  });
+});
