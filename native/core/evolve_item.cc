@@ -108,19 +108,26 @@ bool EvolveFewSteps(const Kernel& kernel, const Settings& settings, const Call<R
   return true;
 }
 
-#define EXPSYN_INSTANTIATE(Real)                                                                  \
-  template InputReader ReaderOf(const Settings&, const Call<Real>&, std::int64_t);                \
-  template InputReader ReaderOf(const Kernel&, const Settings&, const Call<Real>&, std::int64_t); \
-  template Tile<Real> TileOf(const Kernel&, const Call<Real>&, const InputReader&, std::int64_t,  \
-                             std::int64_t, std::int64_t, NextState, Finding*,                     \
-                             const std::atomic<bool>&);                                           \
-  template Real* KeptRowsOf(const Call<Real>&, std::int64_t, std::int64_t);                       \
-  template void ReduceItem(const Call<Real>&, std::int64_t, std::int64_t, const Real*);           \
-  template void AddNoiseToState(const InputReader&, const Real*, std::int64_t, NextState);        \
-  template bool EvolveFewSteps(const Kernel&, const Settings&, const Call<Real>&, std::int64_t,   \
-                               NextState, const std::atomic<bool>&);
-EXPSYN_INSTANTIATE(float)
-EXPSYN_INSTANTIATE(double)
-#undef EXPSYN_INSTANTIATE
+template InputReader ReaderOf(const Settings&, const Call<float>&, std::int64_t);
+template InputReader ReaderOf(const Kernel&, const Settings&, const Call<float>&, std::int64_t);
+template Tile<float> TileOf(const Kernel&, const Call<float>&, const InputReader&, std::int64_t,
+                            std::int64_t, std::int64_t, NextState, Finding*,
+                            const std::atomic<bool>&);
+template float* KeptRowsOf(const Call<float>&, std::int64_t, std::int64_t);
+template void ReduceItem(const Call<float>&, std::int64_t, std::int64_t, const float*);
+template void AddNoiseToState(const InputReader&, const float*, std::int64_t, NextState);
+template bool EvolveFewSteps(const Kernel&, const Settings&, const Call<float>&, std::int64_t,
+                             NextState, const std::atomic<bool>&);
+
+template InputReader ReaderOf(const Settings&, const Call<double>&, std::int64_t);
+template InputReader ReaderOf(const Kernel&, const Settings&, const Call<double>&, std::int64_t);
+template Tile<double> TileOf(const Kernel&, const Call<double>&, const InputReader&, std::int64_t,
+                             std::int64_t, std::int64_t, NextState, Finding*,
+                             const std::atomic<bool>&);
+template double* KeptRowsOf(const Call<double>&, std::int64_t, std::int64_t);
+template void ReduceItem(const Call<double>&, std::int64_t, std::int64_t, const double*);
+template void AddNoiseToState(const InputReader&, const double*, std::int64_t, NextState);
+template bool EvolveFewSteps(const Kernel&, const Settings&, const Call<double>&, std::int64_t,
+                             NextState, const std::atomic<bool>&);
 
 }  // namespace expsyn

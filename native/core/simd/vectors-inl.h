@@ -107,11 +107,15 @@ template <typename V, typename T>
 EXPSYN_INLINE void StoreBy(StoreMode mode, const V& vector, T* target) {
   if (mode == StoreMode::kPlain) {
     Store(vector, target);
-  } else if (sizeof(V) <= 16 || mode == StoreMode::kStreamedAligned) {
-    Stream<EXPSYN_SIMD_BYTES>(vector, target);
-  } else {
-    Stream<16>(vector, target);
+    return;
   }
+  if constexpr (EXPSYN_SIMD_BYTES > 16) {
+    if (sizeof(V) > 16 && mode == StoreMode::kStreamed) {
+      Stream<16>(vector, target);
+      return;
+    }
+  }
+  Stream<EXPSYN_SIMD_BYTES>(vector, target);
 }
 
 // 0 in each lane where both numbers are finite, otherwise NaN.
