@@ -1,5 +1,6 @@
 /** The interface of inputs: a raster that is read region by region. */
 import type { TypedArray } from '../arrays/element-types';
+import type { EventList } from '../arrays/event-list';
 
 /** Indices from `begin` to the one before `end`. */
 export interface Range {
@@ -87,6 +88,11 @@ export interface RasterSource {
    * @throws CommandError that names the file and the place when they cannot be had.
    */
   read(region: Region, memory?: Uint8Array): Promise<TypedArray>;
+  /**
+   * Of lists of events: the events of a region, as a call takes them, with times in the middle of their
+   * steps of `dt` seconds.
+   */
+  readEvents?(region: Region, dt: number): Promise<EventList>;
   /** What a user should know before the input is read, in one sentence. */
   readonly remark?: string | undefined;
   /** Makes all reads fail, now and later. Only of sources that may have to wait, such as servers and pipes. */

@@ -1,5 +1,6 @@
 /** A run as data: what is computed, from what, and in which parts. */
 import type { InputIdentity, Region } from '../formats/raster-source';
+import type { Reduce } from '../index';
 import type { ComputedBy } from '../modules/kernel-definition';
 import type { Encoded, SynapseSettings } from './settings';
 
@@ -40,6 +41,13 @@ export interface KernelFile {
   path: string;
   /** Digest of its bytes, in hexadecimal digits. */
   sha256: string;
+}
+
+/** Which steps of the output are kept, and what stands for the others. */
+export interface Reduction {
+  /** At least 2. */
+  every: number;
+  reduce: Reduce;
 }
 
 /** How the array is cut into the blocks that are computed at a time. */
@@ -83,6 +91,8 @@ export interface Job {
   /** The ids that the input has for its channels, where these are not 0, 1, 2 and so on. */
   unitIds?: readonly number[];
   output: OutputSpecification;
+  /** Given where not every step is kept; see the options of calls. */
+  reduction?: Reduction;
   blocks: BlockPlan;
   /** The user's own choice of the steps of a block. */
   stepsPerBlock?: number;

@@ -8,6 +8,7 @@ import type { AddressOptions } from '../formats/http/reader';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
 import { inputFormatOf, recognise } from '../formats/registry';
 import type { InputSpecification, Job } from './job';
+import { withAllSteps } from './kept-steps';
 
 /** How the user described an input. */
 export interface InputDescription {
@@ -98,9 +99,10 @@ export async function openSource(
   return inputFormatOf(format).open(path, options);
 }
 
-/** Opens the complete output of a job, to be read again. */
-export async function openOutput({ output, settings }: Job, out: string): Promise<RasterSource> {
-  return inputFormatOf(output.format).open(out, { dt: settings.dt });
+/** Opens the complete output of a job, with all steps, to be read again. */
+export async function openOutput(job: Job, out: string): Promise<RasterSource> {
+  const { output, settings } = job;
+  return withAllSteps(await inputFormatOf(output.format).open(out, { dt: settings.dt }), job);
 }
 
 /**

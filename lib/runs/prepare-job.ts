@@ -3,7 +3,14 @@ import { CommandError, UsageError } from '../errors/command-errors';
 import { message, option, type Message } from '../errors/message';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
 import { inputFormatOf, outputFormatOf } from '../formats/registry';
-import type { InputSpecification, Job, KernelFile, OutputSpecification } from './job';
+import type {
+  BlockPlan,
+  InputSpecification,
+  Job,
+  KernelFile,
+  OutputSpecification,
+  Reduction,
+} from './job';
 import { planBlocks, planChunkShape, planLocalShards, planQueueShards } from './plan';
 import { encodeInfinity, unitOf, type SynapseSettings, type UnseededSettings } from './settings';
 import { fftwOf, planCall, synapsesOf } from './synapses';
@@ -25,6 +32,7 @@ export interface JobRequest {
   kernelFile?: KernelFile | undefined;
   output: OutputSpecification;
   stepsPerBlock: number | undefined;
+  reduction?: Reduction | undefined;
   /** Whether the shards are for the workers of a queue. */
   isQueued: boolean;
 }
@@ -59,7 +67,8 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
   const chunks = isStream ? undefined : outputFormat.chunks;
   // A stream takes all channels together.
   const { stepsAtOnce = 1, channelsAtOnce = Infinity } = isStream ? {} : source;
-  const blocks = planBlocks({
+  const { reduction } = request;
+  const planned = planBlocks({
     shape,
     windowLength,
     isStateInputs: kernelNamed(given.kernel).state.some(({ kind }) => kind === 'inputs'),
@@ -69,6 +78,7 @@ export async function prepareJob(request: JobRequest, source: RasterSource): Pro
     hasLargeBlocks: chunks !== undefined || (source.stepsAtOnce ?? 1) > 1,
     stepsPerBlock: request.stepsPerBlock,
   });
+  const blocks = withWholeGroups(planned, reduction, timesteps);
   if (isStream && blocks.batchesPerBlock > 1 && blocks.stepsPerBlock < timesteps) {
     throw new CommandError(
       message`Expected C order in ${request.name} for a pipe as the output, which takes one batch item \
@@ -76,7 +86,8 @@ after the other, but received Fortran order; give a file for ${option('out')}, o
     );
   }
   const nSteps = Math.min(timesteps, blocks.stepsPerBlock + (blocks.history ?? 0));
-  const chunkShape = chunks && planChunkShape(shape, blocks, channelsAtOnce);
+  const allSteps = chunks && planChunkShape(shape, blocks, channelsAtOnce);
+  const chunkShape = allSteps && keptChunk(allSteps, reduction);
   if (chunkShape !== undefined) {
     requireSmallChunks(chunkShape, settings, chunks?.largest(output.compression));
   }
@@ -97,13 +108,39 @@ after the other, but received Fortran order; give a file for ${option('out')}, o
     columns,
     ...(source.unitIds !== undefined && { unitIds: source.unitIds }),
     output: { ...output, ...(chunkShape && { chunkShape }) },
+    ...(reduction !== undefined && { reduction }),
     blocks,
     ...(request.stepsPerBlock !== undefined && { stepsPerBlock: request.stepsPerBlock }),
     shards:
-      isQueued && chunkShape !== undefined
-        ? planQueueShards(shape, blocks, chunkShape)
-        : planLocalShards(shape, blocks, chunkShape, channelsAtOnce),
+      isQueued && allSteps !== undefined
+        ? planQueueShards(shape, blocks, allSteps)
+        : planLocalShards(shape, blocks, allSteps, channelsAtOnce),
   };
+}
+
+/** Blocks that end with a step that is kept, so that no group of steps is in two of them. */
+function withWholeGroups(
+  blocks: BlockPlan,
+  reduction: Reduction | undefined,
+  timesteps: number,
+): BlockPlan {
+  const { stepsPerBlock } = blocks;
+  if (reduction === undefined || stepsPerBlock >= timesteps) return blocks;
+  const steps = Math.ceil(stepsPerBlock / reduction.every) * reduction.every;
+  const isWhole = steps >= timesteps;
+  return {
+    ...blocks,
+    stepsPerBlock: Math.min(steps, timesteps),
+    history: isWhole ? undefined : blocks.history,
+  };
+}
+
+/** The chunk that holds what is kept of a chunk of all steps. */
+function keptChunk(
+  [items, steps, channels]: [number, number, number],
+  reduction: Reduction | undefined,
+): [number, number, number] {
+  return [items, Math.max(1, Math.floor(steps / (reduction?.every ?? 1))), channels];
 }
 
 function requireSmallChunks(
@@ -182,6 +219,10 @@ export function describeDifference(
   }
   if (JSON.stringify(requested.blocks) !== JSON.stringify(begun.blocks)) {
     return message`its ${option('steps')} is ${begun.blocks.stepsPerBlock}`;
+  }
+  if (JSON.stringify(requested.reduction) !== JSON.stringify(begun.reduction)) {
+    const { every = 1, reduce = 'last' } = begun.reduction ?? {};
+    return message`its ${option('every')} is ${every}, with ${option('reduce')} ${reduce}`;
   }
   if (requested.output.format !== begun.output.format)
     return message`it writes ${begun.output.format}`;

@@ -7,6 +7,7 @@ import { isThere } from '../formats/files/complete-file';
 import type { StoredOutput } from '../formats/format';
 import type { AddressOptions } from '../formats/http/reader';
 import type { Job, KernelFile } from './job';
+import { outputShapeOf } from './kept-steps';
 import { areSettings } from './settings';
 
 const CLASS = 'ExpSynRun';
@@ -89,10 +90,10 @@ async function isOf(
 export async function hasLayout(
   format: StoredOutput,
   path: string,
-  job: Pick<Job, 'shape' | 'settings'>,
+  job: Pick<Job, 'shape' | 'settings' | 'reduction'>,
 ): Promise<boolean> {
   const { shape, type } = await format.readLayout(path);
-  return shape.join() === job.shape.join() && type === job.settings.dtype;
+  return shape.join() === outputShapeOf(job).join() && type === job.settings.dtype;
 }
 
 /** Refuses to replace a file that is no provenance by the provenance of an output. */

@@ -5,9 +5,10 @@ import { message, option } from '../errors/message';
 import type { FloatArray } from '../arrays/element-types';
 import type { CurrentsSink } from '../formats/currents-sink';
 import { lengthOf, sizeOfRegion, type RasterSource, type Region } from '../formats/raster-source';
-import type { Dtype, ExpSynError, StateVariables, Synapses, TypedArray } from '../index';
+import type { Dtype, EventList, ExpSynError, StateVariables, Synapses, TypedArray } from '../index';
 import type { Job } from './job';
 import { NOTHING_DONE, type Progress } from './journal';
+import { keptIn } from './kept-steps';
 import { blockAt, countBlocks, type Block } from './plan';
 import { synapsesOfShard } from './synapses';
 import { bytesPerElement, ELEMENT_TYPES } from '../arrays/element-types';
@@ -61,7 +62,7 @@ export async function runShard(
 type SharedFloats = new (memory: SharedArrayBuffer, offset: number, length: number) => FloatArray;
 
 /** The input of a block, or why there is none. */
-type Reading = { input: TypedArray } | { error: unknown };
+type Reading = { input: TypedArray | EventList } | { error: unknown };
 
 class ShardRun {
   readonly #job: Job;
@@ -160,6 +161,9 @@ class ShardRun {
   async #read(index: number): Promise<Reading> {
     try {
       const region = inputRegion(this.#block(index), this.#job);
+      if (this.#source.readEvents !== undefined) {
+        return { input: await this.#source.readEvents(region, this.#job.settings.dt) };
+      }
       const memory = this.#allocate(sizeOfRegion(region) * this.#source.itemBytes);
       const input = await this.#source.read(region, new Uint8Array(memory));
       if (input.buffer !== memory) this.#spare.push(memory);
@@ -169,27 +173,33 @@ class ShardRun {
     }
   }
 
-  async #compute(synapses: Synapses<Dtype>, block: Block, input: TypedArray): Promise<FloatArray> {
+  async #compute(
+    synapses: Synapses<Dtype>,
+    block: Block,
+    input: TypedArray | EventList,
+  ): Promise<FloatArray> {
     const { region, history, isContinued } = block;
     const { batches, steps, channels } = region;
     const nBatches = lengthOf(batches);
     const nSteps = history + lengthOf(steps);
     const columns = this.#job.columns === 1 ? 1 : lengthOf(channels);
-    const length = nBatches * nSteps * lengthOf(channels);
+    const kept = keptIn({ begin: steps.begin - history, end: steps.end }, this.#job);
+    const length = nBatches * lengthOf(kept) * lengthOf(channels);
     const out = this.#allocateOutput(length);
     if (!isContinued) synapses.resetState();
     try {
       const { state } = await synapses.evolve(
-        { data: input, shape: [nBatches, nSteps, columns] },
+        'times' in input ? input : { data: input, shape: [nBatches, nSteps, columns] },
         {
           out,
+          ...this.#job.reduction,
           state: { ...(isContinued && this.#state), step: steps.begin - history },
           origin: { batch: batches.begin, synapse: channels.begin },
         },
       );
       const variables = Object.entries(state).filter(([name]) => name !== 'step');
       this.#state = Object.fromEntries(variables) as StateVariables;
-      this.#release(input);
+      if (!('times' in input)) this.#release(input);
       return out;
     } catch (error) {
       throw explain(error, block, this.#job, this.#source.nAxes);
@@ -242,18 +252,22 @@ ${bytes} bytes; give fewer with ${option('steps')}, or a shorter window.`,
 
   /** The output without the steps that only led to it. */
   async #write({ region, history }: Block, output: FloatArray): Promise<void> {
+    const { batches, channels } = region;
+    const steps = keptIn(region.steps, this.#job);
+    if (lengthOf(steps) === 0) return;
     if (history === 0) {
-      await this.#sink.write(region, output);
+      await this.#sink.write({ ...region, steps }, output);
       return;
     }
-    const { batches, steps, channels } = region;
+    const { begin: first } = region.steps;
+    const before = lengthOf(keptIn({ begin: first - history, end: first }, this.#job));
     const width = lengthOf(channels);
-    const perItem = (history + lengthOf(steps)) * width;
+    const perItem = (before + lengthOf(steps)) * width;
     for (let item = 0; item < lengthOf(batches); item++) {
       const begin = batches.begin + item;
       await this.#sink.write(
         { batches: { begin, end: begin + 1 }, steps, channels },
-        output.subarray(item * perItem + history * width, (item + 1) * perItem),
+        output.subarray(item * perItem + before * width, (item + 1) * perItem),
       );
     }
   }

@@ -20,6 +20,7 @@ import type { Job } from './job';
 import { Journal } from './journal';
 import { countBlocks } from './plan';
 import { dismissWorkers } from './submission';
+import { outputShapeOf } from './kept-steps';
 import { hasLayout, type Provenance } from './provenance';
 import { addChecksum, verifyChecksum } from './checksummed';
 
@@ -267,5 +268,5 @@ export async function isWhole(job: Job, out: string): Promise<boolean> {
 }
 
 export function layoutOf(job: Job): CurrentsLayout {
-  return { shape: job.shape, dtype: job.settings.dtype };
+  return { shape: outputShapeOf(job), dtype: job.settings.dtype };
 }

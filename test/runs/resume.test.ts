@@ -48,6 +48,8 @@ describe('a run that is interrupted', function () {
     ['alpha, cut', ['--kernel', 'alpha', '--window-taus', '6', '--noise', 'input'], 'npy'],
     ['double-exp', ['--kernel', 'double-exp', '--normalise', 'area', '--steps', '1000'], 'zarr'],
     ['samples', ['--kernel', 'kernel.npy', '--noise', 'input'], 'npy'],
+    ['means', ['--every', '7', '--reduce', 'mean', '--noise', 'state'], 'npy'],
+    ['peaks', ['--every', '20', '--reduce', 'peak', '--noise', 'input', '--steps', '1000'], 'zarr'],
     [
       'a column for each channel',
       ['--kernel', 'columns.npy', '--dtype', 'float32', '--steps', '1000'],

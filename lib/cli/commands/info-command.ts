@@ -197,6 +197,7 @@ function describeProvenance({
   platform,
 }: Provenance): [string, string][] {
   const { settings, windowLength, method, fftw, identity, repaired, kernelFile } = job;
+  const { reduction, unitIds } = job;
   const { dt, noiseStd, noise, seed } = settings;
   const window = windowLength === 'Infinity' ? 'not cut' : counted(windowLength, 'step');
   return [
@@ -210,6 +211,10 @@ function describeProvenance({
     ...(kernelFile === undefined
       ? []
       : [['kernel', `${kernelFile.path}, SHA-256 ${kernelFile.sha256}`] as [string, string]]),
+    ...(reduction === undefined
+      ? []
+      : [['kept', `every ${reduction.every} steps, ${reduction.reduce}`] as [string, string]]),
+    ...(unitIds === undefined ? [] : [['units', unitIds.join(', ')] as [string, string]]),
     ['noise', noiseStd > 0 ? `${noiseStd} after 1 s, on the ${noise}, seed ${seed}` : 'none'],
     [
       'input',

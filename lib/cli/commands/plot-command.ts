@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 
 import type { Command } from 'commander';
 
+import { withAllSteps } from '../../runs/kept-steps';
 import { openSource, specifyInput } from '../../runs/open-source';
 import { readProvenance, type Provenance } from '../../runs/provenance';
 import { longestTimeConstants } from '../../runs/settings';
@@ -169,7 +170,8 @@ async function openSources(
     const input = await specifyInput({ path: name, isForbiddenMissing, ...given });
     return openSource(input, dt, name, address);
   };
-  const main = await open(path);
+  const whole = await open(path);
+  const main = provenance === undefined ? whole : withAllSteps(whole, provenance.job);
   try {
     const isCurrents =
       provenance !== undefined || typeof flags.raster === 'string' || main.type.startsWith('float');

@@ -92,6 +92,14 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .option('--no-plot', 'draw no picture')
     .option('--threads <n>', 'maximum number of threads (default: as many as the machine offers)')
     .option('--steps <n>', 'time steps in each block (default: 1 or 2 MB of currents)')
+    .option('--every <n>', 'keep only every n-th step of the currents (default: all)')
+    .addOption(
+      choice('--reduce <how>', 'what stands for the steps up to a kept one', [
+        'last',
+        'mean',
+        'peak',
+      ]),
+    )
     .addOption(choice('--compression <name>', compressionHelp(), compressions()))
     .option('--resume', 'continue an unfinished run, if there is one')
     .option('--restart', 'start over, and discard an unfinished run')

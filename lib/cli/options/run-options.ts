@@ -1,7 +1,8 @@
 /** The flags of `expsyn run`, checked as far as possible before any file is opened. */
 import { Option, type Command } from 'commander';
 
-import type { OutputSpecification } from '../../runs/job';
+import type { Reduce } from '../../index';
+import type { OutputSpecification, Reduction } from '../../runs/job';
 import type { InputDescription } from '../../runs/open-source';
 import { UsageError } from '../../errors/command-errors';
 import { formatFraction } from '../../formats/events/fraction';
@@ -38,6 +39,8 @@ export interface RunFlags extends EventFlags, AddressFlags {
   threads?: string;
   steps?: string;
   compression?: string;
+  every?: string;
+  reduce?: Reduce;
   resume?: boolean;
   restart?: boolean;
   inputRepaired?: boolean;
@@ -66,6 +69,8 @@ export interface RunRequest {
   parameterFiles: { flag: string; path: string }[];
   threads: number;
   stepsPerBlock: number | undefined;
+  /** What is kept of the output, as far as it was given. */
+  reduction: Partial<Reduction>;
   begin: 'ask' | 'resume' | 'restart';
   /** Whether what is done may stay although the input has changed. */
   isInputRepaired: boolean;
@@ -134,6 +139,7 @@ export async function readFlags(
     parameterFiles: parameterFiles(synapseFlags),
     threads: readCount(flags.threads, '--threads') ?? Infinity,
     stepsPerBlock: readCount(flags.steps, '--steps'),
+    reduction: readReduction(flags),
     begin: flags.resume === true ? 'resume' : flags.restart === true ? 'restart' : 'ask',
     isInputRepaired: flags.inputRepaired === true,
     like: flags.like,
@@ -142,6 +148,11 @@ export async function readFlags(
     address: readAddressFlags(flags),
     isForbiddenMissing: flags.forbiddenIsMissing === true,
   };
+}
+
+function readReduction({ every, reduce }: RunFlags): Partial<Reduction> {
+  const count = readCount(every, '--every');
+  return { ...(count !== undefined && { every: count }), ...(reduce !== undefined && { reduce }) };
 }
 
 function readOutput(out: string, { compression }: RunFlags): OutputSpecification {

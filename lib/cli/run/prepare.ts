@@ -1,7 +1,7 @@
 /** Opens the input of `expsyn run`, and plans the run. */
 import { basename, join } from 'node:path';
 
-import type { InputSpecification, Job, OutputSpecification } from '../../runs/job';
+import type { InputSpecification, Job, OutputSpecification, Reduction } from '../../runs/job';
 import {
   EVENT_OPTIONS,
   hasEventOptions,
@@ -130,6 +130,7 @@ export async function prepare(
         kernelFile: kernel === undefined ? earlier?.kernelFile : kernel.file,
         output: completeOutput(request.output, earlier?.output),
         stepsPerBlock,
+        reduction: completeReduction(request.reduction, earlier?.reduction),
         isQueued: request.queue !== undefined,
       },
       source,
@@ -177,6 +178,18 @@ function completeOutput(
   );
   const complete = chosen ?? compressions[0];
   return { format, ...(complete !== undefined && { compression: complete }) };
+}
+
+/** What is kept of the output: as was given, and otherwise as in an earlier run. */
+function completeReduction(
+  given: Partial<Reduction>,
+  earlier: Reduction | undefined,
+): Reduction | undefined {
+  const every = given.every ?? earlier?.every ?? 1;
+  if (given.reduce !== undefined && every === 1) {
+    throw new UsageError('Expected --every of at least 2 with --reduce but received none.');
+  }
+  return every === 1 ? undefined : { every, reduce: given.reduce ?? earlier?.reduce ?? 'last' };
 }
 
 async function readLike(path: string, address: AddressOptions): Promise<Job> {

@@ -6,6 +6,7 @@ import { unfinishedFolderOf } from '../../runs/unfinished-run';
 import { CommandError } from '../../errors/command-errors';
 import { wholeRegion, type RasterSource } from '../../formats/raster-source';
 import { inputFormatOf } from '../../formats/registry';
+import { outputShapeOf } from '../../runs/kept-steps';
 import { openOutput } from '../../runs/open-source';
 import { describeEvents, measureEvents } from '../notes/event-notes';
 import { headerOf } from '../notes/give-notes';
@@ -34,7 +35,10 @@ export async function report(
   const [batches, timesteps] = job.shape;
   const files: [path: string, content: string][] = [];
   if (stimuli !== undefined) files.push([inputPath, `the spikes, ${describeSource(source)}`]);
-  files.push([request.out, `the currents, ${formatShape(job.shape)} ${job.settings.dtype}`]);
+  files.push([
+    request.out,
+    `the currents, ${formatShape(outputShapeOf(job))} ${job.settings.dtype}`,
+  ]);
   const { isReadOnce = false } = inputFormatOf(job.input.format);
   const isSmall = batches * timesteps * source.shape[2] <= MOST_SAMPLES;
   const path = isReadOnce ? undefined : request.plotPath;

@@ -5,7 +5,14 @@ import type { EventClock } from './event-clock';
 import { parseFraction, toNumber } from './fraction';
 import type { Elements } from '../elements';
 import type { EventOptions } from '../event-options';
-import { lengthOf, sizeOfRegion, type EventSummary, type Region } from '../raster-source';
+import type { EventList } from '../../arrays/event-list';
+import {
+  lengthOf,
+  sizeOfRegion,
+  type EventSummary,
+  type Range,
+  type Region,
+} from '../raster-source';
 
 /** The type of the counts. */
 export const COUNT_TYPE = { type: 'uint16', itemBytes: Uint16Array.BYTES_PER_ELEMENT } as const;
@@ -225,8 +232,52 @@ function nameOf(index: number, sample: number | undefined): string {
   return sample === undefined ? `event ${index}` : `event ${index} of sample ${sample}`;
 }
 
+/** What takes the events that a region may have. */
+export interface EventReceiver {
+  add(batch: number, step: number, channel: number): void;
+}
+
+/** Lists the events of a region, as a call takes them. */
+export class EventPlaces implements EventReceiver {
+  readonly #region: Region;
+  readonly #dt: number;
+  readonly #times: number[] = [];
+  readonly #channels: number[] = [];
+  readonly #batches: number[] = [];
+
+  /** @param dt The length of the steps of the call, in seconds. */
+  constructor(region: Region, dt: number) {
+    this.#region = region;
+    this.#dt = dt;
+  }
+
+  /** Lists an event, unless it lies outside the region. */
+  add(batch: number, step: number, channel: number): void {
+    const { batches, steps, channels } = this.#region;
+    if (!isIn(batches, batch) || !isIn(steps, step) || !isIn(channels, channel)) return;
+    // The middle of its step, whatever is lost by rounding.
+    this.#times.push((step - steps.begin + 0.5) * this.#dt);
+    this.#channels.push(channel - channels.begin);
+    this.#batches.push(batch - batches.begin);
+  }
+
+  get list(): EventList {
+    const { batches, steps, channels } = this.#region;
+    return {
+      times: this.#times,
+      channels: this.#channels,
+      batches: this.#batches,
+      shape: [lengthOf(batches), lengthOf(steps), lengthOf(channels)],
+    };
+  }
+}
+
+function isIn({ begin, end }: Range, index: number): boolean {
+  return index >= begin && index < end;
+}
+
 /** Counts the events of a region. */
-export class EventCounts {
+export class EventCounts implements EventReceiver {
   /** In row-major (C) order. */
   readonly counts: Uint16Array;
   readonly #region: Region;

@@ -1,8 +1,17 @@
 /** Lists of events that are in memory as a whole: times, and the unit that each event is of. */
+import type { EventList } from '../../arrays/event-list';
 import type { EventOptions } from '../event-options';
 import { CommandError } from '../../errors/command-errors';
 import { EventClock, TimeSurvey } from './event-clock';
-import { COUNT_TYPE, describeOptions, EventCheck, EventCounts, toNumbers } from './event-files';
+import {
+  COUNT_TYPE,
+  describeOptions,
+  EventCheck,
+  EventCounts,
+  EventPlaces,
+  toNumbers,
+  type EventReceiver,
+} from './event-files';
 import { identifyPath } from '../files/fingerprint';
 import type { Elements } from '../elements';
 import type { EventSummary, InputIdentity, RasterSource, Region } from '../raster-source';
@@ -180,11 +189,21 @@ class EventTableSource implements RasterSource {
 
   async read(region: Region, memory?: Uint8Array): Promise<Uint16Array> {
     const counts = new EventCounts(region, this.#name, memory);
-    const end = lowerBound(this.#steps, region.steps.end);
-    for (let event = lowerBound(this.#steps, region.steps.begin); event < end; event++) {
-      counts.add(0, this.#steps[event] ?? 0, this.#channels[event] ?? 0);
-    }
+    this.#addTo(counts, region);
     return Promise.resolve(counts.counts);
+  }
+
+  async readEvents(region: Region, dt: number): Promise<EventList> {
+    const places = new EventPlaces(region, dt);
+    this.#addTo(places, region);
+    return Promise.resolve(places.list);
+  }
+
+  #addTo(receiver: EventReceiver, { steps }: Region): void {
+    const end = lowerBound(this.#steps, steps.end);
+    for (let event = lowerBound(this.#steps, steps.begin); event < end; event++) {
+      receiver.add(0, this.#steps[event] ?? 0, this.#channels[event] ?? 0);
+    }
   }
 
   async close(): Promise<void> {

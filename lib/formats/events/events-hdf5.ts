@@ -2,12 +2,21 @@
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
+import type { EventList } from '../../arrays/event-list';
 import type { EventOptions } from '../event-options';
 import { CommandError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
 import { fileError } from '../../errors/system-errors';
 import { EventClock, TimeSurvey, type TimePrecision } from './event-clock';
-import { COUNT_TYPE, describeOptions, EventCheck, EventCounts, toNumbers } from './event-files';
+import {
+  COUNT_TYPE,
+  describeOptions,
+  EventCheck,
+  EventCounts,
+  EventPlaces,
+  toNumbers,
+  type EventReceiver,
+} from './event-files';
 import { identifyFile } from '../files/fingerprint';
 import { describeForeign } from '../foreign/formats';
 import { HEAD_BYTES } from '../foreign/head';
@@ -271,19 +280,27 @@ class EventsHdf5Source implements RasterSource {
 
   async read(region: Region, memory?: Uint8Array): Promise<Uint16Array> {
     const counter = new EventCounts(region, this.#name, memory);
-    const { begin, end } = region.batches;
-    if (counter.counts.length === 0) return counter.counts;
+    if (counter.counts.length > 0) await this.#addTo(counter, region);
+    return counter.counts;
+  }
+
+  async readEvents(region: Region, dt: number): Promise<EventList> {
+    const places = new EventPlaces(region, dt);
+    await this.#addTo(places, region);
+    return places.list;
+  }
+
+  async #addTo(receiver: EventReceiver, { batches: { begin, end } }: Region): Promise<void> {
     const endOf = (first: number): number => this.#groupEnd(first, end);
     for await (const { first, group } of this.#samples.groups(begin, end, endOf)) {
       for (const [index, { times, units }] of group.entries()) {
         const offsets = this.#clock.offsetsOf(times);
         for (let event = 0; event < times.length; event++) {
           const step = this.#clock.stepOf(offsets[event] ?? NaN);
-          counter.add(first + index, step, units[event] ?? NaN);
+          receiver.add(first + index, step, units[event] ?? NaN);
         }
       }
     }
-    return counter.counts;
   }
 
   /** The sample before which a group that begins with `first` ends. */

@@ -2,6 +2,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
+import type { EventList as CallEvents } from '../../arrays/event-list';
 import type { EventOptions } from '../event-options';
 import { CommandError } from '../../errors/command-errors';
 import { message, option } from '../../errors/message';
@@ -12,7 +13,9 @@ import {
   describeOptions,
   EventCheck,
   EventCounts,
+  EventPlaces,
   toNumbers,
+  type EventReceiver,
   type Events,
 } from './event-files';
 import { identifyFile, identifyPath } from '../files/fingerprint';
@@ -206,7 +209,7 @@ function checkSortable({ length, name }: EventList, index: number): void {
 
 /** Adds the events of a region to the counts, and perhaps others that lie outside. */
 interface EventSet {
-  count(region: Region, counts: EventCounts): void | Promise<void>;
+  count(region: Region, counts: EventReceiver): void | Promise<void>;
 }
 
 /** Events in order, of which the file is all that there is. */
@@ -221,7 +224,7 @@ class EventsInFile implements EventSet {
     this.#clock = clock;
   }
 
-  async count({ steps }: Region, counts: EventCounts): Promise<void> {
+  async count({ steps }: Region, counts: EventReceiver): Promise<void> {
     // Events of the first step may stand at the end of the slab before the one that begins with it.
     const begin = Math.max(0, lowerBound(this.#firstSteps, steps.begin) - 1);
     const end = lowerBound(this.#firstSteps, steps.end);
@@ -244,7 +247,7 @@ class EventsInMemory implements EventSet {
     this.#channels = channels;
   }
 
-  count({ steps }: Region, counts: EventCounts): void {
+  count({ steps }: Region, counts: EventReceiver): void {
     const end = lowerBound(this.#steps, steps.end);
     for (let event = lowerBound(this.#steps, steps.begin); event < end; event++) {
       counts.add(0, this.#steps[event] ?? 0, this.#channels[event] ?? 0);
@@ -364,6 +367,16 @@ class EventsNpySource implements RasterSource {
       const counts = new EventCounts(region, this.#name, memory);
       if (counts.counts.length > 0) await this.#events.count(region, counts);
       return counts.counts;
+    } catch (error) {
+      throw fileError('read', this.#name, error);
+    }
+  }
+
+  async readEvents(region: Region, dt: number): Promise<CallEvents> {
+    try {
+      const places = new EventPlaces(region, dt);
+      await this.#events.count(region, places);
+      return places.list;
     } catch (error) {
       throw fileError('read', this.#name, error);
     }
