@@ -1,5 +1,5 @@
 /** Reads groups and plain arrays of an HDF5 file. */
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { CommandError } from '../../errors/command-errors';
@@ -15,9 +15,10 @@ const BEGINNINGS = [0, 512, 1024, 2048];
 /** Whether a file is one of HDF5, by its content. */
 export async function isHdf5(path: string): Promise<boolean> {
   try {
+    // A pipe would wait for somebody to write.
+    if (!(await stat(path)).isFile()) return false;
     const file = await open(path, 'r');
     try {
-      if (!(await file.stat()).isFile()) return false;
       for (const at of BEGINNINGS) {
         const { buffer } = await file.read(Buffer.alloc(SIGNATURE.length), 0, SIGNATURE.length, at);
         if (buffer.equals(SIGNATURE)) return true;

@@ -41,6 +41,8 @@ async function isTable(path: string, isEventList: boolean): Promise<boolean> {
   if (isAddress(path) || !hasEnding(path, ENDINGS)) return false;
   if (isEventList) return true;
   try {
+    // A pipe would wait for somebody to write.
+    if (!(await stat(path)).isFile()) return false;
     const file = await open(path, 'r');
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
@@ -76,7 +78,9 @@ function fieldsOf(line: string, separator: RegExp): string[] {
 
 async function readTable(path: string, wanted: string | undefined): Promise<EventTable> {
   try {
-    const { size } = await stat(path);
+    const found = await stat(path);
+    if (!found.isFile()) throw new CommandError(`Expected a file but ${path} is none.`);
+    const { size } = found;
     if (size > MOST_BYTES) {
       throw new CommandError(
         `Expected a table of at most ${MOST_BYTES} bytes in ${path} but received ${size}; save it as .npy.`,
