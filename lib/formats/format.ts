@@ -31,6 +31,8 @@ export interface ReadingOptions extends Partial<EventOptions> {
   /** Length of the time steps in seconds. */
   dt: number;
   address?: AddressOptions;
+  /** Of archives: the name of the array. */
+  member?: string;
 }
 
 /** A format that rasters are read from. */

@@ -10,14 +10,29 @@ import {
 } from './format';
 import { npy } from './npy/format';
 import { pipe } from './pipe/format';
+import { npz, npzEvents } from './recordings/npz';
 import { nwb } from './recordings/nwb';
 import { phy } from './recordings/phy';
 import { sonata } from './recordings/sonata';
+import { structured } from './recordings/structured';
 import { textEvents } from './recordings/text';
 import { zarr } from './zarr/format';
 
 /** In the order in which they are asked whether they recognise an input. The last one takes any file. */
-const formats: Format[] = [pipe, zarr, phy, nwb, sonata, hdf5Events, textEvents, npyEvents, npy];
+const formats: Format[] = [
+  pipe,
+  zarr,
+  phy,
+  nwb,
+  sonata,
+  hdf5Events,
+  npzEvents,
+  npz,
+  structured,
+  textEvents,
+  npyEvents,
+  npy,
+];
 
 /** Adds a format, which is asked before the others. Returns what removes it again. */
 export function registerFormat(format: Format): () => void {

@@ -17,6 +17,8 @@ export interface InputSpecification {
   /** Which population of units, and those with which label. */
   population?: string;
   units?: string;
+  /** Of archives: the name of the array. */
+  member?: string;
   /** Of an address: whether status 403 means that there is no such chunk. */
   isForbiddenMissing?: true;
   /** The time at which step 0 begins, in seconds, as formatFraction() writes it; 0 unless given. */

@@ -24,6 +24,7 @@ export interface InputDescription {
   outside: 'throw' | 'drop' | undefined;
   population: string | undefined;
   units: string | undefined;
+  member: string | undefined;
 }
 
 /** Whether any option is given that is about lists of events. */
@@ -79,6 +80,7 @@ out, or give ${option('events')}.`,
     ...(outside === 'drop' && { outside }),
     ...(population !== undefined && { population }),
     ...(units !== undefined && { units }),
+    ...(description.member !== undefined && { member: description.member }),
   };
 }
 

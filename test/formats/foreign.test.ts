@@ -188,8 +188,6 @@ describe('files of other formats', () => {
   });
 
   const conversions: [name: string, make: string][] = [
-    ['a.npz', "numpy.savez('a.npz', raster=a, other=a)"],
-    ['b.npz', "numpy.savez_compressed('b.npz', a)"],
     ['a.csv', "numpy.savetxt('a.csv', a, delimiter=',')"],
     ['b.csv', "numpy.savetxt('b.csv', a, delimiter=';', header='x;y;z', comments='', fmt='%d')"],
     ['c.csv', "open('c.csv', 'w', encoding='utf-16').write('1,0\\n' * 7)"],

@@ -39,6 +39,22 @@ for name in ('sorted', 'no-rate', 'odd'):
 numpy.save('odd/spike_clusters.npy', numpy.array([7, -3, 12], dtype='int32'))
 for name in ('sorted', 'odd'):
     open(name + '/params.py', 'w').write("dat_path = 'a.dat'\\nsample_rate = 30000.\\n")
+camera = numpy.zeros(3, dtype=[('t', '<i8'), ('x', '<u2'), ('y', '>u2'), ('p', 'i1')])
+camera['t'], camera['x'], camera['y'], camera['p'] = [500, 10200, 10300], [1, 0, 2], [0, 1, 1], [1, -1, 1]
+numpy.save('camera.npy', camera)
+aligned = numpy.zeros(2, dtype=numpy.dtype([('time', '>f8'), ('unit', 'u1')], align=True))
+aligned['time'], aligned['unit'] = [0.0102, 0.0005], [9, 4]
+numpy.save('aligned.npy', aligned)
+numpy.save('unnamed.npy', numpy.zeros(2, dtype=[('a', 'f8'), ('b', 'f8')]))
+numpy.savez('events.npz', spike_times=numpy.array([0.0005, 0.0102]), channels=numpy.array([0, 2]))
+numpy.savez_compressed('camera.npz', events=camera)
+raster = numpy.zeros((12, 2), dtype='f4'); raster[3, 1] = 2
+numpy.savez_compressed('rasters.npz', raster=raster, batches=raster.astype('i8')[None])
+numpy.savez('one.npz', numpy.asfortranarray(raster.astype('u1')))
+open('cut.npz', 'wb').write(open('rasters.npz', 'rb').read()[:-30])
+broken = bytearray(open('camera.npz', 'rb').read()); broken[60:80] = bytes(20)
+open('broken.npz', 'wb').write(broken)
+open('cut.npy', 'wb').write(open('camera.npy', 'rb').read()[:-1])
 open('sorted/cluster_group.tsv', 'w').write('cluster_id\\tgroup\\n3\\tgood\\n7\\tmua\\n12\\tgood\\n')
 `;
 
@@ -230,6 +246,53 @@ describe('files of recordings', function () {
         ],
       },
     ],
+    [
+      'camera.npy',
+      {
+        format: 'structured',
+        options: { timeUnit: 1e-6 },
+        // (p H + y) W + x, with 3 x 2 pixels
+        events: [
+          [0, 7],
+          [10, 3],
+          [10, 11],
+        ],
+      },
+    ],
+    [
+      'aligned.npy',
+      {
+        format: 'structured',
+        units: [4, 9],
+        events: [
+          [0, 0],
+          [10, 1],
+        ],
+      },
+    ],
+    [
+      'events.npz',
+      {
+        format: 'npz-events',
+        units: [0, 2],
+        events: [
+          [0, 0],
+          [10, 1],
+        ],
+      },
+    ],
+    [
+      'camera.npz',
+      {
+        format: 'npz-events',
+        options: { timeUnit: 1e-6 },
+        events: [
+          [0, 7],
+          [10, 3],
+          [10, 11],
+        ],
+      },
+    ],
   ];
   for (const [name, { format, options, units, events }] of CASES) {
     it(`${name} is read by its content${options === undefined ? '' : `, with ${JSON.stringify(options)}`}`, async () => {
@@ -239,6 +302,30 @@ describe('files of recordings', function () {
       assert.deepEqual(found.units, units);
     });
   }
+
+  it('may be arrays of .npz archives that are rasters', async () => {
+    for (const [name, options, shape] of [
+      ['one.npz', {}, [1, 12, 2]],
+      ['rasters.npz', { member: 'raster' }, [1, 12, 2]],
+      ['rasters.npz', { member: 'batches' }, [1, 12, 2]],
+    ] as const) {
+      const { name: format, input } = await recognise(at(name));
+      assert.equal(format, 'npz');
+      const source = await input.open(at(name), { dt: 1e-3, ...options });
+      assert.deepEqual(source.shape, shape);
+      const expected = new Array<number>(24).fill(0);
+      expected[7] = 2;
+      const whole = await source.read(wholeRegion(source.shape));
+      assert.deepEqual(Array.from(whole, Number), expected);
+      const part = await source.read({
+        batches: { begin: 0, end: 1 },
+        steps: { begin: 2, end: 5 },
+        channels: { begin: 1, end: 2 },
+      });
+      assert.deepEqual(Array.from(part, Number), [0, 2, 0]);
+      assert.deepEqual(source.identity, await source.identify());
+    }
+  });
 
   const REFUSED: [string, object, RegExp][] = [
     [
@@ -276,6 +363,25 @@ describe('files of recordings', function () {
     ['text.csv', {}, /^Expected a time and a channel in line 2 of .* but received '0\.1,zero'\.$/],
     ['other.csv', {}, /^Expected columns named time and channel .* but received 'a', 'b'\.$/],
     ['network.csv', {}, /^Expected one of the populations 'LGN', 'V1' of /],
+    [
+      'camera.npy',
+      {},
+      /^Expected the unit of the whole numbers in 't' of .* give timeUnit, such as 1us\.$/,
+    ],
+    ['unnamed.npy', {}, /^Expected fields named time and channel, .* but received 'a', 'b'\.$/],
+    [
+      'cut.npy',
+      { timeUnit: 1 },
+      /^Expected \d+ bytes in .*, as its header says, but received \d+; the file is not complete\.$/,
+    ],
+    [
+      'rasters.npz',
+      {},
+      /^Expected one of the arrays 'raster', 'batches' of .* for member but received none\.$/,
+    ],
+    ['rasters.npz', { member: 'x' }, /for member but received 'x'\.$/],
+    ['cut.npz', {}, /^Expected a whole zip archive in .* but it is corrupt, or not complete\.$/],
+    ['broken.npz', {}, /^Expected a whole zip archive in .* but it is corrupt, or not complete\.$/],
   ];
   for (const [name, options, message] of REFUSED) {
     it(`${name} is refused with ${JSON.stringify(options)}`, async () => {

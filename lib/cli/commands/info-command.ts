@@ -44,6 +44,7 @@ interface InfoFlags extends AddressFlags {
   outside?: 'throw' | 'drop';
   population?: string;
   units?: string;
+  member?: string;
   dt?: string;
 }
 

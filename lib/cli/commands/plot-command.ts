@@ -48,6 +48,7 @@ interface PlotFlags extends AddressFlags {
   outside?: 'throw' | 'drop';
   population?: string;
   units?: string;
+  member?: string;
 }
 
 const DESCRIPTION = `Draws a raster, the currents of a run, or both, into a .svg or .png file.

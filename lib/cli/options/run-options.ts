@@ -30,6 +30,7 @@ export interface EventFlags {
   outside?: 'throw' | 'drop' | undefined;
   population?: string | undefined;
   units?: string | undefined;
+  member?: string | undefined;
 }
 
 /** The flags as commander gives them. */
@@ -98,6 +99,7 @@ export function outsideOption(): Option {
 export function addSelectionOptions(command: Command): Command {
   return command
     .option('--population <name>', 'which population, for SONATA')
+    .option('--member <name>', 'which array of a .npz archive')
     .option('--units <label>', 'read only units with this label, such as good, for phy');
 }
 
@@ -204,5 +206,6 @@ export function readEvents(flags: EventFlags): GivenEvents {
     outside,
     population,
     units,
+    member: flags.member,
   };
 }

@@ -226,7 +226,9 @@ async function describeInput(
   const wasChosen = earlier !== undefined && inputFormatOf(earlier.format).isChosen === true;
   const isEventList = given.isEventList || wasChosen;
   const { input } = await recognise(path, isEventList);
-  if (input.isEventList !== true) return { path, ...given, isForbiddenMissing };
+  if (input.isEventList !== true) {
+    return { path, ...given, isForbiddenMissing, member: given.member ?? earlier?.member };
+  }
   return {
     path,
     isEventList,
@@ -238,6 +240,7 @@ async function describeInput(
     outside: given.outside ?? earlier?.outside,
     population: given.population ?? earlier?.population,
     units: given.units ?? earlier?.units,
+    member: given.member ?? earlier?.member,
   };
 }
 

@@ -1,4 +1,6 @@
 /** Lists of events that are in memory as a whole: times, and the unit that each event is of. */
+import { resolve } from 'node:path';
+
 import type { EventList } from '../../arrays/event-list';
 import type { EventOptions } from '../event-options';
 import { CommandError } from '../../errors/command-errors';
@@ -26,6 +28,8 @@ export interface EventTable {
   ids: ArrayLike<number>;
   /** The ids of the channels in their order, if the file lists them; else those that occur, in order. */
   units?: readonly number[] | undefined;
+  /** How many channels there are, if the ids are those of channels themselves. */
+  nChannels?: number;
 }
 
 /** A format of such files. */
@@ -61,11 +65,15 @@ export async function openEventTable(
     );
   }
   const own: EventOptions = { ...options, timeUnit: options.timeUnit ?? table.timeUnit ?? 1 };
-  const { channels, unitIds, nChannels } = numberUnits(table, own.channels, path);
+  const { channels, unitIds, nChannels } = numberUnits(
+    table,
+    own.channels ?? table.nChannels,
+    path,
+  );
   const reading = describeOptions(own);
   const identify = async (): Promise<InputIdentity> => {
     const [first, ...others] = await Promise.all(
-      files.map((file) => identifyPath(file, format, reading)),
+      files.map((file) => identifyPath(resolve(file), format, reading)),
     );
     if (first === undefined) throw new CommandError(`Expected the files of ${path}.`);
     const fingerprint = [first, ...others].map((each) => each.fingerprint).join('');

@@ -39,3 +39,11 @@ function allocate(size: number, path: string): Uint8Array {
     });
   }
 }
+
+/** Whether there is a file; a pipe, which would wait for somebody to write if it was opened, is none. */
+export async function isRegularFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}

@@ -1,9 +1,10 @@
 /** Reads groups and plain arrays of an HDF5 file. */
-import { open, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { CommandError } from '../../errors/command-errors';
 import type { Elements } from '../elements';
+import { isRegularFile } from '../files/read-bytes';
 import { FileThread } from './file-thread';
 import type { Hdf5Node } from './arrays-file';
 import type { ArraysAnswer, ArraysRequest, ArraysThreadData } from './arrays-thread';
@@ -14,9 +15,8 @@ const BEGINNINGS = [0, 512, 1024, 2048];
 
 /** Whether a file is one of HDF5, by its content. */
 export async function isHdf5(path: string): Promise<boolean> {
+  if (!(await isRegularFile(path))) return false;
   try {
-    // A pipe would wait for somebody to write.
-    if (!(await stat(path)).isFile()) return false;
     const file = await open(path, 'r');
     try {
       for (const at of BEGINNINGS) {

@@ -1,5 +1,5 @@
 /** Folders of phy and Kilosort: the samples at which sorted clusters have fired. */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { CommandError } from '../../errors/command-errors';
@@ -9,6 +9,7 @@ import { openEventTable, type EventTable } from '../events/event-table';
 import { toNumbers } from '../events/event-files';
 import { readingEvents } from '../events/reading';
 import type { Elements } from '../elements';
+import { isRegularFile } from '../files/read-bytes';
 import type { Format } from '../format';
 import { isAddress } from '../http/address';
 import { readNpyFile } from '../npy/npy';
@@ -20,15 +21,8 @@ const CLUSTERS = ['spike_clusters.npy', 'spike_templates.npy'] as const;
 const LABELS = ['cluster_info.tsv', 'cluster_group.tsv', 'cluster_KSLabel.tsv'] as const;
 const LABEL_COLUMNS = ['group', 'KSLabel'] as const;
 
-async function isFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-}
-
 async function isPhy(path: string): Promise<boolean> {
-  return !isAddress(path) && (await isFile(join(path, TIMES)));
+  return !isAddress(path) && (await isRegularFile(join(path, TIMES)));
 }
 
 /** A column of a file: shape (E,) or (E, 1). */
@@ -126,7 +120,8 @@ export const phy: Format = {
     ...readingEvents(async (path, options) => {
       const files = [join(path, TIMES)];
       for (const name of CLUSTERS) {
-        if (files.length === 1 && (await isFile(join(path, name)))) files.push(join(path, name));
+        if (files.length === 1 && (await isRegularFile(join(path, name))))
+          files.push(join(path, name));
       }
       const hasTimeUnit = options.timeUnit !== undefined;
       return openEventTable(path, options, {

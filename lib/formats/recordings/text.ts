@@ -5,26 +5,15 @@ import { CommandError } from '../../errors/command-errors';
 import { fileError } from '../../errors/system-errors';
 import { openEventTable, type EventTable } from '../events/event-table';
 import { readingEvents } from '../events/reading';
+import { isRegularFile } from '../files/read-bytes';
 import { hasEnding, type Format } from '../format';
 import { isAddress } from '../http/address';
+import { ID, TIME, unitIn } from './columns';
 import { choosePopulation } from './sonata';
 
 const ENDINGS = ['.csv', '.tsv', '.txt'];
 /** A table is in memory as a whole. */
 const MOST_BYTES = 2 ** 29;
-const TIME =
-  /^(?:spike[ _]?)?(?:t|ts|times?|timestamps?)(?:[ _]?[[(]?(s|sec|seconds|ms|us|µs|ns)[\])]?)?$/;
-const ID =
-  /^(?:spike[ _]?)?(?:channels?|ch|units?|unit[ _]ids?|ids?|neurons?|neuron[ _]ids?|node[ _]ids?|clusters?|cluster[ _]ids?|gids?|senders?|cells?|cell[ _]ids?|i)$/;
-const SECONDS: Readonly<Partial<Record<string, number>>> = {
-  s: 1,
-  sec: 1,
-  seconds: 1,
-  ms: 1e-3,
-  us: 1e-6,
-  µs: 1e-6,
-  ns: 1e-9,
-};
 /** The first line lies in so many bytes. */
 const HEAD_BYTES = 4096;
 /** The header of a table that SONATA describes; its times are in milliseconds. */
@@ -40,9 +29,8 @@ function separatorOf(line: string): RegExp {
 async function isTable(path: string, isEventList: boolean): Promise<boolean> {
   if (isAddress(path) || !hasEnding(path, ENDINGS)) return false;
   if (isEventList) return true;
+  if (!(await isRegularFile(path))) return false;
   try {
-    // A pipe would wait for somebody to write.
-    if (!(await stat(path)).isFile()) return false;
     const file = await open(path, 'r');
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
@@ -108,7 +96,6 @@ function parseTable(text: string, path: string, wanted: string | undefined): Eve
         `received ${head.map((name) => `'${name.slice(0, 20)}'`).join(', ')}.`,
     );
   }
-  const [, suffix] = TIME.exec(names[timeAt] ?? '') ?? [];
   const isSonata = SONATA.every((name) => names.includes(name));
   const populationAt = names.indexOf('population');
   const times: number[] = [];
@@ -130,7 +117,7 @@ function parseTable(text: string, path: string, wanted: string | undefined): Eve
     ids.push(id);
     if (populationAt >= 0) populations.push(fields[populationAt] ?? '');
   });
-  const timeUnit = suffix === undefined ? (isSonata ? 1e-3 : undefined) : SECONDS[suffix];
+  const timeUnit = unitIn(names[timeAt] ?? '') ?? (isSonata ? 1e-3 : undefined);
   if (populationAt < 0) return { times: Float64Array.from(times), ids, timeUnit };
   const each = [...new Set(populations)].map((name) => ({ name }));
   const { name } = choosePopulation(each, wanted, path);
