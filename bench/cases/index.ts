@@ -4,6 +4,7 @@ import { alternativeCases } from './alternatives';
 import { choiceCases } from './choice';
 import { copyCases } from './copy';
 import { eventLoopCases } from './event-loop';
+import { eventCases } from './events';
 import { firCases } from './fir';
 import { firSessionCases } from './fir-sessions';
 import { growthCases } from './growth';
@@ -24,6 +25,7 @@ export const cases: readonly BenchCase[] = [
   ...firCases(),
   ...firSessionCases(),
   ...secondOrderCases(),
+  ...eventCases(),
   ...noiseCases(),
   ...threadCases(),
   ...tickCases(),
