@@ -142,8 +142,8 @@ export const NAMED = [
   ),
   rows(
     'the stride ignored in streamed stores',
-    'StreamWidth(rows.output, rows.output_stride)',
-    'StreamWidth(rows.output)',
+    'ModeOf(rows.is_streamed, rows.output, rows.output_stride)',
+    'ModeOf(rows.is_streamed, rows.output, 0)',
   ),
   instructionSets(
     'a set that the processor lacks is used',
