@@ -82,6 +82,14 @@ async function runMocha(files) {
   return result;
 }
 
+/** The files at the top of the project. */
+function topFiles() {
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => name);
+}
+
+const filesBefore = topFiles();
 const core = await runCoreTests();
 const mocha = await runMocha(process.argv.slice(2));
 
@@ -91,4 +99,11 @@ const failed = sum(/test cases:.*?\|\s*(\d+) failed/) + count(mocha.output, /^\s
 const isComplete = [...core, mocha].every(({ code }) => code === 0) && passed > 0;
 console.log(`${passed} passed, ${failed} failed`);
 if (!isComplete && failed === 0) console.log('A test run ended before it was complete.');
-process.exitCode = isComplete ? 0 : 1;
+
+const left = topFiles().filter((name) => !filesBefore.includes(name));
+if (left.length > 0) {
+  console.log(
+    `The tests left ${left.join(', ')} in ${root}, where they write nothing: find the test that did, and remove them.`,
+  );
+}
+process.exitCode = isComplete && left.length === 0 ? 0 : 1;

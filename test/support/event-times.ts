@@ -22,10 +22,12 @@ export interface Layout {
   isBigEndian?: boolean;
 }
 
-let work = { path: '' };
+/** The folder of the suite that runs; mocha loads the files of all suites before it runs one. */
+let work: { readonly path: string } | undefined;
 let files = 0;
 
 export function newPath(ending: string): string {
+  assert.ok(work, 'The suite calls withEventTimes().');
   return join(work.path, `${files++}${ending}`);
 }
 
@@ -112,6 +114,12 @@ export async function refuses(path: string, options: EventOptions, pattern: RegE
 
 /** Gives the lists of a suite a folder. */
 export function withEventTimes(): { readonly path: string } {
-  work = temporaryFolder();
-  return work;
+  const folder = temporaryFolder();
+  before(() => {
+    work = folder;
+  });
+  after(() => {
+    work = undefined;
+  });
+  return folder;
 }
