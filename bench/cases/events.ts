@@ -1,5 +1,6 @@
 import { countEvents, ExpSyn, type EventList, type EvolveInput } from 'expsyn';
 import type { BenchCase } from '../bench-case';
+import { randomNumbers } from '../../test/support/oracle';
 import { timeCalls } from '../measure';
 
 const SIZE = 64;
@@ -9,11 +10,7 @@ const SAMPLES = SIZE * TIMESTEPS;
 /** Events in order, so many a sample; the same ones each time. */
 function makeEvents(density: number): EventList {
   const count = Math.round(SAMPLES * density);
-  let state = 1;
-  const random = (): number => {
-    state = (state * 16807) % 2147483647;
-    return state / 2147483647;
-  };
+  const random = randomNumbers(1);
   const times = new Float64Array(count).map(() => random() * TIMESTEPS * 1e-3).sort();
   const channels = new Uint16Array(count).map(() => Math.floor(random() * SIZE));
   return { times, channels, shape: [TIMESTEPS, SIZE] };

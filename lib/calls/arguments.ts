@@ -57,8 +57,8 @@ export type EvolveInput = RasterInput | EventList | readonly EventList[];
 /** The options that every call has. */
 export interface CallOptions extends DetailOptions {
   /**
-   * Array that receives the output, (B, T, N), or (B, T', N) of the steps that are kept, of the module's dtype. It may be the input's own memory
-   * if the call is synchronous.
+   * Array that receives the output, (B, T, N), or (B, T', N) of the steps that are kept, of the module's
+   * dtype. It may be the input's own memory if the call is synchronous.
    */
   out?: FloatArray | NdArray;
   /**

@@ -283,11 +283,10 @@ export abstract class Call<Found, Result> {
     const { isTransferred } = this.#given;
     const out = this.#out;
     const events = this.#events;
-    const share = this.details.every === 1 ? 1 : 1 / this.details.every;
     const outputBytes =
       out !== undefined && isShared(out)
         ? 0
-        : Math.ceil(sizeOf(shape) * share) * bytesPerElement(dtype);
+        : Math.ceil(sizeOf(shape) / this.details.every) * bytesPerElement(dtype);
     const acquisition = new Acquisition({
       shape: [...shape],
       dtype,
@@ -348,25 +347,23 @@ export abstract class Call<Found, Result> {
   /** Finds out which steps are kept, and whether the caller's array has room for them. */
   #settleOutput(): void {
     const { every } = this.details;
-    if (every !== 1) {
-      const [batches = 0, timesteps = 0, size = 0] = this.shape;
-      const kept = this.firstSteps().map((step) => countKept(every, step, timesteps));
-      const [first = 0] = kept;
-      const item = kept.findIndex((count) => count !== first);
-      if (item >= 0) {
-        const expected = `${first} steps that are kept, as the first session has,`;
-        const advice = 'give sessions at the same step modulo options.every';
-        throw outOfRange(expected, `sessions[${item}]`, `${kept[item]}`, advice);
-      }
-      this.#keptShape = [batches, first, size];
-      if (this.#out !== undefined) {
-        checkShape({ data: this.#out, shape: this.#given.out?.shape }, this.#keptShape);
-      }
+    if (every === 1) return;
+    const [batches = 0, timesteps = 0, size = 0] = this.shape;
+    const steps = this.firstSteps();
+    const kept = steps.map((step) => countKept(every, step, timesteps));
+    const [first = 0] = kept;
+    const item = kept.findIndex((count) => count !== first);
+    if (item >= 0) {
+      const expected = `${first} steps that are kept, as the first session has,`;
+      const advice = 'give sessions at the same step modulo options.every';
+      throw outOfRange(expected, `sessions[${item}]`, `${kept[item]}`, advice);
+    }
+    this.#keptShape = [batches, first, size];
+    if (this.#out !== undefined) {
+      checkShape({ data: this.#out, shape: this.#given.out?.shape }, this.#keptShape);
     }
     if (!hasGroups(this.details)) return;
-    const { batches } = this;
-    const [step = 0] = this.firstSteps();
-    const { size } = this.synapses;
+    const [step = 0] = steps;
     this.#group = groupFor(this.details, this.groupBefore(), { batches, size, step });
   }
 
@@ -376,9 +373,8 @@ export abstract class Call<Found, Result> {
     const events = this.#events;
     if (events === undefined && details === NO_DETAILS) return undefined;
     const { resets, lengths, every, reduce, isExact, isOutsideDropped } = details;
-    const ends = resets?.map((_, index) =>
-      resets.slice(0, index + 1).reduce((sum, { length }) => sum + length, 0),
-    );
+    let end = 0;
+    const ends = resets?.map(({ length }) => (end += length));
     return {
       timesteps: this.timesteps,
       columns: this.#columns,

@@ -67,7 +67,9 @@ export interface GivenDetails {
 }
 
 const readEvery = wholeNumberOrInfinite(1);
-const readReduce = oneOf<Reduce>(['last', 'mean', 'peak']);
+/** The kinds of reduction by the numbers that the addon knows them by. */
+const REDUCTIONS: readonly Reduce[] = ['last', 'mean', 'peak'];
+const readReduce = oneOf<Reduce>(REDUCTIONS);
 const readTiming = oneOf<Timing>(['step', 'exact']);
 
 /** @internal The options of a call that has none. */
@@ -92,9 +94,6 @@ export function readDetails(given: RawDetails, name: string): GivenDetails {
     resets: resetAt === undefined ? undefined : readResets(resetAt, `${name}.resetAt`),
   };
 }
-
-/** The kinds of reduction by the numbers that the addon knows them by. */
-const REDUCTIONS: readonly Reduce[] = ['last', 'mean', 'peak'];
 
 /** @internal The number by which the addon knows a reduction. */
 export function numberOfReduction(reduce: Reduce): number {
@@ -126,25 +125,27 @@ export function hasGroups({ every, reduce }: GivenDetails): boolean {
   return every !== 1 && every !== Infinity && reduce !== 'last';
 }
 
+/** @internal Whether a call from an absolute step on goes on with a group. */
+export function isContinued(
+  group: Group | undefined,
+  { every, reduce }: GivenDetails,
+  step: number,
+): group is Group {
+  return group?.every === every && group.reduce === reduce && group.nextStep === step;
+}
+
 /** @internal The group that a call goes on with: that of the call before, or a new one. */
 export function groupFor(
-  { every, reduce }: GivenDetails,
+  details: GivenDetails,
   before: Group | undefined,
   { batches, size, step }: { batches: number; size: number; step: number },
 ): Group {
-  const isContinued =
-    before?.every === every &&
-    before.reduce === reduce &&
-    before.batches === batches &&
-    before.nextStep === step;
-  return {
-    every,
-    reduce,
-    batches,
-    nextStep: step,
-    steps: isContinued ? before.steps : 0,
-    values: isContinued ? before.values.slice() : new Float64Array(batches * size),
-  };
+  if (isContinued(before, details, step) && before.batches === batches) {
+    return { ...before, values: before.values.slice() };
+  }
+  const { every, reduce } = details;
+  const values = new Float64Array(batches * size);
+  return { every, reduce, batches, nextStep: step, steps: 0, values };
 }
 
 /** @internal The group after a call of so many steps, whose values the addon has filled. */

@@ -1,7 +1,7 @@
 /** The states of sessions, which the addon holds, and the calls that advance them. */
 import type { GivenArguments } from '../calls/arguments';
 import { Call, type CallRecord } from '../calls/call';
-import type { GivenDetails, Group } from '../calls/details';
+import { isContinued, type GivenDetails, type Group } from '../calls/details';
 import { Owner } from '../calls/owner';
 import type { PreparedSynapses } from '../calls/prepared';
 import { allocateState, type NdArray } from '../arrays/arrays';
@@ -247,15 +247,10 @@ export interface SessionsResult {
 }
 
 /** The groups that sessions have begun, as one. Throws unless as much is known of each of them. */
-function joinGroups(
-  sessions: readonly SessionState[],
-  { every, reduce }: GivenDetails,
-): Group | undefined {
-  const groups = sessions.map(({ group, step }) => {
-    const isContinued =
-      group?.every === every && group.reduce === reduce && group.nextStep === step;
-    return step % every !== 0 && isContinued ? group : undefined;
-  });
+function joinGroups(sessions: readonly SessionState[], details: GivenDetails): Group | undefined {
+  const groups = sessions.map(({ group, step }) =>
+    step % details.every !== 0 && isContinued(group, details, step) ? group : undefined,
+  );
   const [first] = groups;
   const item = groups.findIndex((group) => group?.steps !== first?.steps);
   if (item >= 0) {
@@ -323,7 +318,7 @@ export class SessionsCall extends Call<readonly FailedSession[] | EventFault, Se
   }
 
   protected override groupBefore(): Group | undefined {
-    return this.#isAlone ? this.#sessions[0]?.group : joinGroups(this.#sessions, this.details);
+    return joinGroups(this.#sessions, this.details);
   }
 
   protected override compute(output: FloatArray): FailedSession[] | EventFault {

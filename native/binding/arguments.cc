@@ -73,13 +73,9 @@ bool Arguments::Boolean(std::size_t position) const {
 }
 
 std::int64_t Arguments::Size(std::size_t position) const {
-  constexpr double kMaxSafeInteger = 9007199254740991.0;
-  const double value = Number(position);
-  // The conversion of any other number is undefined behaviour.
-  const bool is_in_range = value >= 0 && value <= kMaxSafeInteger;
-  const std::int64_t integer = is_in_range ? static_cast<std::int64_t>(value) : 0;
-  if (static_cast<double>(integer) != value) Refuse(position, "an integer from 0 to 2^53 - 1");
-  return integer;
+  std::int64_t size = 0;
+  if (!ReadSize(Number(position), &size)) Refuse(position, "an integer from 0 to 2^53 - 1");
+  return size;
 }
 
 std::string Arguments::Word(std::size_t position) const {
@@ -169,6 +165,14 @@ bool Arguments::ReadArray(napi_value value, ArrayView* view, [[maybe_unused]] Ac
 #endif
   if (view->data == nullptr) view->length = 0;
   return true;
+}
+
+bool ReadSize(double number, std::int64_t* size) {
+  constexpr double kMaxSafeInteger = 9007199254740991.0;
+  // The conversion of any other number is undefined behaviour.
+  const bool is_in_range = number >= 0 && number <= kMaxSafeInteger;
+  *size = is_in_range ? static_cast<std::int64_t>(number) : 0;
+  return static_cast<double>(*size) == number;
 }
 
 bool ReadWord(napi_env env, napi_value value, std::string* word) {

@@ -99,6 +99,9 @@ class Arguments {
   mutable ArrayMemory memory_;
 };
 
+// Whether a number is an integer from 0 to 2^53 - 1, which is then read.
+bool ReadSize(double number, std::int64_t* size);
+
 // Reads a string of at most 62 bytes. Returns false for any other value.
 bool ReadWord(napi_env env, napi_value value, std::string* word);
 

@@ -1,60 +1,32 @@
 #include "call_details.h"
 
-#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "properties.h"
 #include "values.h"
 
 namespace expsyn::binding {
 
 namespace {
 
-// The largest integer of JavaScript's numbers.
-constexpr double kMaxSafeInteger = 9007199254740991.0;
-
-// The properties of an object.
-class Properties {
+// The properties of the details at a position.
+class Details : public Properties {
  public:
-  Properties(const Arguments& arguments, std::size_t position)
-      : arguments_(arguments), position_(position) {}
-
-  napi_value Get(const char* name) const {
-    napi_value value = nullptr;
-    Require(arguments_.env(),
-            napi_get_named_property(arguments_.env(), arguments_[position_], name, &value));
-    return value;
-  }
+  Details(const Arguments& arguments, std::size_t position)
+      : Properties(arguments.env(), arguments[position], "detail"), arguments_(arguments) {}
 
   bool Has(const char* name) const {
     napi_valuetype type = napi_undefined;
-    Require(arguments_.env(), napi_typeof(arguments_.env(), Get(name), &type));
+    Require(env(), napi_typeof(env(), Get(name), &type));
     return type != napi_undefined;
   }
 
-  double NumberOf(const char* name) const {
-    double value = 0;
-    if (napi_get_value_double(arguments_.env(), Get(name), &value) != napi_ok) {
-      Refuse("a number", name);
-    }
-    return value;
-  }
-
   std::int64_t SizeOf(const char* name) const {
-    const double value = NumberOf(name);
-    if (!(value >= 0 && value <= kMaxSafeInteger && std::floor(value) == value)) {
-      Refuse("an integer from 0 to 2^53 - 1", name);
-    }
-    return static_cast<std::int64_t>(value);
-  }
-
-  bool FlagOf(const char* name) const {
-    bool value = false;
-    if (napi_get_value_bool(arguments_.env(), Get(name), &value) != napi_ok) {
-      Refuse("a boolean", name);
-    }
-    return value;
+    std::int64_t size = 0;
+    if (!ReadSize(NumberOf(name), &size)) Refuse("an integer from 0 to 2^53 - 1", name);
+    return size;
   }
 
   // A typed array; an empty view if it is not given.
@@ -69,27 +41,17 @@ class Properties {
   // A Float64Array of integers from 0 to `most`.
   std::vector<std::int64_t> SizesOf(const char* name, std::int64_t most) const {
     const ArrayView view = ArrayOf(name);
-    std::vector<std::int64_t> sizes;
     if (view.data != nullptr && view.type != ElementType::kFloat64) Refuse("a Float64Array", name);
-    sizes.reserve(view.length);
+    std::vector<std::int64_t> sizes(view.length);
     for (std::size_t i = 0; i < view.length; ++i) {
-      const double value = static_cast<const double*>(view.data)[i];
-      if (!(value >= 0 && value <= static_cast<double>(most) && std::floor(value) == value)) {
-        Refuse("integers within the call", name);
-      }
-      sizes.push_back(static_cast<std::int64_t>(value));
+      const double number = static_cast<const double*>(view.data)[i];
+      if (!ReadSize(number, &sizes[i]) || sizes[i] > most) Refuse("integers within the call", name);
     }
     return sizes;
   }
 
-  [[noreturn]] void Refuse(const std::string& expected, const char* name) const {
-    throw ArgumentError(arguments_.env(),
-                        "Expected " + expected + " for the native detail " + name + ".");
-  }
-
  private:
   const Arguments& arguments_;
-  std::size_t position_;
 };
 
 // A list with as many elements as there are events, or none.
@@ -103,7 +65,7 @@ Raster ListOf(const ArrayView& view) {
   return list;
 }
 
-ReductionKind KindOf(const Properties& details) {
+ReductionKind KindOf(const Details& details) {
   switch (details.SizeOf("reduce")) {
     case 0:
       return ReductionKind::kLast;
@@ -116,7 +78,7 @@ ReductionKind KindOf(const Properties& details) {
   }
 }
 
-Segments SegmentsOf(const Properties& details, std::int64_t n_items, std::int64_t n_timesteps) {
+Segments SegmentsOf(const Details& details, std::int64_t n_items, std::int64_t n_timesteps) {
   Segments segments;
   segments.lengths = details.SizesOf("lengths", n_timesteps);
   if (!segments.lengths.empty() && segments.lengths.size() != static_cast<std::size_t>(n_items)) {
@@ -137,12 +99,31 @@ Segments SegmentsOf(const Properties& details, std::int64_t n_items, std::int64_
   return segments;
 }
 
+// The word for a fault, as lib/native/native.ts declares them.
+const char* NameOf(EventFaultKind kind) {
+  switch (kind) {
+    case EventFaultKind::kTime:
+      return "time";
+    case EventFaultKind::kBefore:
+      return "before";
+    case EventFaultKind::kAfter:
+      return "after";
+    case EventFaultKind::kChannel:
+      return "channel";
+    case EventFaultKind::kBatch:
+      return "batch";
+    case EventFaultKind::kValue:
+      break;
+  }
+  return "value";
+}
+
 }  // namespace
 
 std::optional<CallDetails> ReadDetails(const Arguments& arguments, std::size_t position,
                                        std::int64_t n_items, std::int64_t n_synapses) {
   if (!arguments.Has(position) || arguments.IsUndefined(position)) return std::nullopt;
-  const Properties given(arguments, position);
+  const Details given(arguments, position);
   CallDetails details;
   details.n_timesteps = given.SizeOf("timesteps");
   details.n_columns = given.SizeOf("columns");
@@ -175,26 +156,14 @@ std::optional<CallDetails> ReadDetails(const Arguments& arguments, std::size_t p
 
 void WriteBackPartial(const Arguments& arguments, std::size_t position, const ArrayView& partial) {
   if (!kArraysAreCopied || partial.length == 0) return;
-  ArrayMemory::WriteBack(Properties(arguments, position).Get("partial"), 0, partial.data,
+  ArrayMemory::WriteBack(Details(arguments, position).Get("partial"), 0, partial.data,
                          partial.size_in_bytes());
 }
 
-const char* NameOf(EventFaultKind kind) {
-  switch (kind) {
-    case EventFaultKind::kTime:
-      return "time";
-    case EventFaultKind::kBefore:
-      return "before";
-    case EventFaultKind::kAfter:
-      return "after";
-    case EventFaultKind::kChannel:
-      return "channel";
-    case EventFaultKind::kBatch:
-      return "batch";
-    case EventFaultKind::kValue:
-      break;
-  }
-  return "value";
+napi_value ToObject(napi_env env, const EventFault& fault) {
+  return ToObject(env, {{"item", ToNumber(env, static_cast<double>(fault.item))},
+                        {"event", ToNumber(env, static_cast<double>(fault.index))},
+                        {"fault", ToString(env, NameOf(fault.kind))}});
 }
 
 bool HaveLengthOf(const GivenEvents& events) {
@@ -242,11 +211,7 @@ napi_value CountEvents(const Arguments& arguments) {
   }
   const EventList list(events, n_items, n_timesteps, n_columns, true);
   const napi_env env = arguments.env();
-  if (!list.faults().empty()) {
-    const EventFault& fault = list.faults()[0];
-    return ToObject(env, {{"event", ToNumber(env, static_cast<double>(fault.index))},
-                          {"fault", ToString(env, NameOf(fault.kind))}});
-  }
+  if (!list.faults().empty()) return ToObject(env, list.faults()[0]);
   constexpr double kMostCount = 65535;
   if (is_uint16 && !list.AreCountsUpTo(kMostCount)) return ToNumber(env, 0);
   const std::int64_t n_rows = n_items * n_timesteps;

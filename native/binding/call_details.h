@@ -38,8 +38,8 @@ void WriteBackPartial(const Arguments& arguments, std::size_t position, const Ar
 // Whether the lists of events that are given have as many elements as there are times.
 bool HaveLengthOf(const GivenEvents& events);
 
-// The word for a fault, as lib/native/native.ts declares them.
-const char* NameOf(EventFaultKind kind);
+// An event that has no place, as lib/native/native.ts declares it.
+napi_value ToObject(napi_env env, const EventFault& fault);
 
 // countEvents(times, channels, values, batches, dt, isOutsideDropped, batchCount, columns, counts)
 napi_value CountEvents(const Arguments& arguments);

@@ -90,11 +90,18 @@ bool HasAtMost(std::int64_t n_samples, const Raster& input, std::int64_t n_synap
          n_synapses <= n_samples / input.n_batches / input.n_timesteps;
 }
 
-// An event that has no place.
-napi_value FaultOf(napi_env env, const EventFault& fault) {
-  return ToObject(env, {{"item", ToNumber(env, static_cast<double>(fault.item))},
-                        {"event", ToNumber(env, static_cast<double>(fault.index))},
-                        {"fault", ToString(env, NameOf(fault.kind))}});
+// Puts failures in the place of those of the same items, and beside the others. Both are ascending.
+void Merge(const std::vector<ItemFailure>& stronger, std::vector<ItemFailure>& failures) {
+  if (stronger.empty()) return;
+  std::vector<ItemFailure> all;
+  auto other = failures.begin();
+  for (const ItemFailure& failure : stronger) {
+    for (; other != failures.end() && other->item < failure.item; ++other) all.push_back(*other);
+    if (other != failures.end() && other->item == failure.item) ++other;
+    all.push_back(failure);
+  }
+  all.insert(all.end(), other, failures.end());
+  failures = std::move(all);
 }
 
 // Whether a session is still below step 2^53 after n_timesteps more.
@@ -333,38 +340,23 @@ bool SynapsesCall::ListEvents() {
   raster_.events = &*events_;
   if (is_batch) return events_->faults().empty();
   // An event of no session is a fault of the call.
-  const auto is_of_none = [](const EventFault& fault) {
-    return fault.kind == EventFaultKind::kBatch;
-  };
-  const auto& faults = events_->faults();
-  is_refused_ = std::any_of(faults.begin(), faults.end(), is_of_none);
-  return !is_refused_;
+  for (const EventFault& fault : events_->faults()) {
+    if (refused_ == nullptr && fault.kind == EventFaultKind::kBatch) refused_ = &fault;
+  }
+  return refused_ == nullptr;
 }
 
 void SynapsesCall::FailEvents() {
-  if (!events_ || events_->faults().empty()) return;
-  std::vector<ItemFailure> all;
-  auto other = failures_.begin();
-  for (const EventFault& fault : events_->faults()) {
-    for (; other != failures_.end() && other->item < fault.item; ++other) all.push_back(*other);
-    if (other != failures_.end() && other->item == fault.item) ++other;
-    all.push_back({fault.item, fault.index});
-  }
-  all.insert(all.end(), other, failures_.end());
-  failures_ = std::move(all);
+  if (!events_) return;
+  std::vector<ItemFailure> failures;
+  for (const EventFault& fault : events_->faults()) failures.push_back({fault.item, fault.index});
+  Merge(failures, failures_);
 }
 
 void SynapsesCall::FailOutOfSteps() {
-  if (out_of_steps_.empty()) return;
-  std::vector<ItemFailure> all;
-  auto other = failures_.begin();
-  for (const std::int64_t item : out_of_steps_) {
-    for (; other != failures_.end() && other->item < item; ++other) all.push_back(*other);
-    if (other != failures_.end() && other->item == item) ++other;
-    all.push_back({item, kOutOfSteps});
-  }
-  all.insert(all.end(), other, failures_.end());
-  failures_ = std::move(all);
+  std::vector<ItemFailure> failures;
+  for (const std::int64_t item : out_of_steps_) failures.push_back({item, kOutOfSteps});
+  Merge(failures, failures_);
 }
 
 void SynapsesCall::RestoreInput() {
@@ -405,7 +397,7 @@ napi_value SynapsesCall::RunHere(napi_env env) {
   }
   ProtectInput();
   Run(kNeverCancelled);
-  if (kind_ == Kind::kSessions && !is_refused_) Advance();
+  if (kind_ == Kind::kSessions && refused_ == nullptr) Advance();
   return Result(env);
 }
 
@@ -444,9 +436,12 @@ void SynapsesCall::WriteBack(const Arguments& arguments) const {
 napi_value SynapsesCall::FailureOf(napi_env env, const ItemFailure& failure) const {
   const napi_value item = ToNumber(env, static_cast<double>(failure.item));
   if (failure.index == kOutOfSteps) return ToObject(env, {{"item", item}});
-  for (std::size_t i = 0; events_ && i < events_->faults().size(); ++i) {
-    const EventFault& fault = events_->faults()[i];
-    if (fault.item == failure.item) return FaultOf(env, fault);
+  if (events_) {
+    const auto& faults = events_->faults();
+    const auto found = std::lower_bound(
+        faults.begin(), faults.end(), failure.item,
+        [](const EventFault& fault, std::int64_t sought) { return fault.item < sought; });
+    if (found != faults.end() && found->item == failure.item) return ToObject(env, *found);
   }
   return ToObject(env,
                   {{"item", item}, {"index", ToNumber(env, static_cast<double>(failure.index))}});
@@ -457,16 +452,11 @@ napi_value SynapsesCall::Result(napi_env env) {
   synapses_.ReportMemory(env);
   if (table_handle_ != nullptr) table_handle_->ReportMemory(env);
   if (kind_ == Kind::kBatch) {
-    if (events_ && !events_->faults().empty()) return FaultOf(env, events_->faults()[0]);
+    if (events_ && !events_->faults().empty()) return ToObject(env, events_->faults()[0]);
     const std::int64_t index = failures_.empty() ? -1 : failures_[0].index;
     return ToNumber(env, static_cast<double>(index));
   }
-  if (is_refused_) {
-    const auto& faults = events_->faults();
-    return FaultOf(env, *std::find_if(faults.begin(), faults.end(), [](const EventFault& fault) {
-                     return fault.kind == EventFaultKind::kBatch;
-                   }));
-  }
+  if (refused_ != nullptr) return ToObject(env, *refused_);
   napi_value failed = nullptr;
   Require(env, napi_create_array_with_length(env, failures_.size(), &failed));
   for (std::size_t i = 0; i < failures_.size(); ++i) {

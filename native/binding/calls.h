@@ -99,8 +99,8 @@ class SynapsesCall {
   std::shared_ptr<SessionTable> table_;
   std::vector<std::int64_t> out_of_steps_;  // items, ascending
 
-  std::vector<ItemFailure> failures_;  // by item, ascending
-  bool is_refused_ = false;            // whether an event is of none of the sessions
+  std::vector<ItemFailure> failures_;    // by item, ascending
+  const EventFault* refused_ = nullptr;  // an event of none of the sessions
   bool is_done_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "aligned_buffer.h"
+#include "evolve_item.h"
 #include "worker_pool.h"
 
 namespace expsyn {
@@ -89,7 +90,8 @@ class SegmentsEvolution {
     one.step = own.step + static_cast<std::uint64_t>(begin);
     Call<Real> call = call_;
     call.input = call_.input.Items(item, 1).Steps(begin, end - begin);
-    call.output = OutputOf(item) + call_.reduction.CountKept(own.step, begin) * n_synapses_;
+    call.output = KeptRowsOf(call_, item, n_synapses_) +
+                  call_.reduction.CountKept(own.step, begin) * n_synapses_;
     call.items = &one;
     const EvolveResult result = Evolve(kernel_, settings_, call, cancelled_);
     one.partial.n_steps = one.partial.StepsAfter(call_.reduction, one.step, end - begin);
@@ -99,18 +101,13 @@ class SegmentsEvolution {
     failures_.push_back({item, first + result.failures[0].index});
   }
 
-  Real* OutputOf(std::int64_t item) const {
-    const std::int64_t n_kept =
-        call_.reduction.CountKept(call_.items[item].step, call_.input.n_timesteps);
-    return call_.output + item * n_kept * n_synapses_;
-  }
-
   // Sets the output of the steps after the end of an item to 0.
   void PutZeros(std::int64_t item, std::int64_t length) const {
     const std::uint64_t step = call_.items[item].step;
     const std::int64_t n_kept = call_.reduction.CountKept(step, call_.input.n_timesteps);
     const std::int64_t n_own = call_.reduction.CountKept(step, length);
-    std::fill_n(OutputOf(item) + n_own * n_synapses_, (n_kept - n_own) * n_synapses_, Real{0});
+    std::fill_n(KeptRowsOf(call_, item, n_synapses_) + n_own * n_synapses_,
+                (n_kept - n_own) * n_synapses_, Real{0});
   }
 
   void Commit(std::int64_t item) {

@@ -11,7 +11,7 @@ import {
   type EventList,
   type Synapses,
 } from '../../lib/index';
-import { randomNumbers } from '../support/random';
+import { randomNumbers } from '../support/oracle';
 
 const DT = 1e-3;
 

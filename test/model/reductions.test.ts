@@ -10,7 +10,7 @@ import {
   type Reduce,
   type Synapses,
 } from '../../lib/index';
-import { randomNumbers } from '../support/random';
+import { randomNumbers } from '../support/oracle';
 
 const REDUCTIONS: Reduce[] = ['last', 'mean', 'peak'];
 

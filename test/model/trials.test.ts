@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 
 import { AlphaSyn, ExpSyn, FirSyn, type Synapses } from '../../lib/index';
-import { randomNumbers } from '../support/random';
+import { randomNumbers } from '../support/oracle';
 
 const SIZE = 5;
 const BATCHES = 4;

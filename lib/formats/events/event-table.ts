@@ -1,22 +1,15 @@
 /** Lists of events that are in memory as a whole: times, and the unit that each event is of. */
 import { resolve } from 'node:path';
 
-import type { EventList } from '../../arrays/event-list';
 import type { EventOptions } from '../event-options';
 import { CommandError } from '../../errors/command-errors';
 import { EventClock, TimeSurvey } from './event-clock';
-import {
-  COUNT_TYPE,
-  describeOptions,
-  EventCheck,
-  EventCounts,
-  EventPlaces,
-  toNumbers,
-  type EventReceiver,
-} from './event-files';
+import { describeOptions, EventCheck, toNumbers, type Events } from './event-files';
+import { EventSource } from './event-source';
+import { EventsInMemory, stepsArray } from './events-in-memory';
 import { identifyPath } from '../files/fingerprint';
 import type { Elements } from '../elements';
-import type { EventSummary, InputIdentity, RasterSource, Region } from '../raster-source';
+import type { InputIdentity, RasterSource } from '../raster-source';
 
 /** What a file of events holds. */
 export interface EventTable {
@@ -88,16 +81,18 @@ export async function openEventTable(
   const clock = new EventClock(own, isInteger ? { kind: 'exact' } : survey.precision);
   const known = nChannels === undefined ? own : { ...own, channels: nChannels };
   const check = new EventCheck(known, clock, path);
-  const offsets = clock.offsetsOf(times);
-  const steps = new Float64Array(times.length);
-  for (let event = 0; event < steps.length; event++) {
-    steps[event] = check.stepOf({ times, offsets, channels }, event, 0);
-  }
-  return new EventTableSource(path, identity, identify, {
-    shape: [1, ...check.shape],
-    summary: check.summary,
+  const events = sortEvents({ times, offsets: clock.offsetsOf(times), channels }, check);
+  const shape = [1, ...check.shape] as const;
+  const { summary } = check;
+  return new EventSource({
+    name: path,
+    identity,
+    identify,
+    nAxes: 2,
+    shape,
+    summary,
     unitIds,
-    ...sorted(steps, channels),
+    events,
   });
 }
 
@@ -144,89 +139,19 @@ function numberUnits(
   return { channels, unitIds: all, nChannels: all.length };
 }
 
-/** The events in the order of their steps. */
-function sorted(
-  steps: Float64Array,
-  channels: ArrayLike<number>,
-): { steps: Float64Array; channels: Uint32Array } {
-  const own = Uint32Array.from(channels);
-  let isOrdered = true;
-  for (let event = 1; event < steps.length && isOrdered; event++) {
-    isOrdered = (steps[event] ?? 0) >= (steps[event - 1] ?? 0);
-  }
-  if (isOrdered) return { steps, channels: own };
-  const order = new Uint32Array(steps.length).map((_, event) => event);
-  order.sort((a, b) => (steps[a] ?? 0) - (steps[b] ?? 0));
-  return {
-    steps: Float64Array.from(order, (event) => steps[event] ?? 0),
-    channels: Uint32Array.from(order, (event) => own[event] ?? 0),
-  };
-}
-
-class EventTableSource implements RasterSource {
-  readonly nAxes = 2;
-  readonly type = COUNT_TYPE.type;
-  readonly itemBytes = COUNT_TYPE.itemBytes;
-  readonly isInterleaved = false;
-  readonly shape: readonly [number, number, number];
-  readonly events: EventSummary;
-  readonly unitIds: readonly number[] | undefined;
-  readonly #name: string;
-  readonly #steps: Float64Array;
-  readonly #channels: Uint32Array;
-
-  constructor(
-    name: string,
-    readonly identity: InputIdentity,
-    readonly identify: () => Promise<InputIdentity>,
-    content: {
-      shape: readonly [number, number, number];
-      summary: EventSummary;
-      unitIds: readonly number[] | undefined;
-      steps: Float64Array;
-      channels: Uint32Array;
-    },
-  ) {
-    this.shape = content.shape;
-    this.events = content.summary;
-    this.unitIds = content.unitIds;
-    this.#name = name;
-    this.#steps = content.steps;
-    this.#channels = content.channels;
-  }
-
-  async read(region: Region, memory?: Uint8Array): Promise<Uint16Array> {
-    const counts = new EventCounts(region, this.#name, memory);
-    this.#addTo(counts, region);
-    return Promise.resolve(counts.counts);
-  }
-
-  async readEvents(region: Region, dt: number): Promise<EventList> {
-    const places = new EventPlaces(region, dt);
-    this.#addTo(places, region);
-    return Promise.resolve(places.list);
-  }
-
-  #addTo(receiver: EventReceiver, { steps }: Region): void {
-    const end = lowerBound(this.#steps, steps.end);
-    for (let event = lowerBound(this.#steps, steps.begin); event < end; event++) {
-      receiver.add(0, this.#steps[event] ?? 0, this.#channels[event] ?? 0);
-    }
-  }
-
-  async close(): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
-/** The first index whose value is not less than `value`, of values in order. */
-function lowerBound(values: ArrayLike<number>, value: number): number {
-  let begin = 0;
-  let end = values.length;
-  while (begin < end) {
-    const middle = (begin + end) >>> 1;
-    if ((values[middle] ?? Infinity) < value) begin = middle + 1;
-    else end = middle;
-  }
-  return begin;
+/** Checks and sorts the events, without those that lie outside. */
+function sortEvents(events: Events, check: EventCheck): EventsInMemory {
+  const { length } = events.times;
+  const all = new Float64Array(length);
+  for (let event = 0; event < length; event++) all[event] = check.stepOf(events, event, 0);
+  const [timesteps] = check.shape;
+  const steps = stepsArray(length, timesteps);
+  const channels = new Uint32Array(length);
+  let count = 0;
+  all.forEach((step, event) => {
+    if (!(step >= 0 && step < timesteps)) return;
+    steps[count] = step;
+    channels[count++] = events.channels[event] ?? NaN;
+  });
+  return new EventsInMemory(steps.subarray(0, count), channels.subarray(0, count), timesteps);
 }

@@ -2,21 +2,13 @@
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import type { EventList } from '../../arrays/event-list';
 import type { EventOptions } from '../event-options';
 import { CommandError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
 import { fileError } from '../../errors/system-errors';
 import { EventClock, TimeSurvey, type TimePrecision } from './event-clock';
-import {
-  COUNT_TYPE,
-  describeOptions,
-  EventCheck,
-  EventCounts,
-  EventPlaces,
-  toNumbers,
-  type EventReceiver,
-} from './event-files';
+import { describeOptions, EventCheck, toNumbers, type EventReceiver } from './event-files';
+import { EventSource, type EventSet } from './event-source';
 import { identifyFile } from '../files/fingerprint';
 import { describeForeign } from '../foreign/formats';
 import { HEAD_BYTES } from '../foreign/head';
@@ -24,7 +16,7 @@ import type { Lists, ListsDescription } from '../hdf5/lists-file';
 import { ListsReader, PATIENCE } from '../hdf5/lists-reader';
 import { readBytes, requireFile } from '../files/read-bytes';
 import type { Elements } from '../elements';
-import type { EventSummary, InputIdentity, RasterSource, Region } from '../raster-source';
+import type { InputIdentity, RasterSource, Region } from '../raster-source';
 
 const TIMES = 'spikes/times';
 const UNITS = 'spikes/units';
@@ -62,13 +54,15 @@ export async function openEventsHdf5(
     const check = new EventCheck(options, clock, path);
     const lengths = await checkSamples(samples, clock, check);
     const shape = [samples.length, ...check.shape] as const;
-    return new EventsHdf5Source(identity, identify, {
+    return new EventSource({
       name: path,
+      identity,
+      identify,
+      nAxes: 3,
       shape,
       summary: check.summary,
-      samples,
-      lengths,
-      clock,
+      events: new EventsOfSamples(samples, lengths, clock),
+      close: () => samples.close(),
     });
   } catch (error) {
     await reader.close();
@@ -245,52 +239,19 @@ async function checkSamples(
   return lengths;
 }
 
-class EventsHdf5Source implements RasterSource {
-  readonly nAxes = 3;
-  readonly type = COUNT_TYPE.type;
-  readonly itemBytes = COUNT_TYPE.itemBytes;
-  readonly isInterleaved = false;
-  readonly shape: readonly [number, number, number];
-  readonly events: EventSummary;
-  readonly #name: string;
+class EventsOfSamples implements EventSet {
   readonly #samples: Samples;
   readonly #lengths: Uint32Array;
   readonly #clock: EventClock;
 
-  constructor(
-    readonly identity: InputIdentity,
-    readonly identify: () => Promise<InputIdentity>,
-    content: {
-      name: string;
-      shape: readonly [number, number, number];
-      summary: EventSummary;
-      samples: Samples;
-      /** How many events every sample has. */
-      lengths: Uint32Array;
-      clock: EventClock;
-    },
-  ) {
-    this.shape = content.shape;
-    this.events = content.summary;
-    this.#name = content.name;
-    this.#samples = content.samples;
-    this.#lengths = content.lengths;
-    this.#clock = content.clock;
+  /** @param lengths How many events every sample has. */
+  constructor(samples: Samples, lengths: Uint32Array, clock: EventClock) {
+    this.#samples = samples;
+    this.#lengths = lengths;
+    this.#clock = clock;
   }
 
-  async read(region: Region, memory?: Uint8Array): Promise<Uint16Array> {
-    const counter = new EventCounts(region, this.#name, memory);
-    if (counter.counts.length > 0) await this.#addTo(counter, region);
-    return counter.counts;
-  }
-
-  async readEvents(region: Region, dt: number): Promise<EventList> {
-    const places = new EventPlaces(region, dt);
-    await this.#addTo(places, region);
-    return places.list;
-  }
-
-  async #addTo(receiver: EventReceiver, { batches: { begin, end } }: Region): Promise<void> {
+  async addTo(receiver: EventReceiver, { batches: { begin, end } }: Region): Promise<void> {
     const endOf = (first: number): number => this.#groupEnd(first, end);
     for await (const { first, group } of this.#samples.groups(begin, end, endOf)) {
       for (const [index, { times, units }] of group.entries()) {
@@ -313,9 +274,5 @@ class EventsHdf5Source implements RasterSource {
       if (nEvents > maxEvents) break;
     }
     return next;
-  }
-
-  close(): Promise<void> {
-    return this.#samples.close();
   }
 }

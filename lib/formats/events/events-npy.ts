@@ -2,36 +2,32 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import type { EventList as CallEvents } from '../../arrays/event-list';
 import type { EventOptions } from '../event-options';
 import { CommandError } from '../../errors/command-errors';
 import { message, option } from '../../errors/message';
 import { fileError } from '../../errors/system-errors';
 import { EventClock, TimeSurvey, type TimePrecision } from './event-clock';
 import {
-  COUNT_TYPE,
   describeOptions,
   EventCheck,
-  EventCounts,
-  EventPlaces,
   toNumbers,
   type EventReceiver,
   type Events,
 } from './event-files';
+import { EventSource, type EventSet } from './event-source';
+import { EventsInMemory, lowerBound, stepsArray } from './events-in-memory';
 import { identifyFile, identifyPath } from '../files/fingerprint';
 import { decodeBytes, type Elements } from '../elements';
 import { readBytes, requireFile } from '../files/read-bytes';
 import { readNpyLayout } from '../npy/npy';
 import type { NpyLayout } from '../npy/header';
-import type { EventSummary, InputIdentity, RasterSource, Region } from '../raster-source';
+import type { RasterSource, Region } from '../raster-source';
 import { formatShape } from '../../errors/checks';
 
 /** A slab, the events that are read at a time, has at most 1 MB. */
 const EVENTS_PER_SLAB = 2 ** 16;
 /** Longer lists must be in order; sorting takes 16 bytes of memory per event, keeping them 8. */
 const MAX_UNSORTED_EVENTS = 2 ** 25;
-/** Digits of this many bits make few passes of buckets that still fit a processor's cache. */
-const DIGIT_BITS = 11;
 
 /**
  * Opens a .npy file of shape (E, 2), of any type of integers or floats, byte order and memory order,
@@ -62,14 +58,17 @@ export async function openEventsNpy(path: string, options: EventOptions): Promis
       firstSteps === undefined
         ? await sortedEvents(list, clock, timesteps)
         : new EventsInFile(list, firstSteps, clock);
-    const shape = [1, timesteps, channels] as const;
-    return new EventsNpySource(
-      file,
-      path,
-      { shape, summary: check.summary, events },
+    const opened = file;
+    return new EventSource({
+      name: path,
       identity,
       identify,
-    );
+      nAxes: 2,
+      shape: [1, timesteps, channels],
+      summary: check.summary,
+      events,
+      close: () => opened.close(),
+    });
   } catch (error) {
     await file?.close();
     throw fileError('read', path, error);
@@ -207,11 +206,6 @@ function checkSortable({ length, name }: EventList, index: number): void {
   );
 }
 
-/** Adds the events of a region to the counts, and perhaps others that lie outside. */
-interface EventSet {
-  count(region: Region, counts: EventReceiver): void | Promise<void>;
-}
-
 /** Events in order, of which the file is all that there is. */
 class EventsInFile implements EventSet {
   readonly #list: EventList;
@@ -224,41 +218,17 @@ class EventsInFile implements EventSet {
     this.#clock = clock;
   }
 
-  async count({ steps }: Region, counts: EventReceiver): Promise<void> {
+  async addTo(receiver: EventReceiver, { steps }: Region): Promise<void> {
     // Events of the first step may stand at the end of the slab before the one that begins with it.
     const begin = Math.max(0, lowerBound(this.#firstSteps, steps.begin) - 1);
     const end = lowerBound(this.#firstSteps, steps.end);
     for (let slab = begin; slab < end; slab++) {
       const { offsets, channels } = await this.#list.read(slab, this.#clock);
       for (let event = 0; event < offsets.length; event++) {
-        counts.add(0, this.#clock.stepOf(offsets[event] ?? NaN), channels[event] ?? NaN);
+        receiver.add(0, this.#clock.stepOf(offsets[event] ?? NaN), channels[event] ?? NaN);
       }
     }
   }
-}
-
-/** Events in memory, in the order of their steps. */
-class EventsInMemory implements EventSet {
-  readonly #steps: Steps;
-  readonly #channels: Uint32Array;
-
-  constructor(steps: Steps, channels: Uint32Array) {
-    this.#steps = steps;
-    this.#channels = channels;
-  }
-
-  count({ steps }: Region, counts: EventReceiver): void {
-    const end = lowerBound(this.#steps, steps.end);
-    for (let event = lowerBound(this.#steps, steps.begin); event < end; event++) {
-      counts.add(0, this.#steps[event] ?? 0, this.#channels[event] ?? 0);
-    }
-  }
-}
-
-type Steps = Uint32Array | Float64Array;
-
-function stepsArray(length: number, timesteps: number): Steps {
-  return timesteps <= 2 ** 32 ? new Uint32Array(length) : new Float64Array(length);
 }
 
 /** Sorts a list whose events have been checked, without those that lie outside. */
@@ -280,109 +250,5 @@ async function sortedEvents(
       count++;
     }
   }
-  return new EventsInMemory(
-    ...sortBySteps(steps.subarray(0, count), channels.subarray(0, count), timesteps),
-  );
-}
-
-/** Stable; both arrays are used up. */
-function sortBySteps(
-  steps: Steps,
-  channels: Uint32Array,
-  timesteps: number,
-): [steps: Steps, channels: Uint32Array] {
-  let from: [Steps, Uint32Array] = [steps, channels];
-  let to: [Steps, Uint32Array] = [
-    stepsArray(steps.length, timesteps),
-    new Uint32Array(steps.length),
-  ];
-  const buckets = 2 ** DIGIT_BITS;
-  for (let unit = 1; unit < timesteps; unit *= buckets) {
-    const digitOf = (step: number) => Math.floor(step / unit) % buckets;
-    const [fromSteps, fromChannels] = from;
-    const [toSteps, toChannels] = to;
-    const next = new Uint32Array(buckets);
-    for (const step of fromSteps) next[digitOf(step)] = (next[digitOf(step)] ?? 0) + 1;
-    let begin = 0;
-    for (const [digit, size] of next.entries()) {
-      next[digit] = begin;
-      begin += size;
-    }
-    for (let event = 0; event < fromSteps.length; event++) {
-      const step = fromSteps[event] ?? 0;
-      const digit = digitOf(step);
-      const place = next[digit] ?? 0;
-      next[digit] = place + 1;
-      toSteps[place] = step;
-      toChannels[place] = fromChannels[event] ?? 0;
-    }
-    [from, to] = [to, from];
-  }
-  return from;
-}
-
-/** The first index whose value is not less than `value`, of values in order. */
-function lowerBound(values: ArrayLike<number>, value: number): number {
-  let begin = 0;
-  let end = values.length;
-  while (begin < end) {
-    const middle = (begin + end) >>> 1;
-    if ((values[middle] ?? Infinity) < value) begin = middle + 1;
-    else end = middle;
-  }
-  return begin;
-}
-
-class EventsNpySource implements RasterSource {
-  readonly nAxes = 2;
-  readonly type = COUNT_TYPE.type;
-  readonly itemBytes = COUNT_TYPE.itemBytes;
-  readonly isInterleaved = false;
-  readonly shape: readonly [number, number, number];
-  readonly events: EventSummary;
-  readonly #file: FileHandle;
-  readonly #name: string;
-  readonly #events: EventSet;
-
-  constructor(
-    file: FileHandle,
-    name: string,
-    content: {
-      shape: readonly [number, number, number];
-      summary: EventSummary;
-      events: EventSet;
-    },
-    readonly identity: InputIdentity,
-    readonly identify: () => Promise<InputIdentity>,
-  ) {
-    this.shape = content.shape;
-    this.events = content.summary;
-    this.#file = file;
-    this.#name = name;
-    this.#events = content.events;
-  }
-
-  async read(region: Region, memory?: Uint8Array): Promise<Uint16Array> {
-    try {
-      const counts = new EventCounts(region, this.#name, memory);
-      if (counts.counts.length > 0) await this.#events.count(region, counts);
-      return counts.counts;
-    } catch (error) {
-      throw fileError('read', this.#name, error);
-    }
-  }
-
-  async readEvents(region: Region, dt: number): Promise<CallEvents> {
-    try {
-      const places = new EventPlaces(region, dt);
-      await this.#events.count(region, places);
-      return places.list;
-    } catch (error) {
-      throw fileError('read', this.#name, error);
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.#file.close();
-  }
+  return new EventsInMemory(steps.subarray(0, count), channels.subarray(0, count), timesteps);
 }

@@ -56,7 +56,11 @@ export function isNpy(bytes: Uint8Array): boolean {
   return MAGIC.every((byte, index) => bytes[index] === byte);
 }
 
-function readHeaderText(bytes: Uint8Array, name: string): { text: string; headerBytes: number } {
+/** The header of a file as a text, whatever it says. */
+export function readHeaderText(
+  bytes: Uint8Array,
+  name: string,
+): { text: string; headerBytes: number } {
   if (!isNpy(bytes)) {
     throw new CommandError(
       message`Expected a .npy file, as NumPy's save writes it, but ${name} \

@@ -4,41 +4,23 @@ import { openEventTable, type EventTable } from '../events/event-table';
 import { toNumbers } from '../events/event-files';
 import { readingEvents } from '../events/reading';
 import type { Format } from '../format';
-import { ArraysReader, isHdf5 } from '../hdf5/arrays-reader';
-import { isAddress } from '../http/address';
-
-const TIMES = 'units/spike_times';
-const INDEX = 'units/spike_times_index';
-const ID = 'units/id';
-
-async function isNwb(path: string): Promise<boolean> {
-  if (isAddress(path) || !(await isHdf5(path))) return false;
-  const reader = await ArraysReader.open(path).catch(() => undefined);
-  if (reader === undefined) return false;
-  try {
-    const [times, index] = await reader.look(TIMES, INDEX);
-    return times.kind === 'dataset' && index.kind === 'dataset';
-  } catch {
-    return false;
-  } finally {
-    await reader.close();
-  }
-}
+import { ArraysReader } from '../hdf5/arrays-reader';
+import { contentsOf, NWB } from './hdf5-contents';
 
 /** The spikes of unit u are those before element u of the index, and not before the element before it. */
 async function readUnits(path: string): Promise<EventTable> {
   const reader = await ArraysReader.open(path);
   try {
-    const times = await reader.readNumbers(TIMES);
-    const ends = toNumbers(await reader.readNumbers(INDEX));
-    const [id] = await reader.look(ID);
+    const times = await reader.readNumbers(NWB.times);
+    const ends = toNumbers(await reader.readNumbers(NWB.index));
+    const [id] = await reader.look(NWB.id);
     const units =
       id.kind === 'dataset'
-        ? Array.from(toNumbers(await reader.readNumbers(ID)), Number)
+        ? Array.from(toNumbers(await reader.readNumbers(NWB.id)), Number)
         : Array.from(ends, (_, unit) => unit);
     if (units.length !== ends.length || new Set(units).size !== units.length) {
       throw new CommandError(
-        `Expected a different id for each of the ${ends.length} units in ${ID} of ${path} but received ` +
+        `Expected a different id for each of the ${ends.length} units in ${NWB.id} of ${path} but received ` +
           `${units.length} ids, ${new Set(units).size} of them different.`,
       );
     }
@@ -48,7 +30,7 @@ async function readUnits(path: string): Promise<EventTable> {
       const isLast = unit === ends.length - 1;
       if (end < begin || end > times.length || (isLast && end !== times.length)) {
         throw new CommandError(
-          `Expected numbers that ascend to ${times.length}, as there are spikes, in ${INDEX} of ${path} but ` +
+          `Expected numbers that ascend to ${times.length}, as there are spikes, in ${NWB.index} of ${path} but ` +
             `received ${end} at [${unit}].`,
         );
       }
@@ -67,7 +49,7 @@ export const nwb: Format = {
   endings: ['.nwb'],
   input: {
     usage: ['session.nwb', 'NWB with units/spike_times, a channel for each unit'],
-    recognise: isNwb,
+    recognise: async (path) => (await contentsOf(path)).hasUnits,
     hasTimeUnit: true,
     ...readingEvents((path, options) =>
       openEventTable(path, options, {

@@ -5,10 +5,9 @@ import { openEventTable, type EventTable } from '../events/event-table';
 import { toNumbers } from '../events/event-files';
 import { readingEvents } from '../events/reading';
 import type { Format } from '../format';
-import { ArraysReader, isHdf5 } from '../hdf5/arrays-reader';
-import { isAddress } from '../http/address';
+import { ArraysReader } from '../hdf5/arrays-reader';
+import { contentsOf } from './hdf5-contents';
 
-const SPIKES = 'spikes';
 /** Of a second, as SONATA names units of time. */
 const UNITS: Readonly<Partial<Record<string, number>>> = {
   s: 1,
@@ -19,54 +18,11 @@ const UNITS: Readonly<Partial<Record<string, number>>> = {
   seconds: 1,
 };
 
-/** Where the spikes of a population are. */
-interface Population {
-  name: string;
-  times: string;
-  ids: string;
-  unit: string | undefined;
-}
-
-async function populationsOf(reader: ArraysReader): Promise<Population[]> {
-  const [spikes] = await reader.look(SPIKES);
-  if (spikes.kind !== 'group') return [];
-  const groups = [SPIKES, ...spikes.names.map((name) => `${SPIKES}/${name}`)];
-  const found: Population[] = [];
-  for (const group of groups) {
-    const [times, nodes, gids] = await reader.look(
-      `${group}/timestamps`,
-      `${group}/node_ids`,
-      `${group}/gids`,
-    );
-    if (times.kind !== 'dataset' || (nodes.kind !== 'dataset' && gids.kind !== 'dataset')) continue;
-    found.push({
-      name: group.slice(SPIKES.length + 1),
-      times: `${group}/timestamps`,
-      ids: nodes.kind === 'dataset' ? `${group}/node_ids` : `${group}/gids`,
-      unit: times.texts['units'],
-    });
-  }
-  return found;
-}
-
-async function isSonata(path: string): Promise<boolean> {
-  if (isAddress(path) || !(await isHdf5(path))) return false;
-  const reader = await ArraysReader.open(path).catch(() => undefined);
-  if (reader === undefined) return false;
-  try {
-    return (await populationsOf(reader)).length > 0;
-  } catch {
-    return false;
-  } finally {
-    await reader.close();
-  }
-}
-
 async function readSpikes(path: string, wanted: string | undefined): Promise<EventTable> {
+  const { populations } = await contentsOf(path);
+  const chosen = choosePopulation(populations, wanted, path);
   const reader = await ArraysReader.open(path);
   try {
-    const populations = await populationsOf(reader);
-    const chosen = choosePopulation(populations, wanted, path);
     const unit = chosen.unit ?? 'ms';
     const timeUnit = UNITS[unit];
     if (timeUnit === undefined) {
@@ -108,7 +64,7 @@ export const sonata: Format = {
   endings: ['.h5'],
   input: {
     usage: ['spikes.h5', 'SONATA with spikes/<population>/timestamps and node_ids'],
-    recognise: isSonata,
+    recognise: async (path) => (await contentsOf(path)).populations.length > 0,
     hasTimeUnit: true,
     ...readingEvents((path, options) =>
       openEventTable(path, options, {

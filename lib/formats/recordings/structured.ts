@@ -11,7 +11,7 @@ import { readingEvents } from '../events/reading';
 import { isRegularFile } from '../files/read-bytes';
 import type { Format } from '../format';
 import { isAddress } from '../http/address';
-import { isNpy } from '../npy/header';
+import { isNpy, MAX_HEADER_BYTES, readHeaderText } from '../npy/header';
 import { findName, ID, TIME, unitIn } from './columns';
 
 /** A field of each element. */
@@ -32,8 +32,6 @@ interface Layout {
   headerBytes: number;
 }
 
-/** The header of such a file lies in so many bytes. */
-const HEAD_BYTES = 10_240;
 const FIELD = /\(\s*['"]([^'"]*)['"]\s*,\s*['"]([<>|=]?)([a-zA-Z]\d*)['"]\s*\)/g;
 
 /** Whether bytes begin as the file of a structured array does. */
@@ -43,14 +41,7 @@ export function isStructured(bytes: Uint8Array): boolean {
 }
 
 function parseLayout(bytes: Uint8Array, name: string): Layout {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const isLong = (bytes[6] ?? 0) > 1;
-  const begin = isLong ? 12 : 10;
-  const headerBytes = begin + (isLong ? view.getUint32(8, true) : view.getUint16(8, true));
-  if (headerBytes > HEAD_BYTES || headerBytes > bytes.length) {
-    throw new CommandError(`Expected a header of at most ${HEAD_BYTES} bytes in ${name}.`);
-  }
-  const text = Buffer.from(bytes.subarray(begin, headerBytes)).toString('latin1');
+  const { text, headerBytes } = readHeaderText(bytes, name);
   const [, list] = /'descr'\s*:\s*\[(.*?)\]\s*,\s*'fortran_order'/s.exec(text) ?? [];
   const [, length] = /'shape'\s*:\s*\(\s*(\d+)\s*,\s*\)/.exec(text) ?? [];
   const fields: Field[] = [];
@@ -161,7 +152,12 @@ async function isStructuredFile(path: string): Promise<boolean> {
   try {
     const file = await open(path, 'r');
     try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+      const { buffer, bytesRead } = await file.read(
+        Buffer.alloc(MAX_HEADER_BYTES),
+        0,
+        MAX_HEADER_BYTES,
+        0,
+      );
       return isStructured(buffer.subarray(0, bytesRead));
     } finally {
       await file.close();

@@ -8,7 +8,7 @@ import { readingEvents } from '../events/reading';
 import { isRegularFile } from '../files/read-bytes';
 import { hasEnding, type Format } from '../format';
 import { isAddress } from '../http/address';
-import { ID, TIME, unitIn } from './columns';
+import { findName, ID, TIME, unitIn } from './columns';
 import { choosePopulation } from './sonata';
 
 const ENDINGS = ['.csv', '.tsv', '.txt'];
@@ -34,9 +34,9 @@ async function isTable(path: string, isEventList: boolean): Promise<boolean> {
     const file = await open(path, 'r');
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-      const [line = ''] = dataLines(buffer.toString('utf8', 0, bytesRead));
-      const names = fieldsOf(line, separatorOf(line)).map((field) => field.toLowerCase());
-      return names.some((name) => TIME.test(name)) && names.some((name) => ID.test(name));
+      const line = linesOf(buffer.toString('utf8', 0, bytesRead)).find(isData) ?? '';
+      const names = fieldsOf(line, separatorOf(line));
+      return findName(names, TIME) !== undefined && findName(names, ID) !== undefined;
     } finally {
       await file.close();
     }
@@ -49,12 +49,8 @@ function isData(line: string): boolean {
   return line.trim() !== '' && !line.trimStart().startsWith('#');
 }
 
-/** The lines of a text that are not comments. */
-function dataLines(text: string): string[] {
-  return text
-    .replace(/^\uFEFF/, '')
-    .split(/\r?\n/)
-    .filter(isData);
+function linesOf(text: string): string[] {
+  return text.replace(/^\uFEFF/, '').split(/\r?\n/);
 }
 
 function fieldsOf(line: string, separator: RegExp): string[] {
@@ -81,7 +77,7 @@ async function readTable(path: string, wanted: string | undefined): Promise<Even
 }
 
 function parseTable(text: string, path: string, wanted: string | undefined): EventTable {
-  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
+  const lines = linesOf(text);
   const first = lines.findIndex(isData);
   if (first < 0) throw new CommandError(`Expected a table of events in ${path} but it is empty.`);
   const separator = separatorOf(lines[first] ?? '');

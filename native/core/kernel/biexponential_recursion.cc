@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "aligned_buffer.h"
-#include "event_rows.h"
 #include "floating_point_mode.h"
+#include "input_rows.h"
 #include "simd/ops.h"
 
 namespace expsyn {
@@ -23,7 +23,7 @@ class VectorRecursion {
       : kernel_(kernel),
         tile_(tile),
         reader_(tile.input),
-        event_rows_(tile.input.raster(), tile.first_synapse, tile.n_synapses),
+        input_rows_(tile.input.raster(), kernel.n_synapses(), tile.first_synapse, tile.n_synapses),
         ops_(simd::OpsOf<Real>()) {
     for (std::int64_t c = 0; c < tile.n_synapses; ++c) {
       const DoubleDouble isyn = tile.state.Number(0, c);
@@ -83,17 +83,11 @@ class VectorRecursion {
   std::int64_t first() const { return tile_.first_synapse; }
 
   void Advance(std::int64_t step, std::int64_t n_rows) {
-    const Raster& raster = reader_.raster();
-    Source source{};
+    Source source{kElementTypeOf<Real>, drive_.data(), nullptr, tile_.n_synapses, false};
     if (reader_.is_drive_noisy()) {
       reader_.Read(step, n_rows, first(), tile_.n_synapses, drive_.data(), tile_.n_synapses);
-      source = {kElementTypeOf<Real>, drive_.data(), nullptr, tile_.n_synapses, false};
-    } else if (raster.events != nullptr) {
-      source = event_rows_.Make(step, n_rows);
     } else {
-      const bool is_repeated = raster.n_columns == 1 && kernel_.n_synapses() > 1;
-      source = {raster.type, raster.AddressOf(raster.IndexOf(0, step, is_repeated ? 0 : first())),
-                nullptr, raster.n_columns, is_repeated};
+      source = input_rows_.At(step, n_rows);
     }
     const bool is_reduced = tile_.reduced != nullptr;
     Real* const output = is_reduced ? rows_.data() : tile_.output + step * tile_.row_stride;
@@ -162,7 +156,7 @@ class VectorRecursion {
   const BiexponentialKernel& kernel_;
   const Tile<Real>& tile_;
   const InputReader& reader_;
-  EventRows<Real> event_rows_;
+  InputRows<Real> input_rows_;
   const typename simd::Ops::Of<Real>& ops_;
   // One element a synapse. Not initialised beyond the width of the tile.
   alignas(64) Columns isyn_;
@@ -197,11 +191,8 @@ bool RecurseFewVectors(const BiexponentialKernel& kernel, const Tile<Real>& item
     return false;
   }
   const auto& factors = kernel.factors<Real>();
-  EventRows<Real> event_rows(input, 0, n_synapses);
-  const Source source = input.events != nullptr
-                            ? event_rows.Make(0, input.n_timesteps)
-                            : Source{input.type, input.data, nullptr, input.n_columns,
-                                     input.n_columns == 1 && n_synapses > 1};
+  InputRows<Real> rows(input, n_synapses, 0, n_synapses);
+  const Source source = rows.At(0, input.n_timesteps);
   const bool is_done = simd::OpsOf<Real>().advance_second_order(
       {input.n_timesteps,
        n_synapses,

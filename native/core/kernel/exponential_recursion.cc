@@ -4,8 +4,8 @@
 #include <array>
 
 #include "double_double.h"
-#include "event_rows.h"
 #include "floating_point_mode.h"
+#include "input_rows.h"
 #include "simd/ops.h"
 
 namespace expsyn {
@@ -31,7 +31,7 @@ class VectorRecursion {
         kernel_(kernel),
         reader_(tile.input),
         raster_(tile.input.raster()),
-        event_rows_(raster_, tile.first_synapse, tile.n_synapses),
+        rows_(raster_, kernel.n_synapses(), tile.first_synapse, tile.n_synapses),
         ops_(simd::OpsOf<Real>()),
         width_(tile.n_synapses),
         origin_(tile.first_step == 0 ? 0 : tile.first_step - kernel.window_length()),
@@ -159,7 +159,7 @@ class VectorRecursion {
     std::int64_t n_rows = (kernel_.window_length() - 1) % kInterval + 1;
     for (std::int64_t s = step - kernel_.window_length(); s < step; s += n_rows) {
       if (s > step - kernel_.window_length()) n_rows = kInterval;
-      Source source = InRaster(s, n_rows, false);
+      Source source = rows_.At(s, n_rows);
       if (reader_.is_drive_noisy()) {
         reader_.Read(s, n_rows, tile_.first_synapse, width_, drive.data(), width_);
         source = {kElementTypeOf<Real>, drive.data(), nullptr, width_, false};
@@ -210,18 +210,6 @@ class VectorRecursion {
     }
   }
 
-  Source InRaster(std::int64_t step, std::int64_t n_rows, bool has_tail) {
-    if (raster_.events != nullptr) {
-      return event_rows_.Make(step, n_rows, has_tail ? kernel_.window_length() : 0);
-    }
-    const bool is_repeated = raster_.n_columns == 1 && kernel_.n_synapses() > 1;
-    const std::int64_t first = raster_.IndexOf(0, step, is_repeated ? 0 : tile_.first_synapse);
-    const std::int64_t earlier =
-        first - (has_tail ? kernel_.window_length() * raster_.n_columns : 0);
-    return {raster_.type, raster_.AddressOf(first), has_tail ? raster_.AddressOf(earlier) : nullptr,
-            raster_.n_columns, is_repeated};
-  }
-
   simd::RecursionRows<Real> RowsFrom(const Source& source, std::int64_t n_rows, Real* output,
                                      std::int64_t output_stride) {
     return {n_rows,         width_,
@@ -261,7 +249,7 @@ class VectorRecursion {
     const std::int64_t n_rows = n_chunks * kInterval;
     const Source source = SourceOf(step, n_rows, has_tail);
     const simd::RecursionChunks<Real> chunks{n_chunks, kInterval, width_, decay_,
-                                             NextInput(step + n_rows)};
+                                             rows_.AddressOf(step + n_rows)};
     ops_.cancel_tails(RowsFrom(source, n_rows, nullptr, 0), net_input_.data());
     std::array<Real, kMaxChunks * kFewSynapses> states{};
     ops_.sum_chunks(chunks, net_input_.data(), states.data());
@@ -294,16 +282,9 @@ class VectorRecursion {
   }
 
   Source SourceOf(std::int64_t step, std::int64_t n_rows, bool has_tail) {
-    return reader_.is_drive_noisy() ? MakeNoisyDrive(step, n_rows, has_tail)
-                                    : InRaster(step, n_rows, has_tail);
-  }
-
-  // Where the input of `step` will be read, so that it can be brought to the cache; null if it is
-  // not in memory.
-  const void* NextInput(std::int64_t step) const {
-    if (raster_.events != nullptr) return nullptr;
-    const std::int64_t column = raster_.n_columns == 1 ? 0 : tile_.first_synapse;
-    return raster_.AddressOf(raster_.IndexOf(0, step, column));
+    return reader_.is_drive_noisy()
+               ? MakeNoisyDrive(step, n_rows, has_tail)
+               : rows_.At(step, n_rows, has_tail ? kernel_.window_length() : 0);
   }
 
   // Drive with noise is computed row after row in kept_ and stays there until it has left the
@@ -360,7 +341,7 @@ class VectorRecursion {
   simd::NormalPlaces NoiseOf(std::int64_t step, std::int64_t n_rows, std::int64_t stride) const {
     simd::NormalPlaces places = reader_.PlacesOf(step, n_rows, tile_.first_synapse, width_, stride);
     if (raster_.n_columns == width_ && raster_.events == nullptr) {
-      places.ahead = NextInput(step + n_rows);
+      places.ahead = rows_.AddressOf(step + n_rows);
       places.ahead_bytes = n_rows * width_ * static_cast<std::int64_t>(ElementSize(raster_.type));
     }
     return places;
@@ -398,7 +379,7 @@ class VectorRecursion {
   const ExponentialKernel& kernel_;
   const InputReader& reader_;
   const Raster& raster_;
-  EventRows<Real> event_rows_;
+  InputRows<Real> rows_;
   const typename simd::Ops::Of<Real>& ops_;
   const std::int64_t width_;
   const std::int64_t origin_;  // the first step that is read
@@ -444,11 +425,8 @@ bool RecurseFewVectors(const ExponentialKernel& kernel, const Tile<Real>& item) 
       kernel.HasTinyDecay<Real>()) {
     return false;
   }
-  EventRows<Real> event_rows(input, 0, n_synapses);
-  const Source source = input.events != nullptr
-                            ? event_rows.Make(0, input.n_timesteps)
-                            : Source{input.type, input.data, nullptr, input.n_columns,
-                                     input.n_columns == 1 && n_synapses > 1};
+  InputRows<Real> rows(input, n_synapses, 0, n_synapses);
+  const Source source = rows.At(0, input.n_timesteps);
   const bool is_done = simd::OpsOf<Real>().advance_short_call(
       {input.n_timesteps, n_synapses, source.type, source.input, source.is_repeated, source.stride,
        item.output, item.row_stride, kernel.factors<Real>().decay.data(),

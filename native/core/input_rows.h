@@ -1,5 +1,5 @@
-#ifndef EXPSYN_CORE_EVENT_ROWS_H_
-#define EXPSYN_CORE_EVENT_ROWS_H_
+#ifndef EXPSYN_CORE_INPUT_ROWS_H_
+#define EXPSYN_CORE_INPUT_ROWS_H_
 
 #include <cstdint>
 
@@ -9,8 +9,7 @@
 
 namespace expsyn {
 
-// The drive of some rows in memory, and the drive one window earlier, which leaves the window in
-// these rows.
+// Some rows in memory, and the rows one window earlier, which leave the window in these rows.
 struct Source {
   ElementType type;
   const void* input;
@@ -19,29 +18,42 @@ struct Source {
   bool is_repeated;  // whether a row is one value, which all synapses receive
 };
 
-// Makes rows of an input that is given by events, some at a time: as bytes where these hold all
-// elements, else as Real.
+// The rows of an input for some neighbouring synapses: where they are in memory, or, if events give
+// the input, made some at a time, as bytes where these hold all elements, else as Real.
 template <typename Real>
-class EventRows {
+class InputRows {
  public:
-  // Rows of the synapses from `first_synapse` on; the raster is one that has events.
-  EventRows(const Raster& raster, std::int64_t first_synapse, std::int64_t n_synapses)
+  // `n_all` is the number of synapses of the kernel. The raster must outlive the rows.
+  InputRows(const Raster& raster, std::int64_t n_all, std::int64_t first_synapse,
+            std::int64_t n_synapses)
       : raster_(raster),
         first_(raster.n_columns == 1 ? 0 : first_synapse),
         width_(raster.n_columns == 1 ? 1 : n_synapses),
-        is_repeated_(raster.n_columns == 1 && n_synapses > 1) {}
+        is_repeated_(raster.n_columns == 1 && n_all > 1) {}
 
   // The rows from `step` on. If `earlier` is positive, the delayed ones are so many steps before.
   // Valid until the next call.
-  Source Make(std::int64_t step, std::int64_t n_rows, std::int64_t earlier = 0) {
+  Source At(std::int64_t step, std::int64_t n_rows, std::int64_t earlier = 0) {
+    const bool has_delayed = earlier > 0;
+    if (raster_.events == nullptr) {
+      return {raster_.type, AddressOf(step), has_delayed ? AddressOf(step - earlier) : nullptr,
+              raster_.n_columns, is_repeated_};
+    }
     if (raster_.events->type() == ElementType::kUint8) {
       return {ElementType::kUint8, Fill(bytes_, step, n_rows, next_),
-              earlier > 0 ? Fill(delayed_bytes_, step - earlier, n_rows, next_delayed_) : nullptr,
+              has_delayed ? Fill(delayed_bytes_, step - earlier, n_rows, next_delayed_) : nullptr,
               width_, is_repeated_};
     }
     return {kElementTypeOf<Real>, Fill(rows_, step, n_rows, next_),
-            earlier > 0 ? Fill(delayed_rows_, step - earlier, n_rows, next_delayed_) : nullptr,
+            has_delayed ? Fill(delayed_rows_, step - earlier, n_rows, next_delayed_) : nullptr,
             width_, is_repeated_};
+  }
+
+  // Where the row of `step` will be read, so that it can be brought to the cache; null if it is not
+  // in memory.
+  const void* AddressOf(std::int64_t step) const {
+    if (raster_.events != nullptr) return nullptr;
+    return raster_.AddressOf(raster_.IndexOf(0, step, first_));
   }
 
  private:
@@ -66,4 +78,4 @@ class EventRows {
 
 }  // namespace expsyn
 
-#endif  // EXPSYN_CORE_EVENT_ROWS_H_
+#endif  // EXPSYN_CORE_INPUT_ROWS_H_
