@@ -49,6 +49,7 @@
         "native/binding/calls.cc",
         "native/binding/demangle.cc",
         "native/binding/errors.cc",
+        "native/binding/event_lists.cc",
         "native/binding/handles.cc",
         "native/binding/job_queue.cc",
         "native/binding/load.cc",

@@ -35,7 +35,8 @@ const MAY_IMPORT = {
   'streams.ts': ['streaming'],
   // The bundle for browsers.
   wasm: ['index.ts'],
-  formats: ['index.ts', 'arrays', 'errors'],
+  // Events are put into steps by the clock of the core.
+  formats: ['index.ts', 'native/native.ts', 'arrays', 'errors'],
   runs: ['formats', 'index.ts', ...TABLES, 'arrays', 'errors'],
   cli: ['runs', 'formats', 'index.ts', ...TABLES, 'arrays', 'errors'],
 };

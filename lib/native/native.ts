@@ -69,7 +69,7 @@ export interface CallDetails {
 
 /** An event that has no place in the raster. */
 export interface EventFault {
-  /** Its batch item. */
+  /** Its batch item; -1 if it has none. */
   readonly item: number;
   /** Its index in the list. */
   readonly event: number;
@@ -202,6 +202,24 @@ export interface SessionTable {
 }
 declare const sessionTableBrand: unique symbol;
 
+/** Finds out whether times were rounded to single precision; see native/core/event_clock.h. */
+export interface NativeTimeSurvey {
+  /** Returns whether more times can change the answer. */
+  add: (times: TypedArray) => boolean;
+  /** The largest magnitude of a time if they were rounded; else 0. */
+  largestSingle: () => number;
+}
+
+/** Turns times into steps. */
+export interface NativeEventClock {
+  /** Fills in the step of each time; NaN or infinite for a time that is, or is too large. */
+  stepsOf: (times: TypedArray, steps: Float64Array) => void;
+  /** Whether an event, of a list of one, lies before its step, within the tolerance. */
+  isEarly: (time: TypedArray) => boolean;
+  /** Of a step, at the start. */
+  tolerance: () => number;
+}
+
 /** The load of the whole process. */
 export interface Load {
   /** Calls that have not settled. */
@@ -262,6 +280,19 @@ export interface Native {
     stateSize: number,
     inputs: Dtype | undefined,
   ) => SessionTable;
+  readonly TimeSurvey: new () => NativeTimeSurvey;
+  /**
+   * A clock whose step 0 begins at `wholeStart` + `restOfStart` units of the times. `isWhole` is for times of
+   * integer types; `largestSingle` is a survey's.
+   */
+  readonly EventClock: new (
+    stepsPerUnit: number,
+    unitsPerStep: number,
+    wholeStart: number,
+    restOfStart: number,
+    isWhole: boolean,
+    largestSingle: number,
+  ) => NativeEventClock;
   /** The number of a new session at step 0 whose state is 0. */
   openSession: (table: SessionTable, seed: number) => number;
   /** Its number may be given to another session; no call of it may be pending. */

@@ -14,9 +14,9 @@
 #include <utility>
 
 #include "arguments.h"
-#include "call_details.h"
 #include "calls.h"
 #include "errors.h"
+#include "event_lists.h"
 #include "handles.h"
 #include "job_queue.h"
 #include "load.h"
@@ -340,6 +340,11 @@ void Initialize(napi_env env, napi_value exports) {
        Define<RunOnPool<Kind::kBatch>>("evolveAsync"),
        Define<RunOnPool<Kind::kSessionsAsync>>("evolveSessionsAsync")});
   DefineClass<SessionTableHandle>(env, exports, {});
+  DefineClass<TimeSurveyHandle>(env, exports,
+                                {Define<AddTimes>("add"), Define<LargestSingle>("largestSingle")});
+  DefineClass<EventClockHandle>(env, exports,
+                                {Define<StepsOfEvents>("stepsOf"), Define<IsEventEarly>("isEarly"),
+                                 Define<ToleranceOfClock>("tolerance")});
   const std::initializer_list<napi_property_descriptor> functions = {
       Define<DescribeKernel>("describeKernel"),
       Define<ReleaseKernel>("releaseKernel"),

@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "event_lists.h"
 #include "properties.h"
-#include "values.h"
 
 namespace expsyn::binding {
 
@@ -54,17 +54,6 @@ class Details : public Properties {
   const Arguments& arguments_;
 };
 
-// A list with as many elements as there are events, or none.
-Raster ListOf(const ArrayView& view) {
-  Raster list;
-  list.data = view.data;
-  list.type = view.type;
-  list.n_batches = 1;
-  list.n_timesteps = static_cast<std::int64_t>(view.length);
-  list.n_columns = 1;
-  return list;
-}
-
 ReductionKind KindOf(const Details& details) {
   switch (details.SizeOf("reduce")) {
     case 0:
@@ -97,25 +86,6 @@ Segments SegmentsOf(const Details& details, std::int64_t n_items, std::int64_t n
     begin = end;
   }
   return segments;
-}
-
-// The word for a fault, as lib/native/native.ts declares them.
-const char* NameOf(EventFaultKind kind) {
-  switch (kind) {
-    case EventFaultKind::kTime:
-      return "time";
-    case EventFaultKind::kBefore:
-      return "before";
-    case EventFaultKind::kAfter:
-      return "after";
-    case EventFaultKind::kChannel:
-      return "channel";
-    case EventFaultKind::kBatch:
-      return "batch";
-    case EventFaultKind::kValue:
-      break;
-  }
-  return "value";
 }
 
 }  // namespace
@@ -158,70 +128,6 @@ void WriteBackPartial(const Arguments& arguments, std::size_t position, const Ar
   if (!kArraysAreCopied || partial.length == 0) return;
   ArrayMemory::WriteBack(Details(arguments, position).Get("partial"), 0, partial.data,
                          partial.size_in_bytes());
-}
-
-napi_value ToObject(napi_env env, const EventFault& fault) {
-  return ToObject(env, {{"item", ToNumber(env, static_cast<double>(fault.item))},
-                        {"event", ToNumber(env, static_cast<double>(fault.index))},
-                        {"fault", ToString(env, NameOf(fault.kind))}});
-}
-
-bool HaveLengthOf(const GivenEvents& events) {
-  for (const Raster* list : {&events.channels, &events.values, &events.batches}) {
-    if (list->data != nullptr && list->n_timesteps != events.times.n_timesteps) return false;
-  }
-  return true;
-}
-
-napi_value CountEvents(const Arguments& arguments) {
-  enum : std::size_t {
-    kTimes,
-    kChannels,
-    kValues,
-    kBatches,
-    kDt,
-    kOutside,
-    kItems,
-    kColumns,
-    kCounts
-  };
-  const auto list_at = [&](std::size_t position) {
-    return arguments.IsUndefined(position) ? ListOf({}) : ListOf(arguments.Array(position));
-  };
-  GivenEvents events;
-  events.times = list_at(kTimes);
-  events.channels = list_at(kChannels);
-  events.values = list_at(kValues);
-  events.batches = list_at(kBatches);
-  events.dt = arguments.Number(kDt);
-  events.is_outside_dropped = arguments.Boolean(kOutside);
-  if (!HaveLengthOf(events) || !(events.dt > 0)) {
-    arguments.Refuse(kChannels, "lists of the same length");
-  }
-  const std::int64_t n_items = arguments.Size(kItems);
-  const std::int64_t n_columns = arguments.Size(kColumns);
-  const ArrayView counts = arguments.Array(kCounts, Access::kWrite);
-  const auto length = static_cast<std::int64_t>(counts.length);
-  const bool is_uint16 = counts.type == ElementType::kUint16;
-  const bool is_empty = n_items == 0 || n_columns == 0;
-  const std::int64_t n_timesteps = is_empty ? 0 : length / n_columns / n_items;
-  if ((!is_uint16 && counts.type != ElementType::kFloat64) ||
-      n_timesteps * n_columns * n_items != length) {
-    arguments.Refuse(kCounts, "a Uint16Array or Float64Array of whole items");
-  }
-  const EventList list(events, n_items, n_timesteps, n_columns, true);
-  const napi_env env = arguments.env();
-  if (!list.faults().empty()) return ToObject(env, list.faults()[0]);
-  constexpr double kMostCount = 65535;
-  if (is_uint16 && !list.AreCountsUpTo(kMostCount)) return ToNumber(env, 0);
-  const std::int64_t n_rows = n_items * n_timesteps;
-  if (is_uint16) {
-    list.Fill(0, n_rows, 0, n_columns, static_cast<std::uint16_t*>(counts.data), n_columns);
-  } else {
-    list.Fill(0, n_rows, 0, n_columns, static_cast<double*>(counts.data), n_columns);
-  }
-  arguments.WriteBack(kCounts, counts.data, 0, counts.size_in_bytes());
-  return ToNumber(env, -1);
 }
 
 }  // namespace expsyn::binding

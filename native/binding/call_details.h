@@ -35,15 +35,6 @@ std::optional<CallDetails> ReadDetails(const Arguments& arguments, std::size_t p
 // Hands the partial groups over to JavaScript, where arrays are copied.
 void WriteBackPartial(const Arguments& arguments, std::size_t position, const ArrayView& partial);
 
-// Whether the lists of events that are given have as many elements as there are times.
-bool HaveLengthOf(const GivenEvents& events);
-
-// An event that has no place, as lib/native/native.ts declares it.
-napi_value ToObject(napi_env env, const EventFault& fault);
-
-// countEvents(times, channels, values, batches, dt, isOutsideDropped, batchCount, columns, counts)
-napi_value CountEvents(const Arguments& arguments);
-
 }  // namespace expsyn::binding
 
 #endif  // EXPSYN_BINDING_CALL_DETAILS_H_

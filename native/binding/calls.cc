@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "event_lists.h"
 #include "values.h"
 
 namespace expsyn::binding {

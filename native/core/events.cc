@@ -22,12 +22,15 @@ constexpr std::int64_t kChunk = 1024;
 // The events of a row of more columns are in their order, so that a part of them is found fast.
 constexpr std::int64_t kWideColumns = 1024;
 
+// So many events are sorted by digits.
+constexpr std::size_t kManyEvents = 1024;
+
 // The number of events and columns that entries can tell apart.
 constexpr std::int64_t kMost = 0xffff'ffff;
 
 using Numbers = std::array<double, kChunk>;
 
-// Reads the elements of a list from `first` on. Leaves the numbers if it is not given.
+// The elements of a list from `first` on. Leaves the numbers if it is not given.
 void Read(const Raster& list, std::int64_t first, std::int64_t count, Numbers& numbers) {
   if (list.data == nullptr) return;
   simd::OpsOf<double>().convert(list.type, list.data, first, count, numbers.data());
@@ -49,14 +52,7 @@ void ForChunks(std::int64_t n_events, Function&& function) {
 
 TimeSurvey SurveyTimes(const Raster& times) {
   TimeSurvey survey;
-  Numbers numbers;
-  for (std::int64_t first = 0; first < times.size(); first += kChunk) {
-    const std::int64_t count = std::min(kChunk, times.size() - first);
-    Read(times, first, count, numbers);
-    for (std::int64_t i = 0; i < count; ++i) {
-      if (!survey.Add(numbers[static_cast<std::size_t>(i)])) return survey;
-    }
-  }
+  survey.Add(times);
   return survey;
 }
 
@@ -88,32 +84,38 @@ EventList::EventList(const GivenEvents& given, std::int64_t n_batches, std::int6
     : n_columns_(n_columns) {
   const std::int64_t n_events = given.times.size();
   if (n_events > kMost || n_columns > kMost) throw std::length_error("too many events or channels");
+  // Without them, all events are of item 0, if there is one.
+  const bool has_batches = given.batches.data != nullptr || n_batches == 0;
   const bool has_values = given.values.data != nullptr || given.weighing != nullptr;
   const EventClock clock(given.dt, SurveyTimes(given.times));
   Faults faults(is_first_only);
-  entries_.resize(static_cast<std::size_t>(n_events));
-  if (has_values) values_.resize(static_cast<std::size_t>(n_events));
-  std::size_t n_kept = 0;
-  Numbers times, channels, values, batches;
+  entries_.reserve(static_cast<std::size_t>(n_events));
+  if (has_values) values_.reserve(static_cast<std::size_t>(n_events));
+  Numbers times, channels, values, batches, steps;
   values.fill(1);
   batches.fill(0);
-  Entry last{-1, 0, 0};
+  // Of a chunk. In memory of their own, as a vector that grows would be asked for its size each
+  // time.
+  std::array<Entry, kChunk> entries;
   bool is_sorted = true;
-  bool is_finite = true;
+  std::int64_t last_row = -1;
+  std::int64_t last_column = 0;
   ForChunks(n_events, [&](std::int64_t first, std::int64_t count) {
     Read(given.times, first, count, times);
     Read(given.channels, first, count, channels);
     Read(given.values, first, count, values);
     Read(given.batches, first, count, batches);
+    clock.StepsOf(times.data(), count, steps.data());
+    auto next = entries.begin();
     for (std::int64_t i = 0; i < count; ++i) {
       const auto at = static_cast<std::size_t>(i);
-      if (!IsIndex(batches[at], n_batches)) {
-        faults.Add({0, first + i, EventFaultKind::kBatch});
+      if (has_batches && !IsIndex(batches[at], n_batches)) {
+        faults.Add({EventFault::kNoItem, first + i, EventFaultKind::kBatch});
         continue;
       }
-      const auto item = static_cast<std::int64_t>(batches[at]);
+      const auto item = has_batches ? static_cast<std::int64_t>(batches[at]) : 0;
       const std::int64_t end = given.lengths == nullptr ? n_timesteps : given.lengths[item];
-      const double step = clock.StepOf(times[at]);
+      const double step = steps[at];
       const bool is_inside = step >= 0 && step < static_cast<double>(end);
       if (!is_inside && !(given.is_outside_dropped && std::isfinite(times[at]))) {
         const EventFaultKind kind = !std::isfinite(times[at]) ? EventFaultKind::kTime
@@ -126,51 +128,54 @@ EventList::EventList(const GivenEvents& given, std::int64_t n_batches, std::int6
         faults.Add({item, first + i, EventFaultKind::kChannel});
         continue;
       }
-      double value = values[at];
-      if (has_values && !std::isfinite(value)) {
-        is_finite = false;
-        if (given.throws_non_finite) {
-          faults.Add({item, first + i, EventFaultKind::kValue});
-          continue;
-        }
+      if (has_values && given.throws_non_finite && !std::isfinite(values[at])) {
+        faults.Add({item, first + i, EventFaultKind::kValue});
+        continue;
       }
       if (!is_inside) continue;
+      const std::int64_t row = item * n_timesteps + static_cast<std::int64_t>(step);
       const auto column = static_cast<std::int64_t>(channels[at]);
-      const Entry entry{item * n_timesteps + static_cast<std::int64_t>(step),
-                        static_cast<std::uint32_t>(column),
-                        has_values ? static_cast<std::uint32_t>(n_kept) : 1};
+      next->row = row;
+      next->column = static_cast<std::uint32_t>(column);
+      next->count = 1;
       if (has_values) {
-        if (given.weighing != nullptr) {
-          value *= given.weighing->EventWeight(column, clock.FractionOf(times[at], step));
-        }
-        values_[n_kept] = value;
+        next->count = static_cast<std::uint32_t>(values_.size());
+        const double weight =
+            given.weighing == nullptr
+                ? 1
+                : given.weighing->EventWeight(column, clock.FractionOf(times[at], step));
+        values_.push_back(values[at] * weight);
       }
-      is_sorted = is_sorted && !IsBefore(entry, last);
-      last = entries_[n_kept++] = entry;
+      ++next;
+      is_sorted &= !IsBefore(row, column, last_row, last_column);
+      last_row = row;
+      last_column = column;
     }
+    entries_.insert(entries_.end(), entries.begin(), next);
   });
-  entries_.resize(n_kept);
-  if (has_values) values_.resize(n_kept);
   if (!is_sorted) Sort();
   AddUp();
-  if (given.throws_non_finite && is_finite && has_values) {
+  if (given.throws_non_finite && has_values) {
     // Of the events of an element whose sum is too large, the first one is named.
-    std::set<std::pair<double, double>> overflowed;
+    std::set<std::pair<std::int64_t, std::int64_t>> overflowed;
     for (std::size_t i = 0; i < entries_.size(); ++i) {
-      if (std::isfinite(values_[i])) continue;
-      overflowed.emplace(static_cast<double>(entries_[i].row),
-                         static_cast<double>(entries_[i].column));
+      if (!std::isfinite(values_[i])) overflowed.emplace(entries_[i].row, entries_[i].column);
     }
     const std::int64_t n_searched = overflowed.empty() ? 0 : n_events;
     ForChunks(n_searched, [&](std::int64_t first, std::int64_t count) {
       Read(given.times, first, count, times);
       Read(given.channels, first, count, channels);
       Read(given.batches, first, count, batches);
+      clock.StepsOf(times.data(), count, steps.data());
       for (std::int64_t i = 0; i < count; ++i) {
         const auto at = static_cast<std::size_t>(i);
-        const double row = batches[at] * static_cast<double>(n_timesteps) + clock.StepOf(times[at]);
-        if (overflowed.count({row, channels[at]}) == 0) continue;
-        faults.Add({static_cast<std::int64_t>(batches[at]), first + i, EventFaultKind::kValue});
+        const bool has_place = IsIndex(batches[at], n_batches) && IsIndex(steps[at], n_timesteps) &&
+                               IsIndex(channels[at], n_columns);
+        if (!has_place) continue;
+        const auto item = static_cast<std::int64_t>(batches[at]);
+        const std::int64_t row = item * n_timesteps + static_cast<std::int64_t>(steps[at]);
+        if (overflowed.count({row, static_cast<std::int64_t>(channels[at])}) == 0) continue;
+        faults.Add({item, first + i, EventFaultKind::kValue});
       }
     });
   }
@@ -178,13 +183,45 @@ EventList::EventList(const GivenEvents& given, std::int64_t n_batches, std::int6
 }
 
 void EventList::Sort() {
-  std::stable_sort(entries_.begin(), entries_.end(),
-                   [this](const Entry& a, const Entry& b) { return IsBefore(a, b); });
+  if (entries_.size() < kManyEvents) {
+    std::stable_sort(entries_.begin(), entries_.end(), [this](const Entry& a, const Entry& b) {
+      return IsBefore(a.row, a.column, b.row, b.column);
+    });
+  } else {
+    SortByDigits();
+  }
   if (values_.empty()) return;
   std::vector<double> sorted;
   sorted.reserve(values_.size());
   for (const Entry& entry : entries_) sorted.push_back(values_[entry.count]);
   values_ = std::move(sorted);
+}
+
+// Digit by digit, the lowest first, each by counting: a pass takes the same time for each event,
+// however many there are.
+void EventList::SortByDigits() {
+  constexpr int kDigitBits = 11;
+  constexpr std::int64_t kDigits = std::int64_t{1} << kDigitBits;
+  std::vector<Entry> sorted(entries_.size());
+  const auto sort_by = [&](auto&& number_of) {
+    std::int64_t largest = 0;
+    for (const Entry& entry : entries_) largest = std::max(largest, number_of(entry));
+    for (int shift = 0; largest >> shift > 0; shift += kDigitBits) {
+      const auto digit_of = [&](const Entry& entry) {
+        return static_cast<std::size_t>((number_of(entry) >> shift) % kDigits);
+      };
+      std::array<std::size_t, kDigits> places{};
+      for (const Entry& entry : entries_) ++places[digit_of(entry)];
+      std::size_t begin = 0;
+      for (std::size_t& place : places) begin += std::exchange(place, begin);
+      for (const Entry& entry : entries_) sorted[places[digit_of(entry)]++] = entry;
+      entries_.swap(sorted);
+    }
+  };
+  if (n_columns_ > kWideColumns) {
+    sort_by([](const Entry& entry) { return static_cast<std::int64_t>(entry.column); });
+  }
+  sort_by([](const Entry& entry) { return entry.row; });
 }
 
 // Adds up the events of each element.
@@ -196,10 +233,8 @@ void EventList::AddUp() {
   std::int64_t row_begin = 0;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const Entry entry = entries_[i];
-    if (entry.row != row) {
-      row = entry.row;
-      row_begin = static_cast<std::int64_t>(n_kept);
-    }
+    row_begin = entry.row == row ? row_begin : static_cast<std::int64_t>(n_kept);
+    row = entry.row;
     std::int64_t& place = last[entry.column];
     if (place >= row_begin) {
       const auto found = static_cast<std::size_t>(place);
@@ -245,9 +280,10 @@ std::size_t EventList::FirstOf(std::int64_t row, const Cursor* cursor) const {
   return static_cast<std::size_t>(found - entries_.begin());
 }
 
-bool EventList::IsBefore(const Entry& a, const Entry& b) const {
-  if (a.row != b.row || n_columns_ <= kWideColumns) return a.row < b.row;
-  return a.column < b.column;
+bool EventList::IsBefore(std::int64_t row, std::int64_t column, std::int64_t other_row,
+                         std::int64_t other_column) const {
+  if (n_columns_ <= kWideColumns || row != other_row) return row < other_row;
+  return column < other_column;
 }
 
 template <typename T>
@@ -269,10 +305,11 @@ void EventList::Fill(std::int64_t row, std::int64_t n_rows, std::int64_t column,
     for (; i < end && entries_[i].row < row + n_rows; ++i) put(i);
   } else if (n_columns_ > kWideColumns) {
     for (std::int64_t r = row; r < row + n_rows; ++r) {
-      const Entry sought{r, static_cast<std::uint32_t>(column), 0};
-      const auto found = std::lower_bound(
-          entries_.begin() + static_cast<std::ptrdiff_t>(i), entries_.end(), sought,
-          [this](const Entry& a, const Entry& b) { return IsBefore(a, b); });
+      const auto found =
+          std::lower_bound(entries_.begin() + static_cast<std::ptrdiff_t>(i), entries_.end(), r,
+                           [&](const Entry& entry, std::int64_t row_sought) {
+                             return IsBefore(entry.row, entry.column, row_sought, column);
+                           });
       i = static_cast<std::size_t>(found - entries_.begin());
       for (; i < end && entries_[i].row == r && entries_[i].column < column + n_columns; ++i)
         put(i);

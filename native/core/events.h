@@ -41,7 +41,9 @@ enum class EventFaultKind {
 };
 
 struct EventFault {
-  std::int64_t item;
+  static constexpr std::int64_t kNoItem = -1;
+
+  std::int64_t item;   // kNoItem for an event of none
   std::int64_t index;  // of the event in the list
   EventFaultKind kind;
 };
@@ -51,10 +53,10 @@ struct EventFault {
 class EventList {
  public:
   // The events of a raster of shape (n_batches, n_timesteps, n_columns), and the faults. If there
-  // are any, the events of their items are incomplete. Faults that have no item are of item 0. With
-  // `is_first_only`, there is at most the fault that comes first in the list; otherwise there is
-  // one an item, ascending, the first of each. Throws std::bad_alloc,
-  // and std::length_error for 2^32 events or columns and more.
+  // are any, the events of their items are incomplete. With `is_first_only`, there is at most the
+  // fault that comes first in the list; otherwise there is one an item, ascending, the first of
+  // each, after the first of those without an item. Throws std::bad_alloc, and std::length_error
+  // for 2^32 events or columns and more.
   EventList(const GivenEvents& given, std::int64_t n_batches, std::int64_t n_timesteps,
             std::int64_t n_columns, bool is_first_only);
 
@@ -93,14 +95,17 @@ class EventList {
     std::uint32_t count;  // of events, or the number of the value while entries are sorted
   };
 
-  // Whether an entry comes before another: by row and, if there are many columns, by column.
-  bool IsBefore(const Entry& a, const Entry& b) const;
+  // Whether the entry of a place comes before that of another: by row and, if there are many
+  // columns, by column.
+  bool IsBefore(std::int64_t row, std::int64_t column, std::int64_t other_row,
+                std::int64_t other_column) const;
   // The index of the first entry of row `row` or a later one.
   std::size_t FirstOf(std::int64_t row, const Cursor* cursor = nullptr) const;
   double ValueOf(std::size_t index) const {
     return values_.empty() ? static_cast<double>(entries_[index].count) : values_[index];
   }
   void Sort();
+  void SortByDigits();
   void AddUp();
 
   std::int64_t n_columns_;

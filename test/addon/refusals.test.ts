@@ -9,6 +9,8 @@ import {
   type EvolveSessionsArguments,
   type Kernel,
   type Native,
+  type NativeEventClock,
+  type NativeTimeSurvey,
   type Synapses,
 } from '../../lib/native/native';
 import { collectGarbage, detach, LENGTH, raster, SIZE, STEPS } from '../support/buffers';
@@ -101,8 +103,14 @@ const states = () => new Float64Array(2 * SIZE);
 
 const { evolve, evolveSessions } = newSynapses(SIZE);
 const { evolveAsync, evolveSessionsAsync, methodFor, lacksFftw } = newSynapses(1);
-type WithoutArguments = 'instructionSet' | 'readLoad' | 'takeFftwWarning';
-const GOOD_CALLS: Record<Exclude<keyof Native | keyof Synapses, WithoutArguments>, GoodCall> = {
+const newClock = () => new native.EventClock(1000, 1e-3, 5, 0.5, false, 100);
+const newSurvey = () => new native.TimeSurvey();
+const { stepsOf, isEarly } = newClock();
+const { add } = newSurvey();
+type WithoutArguments =
+  'instructionSet' | 'readLoad' | 'takeFftwWarning' | 'TimeSurvey' | 'largestSingle' | 'tolerance';
+type Methods = keyof Synapses | keyof NativeEventClock | keyof NativeTimeSurvey;
+const GOOD_CALLS: Record<Exclude<keyof Native | Methods, WithoutArguments>, GoodCall> = {
   Kernel: {
     call: (...values) => Reflect.construct(native.Kernel, values) as unknown,
     make: () => ({ values: ['exp', 2, [new Float64Array(2).fill(1)], 1e-3, 10, 1e6, 'peak'] }),
@@ -115,6 +123,19 @@ const GOOD_CALLS: Record<Exclude<keyof Native | keyof Synapses, WithoutArguments
     call: (...values) => Reflect.construct(native.SessionTable, values) as unknown,
     make: () => ({ values: [2, 2] }),
   },
+  EventClock: {
+    call: (...values) => Reflect.construct(native.EventClock, values) as unknown,
+    make: () => ({ values: [1000, 1e-3, 5, 0.5, false, 100] }),
+  },
+  stepsOf: {
+    call: stepsOf,
+    make: () => ({ receiver: newClock(), values: [raster(), new Float64Array(LENGTH)] }),
+  },
+  isEarly: {
+    call: isEarly,
+    make: () => ({ receiver: newClock(), values: [BigInt64Array.of(1n)] }),
+  },
+  add: { call: add, make: () => ({ receiver: newSurvey(), values: [raster()] }) },
   methodFor: {
     call: methodFor,
     make: () => ({ receiver: newSynapses(SIZE), values: [10, false] }),

@@ -18,9 +18,11 @@ const namesOf = (object: object) => Object.getOwnPropertyNames(object).sort();
 describe('the native surface', () => {
   it('has the names that are declared', () => {
     const functions: Record<keyof Native, true> = {
+      EventClock: true,
       Kernel: true,
       SessionTable: true,
       Synapses: true,
+      TimeSurvey: true,
       acquire: true,
       cancel: true,
       closeSession: true,

@@ -140,12 +140,15 @@ describe('events', () => {
       sessions.map(({ step }) => step),
       [10, 0, 0],
     );
+    // An event of none of them is an error of the call, also after one of the first that has no place.
     const strange = { ...events, batches: [0, 1, 2, 3] };
-    const refused = {
-      message: /^Expected a batch item from 0 to 2 for input\.batches\[3\] but received 3\.$/,
-    };
-    assert.throws(() => module.evolveSessionsSync(sessions, strange), refused);
-    await assert.rejects(module.evolveSessions(sessions, strange), refused);
+    for (const list of [strange, { ...strange, times: [9, 0, 0.004, -1] }]) {
+      const refused = {
+        message: /^Expected a batch item from 0 to 2 for input\.batches\[3\] but received 3\.$/,
+      };
+      assert.throws(() => module.evolveSessionsSync(sessions, list), refused);
+      await assert.rejects(module.evolveSessions(sessions, list), refused);
+    }
     assert.deepEqual(
       sessions.map(({ step }) => step),
       [10, 0, 0],

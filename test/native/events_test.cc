@@ -24,15 +24,22 @@ EventClock ClockFor(double dt, const std::vector<double>& times) {
   return {dt, survey};
 }
 
+// The step of a time in seconds.
+double StepOf(const EventClock& clock, double time) {
+  double step = 0;
+  clock.StepsOf(&time, 1, &step);
+  return step;
+}
+
 TEST_CASE("a time belongs to the step that it lies in, or begins up to 1e-3 of a step later") {
   const EventClock clock = ClockFor(1e-3, {0.1});
   double sum = 0;
   for (int step = 0; step < 100000; ++step) {
-    CHECK(clock.StepOf(step * 1e-3) == step);
-    CHECK(clock.StepOf(sum) == step);
-    CHECK(clock.StepOf((step + 0.5) * 1e-3) == step);
-    CHECK(clock.StepOf((step - 0.9e-3) * 1e-3) == step);
-    CHECK(clock.StepOf((step - 2e-3) * 1e-3) == step - 1);
+    CHECK(StepOf(clock, step * 1e-3) == step);
+    CHECK(StepOf(clock, sum) == step);
+    CHECK(StepOf(clock, (step + 0.5) * 1e-3) == step);
+    CHECK(StepOf(clock, (step - 0.9e-3) * 1e-3) == step);
+    CHECK(StepOf(clock, (step - 2e-3) * 1e-3) == step - 1);
     sum += 1e-3;
   }
 }
@@ -40,10 +47,60 @@ TEST_CASE("a time belongs to the step that it lies in, or begins up to 1e-3 of a
 TEST_CASE("times that are not finite have no step") {
   const EventClock clock = ClockFor(1e-3, {0.1});
   const double infinity = std::numeric_limits<double>::infinity();
-  CHECK(std::isnan(clock.StepOf(std::nan(""))));
-  CHECK(clock.StepOf(infinity) == infinity);
-  CHECK(clock.StepOf(-infinity) == -infinity);
-  CHECK(clock.StepOf(1e300) > 1e300);
+  CHECK(std::isnan(StepOf(clock, std::nan(""))));
+  CHECK(StepOf(clock, infinity) == infinity);
+  CHECK(StepOf(clock, -infinity) == -infinity);
+  CHECK(StepOf(clock, 1e300) > 1e300);
+}
+
+TEST_CASE("steps are those of the whole list, at any position") {
+  // Where a vector of positions is rounded at once, and beyond.
+  const EventClock clock = ClockFor(1e-3, {0.1});
+  std::vector<double> times;
+  for (int exponent = -60; exponent < 60; ++exponent) {
+    for (const double part : {1.0, 1.1, 1.9999999}) {
+      times.push_back(std::ldexp(part, exponent));
+      times.push_back(-std::ldexp(part, exponent));
+    }
+  }
+  std::vector<double> steps(times.size());
+  clock.StepsOf(ListOf(times), steps.data());
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const double position = times[i] * 1000;
+    const double step = std::floor(position);
+    const double error = std::abs(position) * 0x1p-50;
+    const double tolerance = std::min(0.5, std::max(1e-3 - error, error));
+    CHECK(steps[i] == (step + 1 - position <= tolerance ? step + 1 : step));
+  }
+}
+
+TEST_CASE("a start far from zero loses nothing of whole times, of any size") {
+  // In nanoseconds, in steps of 100 us: each step has 100,000.
+  const std::int64_t start = 1'700'000'000'000'000'001;
+  for (const std::int64_t sign : {1, -1}) {
+    const double whole = static_cast<double>(sign * start);
+    const auto rounded = static_cast<std::int64_t>(whole);
+    const EventClock clock({1e-5, 1e5, whole, 0}, {true, 0});
+    std::vector<std::int64_t> times;
+    std::vector<std::uint64_t> unsigned_times;
+    for (std::int64_t step = 0; step < 3000; ++step) {
+      times.push_back(rounded + step * 100'000);
+      unsigned_times.push_back(static_cast<std::uint64_t>(times.back()));
+    }
+    const auto size = static_cast<std::int64_t>(times.size());
+    std::vector<double> steps(times.size());
+    clock.StepsOf({times.data(), ElementType::kInt64, 1, size, 1}, steps.data());
+    for (std::size_t i = 0; i < times.size(); ++i) CHECK(steps[i] == static_cast<double>(i));
+    if (sign < 0) continue;
+    clock.StepsOf({unsigned_times.data(), ElementType::kUint64, 1, size, 1}, steps.data());
+    for (std::size_t i = 0; i < times.size(); ++i) CHECK(steps[i] == static_cast<double>(i));
+  }
+  const double largest = 0x1p+63;
+  const EventClock clock({1, 1, largest, 0}, {true, 0});
+  const std::uint64_t time = 0xffff'ffff'ffff'ffff;
+  double step = 0;
+  clock.StepsOf({&time, ElementType::kUint64, 1, 1, 1}, &step);
+  CHECK(step == largest);
 }
 
 TEST_CASE("times that were rounded to single precision belong to the step that they came from") {
@@ -53,12 +110,12 @@ TEST_CASE("times that were rounded to single precision belong to the step that t
   }
   const EventClock clock = ClockFor(1e-3, times);
   for (int step = 0; step < 40000; ++step) {
-    CHECK(clock.StepOf(times[static_cast<std::size_t>(step)]) == 50000 + step);
+    CHECK(StepOf(clock, times[static_cast<std::size_t>(step)]) == 50000 + step);
   }
   // Times that single precision holds by chance are taken as they are.
   std::vector<double> exact;
   for (int i = 0; i < 64; ++i) exact.push_back(1024 + i * 0.25);
-  CHECK(ClockFor(1e-4, exact).StepOf(1024.25 - 1e-5) == 10242499);
+  CHECK(StepOf(ClockFor(1e-4, exact), 1024.25 - 1e-5) == 10242499);
 }
 
 TEST_CASE("the fraction of a step is exact far from the beginning") {
@@ -73,17 +130,23 @@ TEST_CASE("the fraction of a step is exact far from the beginning") {
 }
 
 TEST_CASE("lists in any order are the raster that they add up to, read in any parts") {
+  struct Case {
+    std::int64_t n_columns;
+    int n_events;
+    std::int64_t n_timesteps;
+  };
   std::mt19937_64 random(1);
-  for (const std::int64_t n_columns : {1, 7, 2000}) {
+  // Few events are sorted by comparison, many by digits.
+  for (const auto& [n_columns, n_events, n_timesteps] :
+       {Case{1, 500, 50}, {7, 500, 50}, {2000, 500, 50}, {7, 5000, 3000}, {2000, 5000, 50}}) {
     for (const bool has_values : {false, true}) {
       const std::int64_t n_batches = 2;
-      const std::int64_t n_timesteps = 50;
       std::vector<double> times, channels, values, batches;
       std::vector<double> raster(static_cast<std::size_t>(n_batches * n_timesteps * n_columns));
       const auto draw = [&](std::int64_t size) {
         return std::uniform_int_distribution<std::int64_t>(0, size - 1)(random);
       };
-      for (int i = 0; i < 500; ++i) {
+      for (int i = 0; i < n_events; ++i) {
         const std::int64_t batch = draw(n_batches);
         const std::int64_t step = draw(n_timesteps);
         const std::int64_t column = draw(n_columns);
@@ -149,6 +212,47 @@ TEST_CASE("faults are the first of the list, or the first of each item") {
   const std::int64_t lengths[] = {2, 3, 3, 3};
   given.lengths = lengths;
   CHECK(EventList(given, 4, 3, 2, true).faults()[0].index == 1);
+}
+
+TEST_CASE("an event of no item is a fault of its own, and hidden by none") {
+  const std::vector<double> times = {-1, 0, 0, -1};
+  const std::vector<double> channels = {0, 0, 0, 0};
+  const std::vector<double> batches = {0, 0, 7, 1};
+  GivenEvents given;
+  given.times = ListOf(times);
+  given.channels = ListOf(channels);
+  given.batches = ListOf(batches);
+  given.dt = 1e-3;
+  const EventList list(given, 2, 3, 1, false);
+  REQUIRE(list.faults().size() == 3);
+  CHECK(list.faults()[0].item == EventFault::kNoItem);
+  CHECK(list.faults()[0].index == 2);
+  CHECK(list.faults()[0].kind == EventFaultKind::kBatch);
+  CHECK(list.faults()[1].item == 0);
+  CHECK(list.faults()[2].item == 1);
+}
+
+TEST_CASE("of the values whose sum is too large, the first one of the element is named") {
+  const double largest = std::numeric_limits<double>::max();
+  // The first one of item 0 is after its last step, and left out; that of item 2 is not a number.
+  const std::vector<double> times = {3.5e-3, 0, 0, 0.5e-3, 0};
+  const std::vector<double> channels = {0, 0, 0, 0, 0};
+  const std::vector<double> batches = {0, 2, 1, 1, 1};
+  const std::vector<double> values = {1, std::nan(""), largest, 1, largest};
+  GivenEvents given;
+  given.times = ListOf(times);
+  given.channels = ListOf(channels);
+  given.batches = ListOf(batches);
+  given.values = ListOf(values);
+  given.dt = 1e-3;
+  given.is_outside_dropped = true;
+  const EventList list(given, 3, 3, 1, false);
+  REQUIRE(list.faults().size() == 2);
+  CHECK(list.faults()[0].item == 1);
+  CHECK(list.faults()[0].index == 2);
+  CHECK(list.faults()[0].kind == EventFaultKind::kValue);
+  CHECK(list.faults()[1].item == 2);
+  CHECK(list.faults()[1].index == 1);
 }
 
 }  // namespace

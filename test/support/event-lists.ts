@@ -177,7 +177,8 @@ export function fractionOf(value: number): [numerator: bigint, denominator: bigi
 
 /** Of times in double precision. */
 export function stepOf(time: number, options: EventOptions): number {
-  return new EventClock(options, { kind: 'double' }).stepOf(time);
+  const [step = NaN] = new EventClock(options, { kind: 'double' }).stepsOf(Float64Array.of(time));
+  return step;
 }
 
 /** The rule for times in double precision, in exact arithmetic. */

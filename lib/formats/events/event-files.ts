@@ -44,8 +44,8 @@ export function describeOptions(options: EventOptions): string {
 export interface Events {
   /** As the file has them. */
   times: Elements;
-  /** Of EventClock.offsetsOf(). */
-  offsets: ArrayLike<number>;
+  /** Of EventClock.stepsOf(). */
+  steps: Float64Array;
   channels: ArrayLike<number>;
 }
 
@@ -91,19 +91,18 @@ export class EventCheck {
    * @throws CommandError when there is no bin for it.
    */
   stepOf(
-    { times, offsets, channels }: Events,
+    { times, steps, channels }: Events,
     index: number,
     before: number,
     sample?: number,
   ): number {
-    const offset = offsets[index] ?? NaN;
+    const time = Number(times[index]);
     const channel = channels[index] ?? NaN;
-    const step = this.#clock.stepOf(offset);
+    const step = steps[index] ?? NaN;
     const isInside = step >= 0 && step < this.#timesteps;
-    const mayDrop = this.#options.outside === 'drop' && Number.isFinite(offset);
+    const mayDrop = this.#options.outside === 'drop' && Number.isFinite(time);
     if (!isInside && !mayDrop) {
-      const event = nameOf(before + index, sample);
-      throw this.#wrongTime(times[index] ?? NaN, step, this.#clock.isEarly(offset), event);
+      throw this.#wrongTime(times.slice(index, index + 1), step, nameOf(before + index, sample));
     }
     if (!(channel >= 0 && channel < this.#channels && Number.isInteger(channel))) {
       throw this.#wrongChannel(channel, nameOf(before + index, sample));
@@ -114,8 +113,8 @@ export class EventCheck {
       return step;
     }
     this.#events++;
-    if (offset < this.#first) this.#first = offset;
-    if (offset > this.#last) this.#last = offset;
+    if (time < this.#first) this.#first = time;
+    if (time > this.#last) this.#last = time;
     if (step < this.#firstStep) this.#firstStep = step;
     if (step > this.#lastStep) this.#lastStep = step;
     if (channel > this.#lastChannel) this.#lastChannel = channel;
@@ -182,7 +181,9 @@ export class EventCheck {
     );
   }
 
-  #wrongTime(time: number | bigint, step: number, isEarly: boolean, event: string): CommandError {
+  /** @param times That of the event alone. */
+  #wrongTime(times: Elements, step: number, event: string): CommandError {
+    const [time = NaN] = times;
     const { dt, duration, start = '0' } = this.#options;
     const received = `but the time of ${event} is ${time}`;
     const origin = `${toNumber(parseFraction(start))} s`;
@@ -201,7 +202,7 @@ give an earlier ${START}, or leave such events out with ${DROP}.`,
 in ${this.#name} ${received}; check the unit of the times, or give a later ${START}.`,
       );
     }
-    const isAtEnd = isEarly && step === this.#timesteps;
+    const isAtEnd = step === this.#timesteps && this.#clock.isEarly(times);
     const reason = isAtEnd
       ? `, which is within the tolerance of the end and so belongs to step ${step}`
       : '';

@@ -3,8 +3,7 @@ import { resolve } from 'node:path';
 
 import type { EventOptions } from '../event-options';
 import { CommandError } from '../../errors/command-errors';
-import { EventClock, TimeSurvey } from './event-clock';
-import { describeOptions, EventCheck, toNumbers, type Events } from './event-files';
+import { describeOptions, EventCheck, type Events } from './event-files';
 import { EventSource } from './event-source';
 import { EventsInMemory, stepsArray } from './events-in-memory';
 import { identifyPath } from '../files/fingerprint';
@@ -75,13 +74,15 @@ export async function openEventTable(
     return { ...first, bytes, modified, fingerprint: fingerprint.slice(0, 256) };
   };
   const identity = await identify();
+  // The addon, which has the clock, is not loaded before there is a list.
+  const { EventClock, TimeSurvey } = await import('./event-clock.js');
   const survey = new TimeSurvey();
   const isInteger = !(times instanceof Float64Array || times instanceof Float32Array);
-  if (!isInteger) survey.add(toNumbers(times));
+  if (!isInteger) survey.add(times);
   const clock = new EventClock(own, isInteger ? { kind: 'exact' } : survey.precision);
   const known = nChannels === undefined ? own : { ...own, channels: nChannels };
   const check = new EventCheck(known, clock, path);
-  const events = sortEvents({ times, offsets: clock.offsetsOf(times), channels }, check);
+  const events = sortEvents({ times, steps: clock.stepsOf(times), channels }, check);
   const shape = [1, ...check.shape] as const;
   const { summary } = check;
   return new EventSource({

@@ -6,7 +6,7 @@ import type { EventOptions } from '../event-options';
 import { CommandError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
 import { fileError } from '../../errors/system-errors';
-import { EventClock, TimeSurvey, type TimePrecision } from './event-clock';
+import type { EventClock, TimePrecision, TimeSurvey } from './event-clock';
 import { describeOptions, EventCheck, toNumbers, type EventReceiver } from './event-files';
 import { EventSource, type EventSet } from './event-source';
 import { identifyFile } from '../files/fingerprint';
@@ -50,7 +50,9 @@ export async function openEventsHdf5(
   try {
     const samples = new Samples(reader, path);
     checkPlausible(samples.length, identity.bytes, path);
-    const clock = new EventClock(options, await surveyTimes(samples));
+    // The addon, which has the clock, is not loaded before there is a list.
+    const { EventClock, TimeSurvey } = await import('./event-clock.js');
+    const clock = new EventClock(options, await surveyTimes(samples, new TimeSurvey()));
     const check = new EventCheck(options, clock, path);
     const lengths = await checkSamples(samples, clock, check);
     const shape = [samples.length, ...check.shape] as const;
@@ -212,11 +214,10 @@ async function* allSamples(samples: Samples): AsyncGenerator<{ first: number; gr
 }
 
 /** How exact the times are; of floats in double precision, a few of them tell. */
-async function surveyTimes(samples: Samples): Promise<TimePrecision> {
+async function surveyTimes(samples: Samples, survey: TimeSurvey): Promise<TimePrecision> {
   if (samples.isInteger) return { kind: 'exact' };
-  const survey = new TimeSurvey();
   for await (const { group } of allSamples(samples)) {
-    if (!group.every(({ times }) => survey.add(toNumbers(times)))) break;
+    if (!group.every(({ times }) => survey.add(times))) break;
   }
   return survey.precision;
 }
@@ -232,7 +233,7 @@ async function checkSamples(
     for (const [index, { times, units }] of group.entries()) {
       const sample = first + index;
       lengths[sample] = times.length;
-      const events = { times, offsets: clock.offsetsOf(times), channels: units };
+      const events = { times, steps: clock.stepsOf(times), channels: units };
       for (let event = 0; event < times.length; event++) check.stepOf(events, event, 0, sample);
     }
   }
@@ -255,11 +256,9 @@ class EventsOfSamples implements EventSet {
     const endOf = (first: number): number => this.#groupEnd(first, end);
     for await (const { first, group } of this.#samples.groups(begin, end, endOf)) {
       for (const [index, { times, units }] of group.entries()) {
-        const offsets = this.#clock.offsetsOf(times);
-        for (let event = 0; event < times.length; event++) {
-          const step = this.#clock.stepOf(offsets[event] ?? NaN);
+        this.#clock.stepsOf(times).forEach((step, event) => {
           receiver.add(first + index, step, units[event] ?? NaN);
-        }
+        });
       }
     }
   }

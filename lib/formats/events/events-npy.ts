@@ -6,7 +6,7 @@ import type { EventOptions } from '../event-options';
 import { CommandError } from '../../errors/command-errors';
 import { message, option } from '../../errors/message';
 import { fileError } from '../../errors/system-errors';
-import { EventClock, TimeSurvey, type TimePrecision } from './event-clock';
+import type { EventClock, TimePrecision, TimeSurvey } from './event-clock';
 import {
   describeOptions,
   EventCheck,
@@ -50,7 +50,9 @@ export async function openEventsNpy(path: string, options: EventOptions): Promis
     const reading = describeOptions(options);
     const identity = await identifyFile(file, absolute, 'events', reading);
     const identify = () => identifyPath(absolute, 'events', reading);
-    const clock = new EventClock(options, await surveyTimes(list));
+    // The addon, which has the clock, is not loaded before there is a list.
+    const { EventClock, TimeSurvey } = await import('./event-clock.js');
+    const clock = new EventClock(options, await surveyTimes(list, new TimeSurvey()));
     const check = new EventCheck(options, clock, path);
     const firstSteps = await checkEvents(list, clock, check);
     const [timesteps, channels] = check.shape;
@@ -117,7 +119,7 @@ leave ${option('events')} out if it is a raster.`,
   /** The events of a slab. */
   async read(slab: number, clock: EventClock): Promise<Events> {
     const { times, channels } = await this.#columns(slab);
-    return { times, channels: toNumbers(channels), offsets: clock.offsetsOf(times) };
+    return { times, channels: toNumbers(channels), steps: clock.stepsOf(times) };
   }
 
   async readTimes(slab: number): Promise<Elements> {
@@ -164,11 +166,10 @@ function everySecond(rows: Elements, column: 0 | 1): Elements {
 }
 
 /** How exact the times are; of floats in double precision, a few of them tell. */
-async function surveyTimes(list: EventList): Promise<TimePrecision> {
+async function surveyTimes(list: EventList, survey: TimeSurvey): Promise<TimePrecision> {
   if (list.isInteger) return { kind: 'exact' };
-  const survey = new TimeSurvey();
   for (let slab = 0; slab < list.slabs; slab++) {
-    if (!survey.add(toNumbers(await list.readTimes(slab)))) break;
+    if (!survey.add(await list.readTimes(slab))) break;
   }
   return survey.precision;
 }
@@ -185,7 +186,7 @@ async function checkEvents(
   for (let slab = 0; slab < list.slabs; slab++) {
     const events = await list.read(slab, clock);
     const before = slab * EVENTS_PER_SLAB;
-    for (let event = 0; event < events.offsets.length; event++) {
+    for (let event = 0; event < events.steps.length; event++) {
       const step = check.stepOf(events, event, before);
       if (event === 0) firstSteps[slab] = step;
       if (step < last && isOrdered) {
@@ -223,10 +224,10 @@ class EventsInFile implements EventSet {
     const begin = Math.max(0, lowerBound(this.#firstSteps, steps.begin) - 1);
     const end = lowerBound(this.#firstSteps, steps.end);
     for (let slab = begin; slab < end; slab++) {
-      const { offsets, channels } = await this.#list.read(slab, this.#clock);
-      for (let event = 0; event < offsets.length; event++) {
-        receiver.add(0, this.#clock.stepOf(offsets[event] ?? NaN), channels[event] ?? NaN);
-      }
+      const { steps: own, channels } = await this.#list.read(slab, this.#clock);
+      own.forEach((step, event) => {
+        receiver.add(0, step, channels[event] ?? NaN);
+      });
     }
   }
 }
@@ -241,9 +242,8 @@ async function sortedEvents(
   const channels = new Uint32Array(list.length);
   let count = 0;
   for (let slab = 0; slab < list.slabs; slab++) {
-    const { offsets, channels: own } = await list.read(slab, clock);
-    for (let event = 0; event < offsets.length; event++) {
-      const step = clock.stepOf(offsets[event] ?? NaN);
+    const { steps: all, channels: own } = await list.read(slab, clock);
+    for (const [event, step] of all.entries()) {
       if (!(step >= 0 && step < timesteps)) continue;
       steps[count] = step;
       channels[count] = own[event] ?? NaN;
