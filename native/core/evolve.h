@@ -38,7 +38,7 @@ struct Item {
   InputHistory* history = nullptr;
   // Of a call with a reduction that has a memory: the group that began before the call; its values
   // become those of the group that is not over at the end. Unspecified if the item fails.
-  PartialGroup partial;
+  PartialGroup partial{};
 };
 
 // What a non-finite value in the input of an item lets fail: the whole call or that item.

@@ -2,11 +2,11 @@
 #define EXPSYN_CORE_REDUCTION_H_
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <limits>
-#include <utility>
 #include <vector>
+
+#include "simd/ops.h"
 
 namespace expsyn {
 
@@ -94,11 +94,11 @@ class RowReducer {
           }
           break;
         case ReductionKind::kMean:
-          AddUp(next, last, group, stride, column, n_columns);
+          Reduce(simd::OpsOf<Real>().add_rows, next, last, group, stride, column, n_columns);
           if (last == group_end) PutMean(group_end, column, n_columns, kept);
           break;
         case ReductionKind::kPeak:
-          FindPeak(next, last, group, stride, column, n_columns);
+          Reduce(simd::OpsOf<Real>().find_peaks, next, last, group, stride, column, n_columns);
           if (last == group_end) {
             for (std::int64_t c = 0; c < n_columns; ++c) kept[c] = static_cast<Real>(At(column)[c]);
           }
@@ -120,16 +120,16 @@ class RowReducer {
     return step % reduction_.every == 0 || (step == step_ && partial_.n_steps == 0);
   }
 
-  void AddUp(std::int64_t step, std::int64_t end, const Real* rows, std::int64_t stride,
-             std::int64_t column, std::int64_t n_columns) {
-    double* const sums = At(column);
-    for (; step < end; ++step, rows += stride) {
-      if (IsFirst(step)) {
-        std::copy_n(rows, n_columns, sums);
-      } else {
-        for (std::int64_t c = 0; c < n_columns; ++c) sums[c] += static_cast<double>(rows[c]);
-      }
+  // Reduces rows of one group by one of the operations of simd/reductions.h.
+  template <typename Operation>
+  void Reduce(Operation* operation, std::int64_t step, std::int64_t end, const Real* rows,
+              std::int64_t stride, std::int64_t column, std::int64_t n_columns) {
+    if (IsFirst(step)) {
+      std::copy_n(rows, n_columns, At(column));
+      ++step;
+      rows += stride;
     }
+    if (step < end) operation(rows, end - step, stride, n_columns, At(column));
   }
 
   void PutMean(std::int64_t group_end, std::int64_t column, std::int64_t n_columns, Real* kept) {
@@ -138,23 +138,6 @@ class RowReducer {
     const auto count = static_cast<double>(std::min(reduction_.every, n_known));
     for (std::int64_t c = 0; c < n_columns; ++c) {
       kept[c] = static_cast<Real>(At(column)[c] / count);
-    }
-  }
-
-  void FindPeak(std::int64_t step, std::int64_t end, const Real* rows, std::int64_t stride,
-                std::int64_t column, std::int64_t n_columns) {
-    double* const peaks = At(column);
-    for (; step < end; ++step, rows += stride) {
-      if (IsFirst(step)) {
-        std::copy_n(rows, n_columns, peaks);
-        continue;
-      }
-      for (std::int64_t c = 0; c < n_columns; ++c) {
-        const auto value = static_cast<double>(rows[c]);
-        // A comparison with NaN is false.
-        const bool is_larger = !(std::abs(value) <= std::abs(peaks[c]));
-        if (is_larger && !std::isnan(peaks[c])) peaks[c] = value;
-      }
     }
   }
 

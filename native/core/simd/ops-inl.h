@@ -48,6 +48,7 @@ EXPSYN_PRAGMA(GCC target(EXPSYN_SIMD_TARGET))
 #include "simd/first_order/short_calls-inl.h"
 #include "simd/noise-inl.h"
 #include "simd/recursion_rows-inl.h"
+#include "simd/reductions-inl.h"
 #include "simd/scans-inl.h"
 #include "simd/second_order/carry-inl.h"
 #include "simd/spectra-inl.h"
@@ -60,7 +61,8 @@ template <typename Real>
 constexpr Ops::Of<Real> kOpsOf{kElementOps<Real>,   kStreamOps<Real>,        kNoiseOps<Real>,
                                kSpectrumOps<Real>,  kTranspositionOps<Real>, kScanOps<Real>,
                                kDirectSumOps<Real>, kRowOps<Real>,           kCarryOps<Real>,
-                               kShortCallOps<Real>, kChunkOps<Real>,         kSecondOrderOps<Real>};
+                               kShortCallOps<Real>, kChunkOps<Real>,         kSecondOrderOps<Real>,
+                               kReductionOps<Real>};
 
 constexpr Ops kOps{kDecayOps, kOpsOf<float>, kOpsOf<double>, FinishStreams, Philox};
 

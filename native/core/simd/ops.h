@@ -12,6 +12,7 @@
 #include "simd/instruction_set.h"
 #include "simd/noise.h"
 #include "simd/recursion_rows.h"
+#include "simd/reductions.h"
 #include "simd/scans.h"
 #include "simd/second_order/carry.h"
 #include "simd/spectra.h"
@@ -37,7 +38,8 @@ struct Ops : DecayOps {
               CarryOps<Real>,
               ShortCallOps<Real>,
               ChunkOps<Real>,
-              SecondOrderOps<Real> {};
+              SecondOrderOps<Real>,
+              ReductionOps<Real> {};
 
   Of<float> of_float;
   Of<double> of_double;
