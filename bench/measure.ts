@@ -1,4 +1,7 @@
-/** Measures contenders side by side: in each round, each of them runs once. */
+/**
+ * Measures contenders side by side: in each round, each of them runs once. The order changes from round to round,
+ * because whoever comes after a copy of the arrays pays for the caches that it has left.
+ */
 
 export interface Contender {
   name: string;
@@ -67,7 +70,11 @@ export async function measure(
   const times = contenders.map(() => [] as number[]);
   for (const contender of contenders) await warmUp(contender);
   for (let round = 0; round < rounds; round++) {
-    for (const [i, contender] of contenders.entries()) {
+    for (let turn = 0; turn < contenders.length; turn++) {
+      const place = (turn + round) % contenders.length;
+      const i = round % 2 === 0 ? place : contenders.length - 1 - place;
+      const contender = contenders[i];
+      if (contender === undefined) continue;
       times[i]?.push((await contender.time()) / (contender.samples ?? samples));
     }
   }

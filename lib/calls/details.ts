@@ -69,7 +69,8 @@ export interface GivenDetails {
 const readEvery = wholeNumberOrInfinite(1);
 /** The kinds of reduction by the numbers that the addon knows them by. */
 const REDUCTIONS: readonly Reduce[] = ['last', 'mean', 'peak'];
-const readReduce = oneOf<Reduce>(REDUCTIONS);
+/** @internal */
+export const readReduce = oneOf<Reduce>(REDUCTIONS);
 const readTiming = oneOf<Timing>(['step', 'exact']);
 
 /** @internal The options of a call that has none. */

@@ -78,21 +78,21 @@ function decodeNumber(value: unknown, name: string): number {
 export const VERSION = 1;
 
 /**
- * What toJSON() of a class has returned, or the text of it. Throws unless it has all of the properties
- * and no others.
+ * What toJSON() of a class has returned, or the text of it. Throws unless it has all of the properties,
+ * and perhaps a group, and no others.
  */
 export function readJson<Name extends string>(
   json: unknown,
   className: string,
   names: readonly Name[],
-): Record<Name, unknown> {
-  const saved = readOptions(parse(json), 'json', ['class', 'version', ...names]);
+): Record<Name | 'group', unknown> {
+  const saved = readOptions(parse(json), 'json', ['class', 'version', ...names, 'group']);
   if (saved.class !== className) throw wrongType(`'${className}'`, 'json.class', saved.class);
   if (saved.version !== VERSION) throw wrongType('version 1', 'json.version', saved.version);
   for (const name of names) {
     if (saved[name] === undefined) throw wrongType('a value', `json.${name}`, undefined);
   }
-  return saved as Record<Name, unknown>;
+  return saved as Record<Name | 'group', unknown>;
 }
 
 function parse(json: unknown): unknown {

@@ -116,6 +116,8 @@ export class ModuleState extends Owner {
     this.#versions = this.#versions.map((version, i) => (i === index ? version + 1 : version));
     this.#current = undefined;
     this.#own = undefined;
+    // The step comes last; another one is in another group.
+    if (index === this.variables.length) this.group = undefined;
   }
 
   override enter(call: Pending): void {

@@ -3,6 +3,7 @@ import type { Dtype } from '../arrays/element-types';
 import { isList } from '../arrays/typed-arrays';
 import { wholeNumber, wrongType } from '../errors/checks';
 import { decodeNumbers, readJson } from './json';
+import { decodeGroup } from './saved-group';
 import { parameterNamesOf, type KernelDefinition } from './kernel-definition';
 import { OPTION_NAMES, optionsOf } from './options';
 import { Constant } from './parameters';
@@ -50,5 +51,6 @@ export function restoreSynapses<Module extends Synapses<Dtype>>(
   const variables = variableNames.map((name) => [name, numbers(name)] as const);
   module.setAttributes({ ...Object.fromEntries(variables), step: saved['step'] });
   module.setAttributes({ nonFinite: saved['nonFinite'] });
+  module.restoreGroup(decodeGroup(saved['group'], module.step, module.sizeOut));
   return module;
 }

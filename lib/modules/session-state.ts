@@ -171,6 +171,7 @@ export class SessionState extends Owner {
       const all = own.map((variable, index) => variables[index] ?? variable);
       planes = planesOf(all, table.stateSize);
     }
+    if (step !== this.step) this.group = undefined;
     native.writeSession(table.native, number, planes, step, seed);
     this.#seed = seed;
   }

@@ -14,6 +14,7 @@ import { isList, isRevoked } from '../arrays/typed-arrays';
 import { outOfRange, readOptions, wholeNumber, wrongKind, wrongType } from '../errors/checks';
 import type { ExpSynError } from '../errors/error-codes';
 import { decodeNumbers, encodeNumbers, readJson, VERSION, type EncodedArray } from './json';
+import { decodeGroup, encodeGroup, type EncodedGroup } from './saved-group';
 import type { Module } from './module';
 import { drawSeed, seed as readSeed } from './options';
 import { SessionsCall, SessionStates, type SessionState } from './session-state';
@@ -80,7 +81,9 @@ export interface SessionJson {
   seed: number;
   /** Absolute number of the next step. */
   step: number;
-  [variable: string]: EncodedArray | number | string;
+  /** A group of steps of `every` and `reduce` that is not over. */
+  group?: EncodedGroup;
+  [variable: string]: EncodedArray | EncodedGroup | number | string | undefined;
 }
 
 let stateOf: (session: Session) => SessionState;
@@ -194,7 +197,7 @@ export class Session<D extends Dtype = Dtype, OneModule extends Module = Module>
 
   /** The session's state as JSON, for restoreSession() of a module with the same parameters. */
   toJSON(): SessionJson {
-    const { seed } = openState(this, 'toJSON()');
+    const { seed, group } = openState(this, 'toJSON()');
     const { definition, owner } = this.#states;
     return {
       class: classNameOf(definition.className),
@@ -204,6 +207,7 @@ export class Session<D extends Dtype = Dtype, OneModule extends Module = Module>
       seed,
       ...this.#show(encodeNumbers),
       step: this.step,
+      ...encodeGroup(group, this.step),
     };
   }
 
@@ -303,7 +307,10 @@ export function restoreState(states: SessionStates, json: unknown): SessionState
     names.map((name) => [name, decodeNumbers(saved[name], `json.${name}`)]),
   );
   // A state with a NaN may have arisen under another policy.
-  return states.open(seed, step, states.readVariables(decoded, 'json.', true));
+  const group = decodeGroup(saved['group'], step, owner.size);
+  const state = states.open(seed, step, states.readVariables(decoded, 'json.', true));
+  state.group = group;
+  return state;
 }
 
 /** @internal The sessions of a module in an array that a caller gave. */

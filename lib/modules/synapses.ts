@@ -8,11 +8,13 @@ import {
   type EvolveInput,
 } from '../calls/arguments';
 import type { CallRecord } from '../calls/call';
+import type { Group } from '../calls/details';
 import { PreparedKernel, PreparedSynapses, type KernelArguments } from '../calls/prepared';
 import { allocate, type NdArray } from '../arrays/arrays';
 import type { Dtype } from '../arrays/element-types';
 import { describe, formatShape, outOfRange, readOptions, wholeNumber } from '../errors/checks';
-import { encodeNumbers, VERSION, type EncodedArray, type EncodedNumbers } from './json';
+import { encodeNumbers, VERSION, type EncodedNumbers } from './json';
+import { encodeGroup, type EncodedGroup, type SavedValue } from './saved-group';
 import { parameterNamesOf, type KernelDefinition } from './kernel-definition';
 import { fix, Module } from './module';
 import {
@@ -86,7 +88,9 @@ export interface SynapsesJson {
   size: number;
   /** The parameters that are constants. */
   constants: string[];
-  [attribute: string]: EncodedArray | boolean | number | string | string[];
+  /** A group of steps of `every` and `reduce` that is not over. */
+  group?: EncodedGroup;
+  [attribute: string]: SavedValue | undefined;
 }
 
 /** The largest number of threads that the addon is given; no machine has more. */
@@ -326,7 +330,13 @@ export abstract class Synapses<
       ...this.#show(parameters, attributes, encodeNumbers),
       ...this.#show(namesOf(state), this.#state.variables, encodeNumbers),
       step: this.step,
+      ...encodeGroup(this.#state.group, this.step),
     };
+  }
+
+  /** @internal Goes on with a group of steps that toJSON() has saved. */
+  restoreGroup(group: Group | undefined): void {
+    this.#state.group = group;
   }
 
   /**

@@ -125,6 +125,60 @@ describe('every and reduce', () => {
     });
   }
 
+  it('go on where they were saved, in the midst of a group', () => {
+    const rasters = [13, 1, 64, 5, 70].map((length, index) => randomRaster(1, length, 5, index));
+    for (const reduce of REDUCTIONS) {
+      const whole = new ExpSyn(5);
+      const full = rasters.flatMap((raster) => [...whole.evolveSync(raster).output.data]);
+      const expected = reduced(full, 5, 50, reduce);
+      let module = new ExpSyn(5);
+      const other = new ExpSyn(5);
+      let session = other.session({ seed: 1 });
+      const found: number[][] = [[], []];
+      for (const raster of rasters) {
+        found[0]?.push(...module.evolveSync(raster, { every: 50, reduce }).output.data);
+        found[1]?.push(...session.evolveSync(raster, { every: 50, reduce }).output.data);
+        module = ExpSyn.fromJSON(JSON.stringify(module)) as ExpSyn;
+        session = other.restoreSession(JSON.stringify(session));
+      }
+      for (const each of found) assertReduced(each, expected, reduce, 'float64');
+    }
+    const saved = new ExpSyn(2);
+    saved.evolveSync(
+      { data: Uint8Array.of(1, 2, 3, 4, 5, 6), shape: [3, 2] },
+      { every: 5, reduce: 'peak' },
+    );
+    const json = JSON.parse(JSON.stringify(saved)) as { group: object };
+    for (const [changed, message] of [
+      [
+        { every: 1 },
+        /^Expected a whole number from 2 to 9007199254740991 for json\.group\.every but received 1\.$/,
+      ],
+      [{ reduce: 'sum' }, /^Expected 'last' or 'mean' or 'peak' for json\.group\.reduce but/],
+      [{ steps: 4 }, /^Expected at most 3 for json\.group\.steps but received 4\.$/],
+      [{ values: 3 }, /^Expected shape \(B, 2\) for json\.group\.values but received 3\.$/],
+      [{ values: { shape: [1, 3], data: [1, 2, 3] } }, /but received shape \(1, 3\)\.$/],
+      [{ values: { shape: [1, 2], data: [1] } }, /^Expected 2 elements, as shape/],
+      [{ other: 1 }, /other/],
+    ] as const) {
+      const wrong = { ...json, group: { ...json.group, ...changed } };
+      assert.throws(() => ExpSyn.fromJSON(wrong), { message });
+    }
+  });
+
+  it('begin anew where the step is assigned', () => {
+    const raster = { data: Uint8Array.of(1, 1, 1), shape: [3, 1] };
+    const options = { every: 5, reduce: 'mean' } as const;
+    for (const make of [() => new ExpSyn(1), () => new ExpSyn(1).session({ seed: 1 })]) {
+      const [fresh, used] = [make(), make()];
+      used.evolveSync({ data: Uint8Array.of(9, 9, 9), shape: [3, 1] }, options);
+      used.resetState();
+      for (const owner of [fresh, used]) owner.step = 3;
+      const [expected, found] = [fresh, used].map((owner) => owner.evolveSync(raster, options));
+      assert.deepEqual(found?.output, expected?.output);
+    }
+  });
+
   it('are the same at any number of threads, where long runs are cut in time', () => {
     const raster = randomRaster(1, 60_000, 20);
     for (const reduce of REDUCTIONS) {
