@@ -51,6 +51,8 @@ export interface EventSummary {
   isChannelZeroEmpty: boolean;
   /** How far below the beginning of a step a time may be to belong to it, in steps. */
   tolerance: number;
+  /** Set where these are the events of the whole list, of which the raster has some channels. */
+  isOfMore?: true;
 }
 
 /** A raster of shape (B, T, N), or of (B, T, 1) for one column that every channel receives. */
@@ -73,7 +75,7 @@ export interface RasterSource {
    */
   readonly isInterleaved: boolean;
   /** Of lists of events. */
-  readonly events?: EventSummary;
+  readonly events?: EventSummary | undefined;
   /** Of lists of events whose file names the units: the id of the unit of each channel. */
   readonly unitIds?: readonly number[] | undefined;
   /** The smallest number of steps worth reading at once: fewer take as long. 1 unless given. */
@@ -92,11 +94,11 @@ export interface RasterSource {
    * Of lists of events: the events of a region, as a call takes them, with times in the middle of their
    * steps of `dt` seconds.
    */
-  readEvents?(region: Region, dt: number): Promise<EventList>;
+  readEvents?: ((region: Region, dt: number) => Promise<EventList>) | undefined;
   /** What a user should know before the input is read, in one sentence. */
   readonly remark?: string | undefined;
   /** Makes all reads fail, now and later. Only of sources that may have to wait, such as servers and pipes. */
-  interrupt?(): void;
+  interrupt?: (() => void) | undefined;
   close(): Promise<void>;
 }
 

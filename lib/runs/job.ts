@@ -4,16 +4,23 @@ import type { Reduce } from '../index';
 import type { ComputedBy } from '../modules/kernel-definition';
 import type { Encoded, SynapseSettings } from './settings';
 
+/** The ids of channels from the first to the last, both included; null is the last one that there is. */
+export type IdRange = readonly [first: number, last: number | null];
+
 /** Which input, and how it is to be read. */
 export interface InputSpecification {
   /** Absolute, an address, or '-' for the standard input. */
   path: string;
   /** The name of its format. */
   format: string;
-  /** Of event lists: seconds in a unit of the times, and, where they are given, T and N. */
+  /** Of event lists: seconds in a unit of the times. */
   timeUnit?: number;
+  /** The length of the part that is taken, in seconds; up to the end, or the last event, unless given. */
   duration?: number;
+  /** Of event lists: N, where it is given. */
   channels?: number;
+  /** The channels that are taken, where not all are. */
+  selected?: readonly IdRange[];
   /** Which population of units, and those with which label. */
   population?: string;
   units?: string;

@@ -7,8 +7,9 @@ import { isAddress } from '../formats/http/address';
 import type { AddressOptions } from '../formats/http/reader';
 import { isSameInput, type RasterSource } from '../formats/raster-source';
 import { inputFormatOf, recognise } from '../formats/registry';
-import type { InputSpecification, Job } from './job';
+import type { IdRange, InputSpecification, Job } from './job';
 import { withAllSteps } from './kept-steps';
+import { selectPart } from './selection';
 
 /** How the user described an input. */
 export interface InputDescription {
@@ -18,6 +19,7 @@ export interface InputDescription {
   timeUnit: number | undefined;
   duration: number | undefined;
   channels: number | undefined;
+  selected: readonly IdRange[] | undefined;
   /** Of an address: whether status 403 means that there is no such chunk. */
   isForbiddenMissing?: boolean | undefined;
   start: string | undefined;
@@ -27,19 +29,25 @@ export interface InputDescription {
   member: string | undefined;
 }
 
-/** Whether any option is given that is about lists of events. */
+/** Whether any option is given that is about lists of events alone. */
 export function hasEventOptions(
   input: Omit<InputDescription, 'path' | 'isForbiddenMissing'>,
 ): boolean {
-  const { timeUnit, duration, channels, start, outside, population, units } = input;
-  return [timeUnit, duration, channels, start, outside, population, units].some(
-    (value) => value !== undefined,
-  );
+  const { timeUnit, channels, outside, population, units } = input;
+  return [timeUnit, channels, outside, population, units].some((value) => value !== undefined);
 }
 
-/** The options that are about lists of events, for messages. */
-export const EVENT_OPTIONS = message`${option('timeUnit')}, ${option('start')}, ${option('duration')}, \
-${option('channels')}, ${option('outside')}, ${option('population')} and ${option('units')}`;
+/** Whether any option is given that selects a part of an input. */
+export function hasSelection({
+  start,
+  duration,
+  selected,
+}: Pick<InputDescription, 'start' | 'duration' | 'selected'>): boolean {
+  return [start, duration, selected].some((value) => value !== undefined);
+}
+
+/** The options that are about lists of events alone, for messages. */
+const EVENT_OPTIONS = message`${option('timeUnit')}, ${option('outside')}, ${option('population')}, ${option('units')} and a number of ${option('channels')}`;
 
 /**
  * Finds out the format of an input, and checks that the options apply to it.
@@ -48,7 +56,7 @@ ${option('channels')}, ${option('outside')}, ${option('population')} and ${optio
  */
 export async function specifyInput(description: InputDescription): Promise<InputSpecification> {
   const { path, isEventList, timeUnit, duration, channels, start, outside } = description;
-  const { population, units } = description;
+  const { population, units, selected } = description;
   const { name: format, title, input } = await recognise(path, isEventList);
   const isBinned = input.isEventList === true;
   if (isEventList && !isBinned) {
@@ -59,7 +67,12 @@ export async function specifyInput(description: InputDescription): Promise<Input
   if (!isBinned && hasEventOptions(description)) {
     throw new CommandError(
       message`Expected a list of events in ${path} for ${EVENT_OPTIONS} but received a raster; leave them \
-out, or give ${option('events')}.`,
+out, or give ${option('events')}; a range such as 0-9 takes channels of a raster.`,
+    );
+  }
+  if (input.isReadOnce === true && hasSelection(description)) {
+    throw new CommandError(
+      message`Expected a file for ${option('start')}, ${option('duration')} and ${option('channels')}, which take a part of it, but received a pipe.`,
     );
   }
   const isForbiddenMissing = description.isForbiddenMissing === true;
@@ -75,6 +88,7 @@ out, or give ${option('events')}.`,
       (timeUnit !== undefined || input.hasTimeUnit !== true) && { timeUnit: timeUnit ?? 1 }),
     ...(duration !== undefined && { duration }),
     ...(channels !== undefined && { channels }),
+    ...(selected !== undefined && { selected }),
     ...(isForbiddenMissing && { isForbiddenMissing }),
     ...(start !== undefined && { start }),
     ...(outside === 'drop' && { outside }),
@@ -92,13 +106,22 @@ out, or give ${option('events')}.`,
  * @param address How it is read if it is an address.
  */
 export async function openSource(
-  { path: absolute, format, isForbiddenMissing, ...events }: InputSpecification,
+  specification: InputSpecification,
   dt: number,
-  path = absolute,
+  path = specification.path,
   address: AddressOptions = {},
 ): Promise<RasterSource> {
-  const options = { ...events, dt, address: { ...address, isForbiddenMissing } };
-  return inputFormatOf(format).open(path, options);
+  const input = inputFormatOf(specification.format);
+  const { isForbiddenMissing } = specification;
+  const options = { ...specification, dt, address: { ...address, isForbiddenMissing } };
+  const source = await input.open(path, options);
+  const isEventList = input.isEventList === true;
+  try {
+    return selectPart(source, specification, { dt, name: path, isEventList });
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
 }
 
 /** Opens the complete output of a job, with all steps, to be read again. */

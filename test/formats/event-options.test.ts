@@ -165,7 +165,7 @@ describe('options of events', () => {
   it('are for lists of events only', async () => {
     await expectedOf([0], 1, []);
     for (const flags of [
-      ['--start', '1s'],
+      ['--channels', '3'],
       ['--outside', 'drop'],
       ['--time-unit', '30kHz'],
     ]) {
@@ -173,7 +173,7 @@ describe('options of events', () => {
       assert.equal(code, 1);
       assert.match(
         err,
-        /^Expected a list of events in raster\.npy for --time-unit, --start, .*\.\n$/,
+        /^Expected a list of events in raster\.npy for --time-unit, --outside, .*\.\n$/,
       );
       const example = await expsyn('run', '--no-plot', ...flags);
       assert.equal(example.code, 2);

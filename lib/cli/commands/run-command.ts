@@ -51,6 +51,8 @@ Examples:
       the kernel is the array in a file
   expsyn run raster.npy --noise-std 0.1 --noise state --seed 7
       currents with noise, the same in every run
+  expsyn run raster.npy --start 10s --duration 2s --channels 0-15,40
+      two seconds of 17 channels
   expsyn run events.npy --events --dt 0.5ms --window-taus Infinity --dtype float32
       spikes as a list of events, kernels that are not cut, single precision
   expsyn run huge.npy --out huge.zarr --compression zstd --resume
@@ -81,9 +83,12 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       '--time-unit <time>',
       'unit of the times of events, or their sampling rate (default: 1s)',
     )
-    .option('--start <time>', 'time at which step 0 begins, for events (default: 0s)')
-    .option('--duration <time>', 'length of the raster, for events (default: up to the last event)')
-    .option('--channels <n>', 'number of channels, for events (default: up to the largest)')
+    .option('--start <time>', 'time at which step 0 begins, also below 0 for events (default: 0s)')
+    .option('--duration <time>', 'how much is taken (default: up to the end, or the last event)')
+    .option(
+      '--channels <list>',
+      'ids of the channels to take, such as 0-9,12,40-; or, for events, the number of channels (default: all)',
+    )
     .addOption(outsideOption())
     .option(
       '--plot <file>',

@@ -47,12 +47,12 @@ export interface EventMeasures {
   ratePerChannel: number;
 }
 
-/** Undefined if the input is no list of events. */
+/** Undefined if the input is no list of events, or a part of one. */
 export function measureEvents(
   { events, shape: [batches, timesteps, channels] }: EventRaster,
   { input, dt }: Pick<EventReading, 'input' | 'dt'>,
 ): EventMeasures | undefined {
-  if (events === undefined) return undefined;
+  if (events === undefined || events.isOfMore === true) return undefined;
   const { count, dropped, first, last, firstStep } = events;
   const steps = batches * (timesteps - (isFarFromOrigin(events, input) ? firstStep : 0));
   return {

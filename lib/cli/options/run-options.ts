@@ -2,7 +2,7 @@
 import { Option, type Command } from 'commander';
 
 import type { Reduce } from '../../index';
-import type { OutputSpecification, Reduction } from '../../runs/job';
+import type { IdRange, OutputSpecification, Reduction } from '../../runs/job';
 import type { InputDescription } from '../../runs/open-source';
 import { UsageError } from '../../errors/command-errors';
 import { formatFraction } from '../../formats/events/fraction';
@@ -84,7 +84,7 @@ export interface RunRequest {
   isForbiddenMissing: boolean;
 }
 
-/** How the input is to be read, where it is a list of events. */
+/** How the input is to be read, and which part of it. */
 export type GivenEvents = Omit<InputDescription, 'path' | 'isForbiddenMissing'>;
 
 /** The option of every command that reads a list of events. */
@@ -194,7 +194,28 @@ export async function requireFileName(path: string): Promise<void> {
   throw new UsageError('Expected the name of a file but received a pipe.');
 }
 
-/** How a list of events is to be read. */
+/** Ids and ranges of ids, of which at least one is a range or follows another. */
+const ID_LIST = /^(?=.*[-,])\d+(-\d*)?(,\d+(-\d*)?)*$/;
+
+/** A number of channels, or the ids of those that are taken. */
+function readChannels(text: string | undefined): Pick<InputDescription, 'channels' | 'selected'> {
+  const words = text?.replace(/\s+/g, '') ?? '';
+  if (!/[-,]/.test(words)) return { channels: readCount(text, '--channels'), selected: undefined };
+  const selected = words.split(',').map((part): IdRange => {
+    const [first = '', last = first] = part.split('-');
+    return [Number(first), last === '' ? null : Number(last)];
+  });
+  const isWrong = selected.some(
+    ([first, last]) => !Number.isSafeInteger(first) || (last !== null && !(last >= first)),
+  );
+  if (ID_LIST.test(words) && !isWrong) return { channels: undefined, selected };
+  throw new UsageError(
+    'Expected ids of channels such as 0-9,12,40- for --channels, each range from the smaller to the larger ' +
+      `one, but received '${text ?? ''}'.`,
+  );
+}
+
+/** Which input is to be read, and how. */
 export function readEvents(flags: EventFlags): GivenEvents {
   const { events, timeUnit, start, duration, channels, outside, population, units } = flags;
   return {
@@ -202,7 +223,7 @@ export function readEvents(flags: EventFlags): GivenEvents {
     timeUnit: timeUnit === undefined ? undefined : parsePeriod(timeUnit, '--time-unit'),
     start: start === undefined ? undefined : formatFraction(parseClockTime(start, '--start')),
     duration: duration === undefined ? undefined : parseTime(duration, '--duration'),
-    channels: readCount(channels, '--channels'),
+    ...readChannels(channels),
     outside,
     population,
     units,

@@ -3,8 +3,8 @@ import { basename, join } from 'node:path';
 
 import type { InputSpecification, Job, OutputSpecification, Reduction } from '../../runs/job';
 import {
-  EVENT_OPTIONS,
   hasEventOptions,
+  hasSelection,
   openSource,
   specifyInput,
   type InputDescription,
@@ -12,7 +12,6 @@ import {
 import { prepareJob } from '../../runs/prepare-job';
 import { readProvenance, requireOwnPlace } from '../../runs/provenance';
 import { CommandError, orInterrupted, UsageError } from '../../errors/command-errors';
-import { message } from '../../errors/message';
 import {
   folderAbove,
   hasTooLongName,
@@ -227,7 +226,15 @@ async function describeInput(
   const isEventList = given.isEventList || wasChosen;
   const { input } = await recognise(path, isEventList);
   if (input.isEventList !== true) {
-    return { path, ...given, isForbiddenMissing, member: given.member ?? earlier?.member };
+    return {
+      path,
+      ...given,
+      duration: given.duration ?? earlier?.duration,
+      start: given.start ?? earlier?.start,
+      selected: given.selected ?? earlier?.selected,
+      isForbiddenMissing,
+      member: given.member ?? earlier?.member,
+    };
   }
   return {
     path,
@@ -235,6 +242,7 @@ async function describeInput(
     timeUnit: given.timeUnit ?? earlier?.timeUnit,
     duration: given.duration ?? earlier?.duration,
     channels: given.channels ?? earlier?.channels,
+    selected: given.selected ?? earlier?.selected,
     isForbiddenMissing,
     start: given.start ?? earlier?.start,
     outside: given.outside ?? earlier?.outside,
@@ -244,11 +252,12 @@ async function describeInput(
   };
 }
 
-/** The example is a raster. */
+/** The example is a raster, and computed as a whole. */
 function requireNoEvents(given: GivenEvents): void {
-  if (!given.isEventList && !hasEventOptions(given)) return;
+  if (!given.isEventList && !hasEventOptions(given) && !hasSelection(given)) return;
   throw new UsageError(
-    message`Expected an input with --events, ${EVENT_OPTIONS} but received none; give a list of events.`,
+    'Expected an input with --events, --time-unit, --start, --duration, --channels, --outside, --population ' +
+      'and --units but received none; give a file.',
   );
 }
 
