@@ -6,10 +6,11 @@
 export type { ArrayInput, NdArray, NestedArray } from './arrays/arrays';
 export type { ErrorCode, ExpSynError } from './errors/error-codes';
 export type { Dtype, ElementType, FloatsOf, TypedArray } from './arrays/element-types';
+export type { Reduce } from './arrays/kept-steps';
 export type { AbortSignalLike } from './calls/abort';
 export type { CallOptions, EvolveInput, RasterInput } from './calls/arguments';
 export type { CallRecord } from './calls/call';
-export type { DetailOptions, Reduce, Timing, TrialOptions } from './calls/details';
+export type { DetailOptions, Timing, TrialOptions } from './calls/details';
 export {
   countEvents,
   type CountOptions,

@@ -1,10 +1,9 @@
 /** What few calls have: options about what goes in and what comes out, beside the arrays. */
+import { keptSteps, REDUCTIONS, type Reduce } from '../arrays/kept-steps';
 import { isList, isTypedArray, lengthOf } from '../arrays/typed-arrays';
 import { oneOf, outOfRange, wholeNumber, wholeNumberOrInfinite, wrongType } from '../errors/checks';
 import { readOutside, type OutsidePolicy } from './events';
 
-/** What stands for a group of steps. */
-export type Reduce = 'last' | 'mean' | 'peak';
 /** What an event within a step counts for. */
 export type Timing = 'step' | 'exact';
 
@@ -67,8 +66,6 @@ export interface GivenDetails {
 }
 
 const readEvery = wholeNumberOrInfinite(1);
-/** The kinds of reduction by the numbers that the addon knows them by. */
-const REDUCTIONS: readonly Reduce[] = ['last', 'mean', 'peak'];
 /** @internal */
 export const readReduce = oneOf<Reduce>(REDUCTIONS);
 const readTiming = oneOf<Timing>(['step', 'exact']);
@@ -103,9 +100,8 @@ export function numberOfReduction(reduce: Reduce): number {
 
 /** @internal How many of `timesteps` steps from the absolute step `step` on are kept. */
 export function countKept(every: number, step: number, timesteps: number): number {
-  if (every === 1) return timesteps;
-  if (every === Infinity) return 0;
-  return Math.floor((step + timesteps) / every) - Math.floor(step / every);
+  const { begin, end } = keptSteps(step, step + timesteps, every);
+  return end - begin;
 }
 
 /** @internal A group of steps that has begun and is not over, from call to call. */

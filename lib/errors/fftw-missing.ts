@@ -11,6 +11,8 @@ const LINUX_COMMANDS: readonly (readonly [names: readonly string[], command: str
   [['fedora', 'rhel', 'centos'], 'dnf install fftw-libs'],
   [['alpine'], 'apk add fftw-double-libs fftw-single-libs'],
   [['arch'], 'pacman -S fftw'],
+  // The second one makes FFTW's planner safe for other code of the process that plans.
+  [['suse', 'opensuse'], 'zypper install libfftw3-3 libfftw3_threads3'],
 ];
 
 /** What to do about a missing FFTW, on this system unless another is given. */
@@ -28,8 +30,8 @@ export function installationAdvice(
       return "install it by 'brew install fftw'";
     case 'win32':
       return (
-        'put libfftw3-3.dll and libfftw3f-3.dll of FFTW into a folder and set EXPSYN_FFTW to the ' +
-        'absolute path of that folder'
+        'put libfftw3-3.dll and libfftw3f-3.dll (https://www.fftw.org/install/windows.html) into a ' +
+        'folder and set EXPSYN_FFTW to the absolute path of that folder'
       );
     default: {
       const names = platform === 'linux' ? readNames() : [];

@@ -1,5 +1,6 @@
 /** How a group of steps that is not over is saved as JSON. */
-import { readReduce, type Group, type Reduce } from '../calls/details';
+import type { Reduce } from '../arrays/kept-steps';
+import { readReduce, type Group } from '../calls/details';
 import { formatShape, outOfRange, readOptions, wholeNumber } from '../errors/checks';
 import { decodeNumbers, encodeArray, type EncodedArray } from './json';
 
@@ -16,7 +17,7 @@ export interface EncodedGroup {
 /** The value of an attribute of a module that is saved. */
 export type SavedValue = EncodedArray | EncodedGroup | boolean | number | string | string[];
 
-/** What is saved of a group, if there is one that the step `step` goes on with. */
+/** @internal What is saved of a group, if there is one that the step `step` goes on with. */
 export function encodeGroup(group: Group | undefined, step: number): { group?: EncodedGroup } {
   if (group?.nextStep !== step || group.steps === 0) return {};
   const { every, reduce, steps, batches, values } = group;
@@ -24,7 +25,11 @@ export function encodeGroup(group: Group | undefined, step: number): { group?: E
   return { group: { every, reduce, steps, values: encodeArray({ shape, data: values }) } };
 }
 
-/** Reads what encodeGroup() wrote, for `size` synapses; throws a TypeError or RangeError for anything else. */
+/**
+ * Reads what encodeGroup() wrote, for `size` synapses; throws a TypeError or RangeError for anything else.
+ *
+ * @internal
+ */
 export function decodeGroup(given: unknown, step: number, size: number): Group | undefined {
   if (given === undefined) return undefined;
   const saved = readOptions(given, 'json.group', ['every', 'reduce', 'steps', 'values']);

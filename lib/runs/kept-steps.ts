@@ -1,4 +1,5 @@
 /** Runs of which not every step of the output is kept. */
+import { keptSteps } from '../arrays/kept-steps';
 import { lengthOf, type Range, type RasterSource, type Region } from '../formats/raster-source';
 import type { TypedArray } from '../index';
 import type { Job } from './job';
@@ -6,15 +7,14 @@ import type { Job } from './job';
 type Reduced = Pick<Job, 'shape' | 'reduction'>;
 
 /** The shape of the output: (B, T', N) with the T' steps that are kept. */
-export function outputShapeOf({ shape, reduction }: Reduced): Job['shape'] {
-  const [batches, timesteps, synapses] = shape;
-  return [batches, Math.floor(timesteps / (reduction?.every ?? 1)), synapses];
+export function outputShapeOf(job: Reduced): Job['shape'] {
+  const [batches, timesteps, synapses] = job.shape;
+  return [batches, lengthOf(keptIn({ begin: 0, end: timesteps }, job)), synapses];
 }
 
 /** Which of the steps that are kept lie in a range of all steps. */
 export function keptIn({ begin, end }: Range, { reduction }: Pick<Job, 'reduction'>): Range {
-  const every = reduction?.every ?? 1;
-  return { begin: Math.floor(begin / every), end: Math.floor(end / every) };
+  return keptSteps(begin, end, reduction?.every ?? 1);
 }
 
 /** A complete output as pictures need it: with all steps, each of which has the value that stands for it. */

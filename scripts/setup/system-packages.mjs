@@ -15,7 +15,7 @@ const COMPILER = 'a C++17 compiler';
 
 /**
  * What is needed. find() is fast and returns what it has found, or undefined. prove() is slow and returns
- * whether that works. `packages` has the names of its package for each package manager.
+ * whether that works. `packages` has the name of its package for each package manager that has one.
  */
 const NEEDS = [
   {
@@ -23,24 +23,30 @@ const NEEDS = [
     find: () => outputOf(compiler, [...compilerArguments, '--version']),
     prove: () =>
       compiles('#include <optional>\nint main() { return std::optional<int>(0).value(); }'),
-    packages: { 'apt-get': 'g++', dnf: 'gcc-c++', apk: 'g++' },
+    packages: { 'apt-get': 'g++', dnf: 'gcc-c++', apk: 'g++', pacman: 'gcc' },
   },
   {
     name: 'make',
     find: () => outputOf('make', ['--version']),
-    packages: { 'apt-get': 'make', dnf: 'make', apk: 'make', brew: 'make' },
+    packages: { 'apt-get': 'make', dnf: 'make', apk: 'make', pacman: 'make', brew: 'make' },
   },
   {
     name: `CMake >= ${OLDEST_CMAKE.join('.')}`,
     find: findCmake,
-    packages: { 'apt-get': 'cmake', dnf: 'cmake', apk: 'cmake', brew: 'cmake' },
+    packages: { 'apt-get': 'cmake', dnf: 'cmake', apk: 'cmake', pacman: 'cmake', brew: 'cmake' },
   },
   {
     // The addon loads FFTW when it needs it. Its header is for the tests and the benchmark, which link it.
     name: 'FFTW, double and single precision',
     find: () => findHeader('fftw3.h'),
     prove: linksFftw,
-    packages: { 'apt-get': 'libfftw3-dev', dnf: 'fftw-devel', apk: 'fftw-dev', brew: 'fftw' },
+    packages: {
+      'apt-get': 'libfftw3-dev',
+      dnf: 'fftw-devel',
+      apk: 'fftw-dev',
+      pacman: 'fftw',
+      brew: 'fftw',
+    },
     onlyFor: 'clone',
   },
   {
@@ -50,6 +56,7 @@ const NEEDS = [
       'apt-get': 'doctest-dev',
       dnf: 'doctest-devel',
       apk: 'doctest-dev',
+      pacman: 'doctest',
       brew: 'doctest',
     },
     onlyFor: 'tests',
@@ -57,7 +64,13 @@ const NEEDS = [
   {
     name: 'Chromium, for the page of the example server',
     find: findChromium,
-    packages: { 'apt-get': 'chromium', dnf: 'chromium', apk: 'chromium', brew: 'chromium' },
+    packages: {
+      'apt-get': 'chromium',
+      dnf: 'chromium',
+      apk: 'chromium',
+      pacman: 'chromium',
+      brew: 'chromium',
+    },
     onlyFor: 'tests',
   },
   ...['numpy', 'numcodecs', 'zarr', 'h5py'].map((name) => ({
@@ -67,6 +80,7 @@ const NEEDS = [
       'apt-get': `python3-${name}`,
       dnf: `python3-${name}`,
       apk: `py3-${name}`,
+      pacman: { numpy: 'python-numpy', h5py: 'python-h5py' }[name],
       brew: { numpy: 'numpy' }[name],
     },
     onlyFor: 'tests',
@@ -74,7 +88,13 @@ const NEEDS = [
   {
     name: 'Redis, for the tests of the queue',
     find: () => outputOf('redis-server', ['--version']),
-    packages: { 'apt-get': 'redis-server', dnf: 'redis', apk: 'redis', brew: 'redis' },
+    packages: {
+      'apt-get': 'redis-server',
+      dnf: 'redis',
+      apk: 'redis',
+      pacman: 'valkey',
+      brew: 'redis',
+    },
     onlyFor: 'tests',
   },
   {
@@ -84,6 +104,7 @@ const NEEDS = [
       'apt-get': 'emscripten',
       dnf: 'emscripten',
       apk: 'emscripten',
+      pacman: 'emscripten',
       brew: 'emscripten',
     },
     onlyFor: 'wasm',
@@ -95,6 +116,7 @@ const NEEDS = [
       'apt-get': 'clang-format',
       dnf: 'clang-tools-extra',
       apk: 'clang-extra-tools',
+      pacman: 'clang',
       brew: 'clang-format',
     },
     onlyFor: 'lint',
@@ -106,6 +128,7 @@ const NEEDS = [
       'apt-get': 'clang-tidy',
       dnf: 'clang-tools-extra',
       apk: 'clang-extra-tools',
+      pacman: 'clang',
       brew: 'llvm',
     },
     onlyFor: 'lint',
@@ -113,7 +136,7 @@ const NEEDS = [
   {
     name: 'llvm-objdump, which reads the binaries of all systems',
     find: () => outputOf('llvm-objdump', ['--version']),
-    packages: { 'apt-get': 'llvm', dnf: 'llvm', apk: 'llvm', brew: 'llvm' },
+    packages: { 'apt-get': 'llvm', dnf: 'llvm', apk: 'llvm', pacman: 'llvm', brew: 'llvm' },
     onlyFor: 'prebuilds',
   },
   {
@@ -146,6 +169,7 @@ const INSTALL_COMMANDS = {
   'apt-get': ['apt-get', 'install', '--yes', '--no-install-recommends'],
   dnf: ['dnf', 'install', '--assumeyes'],
   apk: ['apk', 'add', '--no-cache'],
+  pacman: ['pacman', '-S', '--needed', '--noconfirm'],
   brew: ['brew', 'install'],
 };
 
@@ -164,7 +188,18 @@ function findPythonModule(name) {
   return outputOf(python, ['-c', `import ${name}; print('${name}', ${name}.__version__)`]);
 }
 
-const APT_LISTS = '/var/lib/apt/lists';
+/**
+ * Package managers that install from lists which another command fetches: where the lists are, and that
+ * command. Arch does not support new packages on a system that is not up to date.
+ */
+const PACKAGE_LISTS = {
+  'apt-get': { folder: '/var/lib/apt/lists', name: '_Packages', update: ['apt-get', 'update'] },
+  pacman: {
+    folder: '/var/lib/pacman/sync',
+    name: '.db',
+    update: ['pacman', '-Syu', '--noconfirm'],
+  },
+};
 
 /**
  * Installs what is missing, or throws a SetupError that names the command to run. Returns a description of
@@ -226,11 +261,14 @@ async function install(missing) {
   console.log(`set-up: the system lacks ${names}`);
   const manager = findManager();
   if (manager === undefined) throw failure(missing, 'no known package manager was found');
-  if (manager === 'brew' && missing.some(({ packages }) => packages.brew === undefined)) {
+  if (manager === 'brew' && missing.some(({ name }) => name === COMPILER)) {
     throw new SetupError(
       'Expected a C++17 compiler but found none; run this and then the same command again: ' +
         'xcode-select --install',
     );
+  }
+  if (packagesOf(manager, missing).length === 0) {
+    throw failure(missing, `${manager} has no package of it that the set-up knows`);
   }
   if (process.env.EXPSYN_SETUP_NO_INSTALL === '1') {
     throw failure(missing, 'EXPSYN_SETUP_NO_INSTALL forbids installing it');
@@ -238,23 +276,30 @@ async function install(missing) {
   const prefix = privilegePrefix(manager);
   if (prefix === undefined) throw failure(missing, 'only root may install it');
 
-  if (!(await runCommands(commandsOf(manager, missing, prefix, !hasPackageLists())))) {
+  const hasLists = hasPackageLists(manager);
+  if (!(await runCommands(commandsOf(manager, missing, prefix, !hasLists)))) {
     // Old package lists may name versions that the archive does not have any more.
     const isOk =
       manager === 'apt-get' &&
-      hasPackageLists() &&
+      hasLists &&
       (await runCommands(commandsOf(manager, missing, prefix, true)));
     if (!isOk) throw failure(missing, 'the installation failed, see above');
   }
 }
 
-/** The commands that install packages. With `isUpdating`, apt-get first fetches new package lists. */
+/** The packages that provide what is missing, as far as the package manager has them. */
+function packagesOf(manager, missing) {
+  return [...new Set(missing.map(({ packages }) => packages[manager]).filter(Boolean))];
+}
+
+/** The commands that install packages. With `isUpdating`, new package lists are fetched first. */
 function commandsOf(manager, missing, prefix, isUpdating = true) {
-  const packages = new Set(missing.map(({ packages }) => packages[manager]).filter(Boolean));
-  const command = [...INSTALL_COMMANDS[manager], ...packages];
-  if (manager !== 'apt-get') return [[...prefix, ...command]];
-  const update = [...prefix, 'apt-get', 'update'];
-  return [...(isUpdating ? [update] : []), [...prefix, ...command]];
+  const install = [...INSTALL_COMMANDS[manager], ...packagesOf(manager, missing)];
+  const update = isUpdating ? PACKAGE_LISTS[manager]?.update : undefined;
+  return [...(update === undefined ? [] : [update]), install].map((command) => [
+    ...prefix,
+    ...command,
+  ]);
 }
 
 /** Runs commands one after the other. Resolves to whether the last one succeeded. */
@@ -268,10 +313,11 @@ async function runCommands(commands) {
   return isOk;
 }
 
-function hasPackageLists() {
-  return (
-    !existsSync(APT_LISTS) || readdirSync(APT_LISTS).some((file) => file.includes('_Packages'))
-  );
+/** Whether a package manager has the lists that it needs, or needs none. */
+function hasPackageLists(manager) {
+  const lists = PACKAGE_LISTS[manager];
+  if (lists === undefined || !existsSync(lists.folder)) return true;
+  return readdirSync(lists.folder).some((file) => file.includes(lists.name));
 }
 
 /** The first known package manager of this system. */
@@ -302,7 +348,9 @@ function failure(missing, reason) {
 
 function advice(missing) {
   const manager = findManager();
-  if (manager === undefined) return 'install it by hand';
+  if (manager === undefined || packagesOf(manager, missing).length === 0) {
+    return 'install it by hand';
+  }
   const isPlain = manager === 'brew' || isRoot();
   const hasSudo = probe('sudo', ['--version']).isOk;
   const prefix = !isPlain && hasSudo ? ['sudo'] : [];

@@ -28,7 +28,8 @@ with h5py.File('network.h5', 'w') as f:
         g['timestamps'] = numpy.array([0.5, 3.0, 10.2])
         g['timestamps'].attrs['units'] = 'ms'
         g['node_ids'] = numpy.array(ids, dtype='uint64')
-with h5py.File('old.h5', 'w') as f:
+# Behind a block of the user.
+with h5py.File('old.h5', 'w', userblock_size=4096) as f:
     g = f.create_group('spikes')
     g['timestamps'] = numpy.array([3.0, 0.5])
     g['gids'] = numpy.array([1, 0])

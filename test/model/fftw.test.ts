@@ -176,6 +176,11 @@ describe('FFTW', () => {
     assert.equal(on('mint', 'ubuntu', 'debian'), on('debian'));
     assert.equal(on('rocky', 'rhel', 'centos', 'fedora'), "install it by 'dnf install fftw-libs'");
     assert.equal(on('alpine'), "install it by 'apk add fftw-double-libs fftw-single-libs'");
+    assert.equal(on('arch'), "install it by 'pacman -S fftw'");
+    assert.equal(on('manjaro', 'arch'), on('arch'));
+    const onSuse = "install it by 'zypper install libfftw3-3 libfftw3_threads3'";
+    assert.equal(on('opensuse-leap', 'suse', 'opensuse'), onSuse);
+    assert.equal(on('sles', 'suse'), onSuse);
     assert.equal(on('other'), 'install FFTW 3 in double and single precision');
     assert.equal(installationAdvice('freebsd'), on('other'));
     const onWasm = 'none, because WebAssembly cannot load libraries';
@@ -183,7 +188,10 @@ describe('FFTW', () => {
     assert.equal(adviceOn(onWasm, 'wasm'), 'compute it in Node, which can');
     assert.equal(adviceOn('none', 'darwin'), installationAdvice('darwin'));
     assert.equal(installationAdvice('darwin'), "install it by 'brew install fftw'");
-    assert.match(installationAdvice('win32'), /libfftw3f-3\.dll .* set EXPSYN_FFTW/);
+    assert.match(
+      installationAdvice('win32'),
+      /libfftw3f-3\.dll .*www\.fftw\.org.* set EXPSYN_FFTW/,
+    );
     process.env['EXPSYN_FFTW'] = 'none';
     assert.match(on('debian'), /^unset EXPSYN_FFTW/);
     if (given === undefined) delete process.env['EXPSYN_FFTW'];

@@ -1,6 +1,7 @@
 /** `expsyn run`: computes the synaptic currents of a raster, and draws them. */
 import { Option, type Command } from 'commander';
 
+import { REDUCTIONS } from '../../arrays/kept-steps';
 import { compressions, inputFormats, outputEndings } from '../../formats/registry';
 import { addAddressOptions, addForbiddenOption } from '../options/address-options';
 import { DEFAULT_OUT } from '../run/prepare';
@@ -98,13 +99,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .option('--threads <n>', 'maximum number of threads (default: as many as the machine offers)')
     .option('--steps <n>', 'time steps in each block (default: 1 or 2 MB of currents)')
     .option('--every <n>', 'keep only every n-th step of the currents (default: all)')
-    .addOption(
-      choice('--reduce <how>', 'what stands for the steps up to a kept one', [
-        'last',
-        'mean',
-        'peak',
-      ]),
-    )
+    .addOption(choice('--reduce <how>', 'what stands for the steps up to a kept one', REDUCTIONS))
     .addOption(choice('--compression <name>', compressionHelp(), compressions()))
     .option('--resume', 'continue an unfinished run, if there is one')
     .option('--restart', 'start over, and discard an unfinished run')
@@ -147,7 +142,7 @@ function compressionHelp(): string {
 }
 
 /** An option that takes one of a few words, the first by default. */
-function choice(flags: string, description: string, words: string[]): Option {
+function choice(flags: string, description: string, words: readonly string[]): Option {
   const [first = ''] = words;
   return new Option(flags, `${description} (default: ${first})`).choices(words);
 }

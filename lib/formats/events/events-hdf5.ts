@@ -14,6 +14,7 @@ import { describeForeign } from '../foreign/formats';
 import { HEAD_BYTES } from '../foreign/head';
 import type { Lists, ListsDescription } from '../hdf5/lists-file';
 import { ListsReader, PATIENCE } from '../hdf5/lists-reader';
+import { isHdf5File } from '../hdf5/signature';
 import { readBytes, requireFile } from '../files/read-bytes';
 import type { Elements } from '../elements';
 import type { InputIdentity, RasterSource, Region } from '../raster-source';
@@ -23,9 +24,6 @@ const UNITS = 'spikes/units';
 /** Samples are read together as long as their times, or their units, have at most so many bytes. */
 const GROUP_BYTES = 2 ** 18;
 const MAX_GROUP_SAMPLES = 256;
-const SIGNATURE = Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a);
-/** A file may begin with bytes of its user's: none, or this many, or twice as many, and so on. */
-const MIN_USER_BYTES = 512;
 
 /**
  * Opens an HDF5 file whose datasets spikes/times and spikes/units, both of shape (B,), hold the times
@@ -82,19 +80,13 @@ async function identifyHdf5(
     await requireFile(name);
     const file = await open(absolute, 'r');
     try {
-      const { size } = await file.stat();
-      let at = 0;
-      for (;;) {
-        if (at + SIGNATURE.length > size) {
-          const head = await readBytes(file, 0, Math.min(size, HEAD_BYTES), name);
-          throw new CommandError(
-            message`Expected an HDF5 file but ${name} \
+      if (!(await isHdf5File(file, name))) {
+        const { size } = await file.stat();
+        const head = await readBytes(file, 0, Math.min(size, HEAD_BYTES), name);
+        throw new CommandError(
+          message`Expected an HDF5 file but ${name} \
 ${describeForeign(head, name) ?? 'does not begin like one; the name of any other format ends differently'}.`,
-          );
-        }
-        const bytes = await readBytes(file, at, SIGNATURE.length, name);
-        if (Buffer.compare(bytes, SIGNATURE) === 0) break;
-        at = Math.max(MIN_USER_BYTES, at * 2);
+        );
       }
       return await identifyFile(file, absolute, 'hdf5', describeOptions(options));
     } finally {

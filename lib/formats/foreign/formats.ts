@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises';
 
 import { message, type Message } from '../../errors/message';
+import { isHdf5Head } from '../hdf5/signature';
 import { HEAD_BYTES, headOf, python, type Head } from './head';
 import { describeText } from './text';
 
@@ -59,10 +60,7 @@ const zipWith =
   (head: Head): boolean =>
     isZip(head) && name.test(firstEntry(head));
 
-/** HDF5 may begin after bytes of its user's. */
-function isHdf5({ latin1 }: Head): boolean {
-  return [0, 512, 1024, 2048].some((at) => latin1.startsWith('\x89HDF\r\n\x1a\n', at));
-}
+const isHdf5 = ({ bytes }: Head): boolean => isHdf5Head(bytes);
 
 /** A packed file that a program of its own unpacks. */
 function packed(what: string, program: string, ...starts: string[]): Format {

@@ -1,36 +1,11 @@
 /** Reads groups and plain arrays of an HDF5 file. */
-import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { CommandError } from '../../errors/command-errors';
 import type { Elements } from '../elements';
-import { isRegularFile } from '../files/read-bytes';
 import { FileThread } from './file-thread';
 import type { Hdf5Node } from './arrays-file';
 import type { ArraysAnswer, ArraysRequest, ArraysThreadData } from './arrays-thread';
-
-const SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
-/** A file may begin with bytes of its user's, as those of MATLAB do. */
-const BEGINNINGS = [0, 512, 1024, 2048];
-
-/** Whether a file is one of HDF5, by its content. */
-export async function isHdf5(path: string): Promise<boolean> {
-  if (!(await isRegularFile(path))) return false;
-  try {
-    const file = await open(path, 'r');
-    try {
-      for (const at of BEGINNINGS) {
-        const { buffer } = await file.read(Buffer.alloc(SIGNATURE.length), 0, SIGNATURE.length, at);
-        if (buffer.equals(SIGNATURE)) return true;
-      }
-      return false;
-    } finally {
-      await file.close();
-    }
-  } catch {
-    return false;
-  }
-}
 
 /** An HDF5 file that is open in a thread of its own. */
 export class ArraysReader {

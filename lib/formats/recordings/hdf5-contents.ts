@@ -1,7 +1,8 @@
 /** What recordings of spikes an HDF5 file holds. */
 import { stat } from 'node:fs/promises';
 
-import { ArraysReader, isHdf5 } from '../hdf5/arrays-reader';
+import { ArraysReader } from '../hdf5/arrays-reader';
+import { isHdf5At } from '../hdf5/signature';
 import { isAddress } from '../http/address';
 
 /** The datasets of NWB with the spikes of sorted units. */
@@ -35,7 +36,7 @@ let last: { key: string; contents: Promise<Hdf5Contents> } | undefined;
 
 /** What there is at a path; nothing if it is no HDF5 file that can be read. */
 export async function contentsOf(path: string): Promise<Hdf5Contents> {
-  if (isAddress(path) || !(await isHdf5(path))) return NOTHING;
+  if (isAddress(path) || !(await isHdf5At(path))) return NOTHING;
   const { ino, size, mtimeMs } = await stat(path);
   const key = JSON.stringify([path, ino, size, mtimeMs]);
   if (last?.key !== key) last = { key, contents: lookInto(path).catch(() => NOTHING) };
