@@ -37,7 +37,10 @@ const MAY_IMPORT = {
   wasm: ['index.ts'],
   formats: ['index.ts', 'arrays', 'errors'],
   runs: ['formats', 'index.ts', ...TABLES, 'arrays', 'errors'],
-  cli: ['runs', 'formats', 'index.ts', ...TABLES, 'arrays', 'errors'],
+  figure: ['runs', 'formats', 'errors'],
+  files: ['figure', 'runs', 'formats', 'index.ts', ...TABLES, 'arrays', 'errors'],
+  'files.ts': ['files'],
+  cli: ['figure', 'runs', 'formats', 'index.ts', ...TABLES, 'arrays', 'errors'],
 };
 
 /** Headers of Node-API, which native/core does not know. */
