@@ -135,7 +135,7 @@ export async function plot(
 async function draw(request: PictureRequest, format: FigureFormat): Promise<string | Uint8Array> {
   const recording: Recording = await loadRecording(request);
   if (format === 'svg') return drawFigure(recording);
-  return Uint8Array.from(await drawFigureAsPng(recording));
+  return new Uint8Array(await drawFigureAsPng(recording));
 }
 
 /** The format that is asked for, or the one of the file's ending. */
