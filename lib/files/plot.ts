@@ -119,6 +119,10 @@ export async function plot(
 ): Promise<string>;
 export async function plot(
   currents: NdArray<TypedArray> | NestedArray,
+  options: PlotOptions,
+): Promise<string | Uint8Array>;
+export async function plot(
+  currents: NdArray<TypedArray> | NestedArray,
   options: PlotOptions | FigureFileOptions = {},
 ): Promise<string | Uint8Array | void> {
   const given = readOptions(options, 'options', OPTIONS);

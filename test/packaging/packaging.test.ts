@@ -342,10 +342,11 @@ describe('the package', () => {
         await writeNpy('fir.npy', fir.evolveSync(raster).state.inputs);
         const svg: string = await plot(output, { ...options, raster, synapses });
         const png: Uint8Array = await plot(output, { format: 'png', synapses: fir });
+        const either: string | Uint8Array = await plot(output, { format: svg.length > 1 ? 'svg' : 'png' });
         const written: void = await plot(output, { path: 'isyn.svg', traces: [0] });
         // @ts-expect-error The ending of the path says the format.
         await plot(output, { path: 'isyn.svg', format: 'png' });
-        return svg.length + png.length + singles.length + Number(written);
+        return svg.length + png.length + singles.length + Number(written) + either.length;
       }
       `,
     );
