@@ -46,6 +46,38 @@ numpy.save('camera.npy', camera)
 aligned = numpy.zeros(2, dtype=numpy.dtype([('time', '>f8'), ('unit', 'u1')], align=True))
 aligned['time'], aligned['unit'] = [0.0102, 0.0005], [9, 4]
 numpy.save('aligned.npy', aligned)
+others = numpy.zeros(2, dtype=[('waveform', 'f4', (2, 3)), ('t', 'f8'), ('label', 'U3'), ('z', 'c16'), ('day', 'M8[us]'), ('neuron', '>u2')])
+others['t'], others['neuron'] = [0.0005, 0.0102], [4, 9]
+numpy.save('others.npy', others)
+with h5py.File('big-endian.nwb', 'w') as f:
+    u = f.create_group('units')
+    u.create_dataset('spike_times', data=numpy.array([0.0005, 0.0102], dtype='>f8'), chunks=(2,), compression='gzip', fletcher32=True)
+    u['spike_times_index'] = numpy.array([1, 2], dtype='>i4')
+    u['id'] = numpy.array([4, 9], dtype='>u2')
+with h5py.File('lzf.nwb', 'w') as f:
+    u = f.create_group('units')
+    u.create_dataset('spike_times', data=numpy.zeros(5000), chunks=(100,), compression='lzf')
+    u['spike_times_index'] = numpy.array([5000])
+gzip = numpy.random.default_rng(1).random(5000)
+with h5py.File('corrupt.nwb', 'w') as f:
+    u = f.create_group('units')
+    u.create_dataset('spike_times', data=gzip, chunks=(100,), compression='gzip')
+    u['spike_times_index'] = numpy.array([5000])
+damaged = bytearray(open('corrupt.nwb', 'rb').read())
+for place in range(len(damaged) // 2, len(damaged) // 2 + 300): damaged[place] ^= 0x55
+open('corrupt.nwb', 'wb').write(damaged)
+with h5py.File('microseconds.h5', 'w') as f:
+    g = f.create_group('spikes/A')
+    g['timestamps'] = numpy.array([500.0, 10200.0]); g['timestamps'].attrs['units'] = 'microseconds'
+    g['node_ids'] = numpy.array([4, 9])
+with h5py.File('jiffies.h5', 'w') as f:
+    g = f.create_group('spikes/A')
+    g['timestamps'] = numpy.array([0.5, 10.2]); g['timestamps'].attrs['units'] = 'jiffies'
+    g['node_ids'] = numpy.array([4, 9])
+os.mkdir('floats')
+numpy.save('floats/spike_times.npy', numpy.array([15.0, 306.0]))
+numpy.save('floats/spike_clusters.npy', numpy.array([4, 9]))
+open('floats/params.py', 'w').write("sample_rate=3e4\\n")
 numpy.save('unnamed.npy', numpy.zeros(2, dtype=[('a', 'f8'), ('b', 'f8')]))
 numpy.savez('events.npz', spike_times=numpy.array([0.0005, 0.0102]), channels=numpy.array([0, 2]))
 numpy.savez_compressed('camera.npz', events=camera)
@@ -145,6 +177,26 @@ describe('files of recordings', function () {
         ],
       },
     ],
+    ...(
+      [
+        ['others.npy', 'structured', {}],
+        ['big-endian.nwb', 'nwb', {}],
+        ['microseconds.h5', 'sonata', {}],
+        ['jiffies.h5', 'sonata', { timeUnit: 1e-3 }],
+        ['floats', 'phy', {}],
+      ] as const
+    ).map(([name, format, options]): [string, Expected] => [
+      name,
+      {
+        format,
+        units: [4, 9],
+        events: [
+          [0, 0],
+          [10, 1],
+        ],
+        options,
+      },
+    ]),
     [
       'old.h5',
       {
@@ -329,6 +381,21 @@ describe('files of recordings', function () {
   });
 
   const REFUSED: [string, object, RegExp][] = [
+    [
+      'lzf.nwb',
+      {},
+      /^Could not read units\/spike_times of .*lzf\.nwb: the file is corrupt, or .* lzf .*gzip\.$/,
+    ],
+    [
+      'corrupt.nwb',
+      {},
+      /^Could not read units\/spike_times of .*corrupt\.nwb: the file is corrupt, or /,
+    ],
+    [
+      'jiffies.h5',
+      {},
+      /^Expected timestamps in s, ms, us or ns in .* received 'jiffies'; give timeUnit\.$/,
+    ],
     [
       'wrong-index.nwb',
       {},

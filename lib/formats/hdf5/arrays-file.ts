@@ -2,8 +2,8 @@
 import type { Dataset, Group } from 'h5wasm/node' with { 'resolution-mode': 'import' };
 
 import { CommandError } from '../../errors/command-errors';
-import type { Elements } from '../elements';
-import { guard, loadHdf5, openHdf5 } from './library';
+import { decodeBytes, type Elements } from '../elements';
+import { codeOf, guard, loadHdf5, openHdf5, type Hdf5 } from './library';
 
 /** What stands at a path. */
 export interface Hdf5Node {
@@ -39,10 +39,14 @@ const MOST_ELEMENTS = 2 ** 28;
 
 /** An HDF5 file that stays open as long as its thread runs. */
 export class ArraysFile {
+  readonly #hdf5: Hdf5;
+  readonly #file: bigint;
   readonly #root: Group;
   readonly #name: string;
 
-  private constructor(root: Group, name: string) {
+  private constructor(hdf5: Hdf5, file: bigint, root: Group, name: string) {
+    this.#hdf5 = hdf5;
+    this.#file = file;
     this.#root = root;
     this.#name = name;
   }
@@ -50,7 +54,8 @@ export class ArraysFile {
   static async open(absolute: string, name: string): Promise<ArraysFile> {
     const hdf5 = await loadHdf5();
     const { Group: GroupClass } = await import('h5wasm/node');
-    return new ArraysFile(new GroupClass(openHdf5(hdf5, absolute, name), '/'), name);
+    const file = openHdf5(hdf5, absolute, name);
+    return new ArraysFile(hdf5, file, new GroupClass(file, '/'), name);
   }
 
   /** What stands at each of some paths. */
@@ -93,11 +98,12 @@ export class ArraysFile {
   }
 
   #read(path: string): Hdf5Array {
-    const dataset = this.#find(path);
-    if (!isDataset(dataset)) {
+    const hdf5 = this.#hdf5;
+    if (!isDataset(this.#find(path))) {
       throw new CommandError(`Expected a dataset ${path} in ${this.#name} but there is none.`);
     }
-    const shape = [...(dataset.shape ?? [])];
+    const metadata = hdf5.get_dataset_metadata(this.#file, path);
+    const shape = [...(metadata.shape ?? [])];
     const length = shape.reduce((product, size) => product * size, 1);
     if (!(length <= MOST_ELEMENTS)) {
       throw new CommandError(
@@ -105,13 +111,33 @@ export class ArraysFile {
           `(${shape.join(', ')}).`,
       );
     }
-    const value: unknown = dataset.value;
-    if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
-      return { data: value as Elements, shape };
+    const code = codeOf(hdf5, metadata);
+    if (code === undefined) {
+      throw new CommandError(
+        `Expected integers or floats in ${path} of ${this.#name} but received another type of elements.`,
+      );
+    }
+    const bytes = this.#bytesOf(path, length * metadata.size);
+    // They come as little-endian, as WebAssembly is, whatever the file has.
+    return { data: decodeBytes(bytes, { code, isBigEndian: false }), shape };
+  }
+
+  /** The content of a dataset. h5wasm's own reading does not ask whether it has failed. */
+  #bytesOf(path: string, size: number): Uint8Array {
+    const hdf5 = this.#hdf5;
+    const address = hdf5._malloc(Math.max(size, 1));
+    try {
+      const status =
+        address === 0
+          ? -1
+          : hdf5.get_dataset_data(this.#file, path, null, null, null, BigInt(address));
+      if (status >= 0) return hdf5.HEAPU8.slice(address, address + size);
+    } finally {
+      hdf5._free(address);
     }
     throw new CommandError(
-      `Expected integers or floats in ${path} of ${this.#name} but received another type of elements, or ` +
-        'the file is corrupt.',
+      `Could not read ${path} of ${this.#name}: the file is corrupt, or it is compressed by a filter that is ` +
+        'not known here, as lzf and blosc are, or the memory is used up; save it without compression, or with gzip.',
     );
   }
 }

@@ -1,7 +1,7 @@
 /** The library that reads HDF5, h5wasm: how it is loaded, made quiet, and asked. */
 import { devNull } from 'node:os';
 
-import type { ready } from 'h5wasm/node' with { 'resolution-mode': 'import' };
+import type { Metadata, ready } from 'h5wasm/node' with { 'resolution-mode': 'import' };
 
 import { CommandError } from '../../errors/command-errors';
 
@@ -58,4 +58,15 @@ export function guard<Result>(name: string, call: () => Result): Result {
     const [line = ''] = reason.split('\n');
     throw new CommandError(`Could not read ${name}: the HDF5 library says '${line}'.`, { cause });
   }
+}
+
+/** NumPy's code of a type of elements, whatever its byte order; undefined if they are no numbers. */
+export function codeOf(hdf5: Hdf5, element: Metadata | undefined): string | undefined {
+  if (element === undefined) return undefined;
+  const { type, size, signed } = element;
+  const { H5T_INTEGER, H5T_FLOAT } = hdf5.H5T_class_t;
+  if (type === H5T_INTEGER.value && [1, 2, 4, 8].includes(size))
+    return `${signed ? 'i' : 'u'}${size}`;
+  if (type === H5T_FLOAT.value && [2, 4, 8].includes(size)) return `f${size}`;
+  return undefined;
 }

@@ -1,11 +1,9 @@
 /** Datasets of lists in an HDF5 file, by h5wasm: what runs in the thread of a ListsReader. */
-import type { Metadata } from 'h5wasm/node' with { 'resolution-mode': 'import' };
-
 import { CommandError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
 import { adviseHdf5 } from '../foreign/formats';
 import { decodeBytes, type Elements } from '../elements';
-import { guard, loadHdf5, openHdf5, type Hdf5 } from './library';
+import { codeOf, guard, loadHdf5, openHdf5, type Hdf5 } from './library';
 
 /** A dataset of shape (B,) whose elements are lists of numbers. */
 export interface ListsDescription {
@@ -84,6 +82,7 @@ class ListsDataset implements ListsDescription {
       type,
       vlen_type: element,
     } = guard(name, () => hdf5.get_dataset_metadata(file, path));
+    // Lists are read as little-endian.
     const code = type === hdf5.H5T_class_t.H5T_VLEN.value ? codeOf(hdf5, element) : undefined;
     if (code === undefined || element === undefined) {
       throw new CommandError(
@@ -157,15 +156,4 @@ class ListsDataset implements ListsDescription {
         'compressed by a filter that is not known here, or the memory is used up.',
     );
   }
-}
-
-/** NumPy's code of a type of elements, whatever its byte order: lists are read as little-endian. */
-function codeOf(hdf5: Hdf5, element: Metadata | undefined): string | undefined {
-  if (element === undefined) return undefined;
-  const { type, size, signed } = element;
-  const { H5T_INTEGER, H5T_FLOAT } = hdf5.H5T_class_t;
-  if (type === H5T_INTEGER.value && [1, 2, 4, 8].includes(size))
-    return `${signed ? 'i' : 'u'}${size}`;
-  if (type === H5T_FLOAT.value && [2, 4, 8].includes(size)) return `f${size}`;
-  return undefined;
 }

@@ -82,7 +82,10 @@ async function readSpikes(
     if (times === undefined || clusters === undefined) {
       throw new CommandError(`Expected ${CLUSTERS.join(' or ')} in ${folder} but there is none.`);
     }
-    const isInteger = !(times instanceof Float64Array || times instanceof Float32Array);
+    // Some save numbers of samples as floats.
+    const isInteger =
+      !(times instanceof Float64Array || times instanceof Float32Array) ||
+      (times.length > 0 && times.every(Number.isInteger));
     const period = await readSamplingPeriod(folder);
     if (isInteger && period === undefined && !hasTimeUnit) {
       throw new CommandError(

@@ -4,27 +4,28 @@ import { message, option } from '../../errors/message';
 import { openEventTable, type EventTable } from '../events/event-table';
 import { toNumbers } from '../events/event-files';
 import { readingEvents } from '../events/reading';
-import type { Format } from '../format';
+import type { Format, ReadingOptions } from '../format';
 import { ArraysReader } from '../hdf5/arrays-reader';
 import { contentsOf } from './hdf5-contents';
 
-/** Of a second, as SONATA names units of time. */
-const UNITS: Readonly<Partial<Record<string, number>>> = {
-  s: 1,
-  ms: 1e-3,
-  us: 1e-6,
-  ns: 1e-9,
-  milliseconds: 1e-3,
-  seconds: 1,
-};
+/** Of a second, as people name units of time. */
+const UNITS: readonly [name: RegExp, seconds: number][] = [
+  [/^(s|sec|secs|seconds?)$/i, 1],
+  [/^(ms|msecs?|milliseconds?)$/i, 1e-3],
+  [/^(us|µs|μs|usecs?|microseconds?)$/i, 1e-6],
+  [/^(ns|nsecs?|nanoseconds?)$/i, 1e-9],
+];
 
-async function readSpikes(path: string, wanted: string | undefined): Promise<EventTable> {
+async function readSpikes(
+  path: string,
+  { population: wanted, timeUnit: given }: ReadingOptions,
+): Promise<EventTable> {
   const { populations } = await contentsOf(path);
   const chosen = choosePopulation(populations, wanted, path);
   const reader = await ArraysReader.open(path);
   try {
     const unit = chosen.unit ?? 'ms';
-    const timeUnit = UNITS[unit];
+    const timeUnit = given ?? UNITS.find(([name]) => name.test(unit))?.[1];
     if (timeUnit === undefined) {
       throw new CommandError(
         message`Expected timestamps in s, ms, us or ns in ${path} but received '${unit}'; give \
@@ -70,7 +71,7 @@ export const sonata: Format = {
       openEventTable(path, options, {
         format: 'sonata',
         files: [path],
-        read: async () => readSpikes(path, options.population),
+        read: async () => readSpikes(path, options),
       }),
     ),
   },

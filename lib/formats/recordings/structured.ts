@@ -32,7 +32,11 @@ interface Layout {
   headerBytes: number;
 }
 
-const FIELD = /\(\s*['"]([^'"]*)['"]\s*,\s*['"]([<>|=]?)([a-zA-Z]\d*)['"]\s*\)/g;
+/** A name, a type, and the shape of a field that is an array of its own. */
+const FIELD =
+  /\(\s*['"]([^'"]*)['"]\s*,\s*['"]([<>|=]?)([a-zA-Z]\d*(?:\[\w+\])?)['"]\s*(?:,\s*\(([\d\s,]*)\)\s*)?\)/g;
+/** Types that are no numbers: texts, bytes, complex numbers, dates. */
+const OTHER_TYPE = /^[VSUcMm](\d+)/;
 
 /** Whether bytes begin as the file of a structured array does. */
 export function isStructured(bytes: Uint8Array): boolean {
@@ -46,17 +50,18 @@ function parseLayout(bytes: Uint8Array, name: string): Layout {
   const [, length] = /'shape'\s*:\s*\(\s*(\d+)\s*,\s*\)/.exec(text) ?? [];
   const fields: Field[] = [];
   let itemBytes = 0;
-  for (const [, field = '', order, code = ''] of (list ?? '').matchAll(FIELD)) {
-    const padding = /^[VSU](\d+)$/.exec(code);
+  for (const [, field = '', order, code = '', axes] of (list ?? '').matchAll(FIELD)) {
+    const other = OTHER_TYPE.exec(code);
     const size =
-      padding === null
+      other === null
         ? (ELEMENT_TYPES[code]?.itemBytes ?? NaN)
-        : Number(padding[1]) * (code.startsWith('U') ? 4 : 1);
-    if (padding === null) {
+        : Number(other[1]) * (code.startsWith('U') ? 4 : 1);
+    if (other === null && axes === undefined) {
       const isBigEndian = order === '>';
       fields.push({ name: field, code, isBigEndian, offset: itemBytes, bytes: size });
     }
-    itemBytes += size;
+    const sizes = axes?.split(',').filter((axis) => axis.trim() !== '') ?? [];
+    itemBytes += sizes.reduce((product, axis) => product * Number(axis), size);
   }
   const rest = (list ?? '(').replaceAll(FIELD, '').replace(/[\s,]/g, '');
   if (rest !== '' || length === undefined || !(itemBytes > 0)) {
