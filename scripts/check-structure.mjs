@@ -38,7 +38,10 @@ const MAY_IMPORT = {
   // Events are put into steps by the clock of the core.
   formats: ['index.ts', 'native/native.ts', 'arrays', 'errors'],
   runs: ['formats', 'index.ts', ...TABLES, 'arrays', 'errors'],
-  cli: ['runs', 'formats', 'index.ts', ...TABLES, 'arrays', 'errors'],
+  figure: ['runs', 'formats', 'errors'],
+  files: ['figure', 'runs', 'formats', 'index.ts', ...TABLES, 'arrays', 'errors'],
+  'files.ts': ['files'],
+  cli: ['figure', 'runs', 'formats', 'index.ts', ...TABLES, 'arrays', 'errors'],
 };
 
 /** Headers of Node-API, which native/core does not know. */

@@ -44,6 +44,12 @@ export function eventCases(): BenchCase[] {
             { name: 'events', time: timeCalls(evolve(events, { out })) },
             { name: 'raster', time: timeCalls(evolve(raster, { out })) },
             {
+              name: 'raster, made by countEvents()',
+              time: timeCalls(() => {
+                evolve(countEvents(events, { dt: 1e-3 }), { out })();
+              }),
+            },
+            {
               name: 'copy',
               time: timeCalls(() => {
                 out.set(source);

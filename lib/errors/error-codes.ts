@@ -13,6 +13,8 @@
  * - `ERR_EXPSYN_CLOSED` (Error): the session has been closed.
  * - `ERR_EXPSYN_ADDON` (Error): the native addon could not be loaded, as the package is.
  * - `ERR_EXPSYN_FFTW_MISSING` (Error): method 'fft' needs FFTW, which this system does not have.
+ * - `ERR_EXPSYN_FILE` (Error): a file could not be read or written, or does not hold what it should.
+ * - `ERR_EXPSYN_FIGURE` (Error): what draws figures (a package, or a font) is not installed.
  * - `ERR_EXPSYN_INTERNAL` (any): a mistake in the package, or in a class derived from one of its own.
  */
 export type ErrorCode =
@@ -26,6 +28,8 @@ export type ErrorCode =
   | 'ERR_EXPSYN_CLOSED'
   | 'ERR_EXPSYN_ADDON'
   | 'ERR_EXPSYN_FFTW_MISSING'
+  | 'ERR_EXPSYN_FILE'
+  | 'ERR_EXPSYN_FIGURE'
   | 'ERR_EXPSYN_INTERNAL';
 
 /** An error of this package, and what it says to programs. All are own, enumerable properties. */
@@ -48,6 +52,8 @@ export interface ExpSynError extends Error {
   readonly step?: number;
   /** Of ERR_EXPSYN_STEP_LIMIT: the steps of the call. */
   readonly timesteps?: number;
+  /** Of ERR_EXPSYN_FILE: the file. If the operating system refused it, `cause` is its error. */
+  readonly path?: string;
 }
 
 /** What an error says to programs beside its code. */

@@ -10,6 +10,7 @@ import {
 } from './format';
 import { npy } from './npy/format';
 import { pipe } from './pipe/format';
+import { matlab, matlabEvents } from './recordings/matlab';
 import { npz, npzEvents } from './recordings/npz';
 import { nwb } from './recordings/nwb';
 import { phy } from './recordings/phy';
@@ -26,6 +27,8 @@ const formats: Format[] = [
   nwb,
   sonata,
   hdf5Events,
+  matlabEvents,
+  matlab,
   npzEvents,
   npz,
   structured,

@@ -77,7 +77,7 @@ export class Journal {
       blocksDone,
       ...(state && { state: mapValues(state, encodeVariable) }),
     };
-    await writeCompleteFile(this.#path, [addChecksum(entry)], { folders: 'require' });
+    await writeCompleteFile(this.#path, [addChecksum(entry)], { folders: 'own' });
   }
 
   /** Throws unless the shard can have come so far, and can be resumed from there. */

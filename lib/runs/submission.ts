@@ -10,7 +10,7 @@ function pathIn(folder: string): string {
 
 /** Names the current submission, which makes the workers of any other stop. */
 export async function markSubmission(folder: string, submission: string): Promise<void> {
-  await writeCompleteFile(pathIn(folder), [Buffer.from(submission)], { folders: 'require' });
+  await writeCompleteFile(pathIn(folder), [Buffer.from(submission)], { folders: 'own' });
 }
 
 /** Makes all workers stop. */

@@ -150,7 +150,7 @@ export class UnfinishedRun {
   async #describe(): Promise<void> {
     const description: Description = { attempt: this.#attempt, job: this.job };
     await writeCompleteFile(join(this.folder, 'job.json'), [addChecksum(description)], {
-      folders: 'require',
+      folders: 'own',
     });
   }
 

@@ -130,9 +130,9 @@ void EventClock::StepsOf(const Raster& times, double* steps) const {
 }
 
 void EventClock::StepsOf(const double* offsets, std::int64_t count, double* steps) const {
-  // Adding this to a smaller position rounds it to a whole number.
+  // Adding this to a position rounds it to a whole number. Of one so large that it does not, the
+  // tolerance has to be known.
   constexpr double kRounding = 0x1.8p+52;
-  constexpr double kMaxRounded = 0x1p+51;
   constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
   // No tolerance is larger than this at position 0, and none grows faster with the position.
   const double stored = (stored_whole_ + 1) * steps_per_unit_ * (2 * kStoredError);
@@ -146,8 +146,7 @@ void EventClock::StepsOf(const double* offsets, std::int64_t count, double* step
     const double position = (offsets[i] - rest) * steps_per_unit;
     const double nearest = (position + kRounding) - kRounding;
     const double step = nearest > position ? nearest - 1 : nearest;
-    const double size = std::abs(position);
-    const bool is_known = (step + 1 - position > largest + size * kGrowth) & (size < kMaxRounded);
+    const bool is_known = step + 1 - position > largest + std::abs(position) * kGrowth;
     steps[i] = is_known ? step : kUnknown;
   }
   for (std::int64_t i = 0; i < count; ++i) {

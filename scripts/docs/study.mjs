@@ -11,6 +11,7 @@ const END_OF_COMMAND = '-- the end of a command --';
 const STUDIES = [
   { file: 'study.md', folder: 'study', picture: 'study.svg' },
   { file: 'calcium.md', folder: 'calcium', picture: 'calcium.svg' },
+  { file: 'recipes.md', folder: 'recipes', picture: 'recipes.svg' },
 ];
 
 export function checkStudies(pages) {

@@ -17,11 +17,37 @@ const precise = at('core/method/precise.cc');
 const shortCalls = at('core/simd/first_order/short_calls-inl.h');
 const rows = at('core/simd/recursion_rows-inl.h');
 const instructionSets = at('core/simd/instruction_set.cc');
+const events = at('core/events.cc');
+const clock = at('core/event_clock.cc');
+const reductions = at('core/simd/reductions-inl.h');
 const jobs = at('binding/job_queue.cc');
 
 const CANCELLED = 'if (tile_.cancelled.load(std::memory_order_relaxed)) return;';
 
 export const NAMED = [
+  events(
+    'many events of wide rows lie in any order',
+    '  if (n_columns_ > kWideColumns) {\n    sort_by',
+    '  if (false) {\n    sort_by',
+  ),
+  events(
+    'an event of no item is one of the first',
+    'EventFault::kNoItem, first + i',
+    '0, first + i',
+  ),
+  events(
+    'an event that was left out has too large a sum',
+    'IsIndex(steps[at], n_timesteps) &&',
+    'steps[at] >= 0 &&',
+  ),
+  clock(
+    'no event comes before its step',
+    'step + 1 - position > largest + std::abs(position) * kGrowth;',
+    'step + 1 - position > -1;',
+  ),
+  clock('the lower half of large times is lost', " + static_cast<double>(bits & 0xffff'ffff)", ''),
+  reductions('a peak goes on after NaN', 'return peak == peak ? larger : peak;', 'return larger;'),
+  reductions('the last of several peaks', 'size <= peak_size ? peak', 'size < peak_size ? peak'),
   pool('a refused task stays queued', '      queue.pop_back();\n', ''),
   pool(
     'a refused task is not reported',

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { makeExampleRaster } from '../../lib/cli/figure/example-raster';
+import { makeExampleRaster } from '../../lib/cli/run/example-raster';
 import { readNpyFile, writeNpyFile } from '../../lib/formats/npy/npy';
 import type { Elements } from '../../lib/formats/elements';
 import { expsyn } from '../support/command-line';

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { inflateSync } from 'node:zlib';
 
-import { makeExampleRaster } from '../../lib/cli/figure/example-raster';
-import { drawFigure, type Recording } from '../../lib/cli/figure/figure';
-import { loadRecording } from '../../lib/cli/figure/plot-output';
-import { encodePng } from '../../lib/cli/figure/encode-png';
-import { reduceToGrid, traceOf } from '../../lib/cli/figure/reduction';
-import { describeSpikes } from '../../lib/cli/notes/input-summary';
+import { makeExampleRaster } from '../../lib/cli/run/example-raster';
+import { drawFigure, type Recording } from '../../lib/figure/figure';
+import { loadRecording } from '../../lib/figure/recording';
+import { encodePng } from '../../lib/figure/encode-png';
+import { reduceToGrid, traceOf } from '../../lib/figure/reduction';
+import { describeSpikes } from '../../lib/figure/input-summary';
 import type { RasterSource } from '../../lib/formats/raster-source';
 import { isCommandError } from '../support/command-errors';
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 
 import { createCanvas, loadImage } from '@napi-rs/canvas';
 
-import { drawFigure, drawFigureAsPng, type Recording } from '../../lib/cli/figure/figure';
+import { drawFigure, drawFigureAsPng, type Recording } from '../../lib/figure/figure';
 import { writeNpyFile } from '../../lib/formats/npy/npy';
 import { succeed } from '../support/command-line';
 import { emptyFolders } from '../support/folders';

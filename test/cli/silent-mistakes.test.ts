@@ -11,7 +11,7 @@ import {
   noteOnShortTau,
   type InputHeader,
 } from '../../lib/cli/notes/notes';
-import { summarizeInput } from '../../lib/cli/notes/input-summary';
+import { summarizeInput } from '../../lib/figure/input-summary';
 import { encodeNpy, writeNpyFile } from '../../lib/formats/npy/npy';
 import type { Elements } from '../../lib/formats/elements';
 import { Command, expsyn, succeed } from '../support/command-line';

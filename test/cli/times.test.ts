@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 
 import { UsageError } from '../../lib/errors/command-errors';
-import { formatTime, formatTimeRange, parseTime, parseTimes } from '../../lib/cli/options/times';
+import { parseTime, parseTimes } from '../../lib/cli/options/times';
+import { formatTime, formatTimeRange } from '../../lib/figure/words';
 
 describe('times', () => {
   const parsed: [text: string, seconds: number][] = [

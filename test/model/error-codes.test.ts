@@ -263,6 +263,8 @@ describe('the code of an error', () => {
       ERR_EXPSYN_CLOSED: 'Error',
       ERR_EXPSYN_ADDON: 'Error',
       ERR_EXPSYN_FFTW_MISSING: 'Error',
+      ERR_EXPSYN_FILE: 'Error',
+      ERR_EXPSYN_FIGURE: 'Error',
       ERR_EXPSYN_INTERNAL: 'any',
     };
     try {

@@ -276,6 +276,31 @@ describe('the package', () => {
       `,
     );
     writeFileSync(
+      join(project, 'files.mts'),
+      `
+      import { ExpSyn, FirSyn } from 'expsyn';
+      import { plot, readNpy, writeNpy, type FigureOptions, type ReadNpyOptions } from 'expsyn/files';
+      export async function run(options: FigureOptions): Promise<number> {
+        const raster = await readNpy(new URL('file:///raster.npy'));
+        const kernel: Float64Array = (await readNpy('kernel.npy', { dtype: 'float64' })).data;
+        const singles: Float32Array = (await readNpy('tau.npy', { dtype: 'float32' })).data;
+        const any: ReadNpyOptions = { dtype: 'float64' };
+        const tau = await readNpy('tau.npy', any);
+        const synapses = new ExpSyn(2, { tau, dtype: 'float32' });
+        const fir = new FirSyn(2, { kernel: { data: kernel, shape: [kernel.length] } });
+        const { output } = await synapses.evolve(raster);
+        await writeNpy('isyn.npy', output);
+        await writeNpy('fir.npy', fir.evolveSync(raster).state.inputs);
+        const svg: string = await plot(output, { ...options, raster, synapses });
+        const png: Uint8Array = await plot(output, { format: 'png', synapses: fir });
+        const written: void = await plot(output, { path: 'isyn.svg', traces: [0] });
+        // @ts-expect-error The ending of the path says the format.
+        await plot(output, { path: 'isyn.svg', format: 'png' });
+        return svg.length + png.length + singles.length + Number(written);
+      }
+      `,
+    );
+    writeFileSync(
       join(project, 'web.mts'),
       `
       import { ExpSyn } from 'expsyn';
@@ -307,7 +332,7 @@ describe('the package', () => {
     const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'es2022'];
     const ofNode = ['--types', 'node', '--typeRoots', 'types'];
     const dom = 'es2023,dom,dom.asynciterable';
-    const withStreams = [...files, 'streams.mts', 'web.mts'];
+    const withStreams = [...files, 'streams.mts', 'files.mts', 'web.mts'];
     for (const compilation of [
       ['--lib', 'es2022', ...files],
       ['--lib', 'es2022', ...ofNode, ...withStreams],
@@ -368,7 +393,7 @@ describe('the package', () => {
     assert.ok(named.length > 5);
     // A path of the exports is no file, and a clone has no WebAssembly module before a release is built.
     const isExpected = (name: string) =>
-      name !== 'streams' && name !== 'wasm' && !name.startsWith('prebuilds/wasm/');
+      !['streams', 'files', 'wasm'].includes(name) && !name.startsWith('prebuilds/wasm/');
     assert.deepEqual(
       named.filter((name) => isExpected(name) && !packed.includes(name)),
       [],

@@ -90,10 +90,11 @@ describe('package.json as it is published', () => {
       return [...Object.keys(manifest.exports), ...Object.keys(manifest.typesVersions['*'])];
     };
     try {
-      assert.deepEqual(published(), ['.', './streams', './package.json', 'streams']);
+      const paths = ['.', './streams', './files'];
+      assert.deepEqual(published(), [...paths, './package.json', 'streams', 'files']);
       mkdirSync(join(folder, 'prebuilds', 'wasm'), { recursive: true });
       writeFileSync(join(folder, 'prebuilds', 'wasm', 'index.mjs'), '');
-      const all = ['.', './streams', './wasm', './package.json', 'streams', 'wasm'];
+      const all = [...paths, './wasm', './package.json', 'streams', 'files', 'wasm'];
       assert.deepEqual(published(), all);
     } finally {
       rmSync(folder, { recursive: true });

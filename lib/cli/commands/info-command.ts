@@ -23,7 +23,7 @@ import {
   type EventMeasures,
 } from '../notes/event-notes';
 import { giveNotesOnFile } from '../notes/give-notes';
-import { counted, formatBytes } from '../options/numbers';
+import { formatBytes } from '../options/numbers';
 import { formatShape } from '../../errors/checks';
 import {
   addSelectionOptions,
@@ -33,7 +33,8 @@ import {
 } from '../options/run-options';
 import type { CommandContext } from '../context/command-context';
 import { describeKernel } from '../options/synapse-options';
-import { formatTime, parsePeriod } from '../options/times';
+import { parsePeriod } from '../options/times';
+import { counted, formatTime } from '../../figure/words';
 
 interface InfoFlags extends AddressFlags {
   forbiddenIsMissing?: boolean;

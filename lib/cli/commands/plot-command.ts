@@ -21,7 +21,7 @@ import {
 import { eventWarnings } from '../notes/event-notes';
 import { noteOnFile } from '../notes/give-notes';
 import { formatShape } from '../../errors/checks';
-import { drawToFile, loadRecording } from '../figure/plot-output';
+import { drawToFile, loadRecording } from '../../figure/recording';
 import {
   addSelectionOptions,
   checkEnding,
@@ -30,7 +30,8 @@ import {
   requireFileName,
 } from '../options/run-options';
 import type { CommandContext } from '../context/command-context';
-import { formatTime, parseMoment, parsePeriod } from '../options/times';
+import { parseMoment, parsePeriod } from '../options/times';
+import { formatTime } from '../../figure/words';
 
 interface PlotFlags extends AddressFlags {
   forbiddenIsMissing?: boolean;

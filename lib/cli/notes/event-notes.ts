@@ -1,9 +1,8 @@
 /** Describes a list of events, and warns of what looks like a mistake. */
 import { CommandError } from '../../errors/command-errors';
 import type { EventSummary, RasterSource } from '../../formats/raster-source';
-import { counted } from '../options/numbers';
-import { meanRate } from './input-summary';
-import { formatTime } from '../options/times';
+import { meanRate } from '../../figure/input-summary';
+import { counted, formatTime } from '../../figure/words';
 
 /** Digits of a time, so that one since 1970 has its seconds. */
 const TIME_DIGITS = 12;

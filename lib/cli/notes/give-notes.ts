@@ -17,7 +17,7 @@ import {
   noteOnShortTau,
   type InputHeader,
 } from './notes';
-import { summarizeInput } from './input-summary';
+import { summarizeInput } from '../../figure/input-summary';
 
 /** The most elements that are read for notes. */
 const SAMPLE = 2 ** 20;

@@ -5,8 +5,8 @@
 import type { TypedArray } from '../../index';
 import type { TimeConstants } from '../../runs/settings';
 import { formatShape } from '../../errors/checks';
-import type { InputSummary } from './input-summary';
-import { formatTime } from '../options/times';
+import type { InputSummary } from '../../figure/input-summary';
+import { formatTime } from '../../figure/words';
 import { flagOf } from '../options/wording';
 
 /** What is known of an input from its header. */

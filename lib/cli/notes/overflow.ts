@@ -2,8 +2,8 @@
 import type { Job } from '../../runs/job';
 import { openOutput } from '../../runs/open-source';
 import type { TypedArray } from '../../index';
-import { MOST_SAMPLES } from '../figure/plot-output';
-import type { InputSummary } from './input-summary';
+import { MOST_SAMPLES } from '../../figure/recording';
+import type { InputSummary } from '../../figure/input-summary';
 import { sizeOf } from '../../arrays/arrays';
 import { wholeRegion } from '../../formats/raster-source';
 

@@ -1,11 +1,6 @@
 /** Numbers as people write and read them. */
 import { UsageError } from '../../errors/command-errors';
 
-/** 1 step, 10,000 steps. */
-export function counted(count: number, noun: string): string {
-  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** A large number in words: 39.1 million. */
 export function formatCount(count: number): string {
   if (!Number.isFinite(count)) return 'very many';

@@ -28,7 +28,8 @@ import {
 } from './kernel-option';
 import { alternatives, flagOf, wordList } from './wording';
 import { isFile, parameterFileEndings, readParameter } from './parameter-files';
-import { formatTime, formatTimeRange, parsePeriod } from './times';
+import { parsePeriod } from './times';
+import { formatTime, formatTimeRange } from '../../figure/words';
 
 /** The settings that were given. */
 export type GivenSettings = { [Name in keyof RunOptions]?: RunOptions[Name] | undefined } & {

@@ -120,20 +120,3 @@ function quotientOf(one: Fraction | undefined, other: Fraction | undefined): Fra
 export function parseTimes(text: string, name: string): Float64Array {
   return Float64Array.from(text.split(','), (part) => parseTime(part, name));
 }
-
-/** A duration in the unit that suits its size: `20 ms`. */
-export function formatTime(seconds: number, digits = 4): string {
-  const size = Math.abs(seconds);
-  if (size === Infinity) return 'more than 1e308 s';
-  const [unit, perSecond] =
-    size === 0 || size >= 1 ? ['s', 1] : size >= 1e-3 ? ['ms', 1e3] : ['\u00b5s', 1e6];
-  return `${Number((seconds * perSecond).toPrecision(digits))} ${unit}`;
-}
-
-/** The range of some durations: `20 ms` when they are equal, else `5 ms to 100 ms`. */
-export function formatTimeRange(seconds: Float64Array): string {
-  const shortest = seconds.reduce((least, value) => Math.min(least, value), Infinity);
-  const longest = seconds.reduce((most, value) => Math.max(most, value), 0);
-  const [from, to] = [formatTime(shortest), formatTime(longest)];
-  return from === to ? from : `${from} to ${to}`;
-}

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { UsageError } from '../../errors/command-errors';
 import { removeLeftovers } from '../../formats/files/complete-file';
 import { readNpyFile, writeNpyFile } from '../../formats/npy/npy';
-import { makeExampleRaster } from '../figure/example-raster';
+import { makeExampleRaster } from './example-raster';
 import { formatShape } from '../../errors/checks';
 import { KERNELS, kernelNamed } from '../../modules/kernels';
 import type { GivenSettings } from '../options/synapse-options';
-import { formatTime } from '../options/times';
+import { formatTime } from '../../figure/words';
 
 export const EXAMPLE_PATH = join('output', 'raster.npy');
 /** With shorter steps the example would take too long. */

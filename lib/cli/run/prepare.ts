@@ -28,7 +28,7 @@ import {
   storedFormatAt,
   storedFormatOf,
 } from '../../formats/registry';
-import type { Stimulus } from '../figure/example-raster';
+import type { Stimulus } from '../../figure/scene';
 import { eventWarnings, isTooLong, requireNearOrigin } from '../notes/event-notes';
 import { formatShape } from '../../errors/checks';
 import { requireOtherFiles } from './other-files';

@@ -2,7 +2,7 @@
 import type { SingleBar } from 'cli-progress';
 
 import type { ProgressMode } from '../options/run-options';
-import { formatTime } from '../options/times';
+import { formatTime } from '../../figure/words';
 import type { TextStream } from '../context/command-context';
 
 const INTERVAL = 1000;

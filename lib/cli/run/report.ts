@@ -11,18 +11,18 @@ import { openOutput } from '../../runs/open-source';
 import { describeEvents, measureEvents } from '../notes/event-notes';
 import { headerOf } from '../notes/give-notes';
 import { noteOnRate } from '../notes/notes';
-import { counted, formatCount } from '../options/numbers';
+import { formatCount } from '../options/numbers';
 import { formatShape } from '../../errors/checks';
 import { noteOnOverflow } from '../notes/overflow';
-import { drawToFile, loadRecording, MOST_SAMPLES } from '../figure/plot-output';
+import { drawToFile, loadRecording, MOST_SAMPLES } from '../../figure/recording';
 import type { Outcome } from './compute';
 import { describeSource, type Prepared } from './prepare';
-import { describeSpikes, summarizeInput, type InputSummary } from '../notes/input-summary';
+import { describeSpikes, summarizeInput, type InputSummary } from '../../figure/input-summary';
 import type { RunRequest } from '../options/run-options';
 import type { CommandContext } from '../context/command-context';
 import { inWords } from '../options/wording';
 import { describeKernel } from '../options/synapse-options';
-import { formatTime } from '../options/times';
+import { counted, formatTime } from '../../figure/words';
 
 /** Draws the currents, and describes the run. */
 export async function report(

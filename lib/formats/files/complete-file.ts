@@ -21,8 +21,11 @@ import { ownIdentity, stateOfProcess, type ProcessIdentity } from './process-ide
 export const MAX_TRANSFER_BYTES = 2 ** 30;
 
 export interface CompleteFileOptions {
-  /** Whether folders that are not there are made. */
-  folders?: 'make' | 'require';
+  /**
+   * Whether folders that are not there are made, which is the default, or are an error; 'own' says that the
+   * folder is there and belongs to this process, with all that is in it.
+   */
+  folders?: 'make' | 'require' | 'own';
   /**
    * A folder of this process's, for the temporary file, in place of the file's own: a process that is
    * killed leaves nothing beside the file. Not used where it is on another disk.
@@ -37,12 +40,13 @@ export interface CompleteFileOptions {
  * is removed when the file is written again.
  *
  * @param path Where the file is to be.
- * @param parts The file's bytes, in order; they are not copied.
+ * @param parts The file's bytes, in order; they are not copied. Each part is asked for when those before it
+ *   are written.
  * @throws CommandError when the disk, the folder or the permissions do not allow it.
  */
 export async function writeCompleteFile(
   path: string,
-  parts: readonly Uint8Array[],
+  parts: Iterable<Uint8Array>,
   { folders = 'make', temporaries }: CompleteFileOptions = {},
 ): Promise<void> {
   try {
@@ -57,7 +61,7 @@ export async function writeCompleteFile(
     }
     await flushFolder(folder);
     // In the folders of a run, which go as a whole, there is nothing to look for.
-    if (folders === 'make') await removeLeftovers(target);
+    if (folders !== 'own') await removeLeftovers(target);
   } catch (error) {
     throw fileError('write', path, error);
   }
@@ -66,7 +70,7 @@ export async function writeCompleteFile(
 async function writeVia(
   temporary: string,
   target: string,
-  parts: readonly Uint8Array[],
+  parts: Iterable<Uint8Array>,
 ): Promise<void> {
   unfinished.add(temporary);
   try {
@@ -225,7 +229,7 @@ export function removeUnfinishedFiles(): void {
   for (const path of unfinished) rmSync(path, { force: true });
 }
 
-async function writeAndFlush(path: string, parts: readonly Uint8Array[]): Promise<void> {
+async function writeAndFlush(path: string, parts: Iterable<Uint8Array>): Promise<void> {
   const file = await open(path, 'wx');
   try {
     for (const part of parts) await writeAll(file, part);

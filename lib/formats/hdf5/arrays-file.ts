@@ -12,8 +12,15 @@ export interface Hdf5Node {
   names: string[];
   /** Of a dataset. */
   shape: number[];
-  /** Attributes that are texts. */
+  /** Attributes that are texts, and those that are numbers. */
   texts: Record<string, string>;
+  numbers: Record<string, number>;
+}
+
+/** An array with its shape. */
+export interface Hdf5Array {
+  data: Elements;
+  shape: number[];
 }
 
 /** What h5wasm finds at a path. */
@@ -51,8 +58,8 @@ export class ArraysFile {
     return guard(this.#name, () => paths.map((path) => this.#look(path)));
   }
 
-  /** A dataset of shape (E,) or (E, 1) of numbers or texts. */
-  read(path: string): Elements | string[] {
+  /** A dataset of numbers, in row-major (C) order. */
+  read(path: string): Hdf5Array {
     return guard(this.#name, () => this.#read(path));
   }
 
@@ -69,37 +76,42 @@ export class ArraysFile {
   #look(path: string): Hdf5Node {
     const found = this.#find(path);
     const attributes = isGroup(found) || isDataset(found) ? found.attrs : {};
-    const texts = Object.entries(attributes).flatMap(([key, { value }]) =>
+    const values = Object.entries(attributes).map(([key, { value }]) => [key, value] as const);
+    const texts = values.flatMap(([key, value]) =>
       typeof value === 'string' ? [[key, value] as const] : [],
+    );
+    const numbers = values.flatMap(([key, value]) =>
+      typeof value === 'number' ? [[key, value] as const] : [],
     );
     return {
       kind: isGroup(found) ? 'group' : isDataset(found) ? 'dataset' : 'nothing',
       names: isGroup(found) ? found.keys() : [],
       shape: isDataset(found) ? (found.shape ?? []) : [],
       texts: Object.fromEntries(texts),
+      numbers: Object.fromEntries(numbers),
     };
   }
 
-  #read(path: string): Elements | string[] {
+  #read(path: string): Hdf5Array {
     const dataset = this.#find(path);
     if (!isDataset(dataset)) {
       throw new CommandError(`Expected a dataset ${path} in ${this.#name} but there is none.`);
     }
-    const { shape } = dataset;
-    const [length = NaN, width = 1] = shape ?? [];
-    if (!(length <= MOST_ELEMENTS) || width !== 1 || (shape?.length ?? 0) > 2) {
+    const shape = [...(dataset.shape ?? [])];
+    const length = shape.reduce((product, size) => product * size, 1);
+    if (!(length <= MOST_ELEMENTS)) {
       throw new CommandError(
-        `Expected shape (E,), at most ${MOST_ELEMENTS} elements, for ${path} of ${this.#name} but ` +
-          `received (${shape?.join(', ') ?? ''}).`,
+        `Expected at most ${MOST_ELEMENTS} elements for ${path} of ${this.#name} but received shape ` +
+          `(${shape.join(', ')}).`,
       );
     }
     const value: unknown = dataset.value;
-    const isTexts = Array.isArray(value) && value.every((text) => typeof text === 'string');
-    if (isTexts) return value;
-    if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return value as Elements;
+    if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
+      return { data: value as Elements, shape };
+    }
     throw new CommandError(
-      `Expected integers, floats or texts in ${path} of ${this.#name} but received another type of ` +
-        'elements, or the file is corrupt.',
+      `Expected integers or floats in ${path} of ${this.#name} but received another type of elements, or ` +
+        'the file is corrupt.',
     );
   }
 }

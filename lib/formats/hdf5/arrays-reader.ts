@@ -4,14 +4,17 @@ import { resolve } from 'node:path';
 import { CommandError } from '../../errors/command-errors';
 import type { Elements } from '../elements';
 import { FileThread } from './file-thread';
-import type { Hdf5Node } from './arrays-file';
+import type { Hdf5Array, Hdf5Node } from './arrays-file';
 import type { ArraysAnswer, ArraysRequest, ArraysThreadData } from './arrays-thread';
 
 /** An HDF5 file that is open in a thread of its own. */
 export class ArraysReader {
   readonly #thread: FileThread<ArraysAnswer>;
 
+  readonly #name: string;
+
   private constructor(data: ArraysThreadData) {
+    this.#name = data.name;
     this.#thread = new FileThread('arrays-thread.js', data, data.name);
   }
 
@@ -35,16 +38,20 @@ export class ArraysReader {
     return ('nodes' in answer ? answer.nodes : []) as { [Index in keyof Paths]: Hdf5Node };
   }
 
-  /** A dataset of shape (E,) or (E, 1). */
+  /** A dataset of numbers with one axis that is longer than 1, or none. */
   async readNumbers(path: string): Promise<Elements> {
-    const array = await this.#read(path);
-    if (!Array.isArray(array)) return array;
-    throw new CommandError(`Expected numbers in ${path} but received texts.`);
+    const { data, shape } = await this.readArray(path);
+    if (shape.filter((size) => size !== 1).length <= 1) return data;
+    throw new CommandError(
+      `Expected shape (E,) for ${path} of ${this.#name} but received (${shape.join(', ')}).`,
+    );
   }
 
-  async #read(path: string): Promise<Elements | string[]> {
+  /** A dataset of numbers, in row-major (C) order. */
+  async readArray(path: string): Promise<Hdf5Array> {
     const answer = await this.#thread.ask({ read: path } satisfies ArraysRequest);
-    return 'array' in answer ? answer.array : [];
+    if ('array' in answer) return answer.array;
+    throw new Error(`Expected an array for ${path}.`);
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,7 @@
 /** The thread of an ArraysReader: opens the file, and answers each request in turn. */
 import { workerData } from 'node:worker_threads';
 
-import type { Elements } from '../elements';
-import { ArraysFile, type Hdf5Node } from './arrays-file';
+import { ArraysFile, type Hdf5Array, type Hdf5Node } from './arrays-file';
 import { answerRequests } from './thread-answers';
 
 /** What the thread is given. */
@@ -15,8 +14,7 @@ export interface ArraysThreadData {
 export type ArraysRequest = { look: readonly string[] } | { read: string };
 
 /** To the opening, or to a request. */
-export type ArraysAnswer =
-  { opened: true } | { nodes: Hdf5Node[] } | { array: Elements | string[] };
+export type ArraysAnswer = { opened: true } | { nodes: Hdf5Node[] } | { array: Hdf5Array };
 
 const { absolute, name } = workerData as ArraysThreadData;
 

@@ -1,10 +1,11 @@
 /** The header of .npy files. */
 import { CommandError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
-import { ELEMENT_TYPES, IS_HOST_BIG_ENDIAN, typeOf, type Elements } from '../elements';
+import { ELEMENT_TYPES, IS_HOST_BIG_ENDIAN, typeOf } from '../elements';
 import { describeForeign } from '../foreign/formats';
 import { formatShape } from '../../errors/checks';
 import { sizeOf } from '../../arrays/arrays';
+import type { TypedArray } from '../../arrays/element-types';
 
 /** How the elements lie in a file. */
 export interface NpyLayout {
@@ -236,7 +237,7 @@ class HeaderParser {
 }
 
 /** The element type as a header has it. */
-export function descrOf(data: Elements): string {
+export function descrOf(data: TypedArray): string {
   const tag = data[Symbol.toStringTag];
   const kind = tag.startsWith('Float') ? 'f' : tag.includes('Uint') ? 'u' : 'i';
   const order = data.BYTES_PER_ELEMENT === 1 ? '|' : IS_HOST_BIG_ENDIAN ? '>' : '<';

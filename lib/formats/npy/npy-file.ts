@@ -2,6 +2,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
+import { formatShape } from '../../errors/checks';
 import { CommandError, CorruptRunError } from '../../errors/command-errors';
 import { fileError, isMissing } from '../../errors/system-errors';
 import { writeAll } from '../files/complete-file';
@@ -59,6 +60,11 @@ export function interpretShape(shape: readonly number[], path: string): [number,
   if (first === undefined) {
     throw new CommandError(
       `Expected shape (T,), (T, N) or (B, T, N) in ${path} but received a single number.`,
+    );
+  }
+  if (shape.length > 3) {
+    throw new CommandError(
+      `Expected at most 3 axes in ${path} but received shape ${formatShape(shape)}.`,
     );
   }
   if (second === undefined) return [1, first, 1];

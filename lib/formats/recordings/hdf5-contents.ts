@@ -27,9 +27,11 @@ export interface Hdf5Contents {
   /** Whether it holds the units of NWB. */
   hasUnits: boolean;
   populations: readonly Population[];
+  /** The names of the variables of MATLAB that hold numbers. */
+  variables: readonly string[];
 }
 
-const NOTHING: Hdf5Contents = { hasUnits: false, populations: [] };
+const NOTHING: Hdf5Contents = { hasUnits: false, populations: [], variables: [] };
 
 /** The answer about the last file, since every format asks, and opening a file takes a tenth of a second. */
 let last: { key: string; contents: Promise<Hdf5Contents> } | undefined;
@@ -48,7 +50,8 @@ async function lookInto(path: string): Promise<Hdf5Contents> {
   try {
     const [times, index] = await reader.look(NWB.times, NWB.index);
     const hasUnits = times.kind === 'dataset' && index.kind === 'dataset';
-    return { hasUnits, populations: await populationsOf(reader) };
+    const populations = await populationsOf(reader);
+    return { hasUnits, populations, variables: await variablesOf(reader) };
   } finally {
     await reader.close();
   }
@@ -67,4 +70,18 @@ async function populationsOf(reader: ArraysReader): Promise<Population[]> {
     found.push({ name, times: paths[0], ids: paths[ids + 1] ?? '', unit: times.texts['units'] });
   }
   return found;
+}
+
+/** The classes of MATLAB that are numbers. */
+const NUMBERS = /^(double|single|logical|u?int(8|16|32|64))$/;
+
+async function variablesOf(reader: ArraysReader): Promise<string[]> {
+  const [root] = await reader.look('');
+  const nodes = await reader.look(...root.names);
+  return root.names.filter((_, index) => {
+    const { kind, texts, numbers } = nodes[index] ?? {};
+    // Of an array without elements, the dataset holds the shape.
+    const isEmpty = numbers?.['MATLAB_empty'] === 1;
+    return kind === 'dataset' && !isEmpty && NUMBERS.test(texts?.['MATLAB_class'] ?? '');
+  });
 }

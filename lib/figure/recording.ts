@@ -1,26 +1,29 @@
 /** Reads what a picture shows, and draws it: rasters and currents may be larger than memory. */
 import { extname } from 'node:path';
 
-import { CommandError } from '../../errors/command-errors';
-import { writeCompleteFile } from '../../formats/files/complete-file';
-import type { Range, RasterSource } from '../../formats/raster-source';
-import type { Job } from '../../runs/job';
-import { kernelCurves } from '../../runs/kernel-curves';
-import type { Stimulus } from './example-raster';
+import { CommandError } from '../errors/command-errors';
+import { message, option } from '../errors/message';
+import { writeCompleteFile } from '../formats/files/complete-file';
+import type { Range, RasterSource } from '../formats/raster-source';
+import type { Job } from '../runs/job';
+import { kernelCurves } from '../runs/kernel-curves';
 import { drawFigure, drawFigureAsPng, type PartialArray, type Recording } from './figure';
-import { chooseChannels } from './scene';
+import { chooseChannels, type Stimulus } from './scene';
 
 /** Samples that a picture is drawn from at most; the first ones where there are more. */
 export const MOST_SAMPLES = 2e7;
 
 /** Where the user chooses the part; more might not fit the memory. */
-const MOST_CHOSEN_SAMPLES = 1e8;
+export const MOST_CHOSEN_SAMPLES = 1e8;
+
+/** What is drawn of an array. */
+export type Drawable = Pick<RasterSource, 'shape' | 'type' | 'read'>;
 
 /** What is to be drawn. */
 export interface PictureRequest {
   /** Of shape (B, T, N), or with one column for all channels. */
-  input: RasterSource | undefined;
-  output: RasterSource | undefined;
+  input: Drawable | undefined;
+  output: Drawable | undefined;
   /** (N,), or () for one that all have; in seconds. */
   tau: ArrayLike<number> | undefined;
   dt: number;
@@ -47,11 +50,11 @@ export async function loadRecording(request: PictureRequest): Promise<Recording>
   const nSteps = steps.end - steps.begin;
   if (nSteps * width > MOST_CHOSEN_SAMPLES) {
     throw new CommandError(
-      `Expected at most ${MOST_CHOSEN_SAMPLES} samples for a picture but received ` +
-        `${nSteps * width} in ${name}; draw less of it with --from, --to and --channels.`,
+      message`Expected at most ${MOST_CHOSEN_SAMPLES} samples for a picture but received \
+${nSteps * width} in ${name}; draw less of it with ${option('from')}, ${option('to')} and ${option('channels')}.`,
     );
   }
-  const read = async (source: RasterSource): Promise<PartialArray> => {
+  const read = async (source: Drawable): Promise<PartialArray> => {
     const own = source.shape[2] === 1 && columns > 1 ? { begin: 0, end: 1 } : channels;
     const isEmpty = batches === 0 || nSteps === 0;
     const region = { batches: { begin: item, end: item + 1 }, steps, channels: own };

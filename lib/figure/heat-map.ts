@@ -1,7 +1,7 @@
 /** Heat maps and dense rasters, as images within the SVG picture. */
 import { encodePng, type Colour } from './encode-png';
 import { largestMagnitude, reduceToGrid, type Grid, type TimeSeries } from './reduction';
-import { formatTime } from '../options/times';
+import { formatTime } from './words';
 import {
   beginOf,
   channelAxis,

@@ -1,5 +1,5 @@
 /** Reduces arrays of any length to what a picture of limited size can show. */
-import type { Range } from '../../formats/raster-source';
+import type { Range } from '../formats/raster-source';
 
 /** Numbers of shape (T, columns) in row-major order; the first T * columns elements count. */
 export interface TimeSeries {

@@ -1,6 +1,6 @@
 /** The panels with the synaptic currents of a few channels, over the whole run and close up. */
 import { traceOf, type TimeSeries } from './reduction';
-import { formatTime } from '../options/times';
+import { formatTime } from './words';
 import {
   beginOf,
   BLUE,
@@ -14,7 +14,7 @@ import {
   WIDTH,
   type Spec,
 } from './layout';
-import type { Range } from '../../formats/raster-source';
+import type { Range } from '../formats/raster-source';
 import type { Scene } from './scene';
 
 const ROW_HEIGHT = 46;

@@ -1,6 +1,6 @@
 /** What the elements of an input are like: spikes or not, how many, and at what rate. */
-import { counted } from '../options/numbers';
-import type { TimeSeries } from '../figure/reduction';
+import type { TimeSeries } from './reduction';
+import { counted } from './words';
 
 /** What the input of a run is like. */
 export interface InputSummary {

@@ -1,10 +1,18 @@
 /** What the picture of a run shows: which batch item, unit of time, channels and close-up. */
-import { CommandError } from '../../errors/command-errors';
-import type { Range } from '../../formats/raster-source';
-import type { KernelCurves } from '../../runs/kernel-curves';
-import type { Stimulus } from './example-raster';
+import { CommandError } from '../errors/command-errors';
+import type { Range } from '../formats/raster-source';
+import type { KernelCurves } from '../runs/kernel-curves';
 import { largestMagnitude, magnitudesOf, meanMagnitudes, type TimeSeries } from './reduction';
-import { summarizeInput, type InputSummary } from '../notes/input-summary';
+import { summarizeInput, type InputSummary } from './input-summary';
+
+/** A stretch of time in which something was shown to the animal. */
+export interface Stimulus {
+  /** First and last moment in seconds. */
+  start: number;
+  end: number;
+  /** From 0 (nothing) to 1 (the strongest). */
+  strength: number;
+}
 
 /** A part of an array of shape (B, T, N): one batch item. */
 export interface PartialArray extends TimeSeries {

@@ -5,7 +5,7 @@
 import type { View } from 'vega' with { 'resolution-mode': 'import' };
 import type { TopLevelSpec } from 'vega-lite' with { 'resolution-mode': 'import' };
 
-import { CommandError } from '../../errors/command-errors';
+import { CommandError } from '../errors/command-errors';
 import { kernelPanel } from './kernel-panel';
 import { heatMapPanel, type ColourScheme } from './heat-map';
 import {
@@ -26,9 +26,9 @@ import { prepareScene, type Recording, type Scene } from './scene';
 import { closeUpPanel, tracesPanel } from './traces';
 import { renderPng } from './render-png';
 import { type TimeSeries } from './reduction';
-import { describeSpikes, type InputSummary } from '../notes/input-summary';
-import type { KernelCurves } from '../../runs/kernel-curves';
-import { formatTime, formatTimeRange } from '../options/times';
+import { describeSpikes, type InputSummary } from './input-summary';
+import type { KernelCurves } from '../runs/kernel-curves';
+import { formatTime, formatTimeRange } from './words';
 
 export type { PartialArray, Recording } from './scene';
 

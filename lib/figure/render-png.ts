@@ -1,6 +1,6 @@
 import type { View } from 'vega' with { 'resolution-mode': 'import' };
 
-import { CommandError } from '../../errors/command-errors';
+import { CommandError } from '../errors/command-errors';
 
 /** Pixels for one unit of the drawing. */
 const SCALE = 2;

@@ -1,7 +1,7 @@
 /** The panels of firing rates, spikes and time constants. */
 import { reduceToGrid, type TimeSeries } from './reduction';
-import type { InputSummary } from '../notes/input-summary';
-import { formatTime } from '../options/times';
+import type { InputSummary } from './input-summary';
+import { formatTime } from './words';
 import { denseRasterPanel } from './heat-map';
 import {
   BAR,

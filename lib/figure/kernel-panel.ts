@@ -1,5 +1,5 @@
 /** The panel with the kernels: the response to one spike over time. */
-import type { KernelCurves } from '../../runs/kernel-curves';
+import type { KernelCurves } from '../runs/kernel-curves';
 import {
   BLUE,
   BROKEN_LINE,

@@ -1,11 +1,4 @@
-/** A stretch of time in which something was shown to the animal. */
-export interface Stimulus {
-  /** First and last moment in seconds. */
-  start: number;
-  end: number;
-  /** From 0 (nothing) to 1 (the strongest). */
-  strength: number;
-}
+import type { Stimulus } from '../../figure/scene';
 
 /** A made-up recording, with the truth about it. */
 export interface ExampleRaster {
