@@ -2,13 +2,13 @@
  * Reads where the animal is from the synaptic currents: the mean of the place fields, weighted by the
  * currents. Takes the outputs as arguments and prints the median distance from the true place.
  */
-import { readNpy } from './npy.mjs';
+import { readNpy } from 'expsyn/files';
 
-const { data: position } = readNpy('position.npy');
-const { data: fields } = readNpy('fields.npy');
+const { data: position } = await readNpy('position.npy');
+const { data: fields } = await readNpy('fields.npy');
 console.log('output            median error');
 for (const path of process.argv.slice(2)) {
-  const { data, shape } = readNpy(path);
+  const { data, shape } = await readNpy(path);
   const size = shape.at(-1);
   const errors = [];
   // The first seconds are left out: long time constants take a while to fill.

@@ -3,12 +3,12 @@
  * compared with the mean of the second before. Takes the output and its frame rate in Hz as arguments, and
  * prints how many bursts of each size rise by more than three standard deviations of what silence does.
  */
-import { readNpy } from './npy.mjs';
+import { readNpy } from 'expsyn/files';
 
 const [path, rate] = [process.argv[2], Number(process.argv[3])];
-const { data, shape } = readNpy(path);
+const { data, shape } = await readNpy(path);
 const [, frames, neurons] = shape;
-const { data: sizes } = readNpy('sizes.npy');
+const { data: sizes } = await readNpy('sizes.npy');
 
 /** The mean of a neuron from one moment to another, in seconds. */
 function meanOf(neuron, begin, end) {

@@ -5,7 +5,9 @@
  *
  * The same every time: random numbers come from a small generator with a fixed seed.
  */
-import { makeRandom, writeNpy } from './npy.mjs';
+import { writeNpy } from 'expsyn/files';
+
+import { makeRandom } from './random.mjs';
 
 const NEURONS = 40;
 const SECONDS = 300;
@@ -29,8 +31,8 @@ for (let neuron = 0; neuron < NEURONS; neuron++) {
   }
 }
 events.sort(([a], [b]) => a - b);
-writeNpy('bursts.npy', events.flat(), [events.length, 2]);
-writeNpy('sizes.npy', bursts.flat(), [bursts.length, 3]);
+await writeNpy('bursts.npy', events);
+await writeNpy('sizes.npy', bursts);
 console.log(
   `${events.length} spikes in ${bursts.length} bursts of ${NEURONS} neurons in ${SECONDS} s`,
 );

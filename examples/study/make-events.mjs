@@ -5,7 +5,9 @@
  *
  * The same every time: random numbers come from a small generator with a fixed seed.
  */
-import { makeRandom, writeNpy } from './npy.mjs';
+import { writeNpy } from 'expsyn/files';
+
+import { makeRandom } from './random.mjs';
 
 const NEURONS = 60;
 const SECONDS = 120;
@@ -37,7 +39,7 @@ for (let step = 0; step < SECONDS * 1000; step++) {
 // Within a millisecond the neurons were asked in their order, and not in that of time.
 const pairs = Array.from({ length: events.length / 2 }, (_, i) => events.slice(2 * i, 2 * i + 2));
 pairs.sort(([a], [b]) => a - b);
-writeNpy('events.npy', pairs.flat(), [pairs.length, 2]);
-writeNpy('position.npy', position, [position.length]);
-writeNpy('fields.npy', fields, [NEURONS]);
+await writeNpy('events.npy', pairs);
+await writeNpy('position.npy', position);
+await writeNpy('fields.npy', fields);
 console.log(`${pairs.length} spikes of ${NEURONS} neurons in ${SECONDS} s`);

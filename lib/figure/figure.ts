@@ -73,7 +73,9 @@ async function withView<Result>(
 /** Both are ES modules, and only needed here, so they are loaded when a picture is drawn. */
 async function loadVega() {
   try {
-    const [vega, vegaLite] = await Promise.all([import('vega'), import('vega-lite')]);
+    // Bundlers leave out what is not installed if each import is awaited where its error is caught.
+    const vega = await import('vega');
+    const vegaLite = await import('vega-lite');
     return { vega, vegaLite };
   } catch (cause) {
     throw new CommandError(

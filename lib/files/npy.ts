@@ -101,15 +101,14 @@ export async function writeNpy(
   const given = readArray(array, 'array');
   checkSize(given, 'array');
   const data = ofFixedLength(given.data);
-  const parts = partsOf(data, encodeHeader(descrOf(data), given.shape));
+  const parts = partsOf(encodeHeader(descrOf(data), given.shape), data, bytesOf(data));
   const writing = writeCompleteFile(file, parts, { folders: 'require' });
   await asPublic(writing, 'ERR_EXPSYN_FILE', { path: file });
 }
 
 /** The header, and the elements in slabs: copies, so that none is written while its memory is transferred. */
-function* partsOf(data: TypedArray, header: Uint8Array): Generator<Uint8Array> {
+function* partsOf(header: Uint8Array, data: TypedArray, nBytes: number): Generator<Uint8Array> {
   yield header;
-  const nBytes = bytesOf(data);
   const slab = new Uint8Array(Math.min(nBytes, SLAB_BYTES));
   for (let begin = 0; begin < nBytes; begin += SLAB_BYTES) {
     if (bytesOf(data) !== nBytes) {

@@ -1,10 +1,10 @@
 /** The paths of a caller's files. */
-import { fileURLToPath, type URL as FileUrl } from 'node:url';
+import { fileURLToPath, URL } from 'node:url';
 
 import { describe, outOfRange, wrongType } from '../errors/checks';
 
 /** Where a file is: a path, or a URL with the scheme file:. */
-export type FilePath = string | FileUrl;
+export type FilePath = string | URL;
 
 /** Checks a path and returns it as a text. */
 export function readPath(value: unknown, name: string): string {

@@ -119,6 +119,10 @@ export async function plot(
 ): Promise<string>;
 export async function plot(
   currents: NdArray<TypedArray> | NestedArray,
+  options: PlotOptions,
+): Promise<string | Uint8Array>;
+export async function plot(
+  currents: NdArray<TypedArray> | NestedArray,
   options: PlotOptions | FigureFileOptions = {},
 ): Promise<string | Uint8Array | void> {
   const given = readOptions(options, 'options', OPTIONS);
@@ -135,7 +139,7 @@ export async function plot(
 async function draw(request: PictureRequest, format: FigureFormat): Promise<string | Uint8Array> {
   const recording: Recording = await loadRecording(request);
   if (format === 'svg') return drawFigure(recording);
-  return Uint8Array.from(await drawFigureAsPng(recording));
+  return new Uint8Array(await drawFigureAsPng(recording));
 }
 
 /** The format that is asked for, or the one of the file's ending. */

@@ -121,7 +121,10 @@ describe('readNpy()', () => {
       const { output } = await synapses.resetState().evolve(await readNpy(name));
       assert.deepEqual(output, expected);
     }
-    assert.deepEqual(new ExpSyn(3, { tau: await readNpy('scalar.npy') }).tau.data, [0.03125]);
+    assert.deepEqual(new ExpSyn(3, { tau: await readNpy('scalar.npy') }).tau, {
+      data: Float64Array.of(0.03125),
+      shape: [],
+    });
     const kernel = await readNpy('kernel.npy', { dtype: 'float64' });
     assert.deepEqual(new FirSyn(3, { kernel }).kernel, {
       data: Float64Array.of(1, 2, 3, -1, 0, 1),
@@ -174,8 +177,8 @@ describe('readNpy()', () => {
       ['nan', /header .* in nan\.npy .* corrupt/],
       ['minus', /header .* in minus\.npy .* corrupt/],
       ['four', /at most 3 axes in four\.npy/],
-      ['complex', /'c16'/],
-      ['words', /'U1'|U1/],
+      ['complex', /type '<c16'/],
+      ['words', /type '<U1'/],
       ['fields', /structured array/],
     ];
     for (const [name, message] of rows) {

@@ -13,6 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 
+import { build } from 'esbuild';
+
 import * as library from '../../lib/index';
 import { systemName } from '../../lib/native/target';
 import { barePath, installPackage, packProject, runNpm } from '../support/packed';
@@ -182,6 +184,53 @@ describe('the package', () => {
     ]);
   });
 
+  it('reads and writes files without the packages of the command line, the addon, or those of figures', async () => {
+    const source = `
+      const { plot, readNpy, writeNpy } = require('expsyn/files');
+      (async () => {
+        await writeNpy('a.npy', [[1, 2]]);
+        const { shape } = await readNpy('a.npy');
+        const loaded = Object.keys(require.cache).filter((name) => /commander|cli|\\.node$/.test(name));
+        const code = await plot([[1, 2]]).catch((error) => error.code);
+        const { plot: imported } = await import('expsyn/files');
+        console.log(JSON.stringify([shape, loaded, code, imported === plot]));
+      })();
+    `;
+    const found: unknown = JSON.parse(await run('files.cjs', source));
+    assert.deepEqual(found, [[1, 2], [], 'ERR_EXPSYN_FIGURE', true]);
+  });
+
+  it('loads nothing of files or figures with the main entry', async () => {
+    const source = `
+      require('expsyn');
+      const loaded = Object.keys(require.cache).map((name) => name.split('dist')[1] ?? name);
+      console.log(JSON.stringify(loaded.filter((name) => /figure|formats|files|runs/.test(name))));
+    `;
+    assert.deepEqual(JSON.parse(await run('main.cjs', source)), []);
+  });
+
+  it('is bundled by esbuild with what reads files, whether or not figures can be drawn', async () => {
+    const source = `import { plot, readNpy, writeNpy } from 'expsyn/files';
+      (async () => {
+        await writeNpy('b.npy', [[1, 2]]);
+        const code = await plot([[1, 2]]).catch((error) => error.code);
+        console.log(JSON.stringify([(await readNpy('b.npy')).shape, code]));
+      })();`;
+    writeFileSync(join(project, 'entry.mjs'), source);
+    const { warnings } = await build({
+      entryPoints: [join(project, 'entry.mjs')],
+      outfile: join(project, 'bundle.cjs'),
+      bundle: true,
+      platform: 'node',
+      format: 'cjs',
+      assetNames: '[name]',
+      loader: { '.node': 'copy' },
+      logLevel: 'silent',
+    });
+    assert.deepEqual(warnings, []);
+    assert.deepEqual(JSON.parse(await runNode('bundle.cjs')), [[1, 2], 'ERR_EXPSYN_FIGURE']);
+  });
+
   it('types strict TypeScript in ES modules and CommonJS, with and without types of Node', async () => {
     const source = `
       import { Constant, ExpSyn, FirSyn, Module, Parameter } from 'expsyn';
@@ -293,10 +342,11 @@ describe('the package', () => {
         await writeNpy('fir.npy', fir.evolveSync(raster).state.inputs);
         const svg: string = await plot(output, { ...options, raster, synapses });
         const png: Uint8Array = await plot(output, { format: 'png', synapses: fir });
+        const either: string | Uint8Array = await plot(output, { format: svg.length > 1 ? 'svg' : 'png' });
         const written: void = await plot(output, { path: 'isyn.svg', traces: [0] });
         // @ts-expect-error The ending of the path says the format.
         await plot(output, { path: 'isyn.svg', format: 'png' });
-        return svg.length + png.length + singles.length + Number(written);
+        return svg.length + png.length + singles.length + Number(written) + either.length;
       }
       `,
     );
