@@ -91,6 +91,13 @@ export interface RasterSource {
    */
   read(region: Region, memory?: Uint8Array): Promise<TypedArray>;
   /**
+   * Like read(), of several ranges of channels side by side. Given where this takes less time than a read
+   * of each.
+   *
+   * @param channels Ascending, and apart from each other.
+   */
+  readChannels?(region: Omit<Region, 'channels'>, channels: readonly Range[]): Promise<TypedArray>;
+  /**
    * Of lists of events: the events of a region, as a call takes them, with times in the middle of their
    * steps of `dt` seconds.
    */
@@ -113,6 +120,22 @@ export function wholeRegion([batches, timesteps, columns]: RasterSource['shape']
     steps: { begin: 0, end: timesteps },
     channels: { begin: 0, end: columns },
   };
+}
+
+/**
+ * Where the channels of some ranges stand if the ranges are side by side, for every channel from the first
+ * to the last; -1 for those that are in none.
+ *
+ * @param ranges Ascending, and apart from each other.
+ */
+export function columnsOf(ranges: readonly Range[]): Int32Array {
+  const first = ranges[0]?.begin ?? 0;
+  const columns = new Int32Array((ranges.at(-1)?.end ?? first) - first).fill(-1);
+  let column = 0;
+  for (const { begin, end } of ranges) {
+    for (let channel = begin; channel < end; channel++) columns[channel - first] = column++;
+  }
+  return columns;
 }
 
 export function sizeOfRegion({ batches, steps, channels }: Region): number {

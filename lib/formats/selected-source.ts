@@ -2,6 +2,7 @@
 import type { TypedArray } from '../arrays/element-types';
 import type { EventList } from '../arrays/event-list';
 import {
+  columnsOf,
   lengthOf,
   sizeOfRegion,
   type Range,
@@ -68,6 +69,10 @@ export class SelectedSource implements RasterSource {
     const parts = this.#partsOf(region);
     const [only] = parts;
     if (only !== undefined && parts.length === 1) return this.#whole.read(only, memory);
+    if (only !== undefined && this.#whole.readChannels !== undefined) {
+      const ranges = parts.map(({ channels }) => channels);
+      return this.#whole.readChannels({ batches: only.batches, steps: only.steps }, ranges);
+    }
     const width = lengthOf(region.channels);
     let all: TypedArray | undefined;
     let first = 0;
@@ -109,16 +114,20 @@ export class SelectedSource implements RasterSource {
     const times: number[] = [];
     const channels: number[] = [];
     const batches: number[] = [];
-    let first = 0;
-    for (const part of this.#partsOf(region)) {
-      const own = await this.#whole.readEvents?.(part, dt);
-      if (own === undefined) continue;
-      for (let event = 0; event < own.times.length; event++) {
-        times.push(Number(own.times[event]));
-        channels.push(Number(own.channels[event]) + first);
-        batches.push(Number(own.batches?.[event] ?? 0));
+    const parts = this.#partsOf(region);
+    const [first] = parts;
+    if (first !== undefined) {
+      const columns = columnsOf(parts.map((part) => part.channels));
+      // One pass over the events, however many ranges there are.
+      const range = { begin: first.channels.begin, end: first.channels.begin + columns.length };
+      const own = await this.#whole.readEvents?.({ ...first, channels: range }, dt);
+      for (let event = 0; event < (own?.times.length ?? 0); event++) {
+        const column = columns[Number(own?.channels[event])] ?? -1;
+        if (column < 0) continue;
+        times.push(Number(own?.times[event]));
+        channels.push(column);
+        batches.push(Number(own?.batches?.[event] ?? 0));
       }
-      first += lengthOf(part.channels);
     }
     const shape = [region.batches, region.steps, region.channels].map(lengthOf);
     return { times, channels, batches, shape };

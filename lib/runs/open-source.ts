@@ -99,6 +99,22 @@ out, or give ${option('events')}; a range such as 0-9 takes channels of a raster
 }
 
 /**
+ * Refuses a beginning for a raster, where nothing is computed of a part of it.
+ *
+ * @param advice What to do instead.
+ */
+export function requireListForStart(
+  { format, start }: InputSpecification,
+  path: string,
+  advice: string,
+): void {
+  if (start === undefined || inputFormatOf(format).isEventList === true) return;
+  throw new CommandError(
+    message`Expected a list of events in ${path} for ${option('start')} but received a raster; ${advice}.`,
+  );
+}
+
+/**
  * Opens an input.
  *
  * @param dt Length of the steps in which events are counted, in seconds.

@@ -88,6 +88,11 @@ open('cut.npz', 'wb').write(open('rasters.npz', 'rb').read()[:-30])
 broken = bytearray(open('camera.npz', 'rb').read()); broken[60:80] = bytes(20)
 open('broken.npz', 'wb').write(broken)
 open('cut.npy', 'wb').write(open('camera.npy', 'rb').read()[:-1])
+os.mkdir('uncurated')
+for name in ('spike_times.npy', 'spike_clusters.npy', 'params.py'):
+    open('uncurated/' + name, 'wb').write(open('sorted/' + name, 'rb').read())
+open('uncurated/cluster_info.tsv', 'w').write(
+    'cluster_id\\tgroup\\tKSLabel\\n3\\t\\tgood\\n7\\t\\tmua\\n12\\t\\tgood\\n')
 open('sorted/cluster_group.tsv', 'w').write('cluster_id\\tgroup\\n3\\tgood\\n7\\tmua\\n12\\tgood\\n')
 `;
 
@@ -221,6 +226,18 @@ describe('files of recordings', function () {
     ],
     [
       'sorted',
+      {
+        format: 'phy',
+        options: { units: 'good' },
+        units: [3, 12],
+        events: [
+          [10, 0],
+          [10, 1],
+        ],
+      },
+    ],
+    [
+      'uncurated',
       {
         format: 'phy',
         options: { units: 'good' },

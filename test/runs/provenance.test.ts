@@ -90,7 +90,7 @@ describe('a run like an earlier one', () => {
     assert.deepEqual((await jobOf('e3.npy')).shape, [1, 5000, 99]);
     await writeNpyFile('raster.npy', { data: spikes(30, 0.1, 5), shape: [10, 3] });
     await succeed('raster.npy', '--out', 'r.npy', '--no-plot');
-    const raster = await expsyn('--like', 'r.npy', '--duration', '1s', '--out', 'r2.npy');
+    const raster = await expsyn('--like', 'r.npy', '--time-unit', '1ms', '--out', 'r2.npy');
     assert.match(raster.err, /^Expected a list of events .* but received a raster/);
   });
 

@@ -123,6 +123,23 @@ describe('a run on a queue', function () {
       'time, with cut double exponentials',
       ['--noise', 'output', '--kernel', 'double-exp', '--window-taus', '5'],
     ],
+    [
+      'channels of a part',
+      [
+        '--noise',
+        'state',
+        '--window-taus',
+        'Infinity',
+        '--channels',
+        '0-3,7,9,12-',
+        '--start',
+        '1.5s',
+      ],
+    ],
+    [
+      'time of a part',
+      ['--noise', 'input', '--channels', '30,2-5,38-', '--start', '2s', '--duration', '50s'],
+    ],
     ['by transforms', ['--noise', 'input', '--method', 'fft', '--compression', 'blosc']],
   ] as const;
   for (const [name, flags] of cases) {

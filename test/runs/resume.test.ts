@@ -48,6 +48,11 @@ describe('a run that is interrupted', function () {
     ['alpha, cut', ['--kernel', 'alpha', '--window-taus', '6', '--noise', 'input'], 'npy'],
     ['double-exp', ['--kernel', 'double-exp', '--normalise', 'area', '--steps', '1000'], 'zarr'],
     ['samples', ['--kernel', 'kernel.npy', '--noise', 'input'], 'npy'],
+    [
+      'a part',
+      ['--start', '0.05s', '--duration', '140s', '--channels', '0,2-3,6-', '--noise', 'state'],
+      'npy',
+    ],
     ['means', ['--every', '7', '--reduce', 'mean', '--noise', 'state'], 'npy'],
     ['peaks', ['--every', '20', '--reduce', 'peak', '--noise', 'input', '--steps', '1000'], 'zarr'],
     [
@@ -178,6 +183,11 @@ describe('a run that is interrupted', function () {
       [['--normalise', 'area'], /its --normalise is peak/],
       [['--kernel', 'alpha'], /its --kernel is exp;/],
       [['--kernel', 'kernel.npy'], /its --kernel is exp;/],
+      [['--channels', '0-3'], /it reads \S*raster\.npy in another way/],
+      // Even where the part is as large as the whole.
+      [['--channels', '0-7'], /it reads \S*raster\.npy in another way/],
+      [['--start', '1s'], /it reads \S*raster\.npy in another way/],
+      [['--duration', '1s'], /it reads \S*raster\.npy in another way/],
     ] as const) {
       const { code, err } = await expsyn(...args, ...more);
       assert.equal(code, 1);

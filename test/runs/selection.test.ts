@@ -1,15 +1,58 @@
 /** Runs of a part of an input: the same bytes as those of a file that holds this part alone. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 
-import { writeNpyFile } from '../../lib/formats/npy/npy';
+import { readNpyFile, writeNpyFile, type NpyArray } from '../../lib/formats/npy/npy';
 import type { Provenance } from '../../lib/runs/provenance';
 import { expsyn, succeed } from '../support/command-line';
 import { emptyFolders } from '../support/folders';
 import { randomNumbers } from '../support/oracle';
+import { PYTHON } from '../support/python';
 
 const [BATCHES, TIMESTEPS, CHANNELS] = [2, 700, 9];
 const OTHERS = ['--tau', '20ms', '--noise-std', '0.3', '--seed', '5', '--no-plot'];
+
+/** The same three events in files of every format whose times may be below 0. */
+const BEFORE_ZERO = `
+import h5py, numpy
+times, channels = numpy.array([-0.3995, 0.2505, -0.0995]), numpy.array([0, 0, 1])
+rows = numpy.c_[times, channels]
+numpy.save('double.npy', rows)
+numpy.save('columns.npy', numpy.asfortranarray(rows))
+numpy.save('single.npy', rows.astype('f4'))
+numpy.save('samples.npy', numpy.c_[numpy.round(times * 30000), channels].astype('i8'))
+fields = numpy.zeros(3, dtype=[('time', 'f8'), ('channel', 'u2')])
+fields['time'], fields['channel'] = times, channels
+numpy.save('fields.npy', fields)
+numpy.savez('events.npz', times=times, channels=channels)
+open('table.csv', 'w').write('time,channel\\n' + ''.join('%r,%d\\n' % (float(t), c) for t, c in rows))
+open('plain.txt', 'w').write(''.join('%r %d\\n' % (float(t), c) for t, c in rows))
+with h5py.File('session.nwb', 'w') as f:
+    u = f.create_group('units')
+    u['spike_times'], u['spike_times_index'], u['id'] = times, numpy.array([2, 3]), numpy.array([0, 1])
+with h5py.File('network.h5', 'w') as f:
+    g = f.create_group('spikes/V1')
+    g['timestamps'], g['node_ids'] = times * 1000, channels.astype('u8')
+    g['timestamps'].attrs['units'] = 'ms'
+with h5py.File('lists.h5', 'w') as f:
+    for name, lists, kind in (('times', [times], 'f8'), ('units', [channels], 'u2')):
+        d = f.create_dataset('spikes/' + name, (1,), dtype=h5py.vlen_dtype(numpy.dtype(kind)))
+        d[0] = lists[0].astype(kind)
+`;
+const BEFORE_ZERO_FILES: [name: string, flags: string[]][] = [
+  ['double.npy', ['--events']],
+  ['columns.npy', ['--events']],
+  ['single.npy', ['--events']],
+  ['samples.npy', ['--events', '--time-unit', '30kHz']],
+  ['fields.npy', []],
+  ['events.npz', []],
+  ['table.csv', []],
+  ['plain.txt', ['--events']],
+  ['session.nwb', []],
+  ['network.h5', []],
+  ['lists.h5', []],
+];
 
 describe('a part of an input', () => {
   emptyFolders();
@@ -138,6 +181,72 @@ describe('a part of an input', () => {
         const channel = [3, 5][index % 2] ?? NaN;
         assert.equal(value, all?.[Math.floor(index / 2) * 6 + channel]);
       });
+    }
+  });
+
+  it('may begin before 0 in every format of events', async function () {
+    this.timeout(60_000);
+    execFileSync(PYTHON, ['-c', BEFORE_ZERO]);
+    // A kernel of one sample: the currents are the counts.
+    await writeNpyFile('one.npy', { data: Float64Array.of(1), shape: [1] });
+    for (const [name, flags] of BEFORE_ZERO_FILES) {
+      const part = ['--start', '-0.5s', ...flags];
+      const run = [name, ...part, '--duration', '1s', '--kernel', 'one.npy', '--no-plot'];
+      await succeed(...run, '--out', 'all.npy');
+      await succeed(...run, '--out', 'some.npy', '--channels', '1-');
+      const [all, some] = [await readNpyFile('all.npy'), await readNpyFile('some.npy')];
+      assert.deepEqual(all.shape, [1, 1000, 2], name);
+      assert.deepEqual(some.shape, [1, 1000, 1], name);
+      const stepsOf = ({ data }: NpyArray, n: number, channel: number) =>
+        Array.from(data, Number).flatMap((value, index) =>
+          value === 1 && index % n === channel ? [Math.floor(index / n)] : [],
+        );
+      assert.deepEqual([stepsOf(all, 2, 0), stepsOf(all, 2, 1)], [[100, 750], [400]], name);
+      assert.deepEqual(stepsOf(some, 1, 0), [400], name);
+      const { input } = await jobOf('some.npy');
+      assert.deepEqual([input.start, input.selected], ['-1/2', [[1, null]]], name);
+      assert.match(
+        await succeed('info', name, ...part),
+        /events +3 events, first at -39[89]\S* ms, /,
+      );
+      // Pictures take long.
+      if (/double|nwb/.test(name)) {
+        await succeed('plot', name, ...part, '--out', 'a.svg');
+        await succeed('plot', 'some.npy', '--out', 'b.svg');
+      }
+      const like = ['--like', 'some.npy', '--out', 'c.npy', '--no-plot'];
+      await succeed(name, ...flags.filter((flag) => flag === '--events'), ...like);
+      assert.deepEqual(await readFile('c.npy'), await readFile('some.npy'), name);
+    }
+  });
+
+  it('is replaced by a number of channels, and its time is not that of another kind of input', async () => {
+    await writeNpyFile('whole.npy', { data: raster, shape: [BATCHES, TIMESTEPS, CHANNELS] });
+    await writeFile('events.csv', 'time,channel\n0.1,3\n0.2,5\n');
+    const list = ['events.csv', '--no-plot'];
+    await succeed(...list, '--start', '50ms', '--channels', '3-3', '--out', 'a.npy');
+    await succeed(...list, '--like', 'a.npy', '--channels', '6', '--out', 'b.npy');
+    const job = await jobOf('b.npy');
+    assert.deepEqual([job.shape[2], job.input.selected, job.input.start], [6, undefined, '1/20']);
+    await succeed('whole.npy', '--like', 'b.npy', '--out', 'c.npy', '--no-plot');
+    assert.deepEqual((await jobOf('c.npy')).shape, [BATCHES, TIMESTEPS, CHANNELS]);
+  });
+
+  it('is not begun where nothing is computed of a raster', async () => {
+    await writeNpyFile('whole.npy', { data: raster, shape: [BATCHES, TIMESTEPS, CHANNELS] });
+    await succeed('whole.npy', '--out', 'a.npy', '--no-plot');
+    for (const [args, advice] of [
+      [['info', 'whole.npy'], 'leave it out'],
+      [['info', 'a.npy'], 'leave it out'],
+      [['plot', 'whole.npy', '--out', 'x.svg'], 'give --from'],
+      [['plot', 'a.npy', '--out', 'x.svg'], 'give --from'],
+    ] as const) {
+      const { code, err } = await expsyn(...args, '--start', '0.1s');
+      const name = args[1];
+      assert.deepEqual(
+        [code, err],
+        [1, `Expected a list of events in ${name} for --start but received a raster; ${advice}.\n`],
+      );
     }
   });
 

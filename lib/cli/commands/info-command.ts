@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 
 import type { Command } from 'commander';
 
-import { specifyInput } from '../../runs/open-source';
+import { requireListForStart, specifyInput } from '../../runs/open-source';
 import { readProvenance, type Provenance } from '../../runs/provenance';
 import { UnfinishedRun } from '../../runs/unfinished-run';
 import type { AddressOptions } from '../../formats/http/reader';
@@ -127,6 +127,7 @@ async function describeFile(
   if (unfinished !== undefined && isMissing) return unfinished;
   const isForbiddenMissing = flags.forbiddenIsMissing === true;
   const input = await specifyInput({ path, isForbiddenMissing, ...readEvents(flags) });
+  requireListForStart(input, path, 'leave it out');
   const format = await recognise(path, flags.events);
   const dt = flags.dt === undefined ? 1e-3 : parsePeriod(flags.dt, '--dt');
   const options = { ...input, dt, address: addressOptionsOf(flags, context) };

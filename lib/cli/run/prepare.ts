@@ -225,13 +225,17 @@ async function describeInput(
   const wasChosen = earlier !== undefined && inputFormatOf(earlier.format).isChosen === true;
   const isEventList = given.isEventList || wasChosen;
   const { input } = await recognise(path, isEventList);
+  // A number of channels is given in place of their ids.
+  const selected = given.selected ?? (given.channels === undefined ? earlier?.selected : undefined);
   if (input.isEventList !== true) {
+    // Of a list, they have set the size of the raster.
+    const wasRaster = earlier !== undefined && inputFormatOf(earlier.format).isEventList !== true;
     return {
       path,
       ...given,
-      duration: given.duration ?? earlier?.duration,
-      start: given.start ?? earlier?.start,
-      selected: given.selected ?? earlier?.selected,
+      duration: given.duration ?? (wasRaster ? earlier.duration : undefined),
+      start: given.start ?? (wasRaster ? earlier.start : undefined),
+      selected,
       isForbiddenMissing,
       member: given.member ?? earlier?.member,
     };
@@ -242,7 +246,7 @@ async function describeInput(
     timeUnit: given.timeUnit ?? earlier?.timeUnit,
     duration: given.duration ?? earlier?.duration,
     channels: given.channels ?? earlier?.channels,
-    selected: given.selected ?? earlier?.selected,
+    selected,
     isForbiddenMissing,
     start: given.start ?? earlier?.start,
     outside: given.outside ?? earlier?.outside,

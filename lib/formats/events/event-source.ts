@@ -1,7 +1,15 @@
 /** The source that every list of events becomes, however its events are kept. */
 import type { EventList } from '../../arrays/event-list';
 import { fileError } from '../../errors/system-errors';
-import type { EventSummary, InputIdentity, RasterSource, Region } from '../raster-source';
+import {
+  columnsOf,
+  lengthOf,
+  type EventSummary,
+  type InputIdentity,
+  type Range,
+  type RasterSource,
+  type Region,
+} from '../raster-source';
 import { COUNT_TYPE, EventCounts, EventPlaces, type EventReceiver } from './event-files';
 
 /** Events that have been checked. */
@@ -55,6 +63,27 @@ export class EventSource implements RasterSource {
   async read(region: Region, memory?: Uint8Array): Promise<Uint16Array> {
     const counts = new EventCounts(region, this.#name, memory);
     if (counts.counts.length > 0) await this.#addTo(counts, region);
+    return counts.counts;
+  }
+
+  async readChannels(
+    region: Omit<Region, 'channels'>,
+    ranges: readonly Range[],
+  ): Promise<Uint16Array> {
+    const columns = columnsOf(ranges);
+    const first = ranges[0]?.begin ?? 0;
+    const width = ranges.reduce((sum, range) => sum + lengthOf(range), 0);
+    const counts = new EventCounts({ ...region, channels: { begin: 0, end: width } }, this.#name);
+    const chosen: EventReceiver = {
+      add: (batch, step, channel) => {
+        const column = columns[channel - first] ?? -1;
+        if (column >= 0) counts.add(batch, step, column);
+      },
+    };
+    await this.#addTo(chosen, {
+      ...region,
+      channels: { begin: first, end: first + columns.length },
+    });
     return counts.counts;
   }
 

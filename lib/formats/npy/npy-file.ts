@@ -15,8 +15,8 @@ import { readBytes, requireFile } from '../files/read-bytes';
 import { readNpyLayout } from './npy';
 import {
   lengthOf,
-  sizeOfRegion,
   type InputIdentity,
+  type Range,
   type RasterSource,
   type Region,
 } from '../raster-source';
@@ -105,18 +105,36 @@ class NpySource implements RasterSource {
   readonly identify = () => identifyPath(this.identity.path, 'npy');
 
   async read(region: Region, memory?: Uint8Array): Promise<Elements> {
-    try {
-      const bytes = await (this.#layout.isFortranOrder
-        ? this.#readColumns(region)
-        : this.#readRows(region, memory));
-      return decodeBytes(bytes, this.#layout);
-    } catch (error) {
-      throw fileError('read', this.#name, error);
-    }
+    return this.#read(region, [region.channels], memory);
+  }
+
+  async readChannels(
+    region: Omit<Region, 'channels'>,
+    ranges: readonly Range[],
+  ): Promise<Elements> {
+    return this.#read(region, ranges);
   }
 
   async close(): Promise<void> {
     await this.#file.close();
+  }
+
+  async #read(
+    region: Omit<Region, 'channels'>,
+    ranges: readonly Range[],
+    memory?: Uint8Array,
+  ): Promise<Elements> {
+    const [first] = ranges;
+    try {
+      const bytes = await (this.#layout.isFortranOrder
+        ? this.#readColumns(region, ranges)
+        : first !== undefined && ranges.length === 1
+          ? this.#readRows({ ...region, channels: first }, memory)
+          : this.#readPartsOfRows(region, ranges));
+      return decodeBytes(bytes, this.#layout);
+    } catch (error) {
+      throw fileError('read', this.#name, error);
+    }
   }
 
   /** `length` elements from element `index` of the file on. */
@@ -158,15 +176,74 @@ class NpySource implements RasterSource {
     return target;
   }
 
+  /** Some channels of every row of an array in C order. */
+  async #readPartsOfRows(
+    { batches, steps }: Omit<Region, 'channels'>,
+    ranges: readonly Range[],
+  ): Promise<Uint8Array> {
+    const [, timesteps, columns] = this.shape;
+    const { itemBytes } = this.#layout;
+    const width = widthOf(ranges);
+    const target = new Uint8Array(lengthOf(batches) * lengthOf(steps) * width * itemBytes);
+    const to = elementsIn(target, itemBytes);
+    const rowsPerSlab = Math.max(1, Math.floor(SLAB_BYTES / (columns * itemBytes)));
+    // Rows that are longer than a piece are not read from the first range to the last.
+    const pieces = rowsPerSlab === 1 ? ranges.map((range) => [range]) : [ranges];
+    let next = 0;
+    for (let batch = batches.begin; batch < batches.end; batch++) {
+      for (let step = steps.begin; step < steps.end; step += rowsPerSlab) {
+        const rows = Math.min(rowsPerSlab, steps.end - step);
+        let column = 0;
+        for (const piece of pieces) {
+          const begin = piece[0]?.begin ?? 0;
+          const end = piece.at(-1)?.end ?? begin;
+          const first = (batch * timesteps + step) * columns + begin;
+          const slab = await this.#elements(first, (rows - 1) * columns + end - begin);
+          const from = elementsIn(slab, itemBytes);
+          for (let row = 0; row < rows; row++) {
+            const start = row * columns - begin;
+            let at = next + row * width + column;
+            for (const range of piece) {
+              for (let channel = range.begin; channel < range.end; channel++) {
+                to[at++] = from[start + channel] ?? 0;
+              }
+            }
+          }
+          column += widthOf(piece);
+        }
+        next += rows * width;
+      }
+    }
+    return target;
+  }
+
   /** Of an array in Fortran order: element (b, t, n) stands at b + B (t + T n). */
-  async #readColumns(region: Region): Promise<Uint8Array> {
-    const { batches, steps, channels } = region;
+  async #readColumns(
+    region: Omit<Region, 'channels'>,
+    ranges: readonly Range[],
+  ): Promise<Uint8Array> {
+    const width = widthOf(ranges);
+    const { batches, steps } = region;
+    const bytes = lengthOf(batches) * lengthOf(steps) * width * this.#layout.itemBytes;
+    const target = new Uint8Array(bytes);
+    let column = 0;
+    for (const channels of ranges) {
+      await this.#readRange({ ...region, channels }, target, { width, column });
+      column += lengthOf(channels);
+    }
+    return target;
+  }
+
+  /** Puts a range of channels in an array of `width` channels, from channel `column` on. */
+  async #readRange(
+    { batches, steps, channels }: Region,
+    target: Uint8Array,
+    { width, column: from }: { width: number; column: number },
+  ): Promise<void> {
     const [nBatches, timesteps] = this.shape;
     const { itemBytes } = this.#layout;
     const nSteps = lengthOf(steps);
-    const width = lengthOf(channels);
-    const target = new Uint8Array(sizeOfRegion(region) * itemBytes);
-    if (target.length === 0) return target;
+    if (target.length === 0) return;
     // From the first requested element of a channel to the last.
     const length = nBatches * (nSteps - 1) + lengthOf(batches);
     const perSlab = Math.max(1, Math.floor(SLAB_BYTES / (nBatches * timesteps * itemBytes)));
@@ -185,16 +262,25 @@ class NpySource implements RasterSource {
           nSteps,
           stepStride: nBatches,
           width,
-          column: channel - channels.begin + c,
+          column: from + channel - channels.begin + c,
         });
       }
     }
-    return target;
   }
+}
+
+function widthOf(ranges: readonly Range[]): number {
+  return ranges.reduce((sum, range) => sum + lengthOf(range), 0);
 }
 
 /** Arrays that move elements of so many bytes as they are. */
 const MOVERS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: Float64Array } as const;
+
+/** The elements in some bytes, as they are. */
+function elementsIn(bytes: Uint8Array, itemBytes: number) {
+  const Mover = MOVERS[itemBytes as keyof typeof MOVERS];
+  return new Mover(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / itemBytes);
+}
 
 /** Puts one channel, in which the batch items of a step are neighbours, in its column. */
 function scatter(
@@ -210,11 +296,8 @@ function scatter(
   },
 ): void {
   const { nBatches, nSteps, stepStride, width, column } = part;
-  const Mover = MOVERS[part.itemBytes as keyof typeof MOVERS];
-  const view = (bytes: Uint8Array) =>
-    new Mover(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / part.itemBytes);
-  const from = view(source);
-  const to = view(target);
+  const from = elementsIn(source, part.itemBytes);
+  const to = elementsIn(target, part.itemBytes);
   for (let batch = 0; batch < nBatches; batch++) {
     let at = batch * nSteps * width + column;
     for (let step = 0; step < nSteps; step++) {

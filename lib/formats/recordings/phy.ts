@@ -53,7 +53,10 @@ async function readLabelled(folder: string, label: string): Promise<Set<number>>
       .filter((line) => line !== '')
       .map((line) => line.split('\t'));
     const id = Math.max(head.indexOf('cluster_id'), head.indexOf('id'));
-    const at = LABEL_COLUMNS.map((column) => head.indexOf(column)).find((index) => index >= 0);
+    // phy leaves its column empty until a person gives labels.
+    const at = LABEL_COLUMNS.map((column) => head.indexOf(column)).find(
+      (index) => index >= 0 && rows.some((row) => (row[index] ?? '') !== ''),
+    );
     if (id < 0 || at === undefined) continue;
     const labels = new Set(rows.map((row) => row[at] ?? '').filter((each) => each !== ''));
     if (!labels.has(label)) {

@@ -11,6 +11,7 @@ import {
   lengthOf,
   sizeOfRegion,
   type InputIdentity,
+  type Range,
   type RasterSource,
   type Region,
 } from '../raster-source';
@@ -168,27 +169,62 @@ class ZarrSource implements RasterSource {
   }
 
   async read(region: Region): Promise<TypedArray> {
-    const { batches, steps, channels } = region;
+    return this.readChannels(region, [region.channels]);
+  }
+
+  async readChannels(
+    { batches, steps }: Omit<Region, 'channels'>,
+    ranges: readonly Range[],
+  ): Promise<TypedArray> {
     const { shape, code, itemBytes } = this.#metadata;
-    checkRegion(region, this.shape);
-    const size = sizeOfRegion(region);
+    for (const channels of ranges) checkRegion({ batches, steps, channels }, this.shape);
+    const axesOf = (channels: Range) =>
+      [batches, steps, channels].slice(...(this.nAxes === 1 ? [1, 2] : [-this.nAxes]));
+    const width = ranges.reduce((sum, range) => sum + lengthOf(range), 0);
+    const size = sizeOfRegion({ batches, steps, channels: { begin: 0, end: width } });
     const bytes = this.#allocate(size * itemBytes);
     const target = movableView(bytes.buffer, 0, size, itemBytes);
-    if (size > 0) {
-      const ranges = [batches, steps, channels].slice(
-        ...(this.nAxes === 1 ? [1, 2] : [-this.nAxes]),
-      );
-      const targetShape = toTriple(ranges.map(lengthOf), 1);
-      const parts = () => partsOf(ranges, shape, this.#array.chunks);
-      this.#forget(parts());
-      await forEachAtOnce(parts(), async (part) => {
-        const begin = part.ranges.map((range, axis) => range.begin - (ranges[axis]?.begin ?? 0));
-        const strides = rowMajor(targetShape);
-        const to = { data: target, begin: indexOf(toTriple(begin, 0), strides), strides };
-        this.#take(part, await this.#chunk(part), to);
+    const strides = rowMajor(toTriple(axesOf({ begin: 0, end: width }).map(lengthOf), 1));
+    let column = 0;
+    for (const group of size > 0 ? this.#fitting(ranges) : []) {
+      const pieces = group.map((channels) => {
+        const piece = { axes: axesOf(channels), column };
+        column += lengthOf(channels);
+        return piece;
+      });
+      const parts = function* (chunks: readonly number[]) {
+        for (const { axes, column: first } of pieces) {
+          for (const part of partsOf(axes, shape, chunks)) yield { part, axes, first };
+        }
+      };
+      this.#forget([...parts(this.#array.chunks)].map(({ part }) => part));
+      await forEachAtOnce(parts(this.#array.chunks), async ({ part, axes, first }) => {
+        const place = part.ranges.map((range, axis) => range.begin - (axes[axis]?.begin ?? 0));
+        const begin = indexOf(toTriple(place, 0), strides) + first;
+        this.#take(part, await this.#chunk(part), { data: target, begin, strides });
       });
     }
     return decodeBytes(bytes, { code, isBigEndian: false });
+  }
+
+  /** Ranges in groups whose chunks fit the memory together. */
+  *#fitting(ranges: readonly Range[]): Generator<Range[]> {
+    const [, , columns] = toTriple(this.#array.chunks, 1);
+    const most = this.channelsAtOnce / columns;
+    let group: Range[] = [];
+    let [nChunks, last] = [0, -1];
+    for (const range of ranges) {
+      const [first, end] = [Math.floor(range.begin / columns), Math.ceil(range.end / columns)];
+      const nNew = end - Math.max(first, last);
+      if (group.length > 0 && nChunks + nNew > most) {
+        yield group;
+        [group, nChunks] = [[], 0];
+      }
+      group.push(range);
+      nChunks += nNew;
+      last = end;
+    }
+    if (group.length > 0) yield group;
   }
 
   interrupt(): void {
