@@ -8,6 +8,7 @@ import { makeTestCopy, testFiles } from './test-copy.mjs';
 import { compareWithExceptions, readReport } from './test-results.mjs';
 
 const BITS = join('scripts', 'distribution', 'prebuilds', 'bits.cjs');
+const PATIENCE = `./${join('scripts', 'distribution', 'prebuilds', 'patience.cjs')}`;
 
 /** Files that run at a time. Many tests wait for processes. */
 const JOBS = 2;
@@ -81,7 +82,7 @@ async function runFile({ machine, folder, logs }, file) {
   const words = [
     // A flag of Node among mocha's own would make it start a second process.
     ...['--import=tsx', join('node_modules', 'mocha', 'bin', 'mocha.js'), '--no-config'],
-    ...['--exit', '--timeout', '120000', '--reporter', 'json'],
+    ...['--exit', '--require', PATIENCE, '--timeout', '120000', '--reporter', 'json'],
     ...['--reporter-option', `output=${machine.pathOf(report)}`, file.replace(/ts$/, 'js')],
   ];
   const log = join(logs, `${name}.txt`);
