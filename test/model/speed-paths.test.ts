@@ -147,7 +147,7 @@ describe('instruction sets', () => {
       const expected =
         'Error: Expected EXPSYN_INSTRUCTION_SET to be one of baseline, avx2, avx512 but it is ' +
         `'${wrong}'; correct it, or unset it to use the best one of this processor.`;
-      assert.ok(errors.split('\n').includes(expected), errors);
+      assert.ok(errors.split(/\r?\n/).includes(expected), errors);
       assert.doesNotMatch(errors, /npm run setup/);
     }
     for (const right of ['', 'baseline', 'avx512']) {
