@@ -7,6 +7,7 @@
       "sources": [
         "native/core/evolve.cc",
         "native/core/event_clock.cc",
+        "native/core/event_reader.cc",
         "native/core/events.cc",
         "native/core/evolve_histories.cc",
         "native/core/evolve_item.cc",

@@ -130,25 +130,12 @@ void EventClock::StepsOf(const Raster& times, double* steps) const {
 }
 
 void EventClock::StepsOf(const double* offsets, std::int64_t count, double* steps) const {
-  // Adding this to a position rounds it to a whole number. Of one so large that it does not, the
-  // tolerance has to be known.
-  constexpr double kRounding = 0x1.8p+52;
-  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-  // No tolerance is larger than this at position 0, and none grows faster with the position.
+  // No tolerance is larger than this at position 0, and none grows faster with the position. Few
+  // events are so near to the end of their step that the tolerance has to be known.
   const double stored = (stored_whole_ + 1) * steps_per_unit_ * (2 * kStoredError);
-  const double largest = std::max(kTolerance, single_tolerance_) + stored;
-  constexpr double kGrowth = 2 * kPositionError;
-  const double steps_per_unit = steps_per_unit_;
-  const double rest = rest_;
-  // Few events are so near to the end of their step that the tolerance has to be known. The others
-  // are computed as vectors.
-  for (std::int64_t i = 0; i < count; ++i) {
-    const double position = (offsets[i] - rest) * steps_per_unit;
-    const double nearest = (position + kRounding) - kRounding;
-    const double step = nearest > position ? nearest - 1 : nearest;
-    const bool is_known = step + 1 - position > largest + std::abs(position) * kGrowth;
-    steps[i] = is_known ? step : kUnknown;
-  }
+  const double margin = std::max(kTolerance, single_tolerance_) + stored;
+  simd::ActiveOps().find_steps({rest_, steps_per_unit_, margin, 2 * kPositionError}, offsets, count,
+                               steps);
   for (std::int64_t i = 0; i < count; ++i) {
     if (std::isnan(steps[i])) steps[i] = StepOf(offsets[i]);
   }

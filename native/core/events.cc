@@ -3,21 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <map>
 #include <set>
 #include <stdexcept>
 #include <utility>
 
-#include "event_clock.h"
-#include "kernel/kernel.h"
-#include "simd/ops.h"
-
 namespace expsyn {
 
 namespace {
-
-// Events that are read at a time.
-constexpr std::int64_t kChunk = 1024;
 
 // The events of a row of more columns are in their order, so that a part of them is found fast.
 constexpr std::int64_t kWideColumns = 1024;
@@ -28,172 +20,133 @@ constexpr std::size_t kManyEvents = 1024;
 // The number of events and columns that entries can tell apart.
 constexpr std::int64_t kMost = 0xffff'ffff;
 
-using Numbers = std::array<double, kChunk>;
+}  // namespace
 
-// The elements of a list from `first` on. Leaves the numbers if it is not given.
-void Read(const Raster& list, std::int64_t first, std::int64_t count, Numbers& numbers) {
-  if (list.data == nullptr) return;
-  simd::OpsOf<double>().convert(list.type, list.data, first, count, numbers.data());
-}
-
-// Whether a number is an index below `size`.
-bool IsIndex(double number, std::int64_t size) {
-  return number >= 0 && number < static_cast<double>(size) &&
-         static_cast<double>(static_cast<std::int64_t>(number)) == number;
-}
-
-// Calls function(first, count) for chunks of n_events.
-template <typename Function>
-void ForChunks(std::int64_t n_events, Function&& function) {
-  for (std::int64_t first = 0; first < n_events; first += kChunk) {
-    function(first, std::min(kChunk, n_events - first));
-  }
-}
-
-TimeSurvey SurveyTimes(const Raster& times) {
-  TimeSurvey survey;
-  survey.Add(times);
-  return survey;
-}
-
-// The faults that are kept.
-class Faults {
+// Adds up what comes row by row, one entry an element. The entries that come may be those of the
+// list itself, which are written over.
+class EventList::Sums {
  public:
-  explicit Faults(bool is_first_only) : is_first_only_(is_first_only) {}
+  explicit Sums(EventList& list)
+      : entries_(list.entries_.get()),
+        values_(list.has_values_ ? list.values_.data() : nullptr),
+        places_(static_cast<std::size_t>(list.n_columns_), 0) {}
 
-  void Add(EventFault fault) {
-    const auto [found, is_new] = by_item_.try_emplace(is_first_only_ ? 0 : fault.item, fault);
-    if (!is_new && fault.index < found->second.index) found->second = fault;
+  void Add(const Entry& entry, double value) {
+    row_begin_ = entry.row == row_ ? row_begin_ : size_;
+    row_ = entry.row;
+    std::uint32_t& place = places_[entry.column];
+    if (place > row_begin_) {
+      Entry& sum = entries_[place - 1];
+      sum.count += entry.count;
+      largest_count_ = std::max(largest_count_, sum.count);
+      if (values_ != nullptr) values_[place - 1] += value;
+      return;
+    }
+    entries_[size_] = entry;
+    if (values_ != nullptr) values_[size_] = value;
+    largest_count_ = std::max(largest_count_, entry.count);
+    place = ++size_;
   }
-  bool IsEmpty() const { return by_item_.empty(); }
-  std::vector<EventFault> List() const {
-    std::vector<EventFault> list;
-    for (const auto& [item, fault] : by_item_) list.push_back(fault);
-    return list;
-  }
+
+  std::uint32_t size() const { return size_; }
+  std::uint32_t largest_count() const { return largest_count_; }
 
  private:
-  bool is_first_only_;
-  std::map<std::int64_t, EventFault> by_item_;
+  Entry* const entries_;
+  double* const values_;
+  // Of each column's latest entry, counted from 1; 0 as long as there is none.
+  std::vector<std::uint32_t> places_;
+  std::uint32_t size_ = 0;
+  std::uint32_t row_begin_ = 0;
+  std::int64_t row_ = -1;
+  std::uint32_t largest_count_ = 0;
 };
-
-}  // namespace
 
 EventList::EventList(const GivenEvents& given, std::int64_t n_batches, std::int64_t n_timesteps,
                      std::int64_t n_columns, bool is_first_only)
-    : n_columns_(n_columns) {
+    : n_columns_(n_columns), has_values_(given.HaveValues()) {
   const std::int64_t n_events = given.times.size();
   if (n_events > kMost || n_columns > kMost) throw std::length_error("too many events or channels");
-  // Without them, all events are of item 0, if there is one.
-  const bool has_batches = given.batches.data != nullptr || n_batches == 0;
-  const bool has_values = given.values.data != nullptr || given.weighing != nullptr;
-  const EventClock clock(given.dt, SurveyTimes(given.times));
-  Faults faults(is_first_only);
-  entries_.reserve(static_cast<std::size_t>(n_events));
-  if (has_values) values_.reserve(static_cast<std::size_t>(n_events));
-  Numbers times, channels, values, batches, steps;
-  values.fill(1);
-  batches.fill(0);
-  // Of a chunk. In memory of their own, as a vector that grows would be asked for its size each
-  // time.
-  std::array<Entry, kChunk> entries;
-  bool is_sorted = true;
-  std::int64_t last_row = -1;
-  std::int64_t last_column = 0;
-  ForChunks(n_events, [&](std::int64_t first, std::int64_t count) {
-    Read(given.times, first, count, times);
-    Read(given.channels, first, count, channels);
-    Read(given.values, first, count, values);
-    Read(given.batches, first, count, batches);
-    clock.StepsOf(times.data(), count, steps.data());
-    auto next = entries.begin();
-    for (std::int64_t i = 0; i < count; ++i) {
-      const auto at = static_cast<std::size_t>(i);
-      if (has_batches && !IsIndex(batches[at], n_batches)) {
-        faults.Add({EventFault::kNoItem, first + i, EventFaultKind::kBatch});
-        continue;
-      }
-      const auto item = has_batches ? static_cast<std::int64_t>(batches[at]) : 0;
-      const std::int64_t end = given.lengths == nullptr ? n_timesteps : given.lengths[item];
-      const double step = steps[at];
-      const bool is_inside = step >= 0 && step < static_cast<double>(end);
-      if (!is_inside && !(given.is_outside_dropped && std::isfinite(times[at]))) {
-        const EventFaultKind kind = !std::isfinite(times[at]) ? EventFaultKind::kTime
-                                    : step < 0                ? EventFaultKind::kBefore
-                                                              : EventFaultKind::kAfter;
-        faults.Add({item, first + i, kind});
-        continue;
-      }
-      if (!IsIndex(channels[at], n_columns)) {
-        faults.Add({item, first + i, EventFaultKind::kChannel});
-        continue;
-      }
-      if (has_values && given.throws_non_finite && !std::isfinite(values[at])) {
-        faults.Add({item, first + i, EventFaultKind::kValue});
-        continue;
-      }
-      if (!is_inside) continue;
-      const std::int64_t row = item * n_timesteps + static_cast<std::int64_t>(step);
-      const auto column = static_cast<std::int64_t>(channels[at]);
-      next->row = row;
-      next->column = static_cast<std::uint32_t>(column);
-      next->count = 1;
-      if (has_values) {
-        next->count = static_cast<std::uint32_t>(values_.size());
-        const double weight =
-            given.weighing == nullptr
-                ? 1
-                : given.weighing->EventWeight(column, clock.FractionOf(times[at], step));
-        values_.push_back(values[at] * weight);
-      }
-      ++next;
-      is_sorted &= !IsBefore(row, column, last_row, last_column);
-      last_row = row;
-      last_column = column;
-    }
-    entries_.insert(entries_.end(), entries.begin(), next);
-  });
-  if (!is_sorted) Sort();
-  AddUp();
-  if (given.throws_non_finite && has_values) {
-    // Of the events of an element whose sum is too large, the first one is named.
-    std::set<std::pair<std::int64_t, std::int64_t>> overflowed;
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-      if (!std::isfinite(values_[i])) overflowed.emplace(entries_[i].row, entries_[i].column);
-    }
-    const std::int64_t n_searched = overflowed.empty() ? 0 : n_events;
-    ForChunks(n_searched, [&](std::int64_t first, std::int64_t count) {
-      Read(given.times, first, count, times);
-      Read(given.channels, first, count, channels);
-      Read(given.batches, first, count, batches);
-      clock.StepsOf(times.data(), count, steps.data());
-      for (std::int64_t i = 0; i < count; ++i) {
-        const auto at = static_cast<std::size_t>(i);
-        const bool has_place = IsIndex(batches[at], n_batches) && IsIndex(steps[at], n_timesteps) &&
-                               IsIndex(channels[at], n_columns);
-        if (!has_place) continue;
-        const auto item = static_cast<std::int64_t>(batches[at]);
-        const std::int64_t row = item * n_timesteps + static_cast<std::int64_t>(steps[at]);
-        if (overflowed.count({row, static_cast<std::int64_t>(channels[at])}) == 0) continue;
-        faults.Add({item, first + i, EventFaultKind::kValue});
-      }
-    });
-  }
+  entries_.reset(new Entry[static_cast<std::size_t>(n_events)]);
+  if (has_values_) values_.resize(static_cast<std::size_t>(n_events));
+  EventFaults faults(is_first_only);
+  EventReader reader(given, n_batches, n_timesteps, n_columns);
+  AddUp(reader, faults);
+  values_.resize(has_values_ ? size_ : 0);
+  if (given.throws_non_finite) AddFaultsOfSums(reader, faults);
   faults_ = faults.List();
+  constexpr double kMostOfByte = 255;
+  type_ = AreCountsUpTo(kMostOfByte) ? ElementType::kUint8 : ElementType::kFloat64;
+}
+
+void EventList::AddUp(EventReader& reader, EventFaults& faults) {
+  Sums sums(*this);
+  Entry last{-1, 0, 1};
+  bool is_in_order = true;
+  while (reader.Next(faults)) {
+    for (std::size_t i = 0; i < reader.size(); ++i) {
+      const Entry entry{reader.Row(i), reader.Column(i), 1};
+      if (is_in_order && IsBefore(entry, last)) {
+        is_in_order = false;
+        size_ = sums.size();
+      }
+      last = entry;
+      if (is_in_order) {
+        sums.Add(entry, reader.Value(i));
+      } else {
+        // Not even those of a row, as they would be added before earlier ones of other rows are.
+        if (has_values_) values_[size_] = reader.Value(i);
+        entries_[size_++] = entry;
+      }
+    }
+  }
+  if (is_in_order) {
+    Keep(sums);
+    return;
+  }
+  Sort();
+  Sums sorted_sums(*this);
+  for (std::size_t i = 0; i < size_; ++i) {
+    sorted_sums.Add(entries_[i], has_values_ ? values_[i] : 1);
+  }
+  Keep(sorted_sums);
+}
+
+void EventList::Keep(const Sums& sums) {
+  size_ = sums.size();
+  largest_count_ = sums.largest_count();
+}
+
+// Finds elements whose sum is too large. Of the events of each, the first one is named.
+void EventList::AddFaultsOfSums(EventReader& reader, EventFaults& faults) const {
+  if (!has_values_) return;
+  std::set<std::pair<std::int64_t, std::uint32_t>> overflowed;
+  for (std::size_t i = 0; i < size_; ++i) {
+    if (!std::isfinite(values_[i])) overflowed.emplace(entries_[i].row, entries_[i].column);
+  }
+  if (overflowed.empty()) return;
+  reader.Rewind();
+  while (reader.Next(faults)) {
+    for (std::size_t i = 0; i < reader.size(); ++i) {
+      if (overflowed.count({reader.Row(i), reader.Column(i)}) == 0) continue;
+      faults.Add({reader.Item(i), reader.Index(i), EventFaultKind::kValue});
+    }
+  }
 }
 
 void EventList::Sort() {
-  if (entries_.size() < kManyEvents) {
-    std::stable_sort(entries_.begin(), entries_.end(), [this](const Entry& a, const Entry& b) {
-      return IsBefore(a.row, a.column, b.row, b.column);
-    });
+  if (has_values_) {
+    for (std::size_t i = 0; i < size_; ++i) entries_[i].count = static_cast<std::uint32_t>(i);
+  }
+  if (size_ < kManyEvents) {
+    std::stable_sort(entries_.get(), entries_.get() + size_,
+                     [this](const Entry& a, const Entry& b) { return IsBefore(a, b); });
   } else {
     SortByDigits();
   }
-  if (values_.empty()) return;
-  std::vector<double> sorted;
-  sorted.reserve(values_.size());
-  for (const Entry& entry : entries_) sorted.push_back(values_[entry.count]);
+  if (!has_values_) return;
+  std::vector<double> sorted(values_.size());
+  for (std::size_t i = 0; i < size_; ++i) sorted[i] = values_[entries_[i].count];
   values_ = std::move(sorted);
 }
 
@@ -202,19 +155,19 @@ void EventList::Sort() {
 void EventList::SortByDigits() {
   constexpr int kDigitBits = 11;
   constexpr std::int64_t kDigits = std::int64_t{1} << kDigitBits;
-  std::vector<Entry> sorted(entries_.size());
+  std::unique_ptr<Entry[]> sorted(new Entry[size_]);
   const auto sort_by = [&](auto&& number_of) {
     std::int64_t largest = 0;
-    for (const Entry& entry : entries_) largest = std::max(largest, number_of(entry));
+    for (const Entry& entry : *this) largest = std::max(largest, number_of(entry));
     for (int shift = 0; largest >> shift > 0; shift += kDigitBits) {
       const auto digit_of = [&](const Entry& entry) {
         return static_cast<std::size_t>((number_of(entry) >> shift) % kDigits);
       };
       std::array<std::size_t, kDigits> places{};
-      for (const Entry& entry : entries_) ++places[digit_of(entry)];
+      for (const Entry& entry : *this) ++places[digit_of(entry)];
       std::size_t begin = 0;
       for (std::size_t& place : places) begin += std::exchange(place, begin);
-      for (const Entry& entry : entries_) sorted[places[digit_of(entry)]++] = entry;
+      for (const Entry& entry : *this) sorted[places[digit_of(entry)]++] = entry;
       entries_.swap(sorted);
     }
   };
@@ -224,43 +177,8 @@ void EventList::SortByDigits() {
   sort_by([](const Entry& entry) { return entry.row; });
 }
 
-// Adds up the events of each element.
-void EventList::AddUp() {
-  constexpr double kMostOfByte = 255;
-  std::vector<std::int64_t> last(static_cast<std::size_t>(n_columns_), -1);
-  std::size_t n_kept = 0;
-  std::int64_t row = -1;
-  std::int64_t row_begin = 0;
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    const Entry entry = entries_[i];
-    row_begin = entry.row == row ? row_begin : static_cast<std::int64_t>(n_kept);
-    row = entry.row;
-    std::int64_t& place = last[entry.column];
-    if (place >= row_begin) {
-      const auto found = static_cast<std::size_t>(place);
-      if (values_.empty()) {
-        ++entries_[found].count;
-      } else {
-        values_[found] += values_[i];
-      }
-      continue;
-    }
-    place = static_cast<std::int64_t>(n_kept);
-    entries_[n_kept] = entry;
-    if (!values_.empty()) values_[n_kept] = values_[i];
-    ++n_kept;
-  }
-  entries_.resize(n_kept);
-  if (!values_.empty()) values_.resize(n_kept);
-  type_ = AreCountsUpTo(kMostOfByte) ? ElementType::kUint8 : ElementType::kFloat64;
-}
-
 bool EventList::AreCountsUpTo(double largest) const {
-  if (values_.empty()) {
-    return std::all_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-      return static_cast<double>(entry.count) <= largest;
-    });
-  }
+  if (!has_values_) return static_cast<double>(largest_count_) <= largest;
   return std::all_of(values_.begin(), values_.end(), [&](double value) {
     // False for NaN.
     return value >= 0 && value <= largest && std::floor(value) == value;
@@ -268,22 +186,20 @@ bool EventList::AreCountsUpTo(double largest) const {
 }
 
 std::size_t EventList::FirstOf(std::int64_t row, const Cursor* cursor) const {
-  const std::size_t size = entries_.size();
   const auto is_first = [&](std::size_t index) {
-    return (index == size || entries_[index].row >= row) &&
+    return (index == size_ || entries_[index].row >= row) &&
            (index == 0 || entries_[index - 1].row < row);
   };
-  if (cursor != nullptr && cursor->next <= size && is_first(cursor->next)) return cursor->next;
-  const auto found =
-      std::lower_bound(entries_.begin(), entries_.end(), row,
+  if (cursor != nullptr && cursor->next <= size_ && is_first(cursor->next)) return cursor->next;
+  const Entry* found =
+      std::lower_bound(begin(), end(), row,
                        [](const Entry& entry, std::int64_t wanted) { return entry.row < wanted; });
-  return static_cast<std::size_t>(found - entries_.begin());
+  return static_cast<std::size_t>(found - begin());
 }
 
-bool EventList::IsBefore(std::int64_t row, std::int64_t column, std::int64_t other_row,
-                         std::int64_t other_column) const {
-  if (n_columns_ <= kWideColumns || row != other_row) return row < other_row;
-  return column < other_column;
+bool EventList::IsBefore(const Entry& entry, const Entry& other) const {
+  if (n_columns_ <= kWideColumns || entry.row != other.row) return entry.row < other.row;
+  return entry.column < other.column;
 }
 
 template <typename T>
@@ -294,7 +210,6 @@ void EventList::Fill(std::int64_t row, std::int64_t n_rows, std::int64_t column,
   } else {
     for (std::int64_t r = 0; r < n_rows; ++r) std::fill_n(target + r * stride, n_columns, T{0});
   }
-  const std::size_t end = entries_.size();
   const auto put = [&](std::size_t index) {
     const Entry& entry = entries_[index];
     const std::int64_t place = static_cast<std::int64_t>(entry.column) - column;
@@ -302,22 +217,21 @@ void EventList::Fill(std::int64_t row, std::int64_t n_rows, std::int64_t column,
   };
   std::size_t i = FirstOf(row, cursor);
   if (n_columns == n_columns_) {
-    for (; i < end && entries_[i].row < row + n_rows; ++i) put(i);
+    for (; i < size_ && entries_[i].row < row + n_rows; ++i) put(i);
   } else if (n_columns_ > kWideColumns) {
     for (std::int64_t r = row; r < row + n_rows; ++r) {
-      const auto found =
-          std::lower_bound(entries_.begin() + static_cast<std::ptrdiff_t>(i), entries_.end(), r,
-                           [&](const Entry& entry, std::int64_t row_sought) {
-                             return IsBefore(entry.row, entry.column, row_sought, column);
-                           });
-      i = static_cast<std::size_t>(found - entries_.begin());
-      for (; i < end && entries_[i].row == r && entries_[i].column < column + n_columns; ++i)
+      const Entry sought{r, static_cast<std::uint32_t>(column), 0};
+      const Entry* found = std::lower_bound(
+          begin() + i, end(), sought,
+          [this](const Entry& entry, const Entry& other) { return IsBefore(entry, other); });
+      i = static_cast<std::size_t>(found - begin());
+      for (; i < size_ && entries_[i].row == r && entries_[i].column < column + n_columns; ++i)
         put(i);
     }
     if (cursor != nullptr) *cursor = {FirstOf(row + n_rows)};
     return;
   } else {
-    for (; i < end && entries_[i].row < row + n_rows; ++i) {
+    for (; i < size_ && entries_[i].row < row + n_rows; ++i) {
       if (entries_[i].column >= column && entries_[i].column < column + n_columns) put(i);
     }
   }
@@ -332,10 +246,10 @@ double EventList::ElementAt(std::int64_t row, std::int64_t column) const {
 
 bool EventList::AreFinite(std::int64_t row, std::int64_t n_rows, std::int64_t* bad_row,
                           std::int64_t* bad_column) const {
-  if (values_.empty()) return true;
-  const std::size_t end = FirstOf(row + n_rows);
+  if (!has_values_) return true;
+  const std::size_t last = FirstOf(row + n_rows);
   const Entry* bad = nullptr;
-  for (std::size_t i = FirstOf(row); i < end; ++i) {
+  for (std::size_t i = FirstOf(row); i < last; ++i) {
     const Entry& entry = entries_[i];
     if (bad != nullptr && entry.row != bad->row) break;
     const bool is_earlier = bad == nullptr || entry.column < bad->column;

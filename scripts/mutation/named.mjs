@@ -18,6 +18,9 @@ const shortCalls = at('core/simd/first_order/short_calls-inl.h');
 const rows = at('core/simd/recursion_rows-inl.h');
 const instructionSets = at('core/simd/instruction_set.cc');
 const events = at('core/events.cc');
+const eventReader = at('core/event_reader.cc');
+const eventSteps = at('core/simd/event_lists-inl.h');
+const inputRows = at('core/input_rows.h');
 const clock = at('core/event_clock.cc');
 const reductions = at('core/simd/reductions-inl.h');
 const jobs = at('binding/job_queue.cc');
@@ -30,19 +33,17 @@ export const NAMED = [
     '  if (n_columns_ > kWideColumns) {\n    sort_by',
     '  if (false) {\n    sort_by',
   ),
-  events(
-    'an event of no item is one of the first',
-    'EventFault::kNoItem, first + i',
-    '0, first + i',
+  eventReader('an event of no item is one of the first', 'EventFault::kNoItem, index', '0, index'),
+  eventReader('events have places after the end of their item', '|| given_.lengths != nullptr', ''),
+  eventReader(
+    'events that are kept have the places of others',
+    '  Convert(channels_, n_columns_, columns_);\n  if (has_batches_)',
+    '  if (has_batches_)',
   ),
-  events(
-    'an event that was left out has too large a sum',
-    'IsIndex(steps[at], n_timesteps) &&',
-    'steps[at] >= 0 &&',
-  ),
-  clock(
+  inputRows('rows are forgotten too early', 'begin_ = step;\n    }', 'begin_ = step + 1;\n    }'),
+  eventSteps(
     'no event comes before its step',
-    'step + 1 - position > largest + std::abs(position) * kGrowth;',
+    'step + 1 - position > own.margin + magnitude * own.growth;',
     'step + 1 - position > -1;',
   ),
   clock('the lower half of large times is lost', " + static_cast<double>(bits & 0xffff'ffff)", ''),

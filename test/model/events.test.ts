@@ -77,6 +77,26 @@ describe('events', () => {
     }
   });
 
+  // Rows of short windows are kept until they leave them, those of long windows are made twice.
+  it('give the bits of their raster whatever the length of the window', () => {
+    const shape: [number, number, number] = [1, 5000, 64];
+    for (const window of [1, 2, 15, 16, 17, 63, 64, 65, 200, 260, 1500, 2047, 2049, 4900]) {
+      for (const hasValues of [false, true]) {
+        const events = randomEvents(shape, 3000, hasValues);
+        const raster = countEvents(events, { dt: DT });
+        for (const dtype of ['float64', 'float32'] as Dtype[]) {
+          // A long time constant, so that the sums are computed again from time to time.
+          const options = { dtype, tau: 2, windowTaus: ((window - 0.5) * DT) / 2, threads: 1 };
+          const synapses = new ExpSyn(64, options);
+          assert.equal(synapses.windowLength, window);
+          const expected = synapses.evolveSync(raster);
+          assert.deepEqual(new ExpSyn(64, options).evolveSync(events), expected);
+          assert.deepEqual(new ExpSyn(64, { ...options, threads: 2 }).evolveSync(events), expected);
+        }
+      }
+    }
+  });
+
   it('of one column reach every synapse', () => {
     const events = { times: [0, 0.001, 0.001, 0.07], channels: [0, 0, 0, 0], shape: [80, 1] };
     for (const size of [3, 20]) {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "event_clock.h"
+#include "input_rows.h"
 
 namespace expsyn::test {
 namespace {
@@ -186,6 +188,86 @@ TEST_CASE("lists in any order are the raster that they add up to, read in any pa
           }
         }
         CHECK(is_same);
+      }
+    }
+  }
+}
+
+TEST_CASE("events that are left out leave the others where they are") {
+  std::vector<double> times, channels, batches;
+  std::vector<double> raster(2 * 40 * 3);
+  const std::int64_t lengths[] = {40, 25};
+  for (int i = 0; i < 3000; ++i) {
+    const int batch = i % 2;
+    const int step = (i * 7) % 60 - 10;
+    const int channel = (i * 5) % 3;
+    times.push_back((step + 0.5) * 1e-3);
+    channels.push_back(channel);
+    batches.push_back(batch);
+    if (step < 0 || step >= lengths[batch]) continue;
+    raster[static_cast<std::size_t>((batch * 40 + step) * 3 + channel)] += 1;
+  }
+  GivenEvents given;
+  given.times = ListOf(times);
+  given.channels = ListOf(channels);
+  given.batches = ListOf(batches);
+  given.dt = 1e-3;
+  given.is_outside_dropped = true;
+  given.lengths = lengths;
+  const EventList list(given, 2, 40, 3, true);
+  CHECK(list.faults().empty());
+  std::vector<double> filled(raster.size());
+  list.Fill(0, 80, 0, 3, filled.data(), 3);
+  CHECK(filled == raster);
+}
+
+TEST_CASE("rows of a list are those of its raster, one after the other or anywhere") {
+  constexpr std::int64_t kSteps = 3000;
+  std::mt19937_64 random(1);
+  const auto draw = [&](std::int64_t size) {
+    return std::uniform_int_distribution<std::int64_t>(0, size - 1)(random);
+  };
+  for (const std::int64_t n_columns : {1, 7, 64, 5000}) {
+    std::vector<double> times, channels;
+    for (int i = 0; i < 4000; ++i) {
+      times.push_back((static_cast<double>(draw(kSteps)) + 0.5) * 1e-3);
+      channels.push_back(static_cast<double>(draw(n_columns)));
+    }
+    GivenEvents given;
+    given.times = ListOf(times);
+    given.channels = ListOf(channels);
+    given.dt = 1e-3;
+    const EventList list(given, 1, kSteps, n_columns, true);
+    Raster raster;
+    raster.n_batches = 1;
+    raster.n_timesteps = kSteps;
+    raster.n_columns = n_columns;
+    raster.events = &list;
+    const std::int64_t first = n_columns / 3;
+    const std::int64_t width = n_columns - first;
+    InputRows<float> rows(raster, n_columns, first, width);
+    const auto is_raster = [&](const void* found, std::int64_t step, std::int64_t n_rows) {
+      std::vector<std::uint8_t> expected(static_cast<std::size_t>(n_rows * width));
+      list.Fill(step, n_rows, first, width, expected.data(), width);
+      return std::equal(expected.begin(), expected.end(), static_cast<const std::uint8_t*>(found));
+    };
+    for (const std::int64_t window : {1, 16, 200, 2500}) {
+      std::int64_t n_rows = 0;
+      for (std::int64_t step = 0; step < kSteps; step += n_rows) {
+        n_rows = std::min(1 + draw(64), kSteps - step);
+        // Now and then, as where sums are computed again.
+        if (draw(10) == 0) {
+          const std::int64_t other = draw(kSteps);
+          const std::int64_t n_others = std::min<std::int64_t>(16, kSteps - other);
+          CHECK(is_raster(rows.At(other, n_others).input, other, n_others));
+        }
+        const std::int64_t earlier = step >= window ? window : 0;
+        const Source source = rows.At(step, n_rows, earlier);
+        CHECK(source.type == ElementType::kUint8);
+        CHECK(source.stride == width);
+        CHECK(is_raster(source.input, step, n_rows));
+        CHECK((source.delayed == nullptr) == (earlier == 0));
+        if (earlier > 0) CHECK(is_raster(source.delayed, step - earlier, n_rows));
       }
     }
   }

@@ -42,6 +42,7 @@ EXPSYN_PRAGMA(GCC target(EXPSYN_SIMD_TARGET))
 
 #include "simd/direct_sums-inl.h"
 #include "simd/elements-inl.h"
+#include "simd/event_lists-inl.h"
 #include "simd/first_order/carry-inl.h"
 #include "simd/first_order/chunks-inl.h"
 #include "simd/first_order/decay_powers-inl.h"
@@ -64,7 +65,7 @@ constexpr Ops::Of<Real> kOpsOf{kElementOps<Real>,   kStreamOps<Real>,        kNo
                                kShortCallOps<Real>, kChunkOps<Real>,         kSecondOrderOps<Real>,
                                kReductionOps<Real>};
 
-constexpr Ops kOps{kDecayOps, kOpsOf<float>, kOpsOf<double>, FinishStreams, Philox};
+constexpr Ops kOps{kDecayOps, kEventOps, kOpsOf<float>, kOpsOf<double>, FinishStreams, Philox};
 
 }  // namespace expsyn::simd::EXPSYN_SIMD_SET
 

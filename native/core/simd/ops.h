@@ -5,6 +5,7 @@
 
 #include "simd/direct_sums.h"
 #include "simd/elements.h"
+#include "simd/event_lists.h"
 #include "simd/first_order/carry.h"
 #include "simd/first_order/chunks.h"
 #include "simd/first_order/decay_powers.h"
@@ -25,7 +26,7 @@ namespace expsyn::simd {
 // header that declares its operations and a file <subject>-inl.h that defines them; the recursions
 // of first and of second order have a folder of them each. Element by element, all sets do the same
 // operations in the same order, without fused multiply-adds, so that every set gives the same bits.
-struct Ops : DecayOps {
+struct Ops : DecayOps, EventOps {
   template <typename Real>
   struct Of : ElementOps<Real>,
               StreamOps<Real>,
