@@ -56,6 +56,17 @@ export function lengthOf(array: TypedArray): number {
   return elementsOf(array);
 }
 
+/** Whether the memory of an array has gone elsewhere, so that it has no elements. */
+export function isDetached(array: TypedArray): boolean {
+  if (elementsOf(array) > 0 || isShared(array)) return false;
+  try {
+    // Only a buffer that is not detached can be viewed. Node 20 has no question for it.
+    return new Uint8Array(bufferOf(array)).length < 0;
+  } catch {
+    return true;
+  }
+}
+
 /** The number of bytes at this moment. */
 export function bytesOf(array: TypedArray): number {
   return sizeInBytesOf(array);

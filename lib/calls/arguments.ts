@@ -220,7 +220,11 @@ export function refuseAsyncOptions({ signal, isTransferred }: GivenArguments): v
 }
 
 /** @internal Throws unless the memory of a call's arrays can be transferred. */
-export function checkTransfer(input: TypedArray, out: FloatArray | undefined): void {
+export function checkTransfer(
+  input: TypedArray,
+  out: FloatArray | undefined,
+  events: GivenEvents | undefined,
+): void {
   const arrays: [string, TypedArray][] = [['input', input]];
   if (out !== undefined) arrays.push(['options.out', out]);
   for (const [name, array] of arrays) {
@@ -232,7 +236,10 @@ export function checkTransfer(input: TypedArray, out: FloatArray | undefined): v
       'leave out options.transfer',
     );
   }
-  if (out !== undefined && haveSameBuffer(input, out)) {
+  const inputs = [input, events?.channels, events?.values, events?.batches];
+  if (
+    inputs.some((array) => out !== undefined && array !== undefined && haveSameBuffer(array, out))
+  ) {
     throw outOfRange('another buffer than that of the input', 'options.out', 'the same one');
   }
 }

@@ -26,7 +26,7 @@ import {
   type GivenDetails,
   type Group,
 } from './details';
-import { checkEvents, eventError, eventsForThread, type GivenEvents } from './events';
+import { checkEvents, eventError, othersForThread, type GivenEvents } from './events';
 import { Acquisition } from './load';
 import { fillOffThread } from './off-thread';
 import type { Owner } from './owner';
@@ -182,7 +182,7 @@ export abstract class Call<Found, Result> {
     const { signal } = this.#given;
     // Before memory is transferred or copied.
     if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
-    if (this.#given.isTransferred) checkTransfer(this.input, this.#out);
+    if (this.#given.isTransferred) checkTransfer(this.input, this.#out, this.#events);
     this.checkStart();
     const acquisition = this.#acquire();
     const before = new Set<Promise<void>>();
@@ -295,10 +295,12 @@ export abstract class Call<Found, Result> {
     });
     this.#acquisition = acquisition;
     try {
+      // Before the times are transferred, in whose memory they may be.
+      const others = events && othersForThread(events);
       // The output first: an input that cannot be transferred is copied instead.
       if (out !== undefined && isTransferred) this.#out = transferOut(out);
       this.input = inputForThread(input, isTransferred);
-      if (events !== undefined) this.#events = eventsForThread(events, this.input);
+      this.#events = others && { ...others, times: this.input };
     } catch (error) {
       acquisition.announce();
       acquisition.release('failed', error);
@@ -412,12 +414,7 @@ export abstract class Call<Found, Result> {
     if (events === undefined) throw new TypeError('Expected a call of events.');
     const { batches, timesteps } = this;
     const { dt } = this.synapses.kernel;
-    const place = {
-      batches,
-      timesteps: this.details.lengths?.[fault.item] ?? timesteps,
-      columns: this.#columns,
-      dt,
-    };
+    const place = { batches, timesteps, columns: this.#columns, dt };
     return eventError(fault, events, place, 'input');
   }
 }

@@ -1,5 +1,6 @@
 /** What few calls have: options about what goes in and what comes out, beside the arrays. */
 import { keptSteps, REDUCTIONS, type Reduce } from '../arrays/kept-steps';
+import type { TypedArray } from '../arrays/element-types';
 import { isList, isTypedArray, lengthOf } from '../arrays/typed-arrays';
 import { oneOf, outOfRange, wholeNumber, wholeNumberOrInfinite, wrongType } from '../errors/checks';
 import { readOutside, type OutsidePolicy } from './events';
@@ -35,12 +36,12 @@ export interface TrialOptions {
    * The number of steps of each batch item, at most T: the output after them is 0, what the input holds
    * there is not read, and the state after the call is that of each item's own end.
    */
-  lengths?: readonly number[] | Float64Array | Int32Array | Uint32Array;
+  lengths?: readonly number[] | TypedArray;
   /**
    * Steps of the call before which the state returns to 0, for every batch item, or a list for each. The
    * result is that of separate calls, to the last bit.
    */
-  resetAt?: readonly number[] | readonly (readonly number[])[];
+  resetAt?: readonly number[] | TypedArray | readonly (readonly number[] | TypedArray)[];
 }
 
 /** @internal The names of the options. */
@@ -137,12 +138,26 @@ export function groupFor(
   before: Group | undefined,
   { batches, size, step }: { batches: number; size: number; step: number },
 ): Group {
-  if (isContinued(before, details, step) && before.batches === batches) {
-    return { ...before, values: before.values.slice() };
+  if (isContinued(before, details, step)) {
+    if (before.batches === batches) return { ...before, values: before.values.slice() };
+    // Every item starts from a state that has no batch items.
+    if (before.batches === 1) return { ...before, batches, values: repeat(before.values, batches) };
   }
   const { every, reduce } = details;
   const values = new Float64Array(batches * size);
   return { every, reduce, batches, nextStep: step, steps: 0, values };
+}
+
+function repeat(values: Float64Array, times: number): Float64Array {
+  const repeated = new Float64Array(times * values.length);
+  for (let item = 0; item < times; item++) repeated.set(values, item * values.length);
+  return repeated;
+}
+
+/** @internal The group of the first item. */
+export function firstItemOf(group: Group): Group {
+  const size = group.values.length / group.batches;
+  return { ...group, batches: 1, values: group.values.slice(0, size) };
 }
 
 /** @internal The group after a call of so many steps, whose values the addon has filled. */
@@ -175,9 +190,14 @@ export function checkTrials(
     throw outOfRange(`${batches} lists, one a batch item,`, 'options.resetAt', `${resets.length}`);
   }
   for (const list of resets ?? []) {
-    const beyond = list.find((step) => step > timesteps);
+    const beyond = list.find((step) => step >= timesteps);
     if (beyond === undefined) continue;
-    throw outOfRange(`steps of the call, 0 to ${timesteps},`, 'options.resetAt', `${beyond}`);
+    const expected =
+      timesteps === 0
+        ? 'no steps, as the call has none,'
+        : `steps of the call, 0 to ${timesteps - 1},`;
+    const advice = 'to begin the next call at 0, give resetAt: [0] with that one';
+    throw outOfRange(expected, 'options.resetAt', `${beyond}`, advice);
   }
 }
 

@@ -8,7 +8,7 @@ import {
 } from '../arrays/arrays';
 import { ELEMENT_TYPES, type TypedArray } from '../arrays/element-types';
 import type { EventList, EventNumbers } from '../arrays/event-list';
-import { isList, isRevoked, isTypedArray, lengthOf } from '../arrays/typed-arrays';
+import { isDetached, isList, isRevoked, isTypedArray, lengthOf } from '../arrays/typed-arrays';
 import {
   formatShape,
   notFinite,
@@ -35,9 +35,12 @@ export interface GivenEvents {
   readonly channels: TypedArray;
   readonly values: TypedArray | undefined;
   readonly batches: TypedArray | undefined;
+  /** Of events that were given as a list for each batch item: the index of each list's first one. */
+  readonly begins?: readonly number[] | undefined;
 }
 
-const NAMES = ['times', 'channels', 'values', 'batches', 'shape'] as const;
+const LISTS = ['times', 'channels', 'values', 'batches'] as const;
+const NAMES = [...LISTS, 'shape'] as const;
 
 /** @internal Whether a value is to be read as a list of events. Runs none of the caller's code. */
 export function isEventList(value: unknown): value is EventList {
@@ -115,7 +118,13 @@ export function readEventLists(
     return numbers;
   };
   let item = 0;
-  const batches = all(({ times }) => new Float64Array(lengthOf(times)).fill(item++));
+  let end = 0;
+  const begins: number[] = [];
+  const batches = all(({ times }) => {
+    begins.push(end);
+    end += lengthOf(times);
+    return new Float64Array(lengthOf(times)).fill(item++);
+  });
   const hasValues = read.some(({ events }) => events.values !== undefined);
   const times = all((events) => events.times);
   const events = {
@@ -123,6 +132,7 @@ export function readEventLists(
     channels: all((given) => given.channels),
     values: hasValues ? all((given) => given.values) : undefined,
     batches,
+    begins,
   };
   return { raster: { data: times, shape: [read.length, ...shape] }, events };
 }
@@ -139,19 +149,23 @@ export function checkEvents(events: GivenEvents, name: string): void {
 }
 
 /** @internal The lists but the times, in memory that nobody can detach while another thread reads it. */
-export function eventsForThread(events: GivenEvents, times: TypedArray): GivenEvents {
+export function othersForThread(events: GivenEvents): Omit<GivenEvents, 'times'> {
   const own = (list: TypedArray | undefined): TypedArray | undefined =>
     list === undefined ? undefined : duplicateOrShare(list, 'input');
   return {
-    times,
     channels: duplicateOrShare(events.channels, 'input'),
     values: own(events.values),
     batches: own(events.batches),
+    begins: events.begins,
   };
 }
 
 function readNumbers(value: unknown, name: string): TypedArray {
-  if (isTypedArray(value)) return value;
+  if (isTypedArray(value)) {
+    if (isDetached(value))
+      throw outOfRange('numbers in memory', name, 'an array whose buffer is detached');
+    return value;
+  }
   if (!isList(value)) throw wrongType('an array of numbers', name, value);
   const numbers = allocate(Float64Array, [value.length], name);
   for (let index = 0; index < numbers.length; index++) {
@@ -170,15 +184,25 @@ interface EventPlace {
   readonly dt: number;
 }
 
+/** Where an event was given: the name of its list, and its index there. */
+function origin(events: GivenEvents, event: number, name: string): { name: string; index: number } {
+  const { begins } = events;
+  if (begins === undefined) return { name, index: event };
+  const item = begins.findLastIndex((begin) => begin <= event);
+  return { name: `${name}[${item}]`, index: event - (begins[item] ?? 0) };
+}
+
 /** @internal The error for an event that has no place in its raster. */
 export function eventError(
   { event, fault }: EventFault,
   events: GivenEvents,
   { batches, timesteps, columns, dt }: EventPlace,
   name: string,
+  adviceOnValues?: string,
 ): RangeError {
-  const at = (list: keyof GivenEvents): [string, string] => [
-    `${name}.${list}[${event}]`,
+  const given = origin(events, event, name);
+  const at = (list: (typeof LISTS)[number]): [string, string] => [
+    `${given.name}.${list}[${given.index}]`,
     String(Number(events[list]?.[event])),
   ];
   const leave = "leave such events out by outside: 'drop'";
@@ -194,8 +218,14 @@ export function eventError(
       );
     }
     case 'after': {
-      const expected = `less than the end of its ${timesteps} steps of ${dt} s, counted from the first step of the call,`;
-      return outOfRange(expected, ...at('times'), `check the unit, or ${leave}`);
+      const [place, received] = at('times');
+      // Within the tolerance of an end that is not reached.
+      const isNear = Number(received) < timesteps * dt;
+      const expected = `${isNear ? 'a time that is earlier by more than the tolerance' : 'less'} than the end of its ${timesteps} steps of ${dt} s, counted from the first step of the call,`;
+      const advice = isNear
+        ? 'it belongs to the step after them; give one step more'
+        : 'check the unit';
+      return outOfRange(expected, place, received, `${advice}, or ${leave}`);
     }
     case 'channel':
       return outOfRange(`a channel from 0 to ${columns - 1}`, ...at('channels'));
@@ -206,17 +236,11 @@ export function eventError(
       const [place, received] = at('values');
       if (Number.isFinite(value)) {
         const expected = 'a sum with the other events of its step and channel that is finite';
-        return notFinite(expected, place, received, {
-          argument: place,
-          index: [event],
-          value: Infinity,
-        });
+        const found = { argument: place, index: [given.index], value: Infinity };
+        return notFinite(expected, place, received, found, adviceOnValues);
       }
-      return notFinite('a finite number', place, received, {
-        argument: place,
-        index: [event],
-        value,
-      });
+      const found = { argument: place, index: [given.index], value };
+      return notFinite('a finite number', place, received, found, adviceOnValues);
     }
   }
 }
@@ -239,13 +263,26 @@ export interface CountOptions {
 export function countEvents(
   events: EventList,
   options: CountOptions,
+): NdArray<Uint16Array | Float64Array>;
+/* eslint-disable @typescript-eslint/unified-signatures -- only the first signature is public */
+/** @internal With the name by which the caller knows the list. */
+export function countEvents(
+  events: EventList,
+  options: CountOptions,
+  name: string,
+): NdArray<Uint16Array | Float64Array>;
+/* eslint-enable @typescript-eslint/unified-signatures */
+export function countEvents(
+  events: EventList,
+  options: CountOptions,
+  name = 'events',
 ): NdArray<Uint16Array | Float64Array> {
-  requireObject(events, 'events', 'a list of events');
-  const { raster, events: given } = readEvents(events, 'events');
+  requireObject(events, name, 'a list of events');
+  const { raster, events: given } = readEvents(events, name);
   const { dt: step, outside } = readOptions(options, 'options', ['dt', 'outside']);
   const dt = positive(step, 'options.dt');
   const isDropped = outside !== undefined && readOutside(outside, 'options.outside') === 'drop';
-  checkEvents(given, 'events');
+  checkEvents(given, name);
   const { shape } = raster;
   const [batches = 0, timesteps = 0, columns = 0] = shape.length === 3 ? shape : [1, ...shape];
   const type = given.values === undefined ? 'uint16' : 'float64';
@@ -263,7 +300,8 @@ export function countEvents(
     counts,
   );
   if (typeof found === 'object') {
-    throw eventError(found, given, { batches, timesteps, columns, dt }, 'events');
+    const place = { batches, timesteps, columns, dt };
+    throw eventError(found, given, place, name, 'leave such events out');
   }
   if (found >= 0) {
     throw outOfRange(

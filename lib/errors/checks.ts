@@ -101,8 +101,8 @@ export function notFinite(
   place: string,
   received: string,
   found: { argument: string; index: readonly number[]; value: number },
+  advice = "set nonFinite to 'propagate' to let it through",
 ): RangeError & ExpSynError {
-  const advice = "set nonFinite to 'propagate' to let it through";
   const refusal = { expected, argument: place, received, advice };
   return refuse(RangeError, 'ERR_EXPSYN_NON_FINITE', refusal, found);
 }

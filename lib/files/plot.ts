@@ -27,7 +27,7 @@ import { drawFigure, drawFigureAsPng, type Recording } from '../figure/figure';
 import { loadRecording, MOST_CHOSEN_SAMPLES, type PictureRequest } from '../figure/recording';
 import { writeCompleteFile } from '../formats/files/complete-file';
 import type { Range } from '../formats/raster-source';
-import type { Synapses } from '../index';
+import type { OutsidePolicy, Synapses } from '../index';
 import { longestTimeConstants } from '../runs/settings';
 import { arraySource, type ArraySource } from './array-source';
 import { asPublic } from './failure';
@@ -44,6 +44,8 @@ export interface FigureOptions {
    * has the shape of the currents, or one channel that all synapses receive.
    */
   raster?: NdArray<TypedArray> | NestedArray | EventList;
+  /** What becomes of events of the input that are outside the currents; by default they are an error. */
+  outside?: OutsidePolicy;
   /** The module that computed the currents: its kernels and time constants are drawn, and it gives dt. */
   synapses?: Synapses<Dtype>;
   /** Length of a time step in seconds; by default that of `synapses`, or else 1 ms. */
@@ -77,6 +79,7 @@ export interface FigureFileOptions extends FigureOptions {
 
 const OPTIONS = [
   'raster',
+  'outside',
   'synapses',
   'dt',
   'title',
@@ -173,7 +176,10 @@ async function readRequest(
   const job = synapses && settingsOf(synapses);
   return {
     output,
-    input: given.raster === undefined ? undefined : await readRaster(given.raster, output, dt),
+    input:
+      given.raster === undefined
+        ? undefined
+        : await readRaster(given.raster, output, dt, given.outside),
     dt,
     name: given.title === undefined ? 'Synaptic currents' : text(given.title, 'options.title'),
     item: given.item === undefined ? 0 : wholeNumber(given.item, 'options.item', 0, batches - 1),
@@ -193,13 +199,19 @@ function sourceOf(value: unknown, name: string): ArraySource {
   throw outOfRange('shape (T,), (T, N) or (B, T, N)', name, 'a single number');
 }
 
-async function readRaster(value: unknown, output: ArraySource, dt: number): Promise<ArraySource> {
+async function readRaster(
+  value: unknown,
+  output: ArraySource,
+  dt: number,
+  outside: unknown,
+): Promise<ArraySource> {
   const name = 'options.raster';
   const isEventList =
     typeof value === 'object' && value !== null && !isList(value) && 'times' in value;
+  const options = { dt, ...(outside !== undefined && { outside: outside as OutsidePolicy }) };
   // The addon counts events, so it is loaded for them alone.
   const raster = isEventList
-    ? (await import('../index.js')).countEvents(value as EventList, { dt })
+    ? (await import('../index.js')).countEvents(value as EventList, options, name)
     : value;
   const source = sourceOf(raster, name);
   const [batches, timesteps, columns] = output.shape;

@@ -6,7 +6,7 @@ import {
   type GivenArguments,
 } from '../calls/arguments';
 import { Call, type CallRecord } from '../calls/call';
-import type { Group, TrialOptions } from '../calls/details';
+import { firstItemOf, type Group, type TrialOptions } from '../calls/details';
 import { Owner, type Pending } from '../calls/owner';
 import type { PreparedSynapses } from '../calls/prepared';
 import { allocate, allocateState, type ArrayInput, type NdArray } from '../arrays/arrays';
@@ -371,10 +371,7 @@ export class ModuleCall extends Call<number | EventFault, SynapsesEvolution> {
     const { step: firstStep } = this.#before;
     const left = this.#commitState();
     this.#state.lastMethod = this.method;
-    // Items that end early leave their groups at different steps.
-    if (this.groupLeft !== undefined && this.details.lengths === undefined) {
-      this.#state.group = this.groupLeft;
-    }
+    this.#commitGroup();
     const state: Record<string, StateArray | number> = {};
     for (const variable of left.variables) state[variable.definition.name] = variable.copy();
     state['step'] = left.step;
@@ -383,6 +380,16 @@ export class ModuleCall extends Call<number | EventFault, SynapsesEvolution> {
       state: state as SynapsesEvolution['state'],
       record: { method: this.method, windowLength: this.synapses.windowLength, firstStep },
     };
+  }
+
+  /** Leaves the group that is not over. */
+  #commitGroup(): void {
+    const group = this.groupLeft;
+    if (group === undefined) return;
+    // Items that end early leave their groups at different steps.
+    const isWhole = this.details.lengths?.every((length) => length === this.timesteps) ?? true;
+    if (!isWhole) this.#state.group = undefined;
+    else this.#state.group = this.#isFirstItemKept ? firstItemOf(group) : group;
   }
 
   /** Advances the module's state and returns it. */

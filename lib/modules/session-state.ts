@@ -164,15 +164,16 @@ export class SessionState extends Owner {
     seed?: number;
   }): void {
     const { table, number } = this.#place;
-    const { variables, step = this.step, seed = this.#seed } = given;
+    const { variables, step, seed = this.#seed } = given;
     let planes: Float64Array | undefined;
     if (variables !== undefined) {
       const own = this.read().variables;
       const all = own.map((variable, index) => variables[index] ?? variable);
       planes = planesOf(all, table.stateSize);
     }
-    if (step !== this.step) this.group = undefined;
-    native.writeSession(table.native, number, planes, step, seed);
+    // An assigned step begins a new group, even if it is the same one.
+    if (step !== undefined) this.group = undefined;
+    native.writeSession(table.native, number, planes, step ?? this.step, seed);
     this.#seed = seed;
   }
 

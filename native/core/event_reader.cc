@@ -114,9 +114,13 @@ bool EventReader::HasPlace(std::size_t i, EventFaults& faults) const {
     return false;
   }
   const auto item = static_cast<std::int64_t>(batches_[i]);
-  const std::int64_t end = given_.lengths == nullptr ? n_timesteps_ : given_.lengths[item];
   const double step = steps_[i];
-  const bool is_inside = step >= 0 && step < static_cast<double>(end);
+  // What lies after the end of an item is not read.
+  if (given_.lengths != nullptr && step >= static_cast<double>(given_.lengths[item]) &&
+      step < static_cast<double>(n_timesteps_)) {
+    return false;
+  }
+  const bool is_inside = step >= 0 && step < static_cast<double>(n_timesteps_);
   if (!is_inside && !(given_.is_outside_dropped && std::isfinite(times_[i]))) {
     const EventFaultKind kind = !std::isfinite(times_[i]) ? EventFaultKind::kTime
                                 : step < 0                ? EventFaultKind::kBefore

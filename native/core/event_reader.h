@@ -29,7 +29,7 @@ struct GivenEvents {
   // For events that are weighed by where in their step they lie, as Kernel::EventWeight() says;
   // null for those that are not.
   const Kernel* weighing = nullptr;
-  // The number of steps of each item, if they differ.
+  // The number of steps of each item, if they differ. Later events of the raster are left out.
   const std::int64_t* lengths = nullptr;
 
   bool HaveValues() const { return values.data != nullptr || weighing != nullptr; }

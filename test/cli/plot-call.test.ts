@@ -100,6 +100,12 @@ describe('plot()', () => {
     const fromEvents = await plot(array, { raster: events });
     assertSameFigure(fromEvents, await plot(array, { raster: { data: counts, shape: [100, 3] } }));
     const column = { data: new Uint8Array(100).fill(1, 50, 52), shape: [100] };
+    const late = { ...events, times: [9], channels: [0] };
+    await assert.rejects(plot(array, { raster: late }), {
+      message:
+        /for options\.raster\.times\[0\] but received 9; check the unit, or leave such events out by outside: 'drop'\.$/,
+    });
+    await plot(array, { raster: late, outside: 'drop' });
     assert.match(await plot(array, { raster: column }), /the same for all channels/);
     const nested = [[1], [2], [3]];
     assertSameFigure(

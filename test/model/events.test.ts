@@ -240,6 +240,28 @@ describe('events', () => {
     }
   });
 
+  it('of several lists are named by their own list', () => {
+    const list = (times: number[]) => ({ times, channels: times.map(() => 0), shape: [4, 2] });
+    const lists = [list([0, 0.001]), list([]), list([0.001, 9, 0])];
+    const argument = 'input[2].times[1]';
+    assert.throws(() => new ExpSyn(2).evolveSync(lists), { argument });
+    const module = new ExpSyn(2);
+    const sessions = lists.map(() => module.session({ seed: 1 }));
+    const { failures } = module.evolveSessionsSync(sessions, lists);
+    assert.deepEqual(
+      failures.map(({ item, error }) => [item, error.argument]),
+      [[2, argument]],
+    );
+  });
+
+  it('so near to the end that they belong to the step after it are refused', () => {
+    const events = { times: [0.0039999999], channels: [0], shape: [4, 1] };
+    const message =
+      /^Expected a time that is earlier by more than the tolerance than the end of its 4 steps of 0\.001 s, .* but received 0\.0039999999; it belongs to the step after them; give one step more, or leave such events out by outside: 'drop'\.$/;
+    assert.throws(() => new ExpSyn(1).evolveSync(events), { message });
+    assert.equal(new ExpSyn(1).evolveSync({ ...events, shape: [5, 1] }).output.data[3], 0);
+  });
+
   it('outside are left out if that is asked for', () => {
     const events = { times: [-5, 0.001, 99], channels: [0, 1, 0], shape: [5, 2] };
     const inside = { times: [0.001], channels: [1], shape: [5, 2] };
@@ -299,6 +321,13 @@ describe('countEvents()', () => {
       data: Float64Array.of(2, 0, 0, 0, -1, 1e17 + 1),
       shape: [3, 2],
     });
+  });
+
+  it('gives advice that it can follow', () => {
+    const events = { times: [0], channels: [0], values: [NaN], shape: [4, 2] };
+    const message =
+      'Expected a finite number for events.values[0] but received NaN; leave such events out.';
+    assert.throws(() => countEvents(events, { dt: DT }), { message });
   });
 
   it('refuses more events than a count can tell', () => {

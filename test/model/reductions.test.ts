@@ -179,6 +179,67 @@ describe('every and reduce', () => {
     }
   });
 
+  it('begin anew where the step is assigned that it is at', () => {
+    const ones = { data: Uint8Array.of(1, 1, 1), shape: [3, 1] };
+    const options = { every: 5, reduce: 'mean' } as const;
+    for (const make of [() => new ExpSyn(1), () => new ExpSyn(1).session({ seed: 1 })]) {
+      const [whole, assigned] = [make(), make()];
+      for (const owner of [whole, assigned]) owner.evolveSync(ones, options);
+      assigned.step = 3;
+      const full = make();
+      const { data } = full.evolveSync({ data: new Uint8Array(5).fill(1), shape: [5, 1] }).output;
+      const meanFrom = (first: number) =>
+        data.slice(first).reduce((sum, value) => sum + value, 0) / (5 - first);
+      const [ofWhole, ofAssigned] = [whole, assigned].map(
+        (owner) => owner.evolveSync(ones, options).output.data[0] ?? NaN,
+      );
+      assert.ok(Math.abs((ofWhole ?? NaN) - meanFrom(0)) < 1e-12);
+      assert.ok(Math.abs((ofAssigned ?? NaN) - meanFrom(3)) < 1e-12);
+    }
+  });
+
+  it('go on after items that have run to the end, and not after shorter ones', () => {
+    const raster = randomRaster(2, 7, 3);
+    const options = { every: 10, reduce: 'mean' } as const;
+    const after = (lengths?: readonly number[]) => {
+      const module = new ExpSyn(3);
+      module.evolveSync(raster, { ...options, ...(lengths && { lengths }) });
+      return module.evolveSync(raster, options).output;
+    };
+    assert.deepEqual(after([7, 7]), after());
+    const module = new ExpSyn(3);
+    module.evolveSync(raster, { lengths: [7, 6] });
+    assert.deepEqual(after([7, 6]), module.evolveSync(raster, options).output);
+  });
+
+  it('go on from a state without batch items to each item', () => {
+    const options = { every: 10, reduce: 'peak' } as const;
+    const one = randomRaster(1, 7, 3);
+    const three = randomRaster(3, 7, 3);
+    const module = new ExpSyn(3);
+    module.evolveSync(one, options);
+    const found = module.evolveSync(three, options).output.data;
+    for (let item = 0; item < 3; item++) {
+      const alone = new ExpSyn(3);
+      alone.evolveSync(one, options);
+      const own = { data: three.data.slice(item * 21, (item + 1) * 21), shape: [7, 3] };
+      const expected = alone.evolveSync(own, options).output.data;
+      assert.deepEqual(found.slice(item * 3, (item + 1) * 3), expected);
+    }
+  });
+
+  it('leave that of the first item where its state is left', () => {
+    const options = { every: 10, reduce: 'mean' } as const;
+    const raster = randomRaster(2, 7, 3);
+    const first = { data: raster.data.slice(0, 21), shape: [7, 3] };
+    const module = new ExpSyn(3, { compat: 'rockpool' });
+    module.evolveSync(raster, options);
+    const alone = new ExpSyn(3);
+    alone.evolveSync(first, options);
+    const expected = alone.evolveSync(first, options).output;
+    assert.deepEqual(module.evolveSync(first, options).output, expected);
+  });
+
   it('are the same at any number of threads, where long runs are cut in time', () => {
     const raster = randomRaster(1, 60_000, 20);
     for (const reduce of REDUCTIONS) {

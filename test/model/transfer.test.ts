@@ -59,6 +59,38 @@ describe('options.transfer', () => {
     assert.equal(new Float64Array(output.data.buffer)[0], 42);
   });
 
+  it('takes events whose lists share memory', async () => {
+    const make = () => {
+      const buffer = new ArrayBuffer(32);
+      const times = new Float64Array(buffer, 0, 2);
+      const channels = new Uint32Array(buffer, 16, 2);
+      times.set([0.001, 0.002]);
+      channels.set([1, 0]);
+      return { times, channels, shape: [4, 2] };
+    };
+    const expected = new ExpSyn(2).evolveSync(make());
+    const events = make();
+    assert.deepEqual(await new ExpSyn(2).evolve(events, { transfer: true }), expected);
+    assert.equal(events.times.length, 0);
+    const out = new Float64Array(make().times.buffer, 0, 4);
+    const overlapping = { ...make(), channels: new Uint8Array(out.buffer, 0, 2) };
+    await assert.rejects(
+      new ExpSyn(1).evolve({ ...overlapping, shape: [4, 1] }, { transfer: true, out }),
+      /^RangeError: Expected another buffer than that of the input for options\.out/,
+    );
+    assert.equal(out.length, 4);
+  });
+
+  it('refuses events in memory that is already detached', async () => {
+    const times = new Float64Array(2);
+    structuredClone(times.buffer, { transfer: [times.buffer] });
+    const message =
+      'Expected numbers in memory for input.times but received an array whose buffer is detached.';
+    const events = { times, channels: [], shape: [4, 2] };
+    assert.throws(() => new ExpSyn(2).evolveSync(events), { message });
+    await assert.rejects(new ExpSyn(2).evolve(events), { message });
+  });
+
   it('copies nothing', async () => {
     const steps = 1_000_000;
     const bytes = 8 * steps * SIZE;

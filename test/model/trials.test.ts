@@ -116,12 +116,24 @@ describe('lengths and resetAt', () => {
     assert.equal(JSON.stringify(module), before);
   });
 
-  it('refuse events after the end of an item', () => {
-    const events = { times: [0.002], channels: [0], batches: [1], shape: [2, 4, SIZE] };
+  it('read no events after the end of an item, as of a raster', () => {
+    const events = {
+      times: [0.001, 0.002, 0.003, 0.003],
+      channels: [0, 0, 99, 1],
+      batches: [1, 1, 1, 0],
+      values: [1, NaN, 1, 1],
+      shape: [2, 4, SIZE],
+    };
+    const raster = { data: new Uint8Array(2 * 4 * SIZE), shape: [2, 4, SIZE] };
+    raster.data[3 * SIZE + 1] = 1;
+    raster.data[(4 + 1) * SIZE] = 1;
+    const options = { lengths: [4, 2] };
+    const expected = new ExpSyn(SIZE).evolveSync(raster, options);
+    assert.deepEqual(new ExpSyn(SIZE).evolveSync(events, options), expected);
     const message =
-      /^Expected less than the end of its 2 steps of 0\.001 s, counted from the first step of the call, for input\.times\[0\] but received 0\.002;/;
-    assert.throws(() => new ExpSyn(SIZE).evolveSync(events, { lengths: [4, 2] }), { message });
-    new ExpSyn(SIZE).evolveSync(events, { lengths: [2, 3] });
+      /^Expected less than the end of its 4 steps of 0\.001 s, counted from the first step of the call, for input\.times\[0\] but received 0\.004;/;
+    const late = { times: [0.004], channels: [0], batches: [1], shape: [2, 4, SIZE] };
+    assert.throws(() => new ExpSyn(SIZE).evolveSync(late, options), { message });
   });
 
   it('keep steps as the full output does', () => {
@@ -158,8 +170,8 @@ describe('lengths and resetAt', () => {
         /^Expected an array of whole numbers for options\.lengths but received 1\.$/,
       ],
       [
-        { resetAt: [2] },
-        /^Expected steps of the call, 0 to 1, for options\.resetAt but received 2\.$/,
+        { resetAt: [1] },
+        /^Expected steps of the call, 0 to 0, for options\.resetAt but received 1; to begin the next call at 0, give resetAt: \[0\] with that one\.$/,
       ],
       [
         { resetAt: [[0], [1]] },

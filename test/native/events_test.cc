@@ -293,7 +293,7 @@ TEST_CASE("faults are the first of the list, or the first of each item") {
   CHECK(each.faults()[2].kind == EventFaultKind::kAfter);
   const std::int64_t lengths[] = {2, 3, 3, 3};
   given.lengths = lengths;
-  CHECK(EventList(given, 4, 3, 2, true).faults()[0].index == 1);
+  CHECK(EventList(given, 4, 3, 2, true).faults()[0].index == 2);
 }
 
 TEST_CASE("an event of no item is a fault of its own, and hidden by none") {
