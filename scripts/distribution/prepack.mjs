@@ -9,6 +9,7 @@ import { join } from 'node:path';
 
 import { root } from '../setup/run.mjs';
 import { removeComments } from './comments.mjs';
+import { removeUnreachableDeclarations } from './declarations.mjs';
 import { strip } from './manifest.mjs';
 
 for (const script of ['setup.mjs', join('distribution', 'prebuilds.mjs')]) {
@@ -18,5 +19,7 @@ for (const script of ['setup.mjs', join('distribution', 'prebuilds.mjs')]) {
   });
   if (status !== 0) process.exit(status ?? 1);
 }
-await removeComments(join(root, 'dist'));
+const dist = join(root, 'dist');
+await removeComments(dist);
+await removeUnreachableDeclarations(dist, ['index', 'streams', 'files']);
 strip();
