@@ -1,6 +1,6 @@
 /** .npy files as they are read and written whole. */
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { join } from 'node:path';
 
@@ -322,6 +322,18 @@ describe('npy', () => {
       await writeCompleteFile(path, [Buffer.from('ne'), Buffer.from('w')]);
       assert.equal(await readFile(path, 'utf8'), 'new');
       assert.deepEqual(await readdir(join(folder.path, 'whole')), ['a.txt']);
+    });
+
+    it('leaves a file that it replaces its permissions', async function () {
+      if (process.platform === 'win32') this.skip();
+      const path = join(folder.path, 'private.npy');
+      const array = { data: Uint8Array.of(1, 2), shape: [2] };
+      for (const permissions of [0o600, 0o666]) {
+        await writeNpyFile(path, array);
+        await chmod(path, permissions);
+        await writeNpyFile(path, array);
+        assert.equal((await stat(path)).mode & 0o777, permissions);
+      }
     });
 
     it('does not write over a folder', async () => {

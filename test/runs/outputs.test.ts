@@ -4,12 +4,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import {
+  chmod,
   copyFile,
   lstat,
   mkdir,
   readdir,
   readFile,
   rm,
+  stat,
   symlink,
   truncate,
   writeFile,
@@ -72,6 +74,17 @@ describe('an output that is there already', () => {
       refused.err,
       /^Expected an input with --resume, since nothing tells how own\.npy was made/,
     );
+  });
+
+  it('leaves what replaces it its permissions', async function () {
+    if (process.platform === 'win32') this.skip();
+    await writeSmall();
+    for (const permissions of [0o600, 0o666]) {
+      await succeed('raster.npy', '--no-plot', '--out', 'isyn.npy');
+      await chmod('isyn.npy', permissions);
+      await succeed('raster.npy', '--no-plot', '--tau', '5ms', '--out', 'isyn.npy', '--restart');
+      assert.equal((await stat('isyn.npy')).mode & 0o777, permissions);
+    }
   });
 
   it('is never an input, by whatever name', async () => {

@@ -74,7 +74,7 @@ async function writeVia(
 ): Promise<void> {
   unfinished.add(temporary);
   try {
-    await writeAndFlush(temporary, parts);
+    await writeAndFlush(temporary, parts, await permissionsOf(target));
     await rename(temporary, target);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
@@ -229,9 +229,25 @@ export function removeUnfinishedFiles(): void {
   for (const path of unfinished) rmSync(path, { force: true });
 }
 
-async function writeAndFlush(path: string, parts: Iterable<Uint8Array>): Promise<void> {
-  const file = await open(path, 'wx');
+/**
+ * Those of a file that is to be replaced, which the new one keeps; undefined if there is none. Windows does not
+ * know them.
+ */
+export async function permissionsOf(path: string): Promise<number | undefined> {
+  if (process.platform === 'win32') return undefined;
+  const found = await stat(path).catch(() => undefined);
+  return found && found.mode & 0o777;
+}
+
+async function writeAndFlush(
+  path: string,
+  parts: Iterable<Uint8Array>,
+  permissions: number | undefined,
+): Promise<void> {
+  const file = await open(path, 'wx', permissions);
   try {
+    // What the process's mask has taken away.
+    if (permissions !== undefined) await file.chmod(permissions);
     for (const part of parts) await writeAll(file, part);
     await file.sync();
   } finally {

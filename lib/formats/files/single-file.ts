@@ -1,10 +1,10 @@
 /** What formats whose arrays are single files have in common: their provenance lies in a file beside them. */
-import { readFile, realpath } from 'node:fs/promises';
+import { chmod, readFile, realpath } from 'node:fs/promises';
 
 import { resolve } from 'node:path';
 
 import type { StoredOutput } from '../format';
-import { resolveTarget, writeCompleteFile } from './complete-file';
+import { permissionsOf, resolveTarget, writeCompleteFile } from './complete-file';
 import { identifyPath } from './fingerprint';
 import { rename } from './patience';
 
@@ -47,6 +47,8 @@ export const SINGLE_FILE: SingleFileOutput = {
   publish: async (data, out, provenance, { temporaries }) => {
     const text = `${JSON.stringify(provenance, undefined, 2)}\n`;
     await writeCompleteFile(provenancePathOf(out), [Buffer.from(text)], { temporaries });
+    const permissions = await permissionsOf(out);
+    if (permissions !== undefined) await chmod(data, permissions);
     await rename(data, out);
   },
 };
