@@ -88,7 +88,7 @@ describe('MATLAB files of version 7.3', function () {
 
   it('are lists of events, in rows or columns', async () => {
     const { name, input } = await recognise('events.mat');
-    assert.equal(name, 'matlab-events');
+    assert.equal(name, 'hdf5-table');
     const source = await input.open('events.mat', { dt: 1e-3 });
     const counts = await source.read(wholeRegion(source.shape));
     await source.close();

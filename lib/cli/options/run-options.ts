@@ -219,7 +219,8 @@ function readChannels(text: string | undefined): Pick<InputDescription, 'channel
 export function readEvents(flags: EventFlags): GivenEvents {
   const { events, timeUnit, start, duration, channels, outside, population, units } = flags;
   return {
-    isEventList: events === true,
+    // Names of two arrays are those of times and of channels.
+    isEventList: events === true || flags.member?.includes(',') === true,
     timeUnit: timeUnit === undefined ? undefined : parsePeriod(timeUnit, '--time-unit'),
     start: start === undefined ? undefined : formatFraction(parseClockTime(start, '--start')),
     duration: duration === undefined ? undefined : parseTime(duration, '--duration'),

@@ -20,7 +20,7 @@ const COMMA_NUMBER = /^["']?[-+]?(\d+,?\d*|,\d+)(e[-+]?\d+)?["']?$/i;
 
 /** What a text file looks like, as describeForeign() says it; undefined for anything else. */
 export function describeText(head: Head): string | Message | undefined {
-  const decoded = decode(head);
+  const decoded = decodeText(head.bytes, head.ending);
   if (decoded === undefined) return undefined;
   const { text } = decoded;
   if (text.startsWith('version https://git-lfs.github.com/')) {
@@ -44,21 +44,23 @@ export function describeText(head: Head): string | Message | undefined {
 /** A text, and the argument by which NumPy learns its encoding. */
 interface Text {
   text: string;
+  /** What decoders call the encoding. */
+  label: string;
   encoding: string;
 }
 
 /** The text without a mark at its beginning; undefined for bytes that are none. */
-function decode({ bytes, ending }: Head): Text | undefined {
+export function decodeText(bytes: Uint8Array, ending: string): Text | undefined {
   const [label, name] = encodingOf(bytes);
   const encoding = name === '' ? '' : `, encoding='${name}'`;
   try {
     // The last character may be cut.
     const text = new TextDecoder(label, { fatal: true }).decode(bytes, { stream: true });
-    return isPlain(text) ? { text, encoding } : undefined;
+    return isPlain(text) ? { text, label, encoding } : undefined;
   } catch {
     const text = Buffer.from(bytes).toString('latin1');
     const isText = TEXT_ENDING.test(ending) && isPlain(text);
-    return isText ? { text, encoding: ", encoding='latin1'" } : undefined;
+    return isText ? { text, label: 'latin1', encoding: ", encoding='latin1'" } : undefined;
   }
 }
 
