@@ -474,9 +474,9 @@ describe('files of recordings', function () {
     [
       'rasters.npz',
       {},
-      /^Expected one of the arrays 'raster', 'batches' of .* for member but received none\.$/,
+      /^Expected one of the arrays 'raster', 'batches' of .* for member but received none; of a list of events, give TIMES,CHANNELS, the names of two\.$/,
     ],
-    ['rasters.npz', { member: 'x' }, /for member but received 'x'\.$/],
+    ['rasters.npz', { member: 'x' }, /for member but received 'x'; of a list of events/],
     ['cut.npz', {}, /^Expected a whole zip archive in .* but it is corrupt, or not complete\.$/],
     ['broken.npz', {}, /^Expected a whole zip archive in .* but it is corrupt, or not complete\.$/],
   ];

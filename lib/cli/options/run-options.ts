@@ -99,7 +99,7 @@ export function outsideOption(): Option {
 export function addSelectionOptions(command: Command): Command {
   return command
     .option('--population <name>', 'which population, for SONATA')
-    .option('--member <name>', 'which array of a .npz archive or MATLAB file')
+    .option('--member <name>', 'which array of a file; or TIMES,CHANNELS, of a list of events')
     .option('--units <label>', 'read only units with this label, such as good, for phy');
 }
 

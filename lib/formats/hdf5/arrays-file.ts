@@ -90,9 +90,9 @@ export class ArraysFile {
           if (found.length > MOST_NODES || name.startsWith('#')) continue;
           const own = path === '' ? name : `${path}/${name}`;
           const node = this.#look(own);
-          const isLink = this.#hdf5.get_type(this.#file, own) === this.#hdf5.H5G_LINK;
-          if (node.kind !== 'nothing' && !(isLink && node.kind === 'group'))
+          if (node.kind === 'dataset' || (node.kind === 'group' && !this.#isLink(own))) {
             found.push([own, node]);
+          }
         }
       }
       return found;
@@ -162,6 +162,13 @@ export class ArraysFile {
       texts: Object.fromEntries(texts),
       numbers: Object.fromEntries(numbers),
     };
+  }
+
+  /** Whether a path leads to what has another one. */
+  #isLink(path: string): boolean {
+    // Null, whatever the library's types say, where it is no link.
+    const target: unknown = this.#hdf5.get_symbolic_link(this.#file, path);
+    return typeof target === 'string';
   }
 
   #describe(path: string): Pick<Hdf5Node, 'content' | 'fields' | 'itemBytes'> {

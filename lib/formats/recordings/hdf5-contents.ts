@@ -70,8 +70,10 @@ export async function contentsOf(path: string): Promise<Hdf5Contents> {
 async function lookInto(path: string): Promise<Hdf5Contents> {
   const reader = await ArraysReader.open(path);
   try {
-    const [times, index] = await reader.look(NWB.times, NWB.index);
-    const hasUnits = times.kind === 'dataset' && index.kind === 'dataset';
+    const [times, ids] = await reader.look(NWB.times, NWB.id);
+    const isFile = path.toLowerCase().endsWith('.nwb') || ids.kind === 'dataset';
+    const [index] = await reader.look(NWB.index);
+    const hasUnits = times.kind === 'dataset' && (isFile || index.kind === 'dataset');
     const populations = await populationsOf(reader);
     const known = { ...NOTHING, isHdf5: true, hasUnits, populations };
     if (hasUnits || populations.length > 0) return known;
@@ -99,6 +101,8 @@ async function populationsOf(reader: ArraysReader): Promise<Population[]> {
 
 /** What lists of times are called besides times. */
 const TRAINS = /^spikes?_?(?:trains?)?$/i;
+/** What Prophesee calls the places of some events among all, by their times. */
+const INDEX = /(?:^|\/)index(?:es)?$/;
 /** The classes of MATLAB that are numbers. */
 const NUMBERS = /^(double|single|logical|u?int(8|16|32|64))$/;
 
@@ -123,10 +127,12 @@ function tablesIn(nodes: ReadonlyMap<string, Hdf5Node>): Hdf5Table[] {
         const node = nodes.get(path === '' ? name : `${path}/${name}`);
         return node?.content === 'numbers' && isFull(node);
       });
-      return nameEvents(own) ? [{ path, content: 'group', names: own }] : [];
+      // Of lists of lists, another dataset tells where each one ends.
+      const isRagged = own.some((name) => names.includes(`${name}_index`) && isTimeName(name));
+      return nameEvents(own) && !isRagged ? [{ path, content: 'group', names: own }] : [];
     }
     const fieldNames = fields.map(({ name }) => name);
-    if (content === 'records' && nameEvents(fieldNames)) {
+    if (content === 'records' && nameEvents(fieldNames) && !INDEX.test(path)) {
       return [{ path, content, names: fieldNames }];
     }
     const name = path.slice(path.lastIndexOf('/') + 1);

@@ -35,10 +35,14 @@ function chooseTable(
   if (wanted !== undefined && cells) return { path: wanted, content: 'cells', names: [] };
   const found = wanted === undefined && tables.length === 1 ? tables[0] : named;
   if (found !== undefined) return found;
-  const names = tables.map((table) => `'${table.path || '/'}'`).join(', ');
+  const received = member === undefined ? 'none' : `'${member}'`;
+  const lists = tables.map((table) => `'${table.path || '/'}'`).join(', ');
   throw new CommandError(
-    message`Expected one of the lists of events ${names} of ${path} for ${option('member')}, or TIMES,CHANNELS with the \
-paths of two datasets, but received ${member === undefined ? 'none' : `'${member}'`}.`,
+    tables.length > 0
+      ? message`Expected one of the lists of events ${lists} of ${path} for ${option('member')}, or TIMES,CHANNELS with \
+the paths of two datasets, but received ${received}.`
+      : message`Expected TIMES,CHANNELS with the paths of two datasets of ${path} for ${option('member')} but received \
+${received}.`,
   );
 }
 

@@ -26,7 +26,7 @@ export function chooseMember<Entry>(
   const names = [...members.keys()].map((name) => `'${name}'`).join(', ');
   throw new CommandError(
     message`Expected one of the arrays ${names} of ${path} for ${option('member')} but received \
-${wanted === undefined ? 'none' : `'${wanted}'`}.`,
+${wanted === undefined ? 'none' : `'${wanted}'`}; of a list of events, give TIMES,CHANNELS, the names of two.`,
   );
 }
 

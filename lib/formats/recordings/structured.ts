@@ -53,7 +53,9 @@ function parseLayout(bytes: Uint8Array, name: string): Omit<Records, 'read'> & {
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
   }
-  const advice = /'\|?O\d?'/.test(text) ? "; NumPy's astype makes numbers of Python objects" : '';
+  const advice = /'\|?O\d?'/.test(text)
+    ? '; numpy.load with allow_pickle=True reads its Python objects, of which fields of numbers can be saved'
+    : '';
   throw new CommandError(
     `Expected a structured array of shape (E,) with fields of numbers in ${name} but received another${advice}.`,
   );
