@@ -1,6 +1,7 @@
 /** The elements of arrays: their types, and how the bytes of files become typed arrays. */
 import { endianness } from 'node:os';
 
+import { CommandError } from '../errors/command-errors';
 import { ELEMENT_TYPES as ARRAYS, type TypedArray } from '../arrays/element-types';
 
 /** The arrays that hold the elements of files. */
@@ -57,6 +58,15 @@ export function decodeBytes(
   const elements = isAligned ? bytes : new Uint8Array(bytes);
   if (isSwapped) swapBytes(elements, itemBytes);
   return type.view(elements.buffer, elements.byteOffset, elements.length / itemBytes);
+}
+
+/** The numbers of an array with one axis that is longer than 1, or none. */
+export function asList(
+  { data, shape }: { data: Elements; shape: readonly number[] },
+  place: string,
+): Elements {
+  if (shape.filter((size) => size !== 1).length <= 1) return data;
+  throw new CommandError(`Expected shape (E,) for ${place} but received (${shape.join(', ')}).`);
 }
 
 /** Bytes of an element in the array that decodeBytes() makes of it: half floats are widened. */

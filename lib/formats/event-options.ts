@@ -23,6 +23,8 @@ export interface EventOptions extends TimeScale {
   population?: string;
   /** Of formats with labels of units: the label of those that are read, such as 'good'. */
   units?: string;
+  /** Of formats with several arrays, the name of one; or those of times and of channels, with a comma between. */
+  member?: string;
   /** What becomes of an event before the first step or after the last: an error, or nothing. */
   outside?: 'throw' | 'drop';
 }

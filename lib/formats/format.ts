@@ -31,8 +31,14 @@ export interface ReadingOptions extends Partial<EventOptions> {
   /** Length of the time steps in seconds. */
   dt: number;
   address?: AddressOptions;
-  /** Of archives: the name of the array. */
-  member?: string;
+}
+
+/** What a user says about an input. */
+export interface Given {
+  /** Whether it is a list of events. */
+  isEventList: boolean;
+  /** Which array, or arrays, of several. */
+  member?: string | undefined;
 }
 
 /** A format that rasters are read from. */
@@ -55,10 +61,8 @@ export interface InputFormat {
   readonly displayName?: string;
   /**
    * Whether an input has this format. The first format of the registry that recognises it is taken.
-   *
-   * @param isEventList Whether the user says that the input is a list of events.
    */
-  recognise(path: string, isEventList: boolean): boolean | Promise<boolean>;
+  recognise(path: string, given: Given): boolean | Promise<boolean>;
   open(path: string, options: ReadingOptions): Promise<RasterSource>;
   /** What the file says about itself. */
   describe(path: string, options: ReadingOptions): Promise<ArrayDescription>;

@@ -4,13 +4,15 @@ import { hdf5Events, npyEvents } from './events/formats';
 import {
   hasEnding,
   type Format,
+  type Given,
   type InputFormat,
   type OutputFormat,
   type StoredOutput,
 } from './format';
 import { npy } from './npy/format';
 import { pipe } from './pipe/format';
-import { matlab, matlabEvents } from './recordings/matlab';
+import { hdf5Table } from './recordings/hdf5-table';
+import { matlab } from './recordings/matlab';
 import { npz, npzEvents } from './recordings/npz';
 import { nwb } from './recordings/nwb';
 import { phy } from './recordings/phy';
@@ -26,8 +28,8 @@ const formats: Format[] = [
   phy,
   nwb,
   sonata,
+  hdf5Table,
   hdf5Events,
-  matlabEvents,
   matlab,
   npzEvents,
   npz,
@@ -100,18 +102,14 @@ export async function storedFormatAt(path: string): Promise<StoredOutput | undef
   return output?.kind === 'stored' ? output : undefined;
 }
 
-/**
- * The format of an input by its name, or by what is there.
- *
- * @param isEventList Whether the user says that it is a list of events.
- */
+/** The format of an input by its name, or by what is there. */
 export async function recognise(
   path: string,
-  isEventList = false,
+  given: Given = { isEventList: false },
 ): Promise<Format & { input: InputFormat }> {
   for (const format of formats) {
     const { input } = format;
-    if (input !== undefined && (await input.recognise(path, isEventList))) {
+    if (input !== undefined && (await input.recognise(path, given))) {
       return { ...format, input };
     }
   }

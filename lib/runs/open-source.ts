@@ -57,7 +57,7 @@ const EVENT_OPTIONS = message`${option('timeUnit')}, ${option('outside')}, ${opt
 export async function specifyInput(description: InputDescription): Promise<InputSpecification> {
   const { path, isEventList, timeUnit, duration, channels, start, outside } = description;
   const { population, units, selected } = description;
-  const { name: format, title, input } = await recognise(path, isEventList);
+  const { name: format, title, input } = await recognise(path, description);
   const isBinned = input.isEventList === true;
   if (isEventList && !isBinned) {
     throw new CommandError(

@@ -88,7 +88,7 @@ describe('MATLAB files of version 7.3', function () {
 
   it('are lists of events, in rows or columns', async () => {
     const { name, input } = await recognise('events.mat');
-    assert.equal(name, 'matlab-events');
+    assert.equal(name, 'hdf5-table');
     const source = await input.open('events.mat', { dt: 1e-3 });
     const counts = await source.read(wholeRegion(source.shape));
     await source.close();
@@ -109,7 +109,11 @@ describe('MATLAB files of version 7.3', function () {
     const { code, err } = await expsyn('several.mat', '--no-plot');
     assert.deepEqual(
       [code, err],
-      [1, "Expected one of the arrays 'a', 'b' of several.mat for --member but received none.\n"],
+      [
+        1,
+        "Expected one of the arrays 'a', 'b' of several.mat for --member but received none; of a list of events, " +
+          'give TIMES,CHANNELS, the names of two.\n',
+      ],
     );
     const out = await succeed('several.mat', '--member', 'b', '--no-plot', '--out', 'b.npy');
     assert.match(out, /^raster +\(20, 3\) uint8/);

@@ -127,7 +127,7 @@ describe('files of recordings', function () {
   async function read(name: string, options: object = {}) {
     // Tables without names are events only if the user says so.
     const isEventList = /^(plain|empty|text|other)/.test(name);
-    const { name: format, input } = await recognise(at(name), isEventList);
+    const { name: format, input } = await recognise(at(name), { isEventList, ...options });
     const source = await input.open(at(name), { dt: 1e-3, ...options });
     const [, , channels] = source.shape;
     const counts = (await source.read(wholeRegion(source.shape))) as Uint16Array;
@@ -442,18 +442,30 @@ describe('files of recordings', function () {
     [
       'odd',
       {},
-      /^Expected ids of units that are whole numbers from 0 to 4294967295 in .* but that of event 1 is -3\.$/,
+      /^Expected ids of units that are whole numbers from 0 to 9007199254740991 in .* but that of event 1 is -3\.$/,
     ],
     ['empty.csv', {}, /^Expected a table of events in .* but it is empty\.$/],
-    ['text.csv', {}, /^Expected a time and a channel in line 2 of .* but received '0\.1,zero'\.$/],
-    ['other.csv', {}, /^Expected columns named time and channel .* but received 'a', 'b'\.$/],
+    [
+      'text.csv',
+      {},
+      /^Expected a time and a channel in line 2 of .* but received '0\.1,zero'; give each name a number, as factorize of pandas does\.$/,
+    ],
+    [
+      'other.csv',
+      {},
+      /^Expected columns named time and channel, .* but received 'a', 'b'; give member 'TIMES,CHANNELS' with the names of two\.$/,
+    ],
     ['network.csv', {}, /^Expected one of the populations 'LGN', 'V1' of /],
     [
       'camera.npy',
       {},
-      /^Expected the unit of the whole numbers in 't' of .* give timeUnit, such as 1us\.$/,
+      /^Expected the unit of the whole numbers in 't' of .* give timeUnit, such as 1us, or 30kHz for numbers of samples\.$/,
     ],
-    ['unnamed.npy', {}, /^Expected fields named time and channel, .* but received 'a', 'b'\.$/],
+    [
+      'unnamed.npy',
+      {},
+      /^Expected fields named time and channel, .* but received 'a', 'b'; give member 'TIMES,CHANNELS' with the names of two\.$/,
+    ],
     [
       'cut.npy',
       { timeUnit: 1 },
@@ -462,9 +474,9 @@ describe('files of recordings', function () {
     [
       'rasters.npz',
       {},
-      /^Expected one of the arrays 'raster', 'batches' of .* for member but received none\.$/,
+      /^Expected one of the arrays 'raster', 'batches' of .* for member but received none; of a list of events, give TIMES,CHANNELS, the names of two\.$/,
     ],
-    ['rasters.npz', { member: 'x' }, /for member but received 'x'\.$/],
+    ['rasters.npz', { member: 'x' }, /for member but received 'x'; of a list of events/],
     ['cut.npz', {}, /^Expected a whole zip archive in .* but it is corrupt, or not complete\.$/],
     ['broken.npz', {}, /^Expected a whole zip archive in .* but it is corrupt, or not complete\.$/],
   ];

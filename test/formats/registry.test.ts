@@ -108,7 +108,7 @@ describe('a format that is registered', () => {
     assert.equal((await recognise('raster.column')).name, 'column');
     assert.equal((await recognise('raster.npy')).name, 'npy');
     assert.equal((await recognise('raster.zarr')).name, 'zarr');
-    assert.equal((await recognise('raster.npy', true)).name, 'events');
+    assert.equal((await recognise('raster.npy', { isEventList: true })).name, 'events');
   });
 
   it('is read, written, resumed, described and drawn', async () => {

@@ -40,7 +40,7 @@ describe('parts of inputs', () => {
   }
 
   async function open(path: string, isEventList = false): Promise<RasterSource> {
-    const { input } = await recognise(path, isEventList);
+    const { input } = await recognise(path, { isEventList });
     return input.open(path, { dt: 1e-3 });
   }
 

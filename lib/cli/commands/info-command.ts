@@ -128,7 +128,7 @@ async function describeFile(
   const isForbiddenMissing = flags.forbiddenIsMissing === true;
   const input = await specifyInput({ path, isForbiddenMissing, ...readEvents(flags) });
   requireListForStart(input, path, 'leave it out');
-  const format = await recognise(path, flags.events);
+  const format = await recognise(path, readEvents(flags));
   const dt = flags.dt === undefined ? 1e-3 : parsePeriod(flags.dt, '--dt');
   const options = { ...input, dt, address: addressOptionsOf(flags, context) };
   const { raster, ...array } = await format.input.describe(path, options);

@@ -99,7 +99,7 @@ export function outsideOption(): Option {
 export function addSelectionOptions(command: Command): Command {
   return command
     .option('--population <name>', 'which population, for SONATA')
-    .option('--member <name>', 'which array of a .npz archive or MATLAB file')
+    .option('--member <name>', 'which array of a file; or TIMES,CHANNELS, of a list of events')
     .option('--units <label>', 'read only units with this label, such as good, for phy');
 }
 
@@ -219,7 +219,8 @@ function readChannels(text: string | undefined): Pick<InputDescription, 'channel
 export function readEvents(flags: EventFlags): GivenEvents {
   const { events, timeUnit, start, duration, channels, outside, population, units } = flags;
   return {
-    isEventList: events === true,
+    // Names of two arrays are those of times and of channels.
+    isEventList: events === true || flags.member?.includes(',') === true,
     timeUnit: timeUnit === undefined ? undefined : parsePeriod(timeUnit, '--time-unit'),
     start: start === undefined ? undefined : formatFraction(parseClockTime(start, '--start')),
     duration: duration === undefined ? undefined : parseTime(duration, '--duration'),

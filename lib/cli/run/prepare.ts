@@ -224,7 +224,7 @@ async function describeInput(
   const isForbiddenMissing = isGiven || (isAddress(path) && earlier?.isForbiddenMissing === true);
   const wasChosen = earlier !== undefined && inputFormatOf(earlier.format).isChosen === true;
   const isEventList = given.isEventList || wasChosen;
-  const { input } = await recognise(path, isEventList);
+  const { input } = await recognise(path, { ...given, isEventList });
   // A number of channels is given in place of their ids.
   const selected = given.selected ?? (given.channels === undefined ? earlier?.selected : undefined);
   if (input.isEventList !== true) {

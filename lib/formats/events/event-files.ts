@@ -27,8 +27,9 @@ const DROP = option('outside', 'drop');
 /** What besides the content of a file decides its raster, as a text. */
 export function describeOptions(options: EventOptions): string {
   const { dt, timeUnit, start = '0', duration, channels, outside = 'throw' } = options;
-  const { population, units } = options;
-  const selection = population === undefined && units === undefined ? [] : [population, units];
+  const { population, units, member } = options;
+  const selection = [population, units, ...(member === undefined ? [] : [member])];
+  const isWhole = selection.every((each) => each === undefined);
   return JSON.stringify([
     dt,
     timeUnit,
@@ -36,7 +37,7 @@ export function describeOptions(options: EventOptions): string {
     channels ?? null,
     start,
     outside,
-    ...selection,
+    ...(isWhole ? [] : selection),
   ]);
 }
 

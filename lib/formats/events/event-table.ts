@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 
 import type { EventOptions } from '../event-options';
 import { CommandError } from '../../errors/command-errors';
+import { message, option } from '../../errors/message';
 import { describeOptions, EventCheck, type Events } from './event-files';
 import { EventSource } from './event-source';
 import { EventsInMemory, stepsArray } from './events-in-memory';
@@ -16,6 +17,8 @@ export interface EventTable {
   times: Elements;
   /** Seconds per unit of the times, if the file tells. */
   timeUnit?: number | undefined;
+  /** What the file calls the times. */
+  timeName?: string;
   /** What each event is of: a channel, a unit, a cluster, a node. */
   ids: ArrayLike<number>;
   /** The ids of the channels in their order, if the file lists them; else those that occur, in order. */
@@ -33,8 +36,10 @@ export interface EventTableFormat {
   readonly read: () => Promise<EventTable>;
 }
 
-/** Ids are kept in 32 bits, as channels are. */
-const MAX_ID = 0xffff_ffff;
+/** Channels are kept in 32 bits. */
+const MAX_CHANNEL = 0xffff_ffff;
+/** Ids that are numbered may be larger. */
+const MAX_ID = Number.MAX_SAFE_INTEGER;
 
 /**
  * Opens a table of events as a raster of shape (1, T, N); see event-clock.ts for the step of an event.
@@ -54,6 +59,13 @@ export async function openEventTable(
   if (times.length !== ids.length) {
     throw new CommandError(
       `Expected as many ids of units as times in ${path} but received ${ids.length} and ${times.length}.`,
+    );
+  }
+  const isInteger = !(times instanceof Float64Array || times instanceof Float32Array);
+  if ((options.timeUnit ?? table.timeUnit) === undefined && (isInteger || isCounted(times))) {
+    throw new CommandError(
+      message`Expected the unit of the whole numbers in '${table.timeName ?? 'times'}' of ${path} but nothing tells; \
+give ${option('timeUnit')}, such as 1us, or 30kHz for numbers of samples.`,
     );
   }
   const own: EventOptions = { ...options, timeUnit: options.timeUnit ?? table.timeUnit ?? 1 };
@@ -77,7 +89,6 @@ export async function openEventTable(
   // The addon, which has the clock, is not loaded before there is a list.
   const { EventClock, TimeSurvey } = await import('./event-clock.js');
   const survey = new TimeSurvey();
-  const isInteger = !(times instanceof Float64Array || times instanceof Float32Array);
   if (!isInteger) survey.add(times);
   const clock = new EventClock(own, isInteger ? { kind: 'exact' } : survey.precision);
   const known = nChannels === undefined ? own : { ...own, channels: nChannels };
@@ -97,6 +108,11 @@ export async function openEventTable(
   });
 }
 
+/** Whether floats are all whole numbers, and so may count samples or any unit. */
+function isCounted(times: Float32Array | Float64Array): boolean {
+  return times.every(Number.isInteger) && times.some((time) => time !== 0);
+}
+
 interface Numbering {
   /** Of each event. */
   channels: ArrayLike<number>;
@@ -112,15 +128,17 @@ function numberUnits(
   nChannels: number | undefined,
   path: string,
 ): Numbering {
+  const isNumbered = nChannels === undefined || units !== undefined;
+  const most = isNumbered ? MAX_ID : MAX_CHANNEL;
   for (let event = 0; event < ids.length; event++) {
     const id = ids[event] ?? NaN;
-    if (Number.isInteger(id) && id >= 0 && id <= MAX_ID) continue;
+    if (Number.isInteger(id) && id >= 0 && id <= most) continue;
     throw new CommandError(
-      `Expected ids of units that are whole numbers from 0 to ${MAX_ID} in ${path} but that of event ` +
+      `Expected ids of units that are whole numbers from 0 to ${most} in ${path} but that of event ` +
         `${event} is ${id}.`,
     );
   }
-  if (nChannels !== undefined && units === undefined) return { channels: ids, nChannels };
+  if (!isNumbered) return { channels: ids, nChannels };
   const all = units ?? [...new Set(Array.from(ids))].sort((a, b) => a - b);
   if (nChannels !== undefined && nChannels !== all.length) {
     throw new CommandError(
@@ -130,8 +148,8 @@ function numberUnits(
   const isInOrder = all.every((id, channel) => id === channel);
   if (isInOrder) return { channels: ids, nChannels: all.length > 0 ? all.length : undefined };
   const channelOf = new Map(all.map((id, channel) => [id, channel]));
-  const channels = Uint32Array.from(ids, (id) => channelOf.get(id) ?? MAX_ID);
-  const unknown = channels.indexOf(MAX_ID);
+  const channels = Uint32Array.from(ids, (id) => channelOf.get(id) ?? MAX_CHANNEL);
+  const unknown = channels.indexOf(MAX_CHANNEL);
   if (unknown >= 0) {
     throw new CommandError(
       `Expected units that ${path} lists but event ${unknown} is of unit ${ids[unknown] ?? NaN}.`,

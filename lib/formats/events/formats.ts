@@ -32,7 +32,7 @@ export const npyEvents: Format = {
   input: {
     usage: ['events.npy', 'shape (E, 2), the time and the channel of every spike'],
     isChosen: true,
-    recognise: (_, isEventList) => isEventList,
+    recognise: (_, { isEventList }) => isEventList,
     ...reading(openEventsNpy),
   },
 };

@@ -82,6 +82,21 @@ export function adviseHdf5(name: string): string {
   return convertHdf5(headOf(new Uint8Array(0), name));
 }
 
+/** How to convert an array of Python objects, by its shape. */
+export function adviseObjects(shape: readonly number[], name: string): string {
+  const { source, target } = headOf(new Uint8Array(0), name);
+  const load = `a = numpy.load('${source}', allow_pickle=True)`;
+  const archive = target.replace(/npy$/, 'npz');
+  const save =
+    shape.length === 0
+      ? `numpy.savez('${archive}', **a.item())`
+      : shape.length === 1
+        ? `numpy.savez('${archive}', times=numpy.concatenate(a), units=numpy.repeat(range(len(a)), [len(t) for t in a]))`
+        : `numpy.save('${target}', a.astype(float))`;
+  const what = ['a dictionary of arrays', 'a list of times for each unit'][shape.length];
+  return `python3 -c "import numpy; ${load}; ${save}" converts ${what ?? 'numbers'}`;
+}
+
 /** The first entry that matches counts. */
 const FORMATS: readonly Format[] = [
   {

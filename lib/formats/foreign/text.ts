@@ -1,5 +1,5 @@
 /** Recognises text files, such as tables of numbers, that are given in place of an array. */
-import { message, type Message } from '../../errors/message';
+import { message, option, type Message } from '../../errors/message';
 import { IN_MILLISECONDS, python, type Head } from './head';
 
 /** A number as programs write it, or what they write where there is none. */
@@ -20,7 +20,7 @@ const COMMA_NUMBER = /^["']?[-+]?(\d+,?\d*|,\d+)(e[-+]?\d+)?["']?$/i;
 
 /** What a text file looks like, as describeForeign() says it; undefined for anything else. */
 export function describeText(head: Head): string | Message | undefined {
-  const decoded = decode(head);
+  const decoded = decodeText(head.bytes, head.ending);
   if (decoded === undefined) return undefined;
   const { text } = decoded;
   if (text.startsWith('version https://git-lfs.github.com/')) {
@@ -44,21 +44,23 @@ export function describeText(head: Head): string | Message | undefined {
 /** A text, and the argument by which NumPy learns its encoding. */
 interface Text {
   text: string;
+  /** What decoders call the encoding. */
+  label: string;
   encoding: string;
 }
 
 /** The text without a mark at its beginning; undefined for bytes that are none. */
-function decode({ bytes, ending }: Head): Text | undefined {
+export function decodeText(bytes: Uint8Array, ending: string): Text | undefined {
   const [label, name] = encodingOf(bytes);
   const encoding = name === '' ? '' : `, encoding='${name}'`;
   try {
     // The last character may be cut.
     const text = new TextDecoder(label, { fatal: true }).decode(bytes, { stream: true });
-    return isPlain(text) ? { text, encoding } : undefined;
+    return isPlain(text) ? { text, label, encoding } : undefined;
   } catch {
     const text = Buffer.from(bytes).toString('latin1');
     const isText = TEXT_ENDING.test(ending) && isPlain(text);
-    return isText ? { text, encoding: ", encoding='latin1'" } : undefined;
+    return isText ? { text, label: 'latin1', encoding: ", encoding='latin1'" } : undefined;
   }
 }
 
@@ -103,7 +105,7 @@ function cellsOf(line: string, character: string): string[] {
 }
 
 /** Lines of numbers, perhaps below lines of words. */
-function describeTable(head: Head, { text, encoding }: Text): string | undefined {
+function describeTable(head: Head, { text, encoding }: Text): string | Message | undefined {
   const lines = linesOf(text);
   for (const number of [NUMBER, COMMA_NUMBER]) {
     for (const { character, argument, what } of DELIMITERS) {
@@ -125,10 +127,19 @@ function describeTable(head: Head, { text, encoding }: Text): string | undefined
         : `numpy.loadtxt('${head.source}'${argument}${skipped}${encoding})`;
       const form = isUsed ? `numbers between ${what}` : 'a number in each line';
       const commas = isComma ? ', with decimal commas' : '';
-      return `looks like text with ${form}${commas}; ${python(head, '', load)}`;
+      const save = `looks like text with ${form}${commas}; ${python(head, '', load)}`;
+      const isList = cellsOf(lines[first] ?? '', character).length === 2;
+      return isUsed ? orEvents(save, isList && words.length === 0) : save;
     }
   }
   return undefined;
+}
+
+/** What else a table may be: a list of events, of which `isList` says that it has nothing but two columns. */
+function orEvents(save: string, isList: boolean): Message {
+  return isList
+    ? message`${save}, and ${option('events')} reads it as a list of times and channels`
+    : message`${save}, and ${option('member', 'TIMES,CHANNELS')} with the names of two columns reads events`;
 }
 
 /** Lines of as many cells each, of which some columns hold numbers and others words. */
@@ -158,7 +169,10 @@ function describeMixedTable(head: Head, { text, encoding }: Text): string | Mess
       return message`looks like spikes of SONATA as text; ${save}, to be read with ${IN_MILLISECONDS}`;
     }
     const form = `looks like text with numbers and words between ${what}`;
-    return `${form}; ${python(head, '', load(columns))} without its columns of words`;
+    return orEvents(
+      `${form}; ${python(head, '', load(columns))} without its columns of words`,
+      false,
+    );
   }
   return undefined;
 }

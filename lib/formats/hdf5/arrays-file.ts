@@ -3,6 +3,7 @@ import type { Dataset, Group } from 'h5wasm/node' with { 'resolution-mode': 'imp
 
 import { CommandError } from '../../errors/command-errors';
 import { decodeBytes, type Elements } from '../elements';
+import type { Field } from '../recordings/records';
 import { codeOf, guard, loadHdf5, openHdf5, type Hdf5 } from './library';
 
 /** What stands at a path. */
@@ -12,6 +13,11 @@ export interface Hdf5Node {
   names: string[];
   /** Of a dataset. */
   shape: number[];
+  /** What the elements of a dataset are; cells are references to datasets, as MATLAB writes them. */
+  content: 'numbers' | 'records' | 'cells' | 'other';
+  /** Of records. */
+  fields: Field[];
+  itemBytes: number;
   /** Attributes that are texts, and those that are numbers. */
   texts: Record<string, string>;
   numbers: Record<string, number>;
@@ -21,6 +27,13 @@ export interface Hdf5Node {
 export interface Hdf5Array {
   data: Elements;
   shape: number[];
+}
+
+/** Elements of a dataset with one axis, as bytes. */
+export interface Hdf5Part {
+  path: string;
+  begin: number;
+  count: number;
 }
 
 /** What h5wasm finds at a path. */
@@ -36,6 +49,9 @@ function isDataset(found: Found): found is Dataset {
 
 /** The most elements of an array: they are all in memory. */
 const MOST_ELEMENTS = 2 ** 28;
+
+/** Groups within groups are looked into so deep, and so many nodes are found. */
+const [MOST_DEPTH, MOST_NODES] = [5, 2000];
 
 /** An HDF5 file that stays open as long as its thread runs. */
 export class ArraysFile {
@@ -63,6 +79,53 @@ export class ArraysFile {
     return guard(this.#name, () => paths.map((path) => this.#look(path)));
   }
 
+  /** The paths of all groups and datasets, with what stands there. Links to groups are not followed. */
+  walk(): [path: string, node: Hdf5Node][] {
+    return guard(this.#name, () => {
+      const found: [string, Hdf5Node][] = [['', this.#look('')]];
+      for (const [path, { names }] of found) {
+        if (path.split('/').length > MOST_DEPTH) continue;
+        for (const name of names) {
+          // What MATLAB's cells refer to has names of no meaning.
+          if (found.length > MOST_NODES || name.startsWith('#')) continue;
+          const own = path === '' ? name : `${path}/${name}`;
+          const node = this.#look(own);
+          if (node.kind === 'dataset' || (node.kind === 'group' && !this.#isLink(own))) {
+            found.push([own, node]);
+          }
+        }
+      }
+      return found;
+    });
+  }
+
+  /** Some elements, with the fields of records one after the other. */
+  part({ path, begin, count }: Hdf5Part): Uint8Array {
+    return guard(this.#name, () => {
+      const { size } = this.#hdf5.get_dataset_metadata(this.#file, path);
+      return this.#bytesOf(path, count * size, { begin, count });
+    });
+  }
+
+  /** The numbers of each cell of an array of cells. */
+  cells(path: string): Hdf5Array[] {
+    return guard(this.#name, () => {
+      const { shape, size } =
+        this.#look(path).content === 'cells'
+          ? this.#hdf5.get_dataset_metadata(this.#file, path)
+          : { shape: [0], size: 0 };
+      const length = (shape ?? []).reduce((product, each) => product * each, 1);
+      const references = this.#bytesOf(path, length * size);
+      return Array.from({ length }, (_, cell) => {
+        const reference = references.slice(cell * size, (cell + 1) * size);
+        const target = this.#hdf5.get_referenced_name(this.#file, reference, true);
+        // Of an array without elements, the dataset holds the shape.
+        const isEmpty = this.#look(target).numbers['MATLAB_empty'] === 1;
+        return isEmpty ? { data: new Float64Array(0), shape: [0] } : this.#read(target);
+      });
+    });
+  }
+
   /** A dataset of numbers, in row-major (C) order. */
   read(path: string): Hdf5Array {
     return guard(this.#name, () => this.#read(path));
@@ -81,7 +144,10 @@ export class ArraysFile {
   #look(path: string): Hdf5Node {
     const found = this.#find(path);
     const attributes = isGroup(found) || isDataset(found) ? found.attrs : {};
-    const values = Object.entries(attributes).map(([key, { value }]) => [key, value] as const);
+    const values = Object.entries(attributes).map(([key, { value }]) => {
+      const isOne = Array.isArray(value) && value.length === 1;
+      return [key, isOne ? value[0] : value] as const;
+    });
     const texts = values.flatMap(([key, value]) =>
       typeof value === 'string' ? [[key, value] as const] : [],
     );
@@ -92,9 +158,44 @@ export class ArraysFile {
       kind: isGroup(found) ? 'group' : isDataset(found) ? 'dataset' : 'nothing',
       names: isGroup(found) ? found.keys() : [],
       shape: isDataset(found) ? (found.shape ?? []) : [],
+      ...(isDataset(found) ? this.#describe(path) : { content: 'other', fields: [], itemBytes: 0 }),
       texts: Object.fromEntries(texts),
       numbers: Object.fromEntries(numbers),
     };
+  }
+
+  /** Whether a path leads to what has another one. */
+  #isLink(path: string): boolean {
+    // Null, whatever the library's types say, where it is no link.
+    const target: unknown = this.#hdf5.get_symbolic_link(this.#file, path);
+    return typeof target === 'string';
+  }
+
+  #describe(path: string): Pick<Hdf5Node, 'content' | 'fields' | 'itemBytes'> {
+    const metadata = this.#hdf5.get_dataset_metadata(this.#file, path);
+    const { type, size, compound_type: compound, ref_type: reference, shape } = metadata;
+    const fields = (compound?.members ?? []).map((member): Field => {
+      const { name, offset, size: bytes } = member;
+      const code = codeOf(this.#hdf5, member);
+      return {
+        name,
+        type: code ?? 'another',
+        code,
+        isBigEndian: !member.littleEndian,
+        offset,
+        bytes,
+      };
+    });
+    const isNumber = shape !== null && codeOf(this.#hdf5, metadata) !== undefined;
+    const isRecord = type === this.#hdf5.H5T_class_t.H5T_COMPOUND.value && shape?.length === 1;
+    const content = isNumber
+      ? 'numbers'
+      : isRecord
+        ? 'records'
+        : reference === 'object'
+          ? 'cells'
+          : 'other';
+    return { content, fields, itemBytes: size };
   }
 
   #read(path: string): Hdf5Array {
@@ -123,14 +224,21 @@ export class ArraysFile {
   }
 
   /** The content of a dataset. h5wasm's own reading does not ask whether it has failed. */
-  #bytesOf(path: string, size: number): Uint8Array {
+  #bytesOf(path: string, size: number, part?: { begin: number; count: number }): Uint8Array {
     const hdf5 = this.#hdf5;
     const address = hdf5._malloc(Math.max(size, 1));
     try {
       const status =
         address === 0
           ? -1
-          : hdf5.get_dataset_data(this.#file, path, null, null, null, BigInt(address));
+          : hdf5.get_dataset_data(
+              this.#file,
+              path,
+              part ? [BigInt(part.count)] : null,
+              part ? [BigInt(part.begin)] : null,
+              part ? [1n] : null,
+              BigInt(address),
+            );
       if (status >= 0) return hdf5.HEAPU8.slice(address, address + size);
     } finally {
       hdf5._free(address);

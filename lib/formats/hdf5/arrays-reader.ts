@@ -1,10 +1,9 @@
 /** Reads groups and plain arrays of an HDF5 file. */
 import { resolve } from 'node:path';
 
-import { CommandError } from '../../errors/command-errors';
-import type { Elements } from '../elements';
+import { asList, type Elements } from '../elements';
 import { FileThread } from './file-thread';
-import type { Hdf5Array, Hdf5Node } from './arrays-file';
+import type { Hdf5Array, Hdf5Node, Hdf5Part } from './arrays-file';
 import type { ArraysAnswer, ArraysRequest, ArraysThreadData } from './arrays-thread';
 
 /** An HDF5 file that is open in a thread of its own. */
@@ -40,11 +39,26 @@ export class ArraysReader {
 
   /** A dataset of numbers with one axis that is longer than 1, or none. */
   async readNumbers(path: string): Promise<Elements> {
-    const { data, shape } = await this.readArray(path);
-    if (shape.filter((size) => size !== 1).length <= 1) return data;
-    throw new CommandError(
-      `Expected shape (E,) for ${path} of ${this.#name} but received (${shape.join(', ')}).`,
-    );
+    return asList(await this.readArray(path), `${path} of ${this.#name}`);
+  }
+
+  /** What stands at every path. */
+  async walk(): Promise<[path: string, node: Hdf5Node][]> {
+    const answer = await this.#thread.ask({ walk: true } satisfies ArraysRequest);
+    return 'paths' in answer ? answer.paths : [];
+  }
+
+  /** The numbers of each cell. */
+  async readCells(path: string): Promise<Elements[]> {
+    const answer = await this.#thread.ask({ cells: path } satisfies ArraysRequest);
+    const cells = 'cells' in answer ? answer.cells : [];
+    return cells.map((cell, index) => asList(cell, `cell ${index + 1} of ${path}`));
+  }
+
+  /** Some elements as bytes. */
+  async readPart(part: Hdf5Part): Promise<Uint8Array> {
+    const answer = await this.#thread.ask({ part } satisfies ArraysRequest);
+    return 'part' in answer ? answer.part : new Uint8Array(0);
   }
 
   /** A dataset of numbers, in row-major (C) order. */

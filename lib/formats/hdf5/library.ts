@@ -64,9 +64,10 @@ export function guard<Result>(name: string, call: () => Result): Result {
 export function codeOf(hdf5: Hdf5, element: Metadata | undefined): string | undefined {
   if (element === undefined) return undefined;
   const { type, size, signed } = element;
-  const { H5T_INTEGER, H5T_FLOAT } = hdf5.H5T_class_t;
-  if (type === H5T_INTEGER.value && [1, 2, 4, 8].includes(size))
-    return `${signed ? 'i' : 'u'}${size}`;
+  const { H5T_INTEGER, H5T_FLOAT, H5T_ENUM } = hdf5.H5T_class_t;
+  // h5py writes booleans as an enumeration.
+  const isInteger = type === H5T_INTEGER.value || type === H5T_ENUM.value;
+  if (isInteger && [1, 2, 4, 8].includes(size)) return `${signed ? 'i' : 'u'}${size}`;
   if (type === H5T_FLOAT.value && [2, 4, 8].includes(size)) return `f${size}`;
   return undefined;
 }

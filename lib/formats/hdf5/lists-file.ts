@@ -1,6 +1,6 @@
 /** Datasets of lists in an HDF5 file, by h5wasm: what runs in the thread of a ListsReader. */
 import { CommandError } from '../../errors/command-errors';
-import { message } from '../../errors/message';
+import { message, option } from '../../errors/message';
 import { adviseHdf5 } from '../foreign/formats';
 import { decodeBytes, type Elements } from '../elements';
 import { codeOf, guard, loadHdf5, openHdf5, type Hdf5 } from './library';
@@ -20,6 +20,8 @@ export interface Lists {
   numbers: Elements;
 }
 
+/** So many names stand in a message. */
+const MOST_SHOWN = 20;
 /** C's hvl_t in WebAssembly: the number of elements and their address, 32 bits each. */
 const LIST_BYTES = 8;
 
@@ -44,7 +46,14 @@ export class ListsFile {
       guard(name, () => hdf5.get_type(file, path)) === hdf5.H5G_DATASET;
     const missing = paths.find((path) => !isThere(path));
     if (missing !== undefined) {
-      const advice = paths.some(isThere) ? '' : message`; ${adviseHdf5(name)}`;
+      const names = guard(name, () => hdf5.get_names(file, '/', true)).filter(isThere);
+      const shown = [...names.slice(0, MOST_SHOWN), ...(names.length > MOST_SHOWN ? ['...'] : [])];
+      const choice =
+        names.length === 0
+          ? ''
+          : message`of its datasets ${shown.join(', ')}, give ${option('member', 'TIMES,CHANNELS')} for two that list \
+events, or `;
+      const advice = paths.some(isThere) ? '' : message`; ${choice}${adviseHdf5(name)}`;
       throw new CommandError(
         message`Expected the datasets ${paths.join(' and ')} in ${name} but there is no ${missing}${advice}.`,
       );

@@ -2,7 +2,7 @@
 import { CommandError } from '../../errors/command-errors';
 import { message } from '../../errors/message';
 import { ELEMENT_TYPES, IS_HOST_BIG_ENDIAN, typeOf } from '../elements';
-import { describeForeign } from '../foreign/formats';
+import { adviseObjects, describeForeign } from '../foreign/formats';
 import { formatShape } from '../../errors/checks';
 import { sizeOf } from '../../arrays/arrays';
 import type { TypedArray } from '../../arrays/element-types';
@@ -35,8 +35,9 @@ export const MAX_HEADER_BYTES = 12 + MAX_HEADER_CHARACTERS;
 export function parseLayout(bytes: Uint8Array, name: string): NpyLayout {
   const { text, headerBytes } = readHeaderText(bytes, name);
   const header = new HeaderParser(text, name).parse();
-  const { code, isBigEndian } = readDescr(header.descr, name);
   const { shape, isFortranOrder } = header;
+  if (header.descr.includes('O')) throw pickled(shape, name);
+  const { code, isBigEndian } = readDescr(header.descr, name);
   const { itemBytes, name: type } = typeOf(code);
   const dataBytes = sizeOf(shape) * itemBytes;
   return {
@@ -93,13 +94,21 @@ ${describeForeign(bytes, name) ?? 'does not begin like one'}.`,
   return { text, headerBytes: begin + length };
 }
 
+/** What Python has pickled: a dictionary of arrays, a list of times for each unit, or anything. */
+function pickled(shape: readonly number[], name: string): CommandError {
+  const advice = adviseObjects(shape, name);
+  return new CommandError(
+    `Expected booleans, integers or floats of at most 64 bits in ${name} but received Python objects of shape ` +
+      `${formatShape(shape)}; ${advice}, but runs what is in it, so do that only if you trust its origin.`,
+  );
+}
+
 function readDescr(descr: string, name: string): { code: string; isBigEndian: boolean } {
   const [, order, code] = /^([<>|=]?)([a-z][0-9]*)$/.exec(descr) ?? [];
   if (code === undefined || !Object.hasOwn(ELEMENT_TYPES, code)) {
-    const advice = descr.includes('O') ? "; NumPy's astype makes numbers of Python objects" : '';
     throw new CommandError(
       `Expected booleans, integers or floats of at most 64 bits in ${name} ` +
-        `but received elements of type '${descr.slice(0, 40)}'${advice}.`,
+        `but received elements of type '${descr.slice(0, 40)}'.`,
     );
   }
   const isMarked = order === '<' || order === '>';

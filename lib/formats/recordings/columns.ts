@@ -1,30 +1,215 @@
-/** The names that columns of times and of channels have in tables, arrays and archives. */
+/** How columns of tables, fields of arrays, and arrays side by side become events, by their names. */
+import { CommandError } from '../../errors/command-errors';
+import { message, option } from '../../errors/message';
+import type { Elements } from '../elements';
+import { toNumbers } from '../events/event-files';
+import type { EventTable } from '../events/event-table';
 
-/** A column of times; the unit of its numbers may be a part of its name. */
-export const TIME =
-  /^(?:spike[ _]?)?(?:t|ts|times?|timestamps?)(?:[ _]?[[(]?(s|sec|seconds|ms|us|µs|ns)[\])]?)?$/;
-/** A column of channels. */
-export const ID =
-  /^(?:spike[ _]?)?(?:channels?|ch|units?|unit[ _]ids?|ids?|neurons?|neuron[ _]ids?|node[ _]ids?|clusters?|cluster[ _]ids?|gids?|senders?|cells?|cell[ _]ids?|i)$/;
+/** Of a second, as people name units of time. */
+const UNITS: readonly [name: string, seconds: number][] = [
+  ['s|secs?|seconds?', 1],
+  ['ms|msecs?|milliseconds?', 1e-3],
+  // The micro sign and the Greek letter look the same.
+  ['us|µs|μs|usecs?|microseconds?', 1e-6],
+  ['ns|nsecs?|nanoseconds?', 1e-9],
+];
+const UNIT = UNITS.map(([name]) => name).join('|');
 
-/** Of a second. */
-const SECONDS: Readonly<Partial<Record<string, number>>> = {
-  s: 1,
-  sec: 1,
-  seconds: 1,
-  ms: 1e-3,
-  us: 1e-6,
-  µs: 1e-6,
-  ns: 1e-9,
-};
+// Names as readable() makes them.
+const TIME = new RegExp(
+  `^(?:(?:spike|event|peak|firing)_?)?(?:t|ts|times?|time_?stamps?)(?:_(?:in_)?(${UNIT}))?$`,
+);
+/** Times as numbers of samples, which programs write beside times or in place of them. */
+const SAMPLES = /^(?:spike_)?samples?(?:_(?:ind|index|indices|idx|number))?$/;
+const ID =
+  /^(?:spike_)?(?:units?|clusters?|neurons?|nodes?|cells?|channels?|ch|electrodes?|senders?|gids?|templates?)(?:_?(?:ids?|ind|index|indices|idx|number))?$/;
+/** Names that mean what events are of only where no other name does. */
+const WEAK_ID = /^(?:spike_)?(?:i|ids?|labels?|addr|addresses|address)$/;
+const [X, Y, P] = [/^xs?$/, /^ys?$/, /^(?:ps?|pol|polarity|polarities)$/];
+/** So many names stand in a message. */
+const MOST_SHOWN = 20;
+/** Times of other populations and segments are apart from each other. */
+const PART = /^(?:population|segment_(?:ind|index))$/;
 
-/** The unit that is a part of the name of a column of times; undefined if there is none. */
-export function unitIn(name: string): number | undefined {
-  const [, suffix] = TIME.exec(name.toLowerCase()) ?? [];
-  return suffix === undefined ? undefined : SECONDS[suffix];
+/** A name in lower case, with one line between its words: spikeTimes and 'Spike times' are spike_times. */
+function readable(name: string): string {
+  return name
+    .replace(/([a-z])([A-Z])/g, '$1_$2')
+    .toLowerCase()
+    .replace(/[\s._\-/:,()[\]]+/g, '_')
+    .replace(/^_|_$/g, '');
 }
 
-/** The first name that matches, in any case. */
-export function findName(names: readonly string[], pattern: RegExp): string | undefined {
-  return names.find((name) => pattern.test(name.toLowerCase()));
+function matching(names: readonly string[], ...patterns: readonly RegExp[]): string[] {
+  for (const pattern of patterns) {
+    const found = names.filter((name) => pattern.test(readable(name)));
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
+/** Seconds per unit, by its name; undefined if it is another one. */
+export function secondsIn(unit: string): number | undefined {
+  return UNITS.find(([name]) => new RegExp(`^(?:${name})$`, 'i').test(unit))?.[1];
+}
+
+/** Whether a name is that of times. */
+export function isTimeName(name: string): boolean {
+  return matching([name], TIME).length > 0;
+}
+
+/** Whether names say that what they name are events. */
+export function nameEvents(names: readonly string[]): boolean {
+  const has = (...patterns: RegExp[]): boolean => matching(names, ...patterns).length > 0;
+  return has(TIME, SAMPLES) && (has(ID, WEAK_ID) || (has(X) && has(P)));
+}
+
+/** The two names that a user has given as TIMES,CHANNELS; undefined if it is one name, or none. */
+export function pairIn(member: string | undefined): [times: string, ids: string] | undefined {
+  const [times, ids, ...others] = member?.split(',').map((name) => name.trim()) ?? [];
+  return times === undefined || ids === undefined || others.length > 0 ? undefined : [times, ids];
+}
+
+/** What is read of what has names. */
+export interface NamedEvents {
+  names: readonly string[];
+  /** What to call the whole. */
+  place: string;
+  /** What the user has given as `member`. */
+  member: string | undefined;
+  /** What to call one of them; 'fields' if they are those of a structured array. */
+  kind?: 'arrays' | 'columns' | 'datasets' | 'fields';
+}
+
+/** Which names hold what. */
+export interface Columns {
+  times: string;
+  /** Of what events are of: one of channels, or two or three of pixels. */
+  ids: readonly string[];
+  /** Seconds per unit of the times. */
+  timeUnit: number | undefined;
+  /** What tells populations apart. */
+  part: string | undefined;
+}
+
+/** @throws CommandError when the names do not tell, or more than one tells the same. */
+export function chooseColumns({ names, place, member, kind = 'columns' }: NamedEvents): Columns {
+  const quoted = (list: readonly string[]): string => {
+    const shown = list.slice(0, MOST_SHOWN).map((name) => `'${name.slice(0, 40)}'`);
+    return [...shown, ...(list.length > MOST_SHOWN ? ['...'] : [])].join(', ');
+  };
+  const pair = pairIn(member);
+  if (pair !== undefined) {
+    const missing = pair.find((name) => !names.includes(name));
+    if (missing === undefined) return { ...columnsAt(pair[0], [pair[1]]), part: undefined };
+    throw new CommandError(
+      message`Expected two of the ${kind} ${quoted(names)} of ${place} for ${option('member')} but received '${missing}'.`,
+    );
+  }
+  const single = (found: readonly string[], what: string): string | undefined => {
+    if (found.length < 2) return found[0];
+    throw new CommandError(
+      message`Expected one of the ${kind} of ${what} in ${place} but received ${quoted(found)}; give \
+${option('member', 'TIMES,CHANNELS')} with the names of two.`,
+    );
+  };
+  const times = single(matching(names, TIME, SAMPLES), 'times');
+  const id = single(matching(names, ID, WEAK_ID), 'channels');
+  const pixels = id === undefined ? [X, Y, P] : [];
+  const [x, y, p] = pixels.map((pattern) => single(matching(names, pattern), 'pixels'));
+  if (times === undefined || (id === undefined && x === undefined)) {
+    throw new CommandError(
+      message`Expected ${kind} named time and channel, or t, x, y and p, in ${place} but received ${quoted(names)}; \
+give ${option('member', 'TIMES,CHANNELS')} with the names of two.`,
+    );
+  }
+  const ids = id === undefined ? [x, y, p].map((name) => name ?? '') : [id];
+  return { ...columnsAt(times, ids), part: single(matching(names, PART), 'populations') };
+}
+
+function columnsAt(times: string, ids: readonly string[]): Omit<Columns, 'part'> {
+  const [, unit] = TIME.exec(readable(times)) ?? [];
+  return { times, ids, timeUnit: unit === undefined ? undefined : secondsIn(unit) };
+}
+
+/** The names that have to be read. */
+export function namesIn({ times, ids, part }: Columns): string[] {
+  return [times, ...ids, part ?? ''].filter((name) => name !== '');
+}
+
+/** The events of columns that have been read. */
+export function tableOf(columns: Columns, read: (name: string) => Elements): EventTable {
+  const { times, ids, timeUnit } = columns;
+  const [first = '', y, p] = ids;
+  const table = { times: read(times), timeUnit, timeName: times };
+  if (ids.length === 1) return { ...table, ids: toNumbers(read(first)) };
+  const optional = (name = ''): Elements | undefined => (name === '' ? undefined : read(name));
+  return { ...table, ...pixelsOf(read(first), optional(y), optional(p)) };
+}
+
+/** The population of a name, or the only one. */
+export function choosePopulation<One extends { name: string }>(
+  populations: readonly One[],
+  wanted: string | undefined,
+  path: string,
+): One {
+  const [first] = populations;
+  const isOne = populations.length === 1 && wanted === undefined;
+  const found = isOne ? first : populations.find(({ name }) => name === wanted);
+  if (found !== undefined) return found;
+  const names = populations.map(({ name }) => `'${name}'`).join(', ');
+  throw new CommandError(
+    message`Expected one of the populations ${names} of ${path} for ${option('population')} but received \
+${wanted === undefined ? 'none' : `'${wanted}'`}.`,
+  );
+}
+
+/** The events of one population, given that of each event. */
+export function choosePart(
+  table: EventTable,
+  parts: ArrayLike<string | number>,
+  wanted: string | undefined,
+  path: string,
+): EventTable {
+  const populations = [...new Set(Array.from(parts, String))].map((name) => ({ name }));
+  if (populations.length === 0) return table;
+  const { name } = choosePopulation(populations, wanted, path);
+  return populations.length === 1
+    ? table
+    : keepEvents(table, (event) => String(parts[event]) === name);
+}
+
+/** Some of the events. */
+export function keepEvents(table: EventTable, isKept: (event: number) => boolean): EventTable {
+  const { times, ids } = table;
+  return {
+    ...table,
+    times: times.filter((_: number | bigint, event: number) => isKept(event)),
+    ids: Array.from(ids).filter((_, event) => isKept(event)),
+  };
+}
+
+/** The channel of a pixel: (p H + y) W + x, for W columns and H rows of pixels. */
+function pixelsOf(
+  x: Elements,
+  y: Elements | undefined,
+  p: Elements | undefined,
+): Pick<EventTable, 'ids' | 'nChannels'> {
+  const columns = toNumbers(x);
+  const [rows, polarities] = [y, p].map((list) => list && toNumbers(list));
+  const sizeOf = (list: ArrayLike<number> | undefined): number => {
+    let most = 0;
+    for (let event = 0; event < (list?.length ?? 0); event++) {
+      most = Math.max(most, list?.[event] ?? 0);
+    }
+    return most + 1;
+  };
+  const [width, height] = [sizeOf(columns), sizeOf(rows)];
+  const ids = Float64Array.from({ length: columns.length }, (_, event) => {
+    const row = rows?.[event] ?? 0;
+    // Some cameras tell -1 and 1.
+    const polarity = (polarities?.[event] ?? 0) > 0 ? 1 : 0;
+    return (polarity * height + row) * width + (columns[event] ?? NaN);
+  });
+  return { ids, nChannels: width * height * (polarities === undefined ? 1 : 2) };
 }

@@ -1,12 +1,8 @@
-/** MATLAB files of version 7.3, which are HDF5: a matrix as a raster, or vectors of times and channels. */
-import { openEventTable, type EventTable } from '../events/event-table';
-import { toNumbers } from '../events/event-files';
-import { readingEvents } from '../events/reading';
+/** MATLAB files of version 7.3, which are HDF5: a matrix as a raster. */
 import type { Elements } from '../elements';
 import { hasEnding, type Format, type ReadingOptions } from '../format';
 import { ArraysReader } from '../hdf5/arrays-reader';
 import type { RasterSource } from '../raster-source';
-import { findName, ID, TIME, unitIn } from './columns';
 import { contentsOf } from './hdf5-contents';
 import { chooseMember, describeRaster, rasterInMemory } from './members';
 
@@ -15,25 +11,6 @@ const ENDINGS = ['.mat'];
 /** The names of the variables of numbers. */
 async function variablesOf(path: string): Promise<readonly string[]> {
   return hasEnding(path, ENDINGS) ? (await contentsOf(path)).variables : [];
-}
-
-/** The variables that hold events: times and what each event is of. */
-async function eventVariables(path: string): Promise<[times: string, ids: string] | undefined> {
-  const names = await variablesOf(path);
-  const [times, ids] = [findName(names, TIME), findName(names, ID)];
-  return times === undefined || ids === undefined ? undefined : [times, ids];
-}
-
-async function readEvents(path: string): Promise<EventTable> {
-  const names = (await eventVariables(path)) ?? ['times', 'channels'];
-  const reader = await ArraysReader.open(path);
-  try {
-    const times = await reader.readNumbers(names[0]);
-    const ids = toNumbers(await reader.readNumbers(names[1]));
-    return { times, ids, timeUnit: unitIn(names[0]) };
-  } finally {
-    await reader.close();
-  }
 }
 
 async function openRaster(path: string, { member }: ReadingOptions): Promise<RasterSource> {
@@ -71,24 +48,6 @@ function fromColumns(data: Elements, shape: readonly number[]): Elements {
   }
   return rows;
 }
-
-export const matlabEvents: Format = {
-  name: 'matlab-events',
-  title: 'events in a MATLAB file',
-  endings: ENDINGS,
-  input: {
-    usage: ['spikes.mat', 'MATLAB 7.3 with vectors named times and channels'],
-    hasTimeUnit: true,
-    recognise: async (path) => (await eventVariables(path)) !== undefined,
-    ...readingEvents((path, options) =>
-      openEventTable(path, options, {
-        format: 'matlab-events',
-        files: [path],
-        read: async () => readEvents(path),
-      }),
-    ),
-  },
-};
 
 export const matlab: Format = {
   name: 'matlab',

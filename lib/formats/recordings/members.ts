@@ -9,19 +9,24 @@ import type { ArrayDescription } from '../format';
 import { interpretShape } from '../npy/npy-file';
 import { lengthOf, type RasterSource, type Region } from '../raster-source';
 
+/** The only one of some arrays. */
+export function onlyOf<Entry>(members: ReadonlyMap<string, Entry>): Entry | undefined {
+  const [only] = members.size === 1 ? members.values() : [];
+  return only;
+}
+
 /** The array of a name, or the only one. */
 export function chooseMember<Entry>(
   members: ReadonlyMap<string, Entry>,
   wanted: string | undefined,
   path: string,
 ): Entry {
-  const [only] = members.size === 1 ? members.values() : [];
-  const found = wanted === undefined ? only : members.get(wanted);
+  const found = wanted === undefined ? onlyOf(members) : members.get(wanted);
   if (found !== undefined) return found;
   const names = [...members.keys()].map((name) => `'${name}'`).join(', ');
   throw new CommandError(
     message`Expected one of the arrays ${names} of ${path} for ${option('member')} but received \
-${wanted === undefined ? 'none' : `'${wanted}'`}.`,
+${wanted === undefined ? 'none' : `'${wanted}'`}; of a list of events, give TIMES,CHANNELS, the names of two.`,
   );
 }
 

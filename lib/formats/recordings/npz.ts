@@ -3,16 +3,16 @@ import { open } from 'node:fs/promises';
 
 import { fileError } from '../../errors/system-errors';
 import { openEventTable, type EventTable } from '../events/event-table';
-import { toNumbers } from '../events/event-files';
 import { readingEvents } from '../events/reading';
+import { asList, type Elements } from '../elements';
 import { isRegularFile } from '../files/read-bytes';
 import { hasEnding, type Format, type ReadingOptions } from '../format';
 import { isAddress } from '../http/address';
 import { decodeNpy } from '../npy/npy';
 import type { RasterSource } from '../raster-source';
-import { findName, ID, TIME, unitIn } from './columns';
-import { chooseMember, describeRaster, rasterInMemory } from './members';
-import { decodeStructured, isStructured } from './structured';
+import { chooseColumns, nameEvents, namesIn, pairIn, tableOf } from './columns';
+import { chooseMember, describeRaster, onlyOf, rasterInMemory } from './members';
+import { isStructured, readStructured } from './structured';
 import { withZip, type Zip, type ZipEntry } from './zip';
 
 const ENDINGS = ['.npz'];
@@ -36,38 +36,37 @@ function membersOf(zip: Zip): Map<string, ZipEntry> {
 }
 
 /** Whether an archive holds events: in arrays of times and channels, or in a structured array. */
-async function holdsEvents(path: string, wanted: string | undefined): Promise<boolean> {
+async function holdsEvents(path: string, member: string | undefined): Promise<boolean> {
   return withZip(path, async (zip) => {
     const members = membersOf(zip);
-    const names = [...members.keys()];
-    if (wanted === undefined && findName(names, TIME) !== undefined) {
-      return findName(names, ID) !== undefined;
-    }
-    if (wanted === undefined && members.size !== 1) return false;
-    return isStructured(await zip.read(chooseMember(members, wanted, path)));
+    if (pairIn(member) !== undefined) return true;
+    if (member === undefined && nameEvents([...members.keys()])) return true;
+    const entry = member === undefined ? onlyOf(members) : members.get(member);
+    return entry !== undefined && isStructured(await zip.read(entry));
   });
 }
 
-async function readEvents(path: string, { member, timeUnit }: ReadingOptions): Promise<EventTable> {
+async function readEvents(path: string, options: ReadingOptions): Promise<EventTable> {
+  const { member } = options;
   try {
     return await withZip(path, async (zip) => {
       const members = membersOf(zip);
       const names = [...members.keys()];
-      const [timeName, idName] = [findName(names, TIME), findName(names, ID)];
-      if (member !== undefined || timeName === undefined || idName === undefined) {
+      if (pairIn(member) === undefined && (member !== undefined || !nameEvents(names))) {
         const entry = chooseMember(members, member, path);
         const bytes = await zip.read(entry);
-        return decodeStructured(bytes, `${entry.name} of ${path}`, timeUnit !== undefined);
+        const read = async (from: number, length: number) =>
+          Promise.resolve(bytes.subarray(from, from + length));
+        return readStructured({ size: bytes.length, read }, `${entry.name} of ${path}`, options);
       }
-      const [times, ids] = await Promise.all(
-        [timeName, idName].map(async (name) => {
-          const bytes = await zip.read(chooseMember(members, name, path));
-          return decodeNpy(bytes, `${name} of ${path}`).data;
-        }),
-      );
-      const none = new Float64Array(0);
-      const unit = unitIn(timeName);
-      return { times: times ?? none, ids: toNumbers(ids ?? none), timeUnit: unit };
+      const columns = chooseColumns({ names, place: path, member, kind: 'arrays' });
+      const arrays = new Map<string, Elements>();
+      for (const name of namesIn({ ...columns, part: undefined })) {
+        const place = `${name} of ${path}`;
+        const array = decodeNpy(await zip.read(chooseMember(members, name, path)), place);
+        arrays.set(name, asList(array, place));
+      }
+      return tableOf(columns, (name) => arrays.get(name) ?? new Float64Array(0));
     });
   } catch (error) {
     throw fileError('read', path, error);
@@ -81,8 +80,8 @@ export const npzEvents: Format = {
   input: {
     usage: ['events.npz', 'arrays named times and channels, or a structured array'],
     hasTimeUnit: true,
-    recognise: async (path) =>
-      (await isNpz(path)) && (await holdsEvents(path, undefined).catch(() => false)),
+    recognise: async (path, { member }) =>
+      (await isNpz(path)) && (await holdsEvents(path, member).catch(() => false)),
     ...readingEvents((path, options) =>
       openEventTable(path, options, {
         format: 'npz-events',
@@ -111,7 +110,7 @@ export const npz: Format = {
   endings: ENDINGS,
   input: {
     usage: ['arrays.npz', 'an array of such an archive'],
-    recognise: isNpz,
+    recognise: async (path) => isNpz(path),
     open: openRaster,
     describe: async (path, options) => describeRaster(await openRaster(path, options)),
   },

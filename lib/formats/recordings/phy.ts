@@ -1,6 +1,6 @@
 /** Folders of phy and Kilosort: the samples at which sorted clusters have fired. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 import { CommandError } from '../../errors/command-errors';
 import { message, option } from '../../errors/message';
@@ -8,38 +8,58 @@ import { fileError } from '../../errors/system-errors';
 import { openEventTable, type EventTable } from '../events/event-table';
 import { toNumbers } from '../events/event-files';
 import { readingEvents } from '../events/reading';
-import type { Elements } from '../elements';
+import { asList, type Elements } from '../elements';
 import { isRegularFile } from '../files/read-bytes';
-import type { Format } from '../format';
+import type { Format, Given } from '../format';
 import { isAddress } from '../http/address';
 import { readNpyFile } from '../npy/npy';
+import { openNpyLayout } from '../npy/npy-file';
+import { keepEvents } from './columns';
 
 const TIMES = 'spike_times.npy';
 /** What a person has made of the sorter's result; and what the sorter found. */
 const CLUSTERS = ['spike_clusters.npy', 'spike_templates.npy'] as const;
 /** Tables with the label of each cluster, the more recent first. */
-const LABELS = ['cluster_info.tsv', 'cluster_group.tsv', 'cluster_KSLabel.tsv'] as const;
+const LABELS = [
+  'cluster_info.tsv',
+  'cluster_group.tsv',
+  'cluster_groups.csv',
+  'cluster_KSLabel.tsv',
+] as const;
 const LABEL_COLUMNS = ['group', 'KSLabel'] as const;
 
-async function isPhy(path: string): Promise<boolean> {
-  return !isAddress(path) && (await isRegularFile(join(path, TIMES)));
+/** The folder that a path is of: also of its file of times, which alone does not tell the clusters. */
+function folderOf(path: string): string {
+  return basename(path) === TIMES ? dirname(path) : path;
 }
 
-/** A column of a file: shape (E,) or (E, 1). */
+async function isPhy(path: string, { isEventList }: Given): Promise<boolean> {
+  if (isAddress(path)) return false;
+  if (basename(path) !== TIMES) return isRegularFile(join(path, TIMES));
+  if (isEventList) return false;
+  const { layout } = await openNpyLayout(path).catch(() => ({ layout: undefined }));
+  return layout?.shape.filter((size) => size !== 1).length === 1;
+}
+
+/** A column of a file: shape (E,), (E, 1) or (1, E). */
 async function readColumn(path: string): Promise<Elements> {
-  const { data, shape } = await readNpyFile(path);
-  if (shape.length === 1 || (shape.length === 2 && shape[1] === 1)) return data;
-  throw new CommandError(
-    `Expected shape (E,) or (E, 1) in ${path} but received (${shape.join(', ')}).`,
-  );
+  return asList(await readNpyFile(path), path);
 }
 
 /** Seconds per sample, as params.py has it: `sample_rate = 30000.` */
 async function readSamplingPeriod(folder: string): Promise<number | undefined> {
-  const text = await readFile(join(folder, 'params.py'), 'utf8').catch(() => undefined);
-  const [, rate] = /^\s*sample_rate\s*=\s*([0-9.eE+_-]+)/m.exec(text ?? '') ?? [];
-  const perSecond = Number(rate?.replaceAll('_', ''));
-  return perSecond > 0 && perSecond < Infinity ? 1 / perSecond : undefined;
+  const path = join(folder, 'params.py');
+  const text = await readFile(path, 'utf8').catch(() => '');
+  // Python takes the last one.
+  const last = [...text.matchAll(/^[ \t]*sample_rate\s*(?::[^=\n]*)?=([^#;\r\n]*)/gm)].at(-1);
+  if (last === undefined) return undefined;
+  const rate = (last[1] ?? '').trim();
+  const perSecond = rate === '' ? NaN : Number(rate.replaceAll('_', ''));
+  if (perSecond > 0 && perSecond < Infinity) return 1 / perSecond;
+  throw new CommandError(
+    message`Expected a number for sample_rate in ${path} but received '${rate}'; give ${option('timeUnit')}, such as \
+30kHz.`,
+  );
 }
 
 /** The ids of the clusters with a label, such as 'good'. */
@@ -89,7 +109,7 @@ async function readSpikes(
     const isInteger =
       !(times instanceof Float64Array || times instanceof Float32Array) ||
       (times.length > 0 && times.every(Number.isInteger));
-    const period = await readSamplingPeriod(folder);
+    const period = hasTimeUnit ? undefined : await readSamplingPeriod(folder);
     if (isInteger && period === undefined && !hasTimeUnit) {
       throw new CommandError(
         message`Expected the sampling rate of ${folder} in its params.py but there is none; give \
@@ -100,15 +120,8 @@ ${option('timeUnit')}, such as 30kHz.`,
     const timeUnit = isInteger ? period : 1;
     if (label === undefined) return { times, ids, timeUnit };
     const wanted = await readLabelled(folder, label);
-    const isKept = Array.from(ids, (id) => wanted.has(id));
-    return {
-      times: times.filter(
-        (_: number | bigint, event: number) => isKept[event] === true,
-      ) as Elements,
-      ids: Array.from(ids).filter((_, event) => isKept[event] === true),
-      timeUnit,
-      units: [...wanted].sort((a, b) => a - b),
-    };
+    const table = keepEvents({ times, ids, timeUnit }, (event) => wanted.has(ids[event] ?? NaN));
+    return { ...table, units: [...wanted].sort((a, b) => a - b) };
   } catch (error) {
     throw fileError('read', folder, error);
   }
@@ -123,7 +136,8 @@ export const phy: Format = {
     isFolder: true,
     recognise: isPhy,
     hasTimeUnit: true,
-    ...readingEvents(async (path, options) => {
+    ...readingEvents(async (given, options) => {
+      const path = folderOf(given);
       const files = [join(path, TIMES)];
       for (const name of CLUSTERS) {
         if (files.length === 1 && (await isRegularFile(join(path, name))))

@@ -6,15 +6,8 @@ import { toNumbers } from '../events/event-files';
 import { readingEvents } from '../events/reading';
 import type { Format, ReadingOptions } from '../format';
 import { ArraysReader } from '../hdf5/arrays-reader';
+import { choosePopulation, secondsIn } from './columns';
 import { contentsOf } from './hdf5-contents';
-
-/** Of a second, as people name units of time. */
-const UNITS: readonly [name: RegExp, seconds: number][] = [
-  [/^(s|sec|secs|seconds?)$/i, 1],
-  [/^(ms|msecs?|milliseconds?)$/i, 1e-3],
-  [/^(us|µs|μs|usecs?|microseconds?)$/i, 1e-6],
-  [/^(ns|nsecs?|nanoseconds?)$/i, 1e-9],
-];
 
 async function readSpikes(
   path: string,
@@ -25,7 +18,7 @@ async function readSpikes(
   const reader = await ArraysReader.open(path);
   try {
     const unit = chosen.unit ?? 'ms';
-    const timeUnit = given ?? UNITS.find(([name]) => name.test(unit))?.[1];
+    const timeUnit = given ?? secondsIn(unit);
     if (timeUnit === undefined) {
       throw new CommandError(
         message`Expected timestamps in s, ms, us or ns in ${path} but received '${unit}'; give \
@@ -40,23 +33,6 @@ ${option('timeUnit')}.`,
   } finally {
     await reader.close();
   }
-}
-
-/** The population of a name, or the only one. */
-export function choosePopulation<One extends { name: string }>(
-  populations: readonly One[],
-  wanted: string | undefined,
-  path: string,
-): One {
-  const [first] = populations;
-  const isOne = populations.length === 1 && wanted === undefined;
-  const found = isOne ? first : populations.find(({ name }) => name === wanted);
-  if (found !== undefined) return found;
-  const names = populations.map(({ name }) => `'${name}'`).join(', ');
-  throw new CommandError(
-    message`Expected one of the populations ${names} of ${path} for ${option('population')} but received \
-${wanted === undefined ? 'none' : `'${wanted}'`}.`,
-  );
 }
 
 export const sonata: Format = {

@@ -1,42 +1,25 @@
 /** Structured arrays of events in .npy files, with fields such as t, x, y and p, or time and channel. */
-import { open, readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 
 import { CommandError } from '../../errors/command-errors';
-import { message, option } from '../../errors/message';
 import { fileError } from '../../errors/system-errors';
-import { decodeBytes, ELEMENT_TYPES, type Elements } from '../elements';
+import { ELEMENT_TYPES, IS_HOST_BIG_ENDIAN } from '../elements';
 import { openEventTable, type EventTable } from '../events/event-table';
-import { toNumbers } from '../events/event-files';
 import { readingEvents } from '../events/reading';
-import { isRegularFile } from '../files/read-bytes';
-import type { Format } from '../format';
+import { isRegularFile, readBytes, requireFile } from '../files/read-bytes';
+import type { Format, ReadingOptions } from '../format';
 import { isAddress } from '../http/address';
 import { isNpy, MAX_HEADER_BYTES, readHeaderText } from '../npy/header';
-import { findName, ID, TIME, unitIn } from './columns';
+import { readRecords, TYPE, type Field, type Records } from './records';
 
-/** A field of each element. */
-interface Field {
-  name: string;
-  code: string;
-  isBigEndian: boolean;
-  /** Of the field in an element. */
-  offset: number;
-  bytes: number;
-}
+/** Such a field in a header: a name, perhaps after a title; a type; and the shape of an array of its own. */
+type Description = [
+  name: string | [string, string],
+  type: string | Description[],
+  shape?: number[],
+];
 
-/** What the header says. */
-interface Layout {
-  fields: Field[];
-  itemBytes: number;
-  length: number;
-  headerBytes: number;
-}
-
-/** A name, a type, and the shape of a field that is an array of its own. */
-const FIELD =
-  /\(\s*['"]([^'"]*)['"]\s*,\s*['"]([<>|=]?)([a-zA-Z]\d*(?:\[\w+\])?)['"]\s*(?:,\s*\(([\d\s,]*)\)\s*)?\)/g;
-/** Types that are no numbers: texts, bytes, complex numbers, dates. */
-const OTHER_TYPE = /^[VSUcMm](\d+)/;
+const TOKEN = /'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|[()]|\bTrue\b|\bFalse\b|(\d+)L\b/g;
 
 /** Whether bytes begin as the file of a structured array does. */
 export function isStructured(bytes: Uint8Array): boolean {
@@ -44,112 +27,86 @@ export function isStructured(bytes: Uint8Array): boolean {
   return isNpy(bytes) && /'descr'\s*:\s*\[/.test(text);
 }
 
-function parseLayout(bytes: Uint8Array, name: string): Layout {
-  const { text, headerBytes } = readHeaderText(bytes, name);
-  const [, list] = /'descr'\s*:\s*\[(.*?)\]\s*,\s*'fortran_order'/s.exec(text) ?? [];
-  const [, length] = /'shape'\s*:\s*\(\s*(\d+)\s*,\s*\)/.exec(text) ?? [];
-  const fields: Field[] = [];
-  let itemBytes = 0;
-  for (const [, field = '', order, code = '', axes] of (list ?? '').matchAll(FIELD)) {
-    const other = OTHER_TYPE.exec(code);
-    const size =
-      other === null
-        ? (ELEMENT_TYPES[code]?.itemBytes ?? NaN)
-        : Number(other[1]) * (code.startsWith('U') ? 4 : 1);
-    if (other === null && axes === undefined) {
-      const isBigEndian = order === '>';
-      fields.push({ name: field, code, isBigEndian, offset: itemBytes, bytes: size });
-    }
-    const sizes = axes?.split(',').filter((axis) => axis.trim() !== '') ?? [];
-    itemBytes += sizes.reduce((product, axis) => product * Number(axis), size);
-  }
-  const rest = (list ?? '(').replaceAll(FIELD, '').replace(/[\s,]/g, '');
-  if (rest !== '' || length === undefined || !(itemBytes > 0)) {
-    throw new CommandError(
-      `Expected a structured array of shape (E,) with fields of numbers in ${name} but received another.`,
-    );
-  }
-  return { fields, itemBytes, length: Number(length), headerBytes };
-}
-
-/** A field of all elements. */
-function readField(
-  bytes: Uint8Array,
-  layout: Layout,
-  { offset, bytes: size, ...type }: Field,
-): Elements {
-  const column = new Uint8Array(layout.length * size);
-  for (let index = 0; index < layout.length; index++) {
-    const from = layout.headerBytes + index * layout.itemBytes + offset;
-    column.set(bytes.subarray(from, from + size), index * size);
-  }
-  return decodeBytes(column, type);
-}
-
-/** The events of a structured array, given the whole file. */
-export function decodeStructured(
-  bytes: Uint8Array,
-  name: string,
-  hasTimeUnit: boolean,
-): EventTable {
-  const layout = parseLayout(bytes, name);
-  const needed = layout.headerBytes + layout.length * layout.itemBytes;
-  if (bytes.length !== needed) {
-    throw new CommandError(
-      `Expected ${needed} bytes in ${name}, as its header says, but received ${bytes.length}; the file is not complete.`,
-    );
-  }
-  const names = layout.fields.map((field) => field.name);
-  const numbers = (wanted: string | undefined): Elements | undefined => {
-    const field = layout.fields.find((each) => each.name === wanted);
-    return field && readField(bytes, layout, field);
-  };
-  const timeName = findName(names, TIME);
-  const times = numbers(timeName);
-  const [x, y, p] = [/^x$/, /^y$/, /^(?:p|pol|polarity)$/].map((pattern) =>
-    numbers(findName(names, pattern)),
+/** A literal of Python as the same in JSON. */
+function jsonOf(literal: string): string {
+  const tokens = literal.replace(
+    TOKEN,
+    (token, single?: string, double?: string, long?: string) => {
+      const text = single ?? double;
+      if (text !== undefined) return JSON.stringify(text.replace(/\\(.)/g, '$1'));
+      return long ?? { '(': '[', ')': ']', True: 'true', False: 'false' }[token] ?? token;
+    },
   );
-  const ids = numbers(findName(names, ID));
-  if (times === undefined || timeName === undefined || (ids === undefined && x === undefined)) {
-    throw new CommandError(
-      `Expected fields named time and channel, or t, x, y and p, in ${name} but received ` +
-        `${names.map((each) => `'${each}'`).join(', ')}.`,
-    );
-  }
-  const isInteger = !(times instanceof Float64Array || times instanceof Float32Array);
-  const timeUnit = unitIn(timeName);
-  if (isInteger && timeUnit === undefined && !hasTimeUnit) {
-    throw new CommandError(
-      message`Expected the unit of the whole numbers in '${timeName}' of ${name} but nothing tells; give \
-${option('timeUnit')}, such as 1us.`,
-    );
-  }
-  if (ids !== undefined) return { times, ids: toNumbers(ids), timeUnit };
-  return { times, ...addressesOf(x, y, p), timeUnit };
+  return tokens.replace(/,\s*(?=[\]}])/g, '');
 }
 
-/** The channel of a pixel: (p H + y) W + x, for W columns and H rows of pixels. */
-function addressesOf(
-  x: Elements | undefined,
-  y: Elements | undefined,
-  p: Elements | undefined,
-): Pick<EventTable, 'ids' | 'nChannels'> {
-  const [columns, rows, polarities] = [x, y, p].map((list) => list && toNumbers(list));
-  const sizeOf = (list: ArrayLike<number> | undefined): number => {
-    let most = 0;
-    for (let event = 0; event < (list?.length ?? 0); event++) {
-      most = Math.max(most, list?.[event] ?? 0);
+function parseLayout(bytes: Uint8Array, name: string): Omit<Records, 'read'> & { begin: number } {
+  const { text, headerBytes: begin } = readHeaderText(bytes, name);
+  try {
+    const header = JSON.parse(jsonOf(text)) as { descr: Description[]; shape: number[] };
+    const { fields, bytes: itemBytes } = fieldsOf(header.descr, 0);
+    const length = header.shape.reduce((product, size) => product * size, 1);
+    const nAxes = header.shape.filter((size) => size !== 1).length;
+    if (itemBytes > 0 && Number.isSafeInteger(length * itemBytes) && nAxes <= 1) {
+      return { fields, itemBytes, length, begin };
     }
-    return most + 1;
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+  }
+  const advice = /'\|?O\d?'/.test(text)
+    ? '; numpy.load with allow_pickle=True reads its Python objects, of which fields of numbers can be saved'
+    : '';
+  throw new CommandError(
+    `Expected a structured array of shape (E,) with fields of numbers in ${name} but received another${advice}.`,
+  );
+}
+
+/** The fields that are no arrays, those within others among them. */
+function fieldsOf(descriptions: readonly Description[], begin: number) {
+  const fields: Field[] = [];
+  let offset = begin;
+  for (const [title, type, shape = []] of descriptions) {
+    const name = typeof title === 'string' ? title : title[1];
+    const count = shape.reduce((product, size) => product * size, 1);
+    const inner = typeof type === 'string' ? fieldOf(name, type, offset) : fieldsOf(type, offset);
+    // NumPy calls padding ''.
+    if (count === 1 && name !== '') fields.push(...('fields' in inner ? inner.fields : [inner]));
+    offset += inner.bytes * count;
+  }
+  return { fields, bytes: offset - begin };
+}
+
+function fieldOf(name: string, type: string, offset: number): Field {
+  const [, order, code = '', kind, digits] = TYPE.exec(type) ?? [];
+  const bytes = Number(digits === '' ? NaN : digits) * (kind === 'U' ? 4 : 1);
+  // Differences of times count units that the type tells.
+  const plain = kind === 'm' ? 'i8' : code;
+  return {
+    name,
+    type,
+    code: plain in ELEMENT_TYPES ? plain : undefined,
+    isBigEndian: order === '>' || (order !== '<' && IS_HOST_BIG_ENDIAN),
+    offset,
+    bytes,
   };
-  const [width, height] = [sizeOf(columns), sizeOf(rows)];
-  const ids = Float64Array.from({ length: columns?.length ?? 0 }, (_, event) => {
-    const row = rows?.[event] ?? 0;
-    // Some cameras tell -1 and 1.
-    const polarity = (polarities?.[event] ?? 0) > 0 ? 1 : 0;
-    return (polarity * height + row) * width + (columns?.[event] ?? NaN);
-  });
-  return { ids, nChannels: width * height * (polarities === undefined ? 1 : 2) };
+}
+
+/** The events of a structured array in a file, of which `source` reads some bytes. */
+export async function readStructured(
+  source: { size: number; read: Records['read'] },
+  name: string,
+  options: ReadingOptions,
+): Promise<EventTable> {
+  const head = await source.read(0, Math.min(source.size, MAX_HEADER_BYTES));
+  const layout = parseLayout(head, name);
+  const needed = layout.begin + layout.length * layout.itemBytes;
+  if (source.size !== needed) {
+    throw new CommandError(
+      `Expected ${needed} bytes in ${name}, as its header says, but received ${source.size}; the file is not complete.`,
+    );
+  }
+  const read: Records['read'] = (position, length) => source.read(layout.begin + position, length);
+  return readRecords({ ...layout, read }, name, options.population, options.member);
 }
 
 async function isStructuredFile(path: string): Promise<boolean> {
@@ -172,6 +129,18 @@ async function isStructuredFile(path: string): Promise<boolean> {
   }
 }
 
+async function readFile(path: string, options: ReadingOptions): Promise<EventTable> {
+  await requireFile(path);
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const read: Records['read'] = (position, length) => readBytes(file, position, length, path);
+    return await readStructured({ size, read }, path, options);
+  } finally {
+    await file.close();
+  }
+}
+
 export const structured: Format = {
   name: 'structured',
   title: 'events in a structured array',
@@ -186,7 +155,7 @@ export const structured: Format = {
         files: [path],
         read: async () => {
           try {
-            return decodeStructured(await readFile(path), path, options.timeUnit !== undefined);
+            return await readFile(path, options);
           } catch (error) {
             throw fileError('read', path, error);
           }

@@ -1,130 +1,124 @@
 /** Tables of events as text: CSV, TSV, and columns separated by blanks. */
-import { open, readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 
 import { CommandError } from '../../errors/command-errors';
 import { fileError } from '../../errors/system-errors';
 import { openEventTable, type EventTable } from '../events/event-table';
 import { readingEvents } from '../events/reading';
-import { isRegularFile } from '../files/read-bytes';
-import { hasEnding, type Format } from '../format';
+import { isRegularFile, requireFile } from '../files/read-bytes';
+import { decodeText } from '../foreign/text';
+import type { Format, Given, ReadingOptions } from '../format';
 import { isAddress } from '../http/address';
-import { findName, ID, TIME, unitIn } from './columns';
-import { choosePopulation } from './sonata';
+import { choosePart, chooseColumns, namesIn, tableOf, type Columns } from './columns';
+import { HeaderSearch, TableRows, type Header } from './text-rows';
 
-const ENDINGS = ['.csv', '.tsv', '.txt'];
-/** A table is in memory as a whole. */
-const MOST_BYTES = 2 ** 29;
-/** The first line lies in so many bytes. */
-const HEAD_BYTES = 4096;
-/** The header of a table that SONATA describes; its times are in milliseconds. */
+/** The header lies in so many bytes. */
+const HEAD_BYTES = 2 ** 16;
+const MOST_EVENTS = 2 ** 26;
+const MOST_LINE_CHARACTERS = 2 ** 24;
+/** Columns that make a table one of SONATA, whose times are in milliseconds. */
 const SONATA = ['timestamps', 'population', 'node_ids'];
+/** Texts of other kinds, which may have lines of two words. */
+const OTHER_TEXT = /^\s*[<{[]|^version https:/;
 
-function separatorOf(line: string): RegExp {
-  for (const separator of [',', '\t', ';'])
-    if (line.includes(separator)) return new RegExp(separator);
-  return /\s+/;
-}
-
-/** Whether the user says so, or the first line names a column of times and one of channels. */
-async function isTable(path: string, isEventList: boolean): Promise<boolean> {
-  if (isAddress(path) || !hasEnding(path, ENDINGS)) return false;
-  if (isEventList) return true;
-  if (!(await isRegularFile(path))) return false;
+/** The text at the beginning of a file and its encoding; undefined if it is none. */
+async function readHead(path: string): Promise<{ text: string; label: string } | undefined> {
+  const file = await open(path, 'r');
   try {
-    const file = await open(path, 'r');
-    try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-      const line = linesOf(buffer.toString('utf8', 0, bytesRead)).find(isData) ?? '';
-      const names = fieldsOf(line, separatorOf(line));
-      return findName(names, TIME) !== undefined && findName(names, ID) !== undefined;
-    } finally {
-      await file.close();
-    }
-  } catch {
-    return false;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    return bytesRead === 0 ? undefined : decodeText(buffer.subarray(0, bytesRead), 'txt');
+  } finally {
+    await file.close();
   }
 }
 
-function isData(line: string): boolean {
-  return line.trim() !== '' && !line.trimStart().startsWith('#');
+/** Whether a text names a column of times and one of channels, or the user says that it lists events. */
+async function isTable(path: string, { isEventList }: Given): Promise<boolean> {
+  if (isAddress(path) || !(await isRegularFile(path))) return false;
+  const head = await readHead(path).catch(() => undefined);
+  if (head === undefined || OTHER_TEXT.test(head.text)) return false;
+  if (isEventList) return true;
+  const search = new HeaderSearch();
+  for (const line of head.text.split(/\r\n|\n|\r/)) {
+    const header = search.take(line);
+    if (header !== undefined) return header.hasEventNames;
+  }
+  return false;
 }
 
-function linesOf(text: string): string[] {
-  return text.replace(/^\uFEFF/, '').split(/\r?\n/);
-}
-
-function fieldsOf(line: string, separator: RegExp): string[] {
-  return line
-    .trim()
-    .split(separator)
-    .map((field) => field.trim().replace(/^"(.*)"$/, '$1'));
-}
-
-async function readTable(path: string, wanted: string | undefined): Promise<EventTable> {
-  try {
-    const found = await stat(path);
-    if (!found.isFile()) throw new CommandError(`Expected a file but ${path} is none.`);
-    const { size } = found;
-    if (size > MOST_BYTES) {
+/** The lines of a file, some at a time. */
+async function* linesOf(path: string, label: string): AsyncGenerator<string[]> {
+  const decoder = new TextDecoder(label);
+  let rest = '';
+  for await (const chunk of createReadStream(path, { highWaterMark: HEAD_BYTES })) {
+    rest += decoder.decode(chunk as Uint8Array, { stream: true });
+    // The other half of the end of a line may be in the next chunk.
+    const cut = rest.endsWith('\r') ? rest.length - 1 : rest.length;
+    const lines = rest.slice(0, cut).split(/\r\n|\n|\r/);
+    rest = (lines.pop() ?? '') + rest.slice(cut);
+    if (rest.length > MOST_LINE_CHARACTERS) {
       throw new CommandError(
-        `Expected a table of at most ${MOST_BYTES} bytes in ${path} but received ${size}; save it as .npy.`,
+        `Expected lines of at most ${MOST_LINE_CHARACTERS} characters in ${path} but received a longer one.`,
       );
     }
-    return parseTable(await readFile(path, 'utf8'), path, wanted);
+    yield lines;
+  }
+  yield [rest];
+}
+
+async function readTable(path: string, options: ReadingOptions): Promise<EventTable> {
+  try {
+    await requireFile(path);
+    const search = new HeaderSearch();
+    let rows: TableRows | undefined;
+    let columns: Columns | undefined;
+    let number = 0;
+    const { label = 'utf-8' } = (await readHead(path)) ?? {};
+    for await (const lines of linesOf(path, label)) {
+      for (const line of lines) {
+        number++;
+        if (rows !== undefined) {
+          rows.add(line, number);
+          continue;
+        }
+        const header = search.take(line);
+        if (header === undefined) continue;
+        columns = columnsOf(header, path, options.member);
+        rows = new TableRows(header, columns, path, MOST_EVENTS);
+        if (header.isData) rows.add(line, number);
+      }
+    }
+    if (rows === undefined || columns === undefined) {
+      throw new CommandError(`Expected a table of events in ${path} but it is empty.`);
+    }
+    rows.end(number);
+    const { part } = columns;
+    const table = tableOf(columns, (name) => rows.numbers(name));
+    const isSonata = SONATA.every((name) => namesIn(columns).includes(name));
+    if (isSonata) table.timeUnit ??= 1e-3;
+    return part === undefined ? table : choosePart(table, rows.texts, options.population, path);
   } catch (error) {
     throw fileError('read', path, error);
   }
 }
 
-function parseTable(text: string, path: string, wanted: string | undefined): EventTable {
-  const lines = linesOf(text);
-  const first = lines.findIndex(isData);
-  if (first < 0) throw new CommandError(`Expected a table of events in ${path} but it is empty.`);
-  const separator = separatorOf(lines[first] ?? '');
-  const head = fieldsOf(lines[first] ?? '', separator);
-  const hasHeader = head.some((field) => Number.isNaN(Number(field)));
-  const names = head.map((field) => field.toLowerCase());
-  const timeAt = hasHeader ? names.findIndex((name) => TIME.test(name)) : 0;
-  const idAt = hasHeader ? names.findIndex((name) => ID.test(name)) : 1;
-  if (timeAt < 0 || idAt < 0 || head.length < 2) {
-    throw new CommandError(
-      `Expected columns named time and channel (or timestamps, units, cluster_id, node_ids) in ${path} but ` +
-        `received ${head.map((name) => `'${name.slice(0, 20)}'`).join(', ')}.`,
-    );
+function columnsOf(header: Header, path: string, member: string | undefined): Columns {
+  const { names, hasNames } = header;
+  if (hasNames) return chooseColumns({ names, place: path, member });
+  if (names.length === 2 || member !== undefined) {
+    return chooseColumns({ names, place: path, member: member ?? '1,2' });
   }
-  const isSonata = SONATA.every((name) => names.includes(name));
-  const populationAt = names.indexOf('population');
-  const times: number[] = [];
-  const ids: number[] = [];
-  const populations: string[] = [];
-  lines.forEach((line, index) => {
-    if (index < first + (hasHeader ? 1 : 0) || !isData(line)) return;
-    const fields = fieldsOf(line, separator);
-    const numbers = [fields[timeAt], fields[idAt]].map((field) =>
-      field === undefined || field === '' ? NaN : Number(field),
-    );
-    const [time = NaN, id = NaN] = numbers;
-    if (Number.isNaN(time) || Number.isNaN(id)) {
-      throw new CommandError(
-        `Expected a time and a channel in line ${index + 1} of ${path} but received '${line.slice(0, 60)}'.`,
-      );
-    }
-    times.push(time);
-    ids.push(id);
-    if (populationAt >= 0) populations.push(fields[populationAt] ?? '');
-  });
-  const timeUnit = unitIn(names[timeAt] ?? '') ?? (isSonata ? 1e-3 : undefined);
-  if (populationAt < 0) return { times: Float64Array.from(times), ids, timeUnit };
-  const each = [...new Set(populations)].map((name) => ({ name }));
-  const { name } = choosePopulation(each, wanted, path);
-  const isChosen = (_: number, event: number): boolean => populations[event] === name;
-  return { times: Float64Array.from(times.filter(isChosen)), ids: ids.filter(isChosen), timeUnit };
+  throw new CommandError(
+    `Expected two columns, or names of the columns such as t x y p in the first line, in ${path} but received ` +
+      `${names.length} columns without names.`,
+  );
 }
 
 export const textEvents: Format = {
   name: 'text',
   title: 'a table of events as text',
-  endings: ENDINGS,
+  endings: ['.csv', '.tsv', '.txt'],
   input: {
     usage: ['spikes.csv', 'a table with columns named time and channel'],
     recognise: isTable,
@@ -133,7 +127,7 @@ export const textEvents: Format = {
       openEventTable(path, options, {
         format: 'text',
         files: [path],
-        read: async () => readTable(path, options.population),
+        read: async () => readTable(path, options),
       }),
     ),
   },

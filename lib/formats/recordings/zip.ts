@@ -1,7 +1,7 @@
 /** Files in a zip archive, as .npz archives are: stored or deflated, in archives of any size. */
 import { open, type FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { inflateRaw } from 'node:zlib';
+import { crc32, inflateRaw } from 'node:zlib';
 
 import { CommandError } from '../../errors/command-errors';
 import { readBytes } from '../files/read-bytes';
@@ -14,7 +14,9 @@ const inflate = promisify(inflateRaw) as (
 /** A file of an archive. */
 export interface ZipEntry {
   name: string;
-  isDeflated: boolean;
+  /** How it is compressed: 0 not at all, 8 by deflate; NaN if it is encrypted. */
+  method: number;
+  checksum: number;
   packedBytes: number;
   bytes: number;
   /** Where its own header begins. */
@@ -68,14 +70,23 @@ export class Zip {
           'save it as .npy.',
       );
     }
+    if (entry.method !== 0 && entry.method !== 8) {
+      throw new CommandError(
+        `Expected ${entry.name} of ${this.name} as savez and savez_compressed of NumPy write it but it is encrypted, or ` +
+          'compressed in another way; save it again.',
+      );
+    }
     const header = Buffer.from(await readBytes(this.file, entry.offset, 30, this.name));
     if (header.readUInt32LE(0) !== LOCAL) throw corrupt(this.name);
     const begin = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
     const packed = await readBytes(this.file, begin, entry.packedBytes, this.name);
-    const bytes = entry.isDeflated
-      ? await inflate(packed, { maxOutputLength: Math.max(1, entry.bytes) }).catch(() => undefined)
-      : packed;
-    if (bytes?.length !== entry.bytes) throw corrupt(this.name);
+    const bytes =
+      entry.method === 8
+        ? await inflate(packed, { maxOutputLength: Math.max(1, entry.bytes) }).catch(
+            () => undefined,
+          )
+        : packed;
+    if (bytes?.length !== entry.bytes || crc32(bytes) !== entry.checksum) throw corrupt(this.name);
     return bytes;
   }
 }
@@ -107,15 +118,13 @@ async function readEntries(file: FileHandle, name: string): Promise<ZipEntry[]> 
     const extra = directory.subarray(next + 46 + nName, next + 46 + nName + nExtra);
     const method = directory.readUInt16LE(next + 10);
     const sizes = readSizes(directory.subarray(next, next + 46), extra, name);
-    const isReadable =
-      (method === 0 || method === 8) && (directory.readUInt16LE(next + 8) & 1) === 0;
-    if (isReadable) {
-      entries.push({
-        name: directory.toString('utf8', next + 46, next + 46 + nName),
-        isDeflated: method === 8,
-        ...sizes,
-      });
-    }
+    const isEncrypted = (directory.readUInt16LE(next + 8) & 1) !== 0;
+    entries.push({
+      name: directory.toString('utf8', next + 46, next + 46 + nName),
+      method: isEncrypted ? NaN : method,
+      checksum: directory.readUInt32LE(next + 16),
+      ...sizes,
+    });
     next += 46 + nName + nExtra + nComment;
   }
   return entries;
