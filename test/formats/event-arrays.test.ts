@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 
+import { recognise } from '../../lib/formats/registry';
 import { isCommandError } from '../support/command-errors';
 import { expsyn, succeed } from '../support/command-line';
 import { emptyFolders } from '../support/folders';
@@ -51,6 +52,13 @@ const IN_US = { timeUnit: 1e-6 };
 
 function write(python: string): void {
   execFileSync(PYTHON, ['-c', `${IN_PYTHON}${HELPERS}${python}`, '.']);
+}
+
+async function identityOf(path: string, member: string): Promise<object> {
+  const { input } = await recognise(path, { isEventList: false, member });
+  const source = await input.open(path, { dt: 1e-3, member });
+  await source.close();
+  return source.identity;
 }
 
 describe('arrays of events', function () {
@@ -421,6 +429,10 @@ with zipfile.ZipFile('a.npz', 'w', zipfile.ZIP_LZMA) as z:
     const options = ['--no-plot', '--tau', '5ms', '--out', 'out.npy'];
     await succeed('a.h5', '--member', 'a/foo,a/bar', ...options);
     assert.match(await succeed('info', 'out.npy'), /units +4, 9, 20/);
+    const [first, second] = await Promise.all(
+      ['a/foo,a/bar', 'a/foo,a/baz'].map(async (member) => identityOf('a.h5', member)),
+    );
+    assert.notDeepEqual(first, second);
     const { code, err } = await expsyn('a.h5', '--member', 'a/foo', ...options);
     assert.equal(code, 1);
     assert.match(
