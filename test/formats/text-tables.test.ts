@@ -191,6 +191,20 @@ describe('tables of events as text', () => {
     }
   });
 
+  it('have times that no double holds', async () => {
+    const start = 1_700_000_000_000_000_001n;
+    const times = [0n, 10n, 25n].map((time) => start + time);
+    await writeFile('spikes.csv', ['time_ns,unit', ...times.map((t) => `${t},7`), ''].join('\n'));
+    const options = { dt: 1e-8, start: '1700000000000000001/1000000000' };
+    const { events } = await readEventsOf('spikes.csv', options);
+    assert.equal(events, '0:7 1:7 2:7');
+    await writeFile('spikes.csv', `time_ns,unit\n${start},7\n0.5,7\n`);
+    await assert.rejects(
+      readEventsOf('spikes.csv', options),
+      isCommandError(/^Expected times from 1700000000 s on/),
+    );
+  });
+
   it('have ids of any size, which are numbered', async () => {
     await writeFile('spikes.csv', table({ id: (id) => String(id + 2 ** 40) }));
     const { events, shape } = await readEventsOf('spikes.csv');

@@ -16,6 +16,7 @@ const FIELDS = Object.fromEntries(
   }),
 );
 const NUMBER = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i;
+const INTEGER = /^[-+]?\d{1,19}$/;
 const COMMA_NUMBER = /^[-+]?(?:\d+,\d*|,\d+)(?:e[-+]?\d+)?$/i;
 const COMMENT = /^\s*[#%]/;
 /** How spreadsheets are told the separator. */
@@ -44,6 +45,13 @@ function fieldsOf(line: string, separator: Separator): string[] | undefined {
 function numberIn(field: string): number {
   if (NUMBER.test(field)) return Number(field);
   return COMMA_NUMBER.test(field) ? Number(field.replace(',', '.')) : NaN;
+}
+
+/** A whole number of 64 bits; undefined for anything else. */
+function integerIn(field: string): bigint | undefined {
+  if (!INTEGER.test(field)) return undefined;
+  const integer = BigInt(field);
+  return BigInt.asIntN(64, integer) === integer ? integer : undefined;
 }
 
 /** How a table begins. */
@@ -116,7 +124,7 @@ export class TableRows {
   readonly #path: string;
   readonly #most: number;
   /** Where the columns of numbers are, and what they hold. */
-  readonly #columns: readonly { name: string; at: number; numbers: number[] }[];
+  readonly #columns: readonly { name: string; at: number; numbers: number[]; exact?: bigint[] }[];
   readonly #partAt: number;
   /** Programs write numbers of rows before the columns without a name for them. */
   #shift: number | undefined;
@@ -155,13 +163,20 @@ export class TableRows {
     // Between commas, one field more may also be a number with a decimal comma.
     this.#shift ??= separator !== ',' && fields.length === names.length + 1 ? 1 : 0;
     if (fields.length > names.length + this.#shift) throw this.#wrong(line, number);
-    for (const [index, { at, numbers }] of this.#columns.entries()) {
+    for (const [index, column] of this.#columns.entries()) {
+      const { at, numbers } = column;
       const field = fields[at + this.#shift] ?? '';
       const value = numberIn(field);
       if (Number.isNaN(value)) throw this.#wrong(line, number, index > 0 ? field : '');
       this.#hasPoints ||= field.includes('.');
       this.#hasCommas ||= field.includes(',');
+      // Nanoseconds since 1970, say.
+      if (!Number.isSafeInteger(value) && column.exact === undefined && INTEGER.test(field)) {
+        column.exact = numbers.every(Number.isInteger) ? numbers.map(BigInt) : [];
+      }
       numbers.push(value);
+      const integer = column.exact && integerIn(field);
+      if (integer !== undefined) column.exact?.push(integer);
     }
     if (this.#hasPoints && this.#hasCommas) throw this.#wrong(line, number);
     if (this.#partAt >= 0) this.texts.push(fields[this.#partAt + this.#shift] ?? '');
@@ -177,8 +192,11 @@ export class TableRows {
     if (this.#open !== '') throw this.#wrong(this.#open, number);
   }
 
-  numbers(name: string): Float64Array {
-    return Float64Array.from(this.#columns.find((column) => column.name === name)?.numbers ?? []);
+  /** As integers if all are whole numbers and some are too large for doubles. */
+  numbers(name: string): Float64Array | BigInt64Array {
+    const { numbers = [], exact } = this.#columns.find((column) => column.name === name) ?? {};
+    const isExact = exact?.length === numbers.length;
+    return isExact ? BigInt64Array.from(exact) : Float64Array.from(numbers);
   }
 
   #wrong(line: string, number: number, word = ''): CommandError {
