@@ -1,11 +1,12 @@
 /** Arrays of events as NumPy and h5py write them: structured arrays, archives, HDF5, MATLAB 7.3, and folders of phy. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 
 import { recognise } from '../../lib/formats/registry';
 import { isCommandError } from '../support/command-errors';
 import { expsyn, succeed } from '../support/command-line';
-import { emptyFolders } from '../support/folders';
+import { emptyFolders, temporaryFolder } from '../support/folders';
 import { PYTHON } from '../support/python';
 import { EVENTS, IN_PYTHON, readEventsOf } from '../support/recordings';
 
@@ -54,6 +55,18 @@ function write(python: string): void {
   execFileSync(PYTHON, ['-c', `${IN_PYTHON}${HELPERS}${python}`, '.']);
 }
 
+/** Runs each program in a folder of its own, 0, 1, ...; in one process, as starting Python takes longer. */
+function writeAll(programs: readonly string[], folder: string): void {
+  const each = `
+import json
+for number, program in enumerate(json.load(sys.stdin)):
+    os.mkdir(str(number)); os.chdir(str(number)); exec(program, dict(globals())); os.chdir('..')
+`;
+  execFileSync(PYTHON, ['-c', `${IN_PYTHON}${HELPERS}${each}`, folder], {
+    input: JSON.stringify(programs),
+  });
+}
+
 async function identityOf(path: string, member: string): Promise<object> {
   const { input } = await recognise(path, { isEventList: false, member });
   const source = await input.open(path, { dt: 1e-3, member });
@@ -63,6 +76,7 @@ async function identityOf(path: string, member: string): Promise<object> {
 
 describe('arrays of events', function () {
   this.timeout(60_000);
+  const made = temporaryFolder();
   emptyFolders();
 
   const READ: [what: string, file: string, python: string, options?: object, events?: string][] = [
@@ -282,12 +296,12 @@ os.rename('a.h5', 'a.nwb')`,
     ['phy by its file of times', 'sorted/spike_times.npy', 'phy()'],
     ['phy with a rate that is given', 'sorted', "phy('sample_rate = fs')", { timeUnit: 1 / 30000 }],
   ];
-  for (const [what, file, python, options, expected] of READ) {
+  READ.forEach(([what, file, , options, expected], number) => {
     it(`may be ${what}`, async () => {
-      write(python);
+      process.chdir(join(made.path, String(number)));
       assert.equal((await readEventsOf(file, { ...options })).events, expected ?? EVENTS);
     });
-  }
+  });
 
   const REFUSED: [what: string, file: string, python: string, RegExp, options?: object][] = [
     [
@@ -398,12 +412,19 @@ with zipfile.ZipFile('a.npz', 'w', zipfile.ZIP_LZMA) as z:
       /^Expected spike_clusters\.npy or spike_templates\.npy in sorted but there is none\.$/,
     ],
   ];
-  for (const [what, file, python, message, options] of REFUSED) {
+  REFUSED.forEach(([what, file, , message, options], index) => {
     it(`must not be ${what}`, async () => {
-      write(python);
+      process.chdir(join(made.path, String(READ.length + index)));
       await assert.rejects(readEventsOf(file, { ...options }), isCommandError(message));
     });
-  }
+  });
+
+  before(() => {
+    writeAll(
+      [...READ, ...REFUSED].map(([, , program]) => program),
+      made.path,
+    );
+  });
 
   it('of Python objects are converted by the command of the message', async () => {
     for (const [make, converted] of [
