@@ -106,25 +106,23 @@ export function readEventLists(
     const expected = `shape ${formatShape(shape)}, as the first list has,`;
     throw outOfRange(expected, `${name}[${item}].shape`, `shape ${formatShape(raster.shape)}`);
   });
+  const begins: number[] = [];
+  let total = 0;
+  for (const { events } of read) {
+    begins.push(total);
+    total += lengthOf(events.times);
+  }
   const all = (numbersOf: (events: GivenEvents) => TypedArray | undefined): Float64Array => {
-    const total = read.reduce((sum, { events }) => sum + lengthOf(events.times), 0);
     const numbers = allocate(Float64Array, [total], name).fill(1);
-    let next = 0;
-    for (const { events } of read) {
+    read.forEach(({ events }, item) => {
       const own = numbersOf(events);
-      if (own !== undefined) numbers.set(Float64Array.from(own as ArrayLike<number>, Number), next);
-      next += lengthOf(events.times);
-    }
+      if (own === undefined) return;
+      numbers.set(Float64Array.from(own as ArrayLike<number>, Number), begins[item]);
+    });
     return numbers;
   };
-  let item = 0;
-  let end = 0;
-  const begins: number[] = [];
-  const batches = all(({ times }) => {
-    begins.push(end);
-    end += lengthOf(times);
-    return new Float64Array(lengthOf(times)).fill(item++);
-  });
+  const batches = allocate(Float64Array, [total], name);
+  begins.forEach((begin, item) => batches.fill(item, begin, begins[item + 1]));
   const hasValues = read.some(({ events }) => events.values !== undefined);
   const times = all((events) => events.times);
   const events = {

@@ -17,6 +17,14 @@ export function option(name: string, value?: string): OptionMention {
   return value === undefined ? { option: name } : { option: name, value };
 }
 
+/** So many names stand in a message. */
+const MOST_SHOWN = 20;
+
+/** Names in a row; of many, the first ones. */
+export function listNames(names: readonly string[]): string {
+  return [...names.slice(0, MOST_SHOWN), ...(names.length > MOST_SHOWN ? ['...'] : [])].join(', ');
+}
+
 /** The template tag of messages: a placeholder may be a text, a number, an option or another message. */
 export function message(
   texts: TemplateStringsArray,

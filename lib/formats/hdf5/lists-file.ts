@@ -1,6 +1,6 @@
 /** Datasets of lists in an HDF5 file, by h5wasm: what runs in the thread of a ListsReader. */
 import { CommandError } from '../../errors/command-errors';
-import { message, option } from '../../errors/message';
+import { listNames, message, option } from '../../errors/message';
 import { adviseHdf5 } from '../foreign/formats';
 import { decodeBytes, type Elements } from '../elements';
 import { codeOf, guard, loadHdf5, openHdf5, type Hdf5 } from './library';
@@ -20,8 +20,6 @@ export interface Lists {
   numbers: Elements;
 }
 
-/** So many names stand in a message. */
-const MOST_SHOWN = 20;
 /** C's hvl_t in WebAssembly: the number of elements and their address, 32 bits each. */
 const LIST_BYTES = 8;
 
@@ -47,11 +45,10 @@ export class ListsFile {
     const missing = paths.find((path) => !isThere(path));
     if (missing !== undefined) {
       const names = guard(name, () => hdf5.get_names(file, '/', true)).filter(isThere);
-      const shown = [...names.slice(0, MOST_SHOWN), ...(names.length > MOST_SHOWN ? ['...'] : [])];
       const choice =
         names.length === 0
           ? ''
-          : message`of its datasets ${shown.join(', ')}, give ${option('member', 'TIMES,CHANNELS')} for two that list \
+          : message`of its datasets ${listNames(names)}, give ${option('member', 'TIMES,CHANNELS')} for two that list \
 events, or `;
       const advice = paths.some(isThere) ? '' : message`; ${choice}${adviseHdf5(name)}`;
       throw new CommandError(

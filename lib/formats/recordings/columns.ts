@@ -1,6 +1,6 @@
 /** How columns of tables, fields of arrays, and arrays side by side become events, by their names. */
 import { CommandError } from '../../errors/command-errors';
-import { message, option } from '../../errors/message';
+import { listNames, message, option } from '../../errors/message';
 import type { Elements } from '../elements';
 import { toNumbers } from '../events/event-files';
 import type { EventTable } from '../events/event-table';
@@ -26,8 +26,6 @@ const ID =
 /** Names that mean what events are of only where no other name does. */
 const WEAK_ID = /^(?:spike_)?(?:i|ids?|labels?|addr|addresses|address)$/;
 const [X, Y, P] = [/^xs?$/, /^ys?$/, /^(?:ps?|pol|polarity|polarities)$/];
-/** So many names stand in a message. */
-const MOST_SHOWN = 20;
 /** Times of other populations and segments are apart from each other. */
 const PART = /^(?:population|segment_(?:ind|index))$/;
 
@@ -94,10 +92,8 @@ export interface Columns {
 
 /** @throws CommandError when the names do not tell, or more than one tells the same. */
 export function chooseColumns({ names, place, member, kind = 'columns' }: NamedEvents): Columns {
-  const quoted = (list: readonly string[]): string => {
-    const shown = list.slice(0, MOST_SHOWN).map((name) => `'${name.slice(0, 40)}'`);
-    return [...shown, ...(list.length > MOST_SHOWN ? ['...'] : [])].join(', ');
-  };
+  const quoted = (list: readonly string[]): string =>
+    listNames(list.map((name) => `'${name.slice(0, 40)}'`));
   const pair = pairIn(member);
   if (pair !== undefined) {
     const missing = pair.find((name) => !names.includes(name));
