@@ -8,6 +8,7 @@
         "native/core/evolve.cc",
         "native/core/event_clock.cc",
         "native/core/event_reader.cc",
+        "native/core/event_rows.cc",
         "native/core/events.cc",
         "native/core/evolve_histories.cc",
         "native/core/evolve_item.cc",

@@ -11,9 +11,6 @@ namespace expsyn {
 
 namespace {
 
-// The events of a row of more columns are in their order, so that a part of them is found fast.
-constexpr std::int64_t kWideColumns = 1024;
-
 // So many events are sorted by digits.
 constexpr std::size_t kManyEvents = 1024;
 
@@ -22,44 +19,57 @@ constexpr std::int64_t kMost = 0xffff'ffff;
 
 }  // namespace
 
-// Adds up what comes row by row, one entry an element. The entries that come may be those of the
-// list itself, which are written over.
+// Adds up what comes in order, one entry an element. The entries that come may be those of the list
+// itself, which are written over.
 class EventList::Sums {
  public:
   explicit Sums(EventList& list)
       : entries_(list.entries_.get()),
         values_(list.has_values_ ? list.values_.data() : nullptr),
+        is_wide_(list.n_columns_ > kWideColumns),
         places_(static_cast<std::size_t>(list.n_columns_), 0) {}
 
-  void Add(const Entry& entry, double value) {
-    row_begin_ = entry.row == row_ ? row_begin_ : size_;
-    row_ = entry.row;
-    std::uint32_t& place = places_[entry.column];
-    if (place > row_begin_) {
-      Entry& sum = entries_[place - 1];
-      sum.count += entry.count;
-      largest_count_ = std::max(largest_count_, sum.count);
-      if (values_ != nullptr) values_[place - 1] += value;
-      return;
+  // Adds entries and values that entry_at(i) and value_at(i) return, for i < n, until one comes
+  // before an earlier one. Returns how many were added.
+  template <typename EntryAt, typename ValueAt>
+  std::size_t Add(std::size_t n, EntryAt entry_at, ValueAt value_at) {
+    // Copies, which no store can change, so that they stay in registers.
+    Entry* const entries = entries_;
+    double* const values = values_;
+    std::uint32_t* const places = places_.data();
+    std::uint32_t size = size_;
+    Entry last = last_;
+    std::size_t i = 0;
+    for (; i < n; ++i) {
+      const Entry entry = entry_at(i);
+      if (IsBefore(entry, last, is_wide_)) break;
+      last = entry;
+      const std::uint32_t place = places[entry.column];
+      // Not whether the row is a new one, which no processor can predict.
+      if (place > 0 && entries[place - 1].row == entry.row) {
+        entries[place - 1].count += entry.count;
+        if (values != nullptr) values[place - 1] += value_at(i);
+        continue;
+      }
+      entries[size] = entry;
+      if (values != nullptr) values[size] = value_at(i);
+      places[entry.column] = ++size;
     }
-    entries_[size_] = entry;
-    if (values_ != nullptr) values_[size_] = value;
-    largest_count_ = std::max(largest_count_, entry.count);
-    place = ++size_;
+    size_ = size;
+    last_ = last;
+    return i;
   }
 
   std::uint32_t size() const { return size_; }
-  std::uint32_t largest_count() const { return largest_count_; }
 
  private:
   Entry* const entries_;
   double* const values_;
+  const bool is_wide_;
   // Of each column's latest entry, counted from 1; 0 as long as there is none.
   std::vector<std::uint32_t> places_;
   std::uint32_t size_ = 0;
-  std::uint32_t row_begin_ = 0;
-  std::int64_t row_ = -1;
-  std::uint32_t largest_count_ = 0;
+  Entry last_{-1, 0, 0};
 };
 
 EventList::EventList(const GivenEvents& given, std::int64_t n_batches, std::int64_t n_timesteps,
@@ -75,46 +85,33 @@ EventList::EventList(const GivenEvents& given, std::int64_t n_batches, std::int6
   values_.resize(has_values_ ? size_ : 0);
   if (given.throws_non_finite) AddFaultsOfSums(reader, faults);
   faults_ = faults.List();
-  constexpr double kMostOfByte = 255;
-  type_ = AreCountsUpTo(kMostOfByte) ? ElementType::kUint8 : ElementType::kFloat64;
 }
 
 void EventList::AddUp(EventReader& reader, EventFaults& faults) {
+  const auto read_entry = [&](std::size_t i) { return Entry{reader.Row(i), reader.Column(i), 1}; };
+  const auto read_value = [&](std::size_t i) { return reader.Value(i); };
   Sums sums(*this);
-  Entry last{-1, 0, 1};
   bool is_in_order = true;
   while (reader.Next(faults)) {
-    for (std::size_t i = 0; i < reader.size(); ++i) {
-      const Entry entry{reader.Row(i), reader.Column(i), 1};
-      if (is_in_order && IsBefore(entry, last)) {
-        is_in_order = false;
-        size_ = sums.size();
-      }
-      last = entry;
-      if (is_in_order) {
-        sums.Add(entry, reader.Value(i));
-      } else {
-        // Not even those of a row, as they would be added before earlier ones of other rows are.
-        if (has_values_) values_[size_] = reader.Value(i);
-        entries_[size_++] = entry;
-      }
+    std::size_t i = 0;
+    if (is_in_order) {
+      i = sums.Add(reader.size(), read_entry, read_value);
+      is_in_order = i == reader.size();
+      size_ = sums.size();
+    }
+    // Once one has come late, none is added up, as it would be before earlier ones of its element.
+    for (; i < reader.size(); ++i) {
+      if (has_values_) values_[size_] = reader.Value(i);
+      entries_[size_++] = read_entry(i);
     }
   }
-  if (is_in_order) {
-    Keep(sums);
-    return;
-  }
+  if (is_in_order) return;
   Sort();
   Sums sorted_sums(*this);
-  for (std::size_t i = 0; i < size_; ++i) {
-    sorted_sums.Add(entries_[i], has_values_ ? values_[i] : 1);
-  }
-  Keep(sorted_sums);
-}
-
-void EventList::Keep(const Sums& sums) {
-  size_ = sums.size();
-  largest_count_ = sums.largest_count();
+  sorted_sums.Add(
+      size_, [this](std::size_t i) { return entries_[i]; },
+      [this](std::size_t i) { return values_[i]; });
+  size_ = sorted_sums.size();
 }
 
 // Finds elements whose sum is too large. Of the events of each, the first one is named.
@@ -140,7 +137,9 @@ void EventList::Sort() {
   }
   if (size_ < kManyEvents) {
     std::stable_sort(entries_.get(), entries_.get() + size_,
-                     [this](const Entry& a, const Entry& b) { return IsBefore(a, b); });
+                     [this](const Entry& a, const Entry& b) {
+                       return IsBefore(a, b, n_columns_ > kWideColumns);
+                     });
   } else {
     SortByDigits();
   }
@@ -178,64 +177,42 @@ void EventList::SortByDigits() {
 }
 
 bool EventList::AreCountsUpTo(double largest) const {
-  if (!has_values_) return static_cast<double>(largest_count_) <= largest;
-  return std::all_of(values_.begin(), values_.end(), [&](double value) {
+  for (std::size_t i = 0; i < size_; ++i) {
+    const double value = ValueOf(i);
     // False for NaN.
-    return value >= 0 && value <= largest && std::floor(value) == value;
-  });
+    if (!(value >= 0 && value <= largest && std::floor(value) == value)) return false;
+  }
+  return true;
 }
 
-std::size_t EventList::FirstOf(std::int64_t row, const Cursor* cursor) const {
-  const auto is_first = [&](std::size_t index) {
-    return (index == size_ || entries_[index].row >= row) &&
-           (index == 0 || entries_[index - 1].row < row);
-  };
-  if (cursor != nullptr && cursor->next <= size_ && is_first(cursor->next)) return cursor->next;
+std::size_t EventList::FirstOf(std::int64_t row, Cursor cursor) const {
+  const std::size_t next = cursor.next;
+  const bool is_first = next <= size_ && (next == size_ || entries_[next].row >= row) &&
+                        (next == 0 || entries_[next - 1].row < row);
+  if (is_first) return next;
   const Entry* found =
       std::lower_bound(begin(), end(), row,
                        [](const Entry& entry, std::int64_t wanted) { return entry.row < wanted; });
   return static_cast<std::size_t>(found - begin());
 }
 
-bool EventList::IsBefore(const Entry& entry, const Entry& other) const {
-  if (n_columns_ <= kWideColumns || entry.row != other.row) return entry.row < other.row;
-  return entry.column < other.column;
+std::size_t EventList::FirstInRow(std::size_t i, std::int64_t row, std::int64_t column) const {
+  const Entry sought{row, static_cast<std::uint32_t>(column), 0};
+  const Entry* found = std::lower_bound(
+      begin() + i, end(), sought,
+      [](const Entry& entry, const Entry& other) { return IsBefore(entry, other, true); });
+  return static_cast<std::size_t>(found - begin());
 }
 
 template <typename T>
 void EventList::Fill(std::int64_t row, std::int64_t n_rows, std::int64_t column,
-                     std::int64_t n_columns, T* target, std::int64_t stride, Cursor* cursor) const {
-  if (stride == n_columns) {
-    std::fill_n(target, n_rows * n_columns, T{0});
-  } else {
-    for (std::int64_t r = 0; r < n_rows; ++r) std::fill_n(target + r * stride, n_columns, T{0});
-  }
-  const auto put = [&](std::size_t index) {
-    const Entry& entry = entries_[index];
-    const std::int64_t place = static_cast<std::int64_t>(entry.column) - column;
-    target[(entry.row - row) * stride + place] = static_cast<T>(ValueOf(index));
-  };
-  std::size_t i = FirstOf(row, cursor);
-  if (n_columns == n_columns_) {
-    for (; i < size_ && entries_[i].row < row + n_rows; ++i) put(i);
-  } else if (n_columns_ > kWideColumns) {
-    for (std::int64_t r = row; r < row + n_rows; ++r) {
-      const Entry sought{r, static_cast<std::uint32_t>(column), 0};
-      const Entry* found = std::lower_bound(
-          begin() + i, end(), sought,
-          [this](const Entry& entry, const Entry& other) { return IsBefore(entry, other); });
-      i = static_cast<std::size_t>(found - begin());
-      for (; i < size_ && entries_[i].row == r && entries_[i].column < column + n_columns; ++i)
-        put(i);
-    }
-    if (cursor != nullptr) *cursor = {FirstOf(row + n_rows)};
-    return;
-  } else {
-    for (; i < size_ && entries_[i].row < row + n_rows; ++i) {
-      if (entries_[i].column >= column && entries_[i].column < column + n_columns) put(i);
-    }
-  }
-  if (cursor != nullptr) *cursor = {i};
+                     std::int64_t n_columns, T* target, std::int64_t stride) const {
+  for (std::int64_t r = 0; r < n_rows; ++r) std::fill_n(target + r * stride, n_columns, T{0});
+  Cursor cursor;
+  ForEach(row, n_rows, column, n_columns, cursor,
+          [=](std::int64_t r, std::int64_t c, double value) {
+            target[(r - row) * stride + c] = static_cast<T>(value);
+          });
 }
 
 double EventList::ElementAt(std::int64_t row, std::int64_t column) const {
@@ -247,9 +224,9 @@ double EventList::ElementAt(std::int64_t row, std::int64_t column) const {
 bool EventList::AreFinite(std::int64_t row, std::int64_t n_rows, std::int64_t* bad_row,
                           std::int64_t* bad_column) const {
   if (!has_values_) return true;
-  const std::size_t last = FirstOf(row + n_rows);
+  const std::size_t last = FirstOf(row + n_rows, {});
   const Entry* bad = nullptr;
-  for (std::size_t i = FirstOf(row); i < last; ++i) {
+  for (std::size_t i = FirstOf(row, {}); i < last; ++i) {
     const Entry& entry = entries_[i];
     if (bad != nullptr && entry.row != bad->row) break;
     const bool is_earlier = bad == nullptr || entry.column < bad->column;
@@ -261,13 +238,11 @@ bool EventList::AreFinite(std::int64_t row, std::int64_t n_rows, std::int64_t* b
   return false;
 }
 
-template void EventList::Fill(std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::uint8_t*,
-                              std::int64_t, Cursor*) const;
 template void EventList::Fill(std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                              std::uint16_t*, std::int64_t, Cursor*) const;
+                              std::uint16_t*, std::int64_t) const;
 template void EventList::Fill(std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*,
-                              std::int64_t, Cursor*) const;
+                              std::int64_t) const;
 template void EventList::Fill(std::int64_t, std::int64_t, std::int64_t, std::int64_t, double*,
-                              std::int64_t, Cursor*) const;
+                              std::int64_t) const;
 
 }  // namespace expsyn

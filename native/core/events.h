@@ -25,9 +25,6 @@ class EventList {
 
   const std::vector<EventFault>& faults() const { return faults_; }
 
-  // The element type that holds all elements exactly and takes the least memory: kUint8 or
-  // kFloat64.
-  ElementType type() const { return type_; }
   // Whether all elements are whole numbers up to `largest`.
   bool AreCountsUpTo(double largest) const;
 
@@ -36,11 +33,17 @@ class EventList {
     std::size_t next = 0;
   };
 
+  // Calls visit(r, c - column, value) for each element of n_rows rows and n_columns columns that is
+  // not 0, where r is its row and c its column, row by row.
+  template <typename Visit>
+  void ForEach(std::int64_t row, std::int64_t n_rows, std::int64_t column, std::int64_t n_columns,
+               Cursor& cursor, Visit visit) const;
+
   // target[(r - row) * stride + (c - column)] = the element of row r and column c, for n_rows rows
   // and n_columns columns, converted to T.
   template <typename T>
   void Fill(std::int64_t row, std::int64_t n_rows, std::int64_t column, std::int64_t n_columns,
-            T* target, std::int64_t stride, Cursor* cursor = nullptr) const;
+            T* target, std::int64_t stride) const;
 
   // The element of a row and column.
   double ElementAt(std::int64_t row, std::int64_t column) const;
@@ -57,10 +60,19 @@ class EventList {
 
   class Sums;
 
-  // Whether an entry comes before another: by row and, if there are many columns, by column.
-  bool IsBefore(const Entry& entry, const Entry& other) const;
+  // The events of a row of more columns are in their order, so that a part of them is found fast.
+  static constexpr std::int64_t kWideColumns = 1024;
+
+  // Whether an entry comes before another: by row and, if rows are wide, by column.
+  static bool IsBefore(const Entry& entry, const Entry& other, bool are_wide) {
+    return entry.row < other.row ||
+           (are_wide && entry.row == other.row && entry.column < other.column);
+  }
   // The index of the first entry of row `row` or a later one.
-  std::size_t FirstOf(std::int64_t row, const Cursor* cursor = nullptr) const;
+  std::size_t FirstOf(std::int64_t row, Cursor cursor) const;
+  // The index of the first entry from index `i` on that is of row `row` and of column `column`, or
+  // comes after it. For rows of many columns.
+  std::size_t FirstInRow(std::size_t i, std::int64_t row, std::int64_t column) const;
   double ValueOf(std::size_t index) const {
     return has_values_ ? values_[index] : static_cast<double>(entries_[index].count);
   }
@@ -68,7 +80,6 @@ class EventList {
   const Entry* end() const { return entries_.get() + size_; }
 
   void AddUp(EventReader& reader, EventFaults& faults);
-  void Keep(const Sums& sums);
   void AddFaultsOfSums(EventReader& reader, EventFaults& faults) const;
   void Sort();
   void SortByDigits();
@@ -79,10 +90,33 @@ class EventList {
   std::unique_ptr<Entry[]> entries_;
   std::size_t size_ = 0;
   std::vector<double> values_;  // one an entry
-  std::uint32_t largest_count_ = 0;
-  ElementType type_ = ElementType::kUint8;
   std::vector<EventFault> faults_;
 };
+
+template <typename Visit>
+inline void EventList::ForEach(std::int64_t row, std::int64_t n_rows, std::int64_t column,
+                               std::int64_t n_columns, Cursor& cursor, Visit visit) const {
+  // Copies, which no store of the visitor can change, so that they stay in registers.
+  const Entry* const entries = entries_.get();
+  const double* const values = has_values_ ? values_.data() : nullptr;
+  const std::size_t size = size_;
+  const std::int64_t end_row = row + n_rows;
+  const bool is_searched = n_columns < n_columns_ && n_columns_ > kWideColumns;
+  std::size_t i = FirstOf(row, cursor);
+  while (i < size && entries[i].row < end_row) {
+    const Entry& entry = entries[i];
+    const std::int64_t c = static_cast<std::int64_t>(entry.column) - column;
+    if (c >= 0 && c < n_columns) {
+      visit(entry.row, c, values != nullptr ? values[i] : static_cast<double>(entry.count));
+      ++i;
+    } else if (!is_searched) {
+      ++i;
+    } else {
+      i = c < 0 ? FirstInRow(i, entry.row, column) : FirstOf(entry.row + 1, {});
+    }
+  }
+  cursor = {i};
+}
 
 }  // namespace expsyn
 

@@ -20,7 +20,7 @@ const instructionSets = at('core/simd/instruction_set.cc');
 const events = at('core/events.cc');
 const eventReader = at('core/event_reader.cc');
 const eventSteps = at('core/simd/event_lists-inl.h');
-const inputRows = at('core/input_rows.h');
+const eventRows = at('core/event_rows.cc');
 const clock = at('core/event_clock.cc');
 const reductions = at('core/simd/reductions-inl.h');
 const jobs = at('binding/job_queue.cc');
@@ -40,7 +40,8 @@ export const NAMED = [
     '  Convert(channels_, n_columns_, columns_);\n  if (has_batches_)',
     '  if (has_batches_)',
   ),
-  inputRows('rows are forgotten too early', 'begin_ = step;\n    }', 'begin_ = step + 1;\n    }'),
+  eventRows('rows keep the events of others', 'rows_[set_[i]] = 0;', 'rows_[set_[i]] += 0;'),
+  eventRows('rows keep many events of others', 'if (n_set_ > kFew)', 'if (false)'),
   eventSteps(
     'no event comes before its step',
     'step + 1 - position > own.margin + magnitude * own.growth;',

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "event_clock.h"
@@ -168,8 +169,8 @@ TEST_CASE("lists in any order are the raster that they add up to, read in any pa
       given.dt = 1e-3;
       const EventList list(given, n_batches, n_timesteps, n_columns, true);
       CHECK(list.faults().empty());
-      CHECK(list.type() == (has_values ? ElementType::kFloat64 : ElementType::kUint8));
-      EventList::Cursor cursor;
+      CHECK(list.AreCountsUpTo(500) == !has_values);
+      CHECK_FALSE(list.AreCountsUpTo(0));
       for (int i = 0; i < 200; ++i) {
         const std::int64_t row = draw(n_batches * n_timesteps);
         const std::int64_t n_rows = 1 + draw(n_batches * n_timesteps - row);
@@ -177,7 +178,7 @@ TEST_CASE("lists in any order are the raster that they add up to, read in any pa
         const std::int64_t width = 1 + draw(n_columns - column);
         const std::int64_t stride = width + draw(3);
         std::vector<double> part(static_cast<std::size_t>(n_rows * stride), -1);
-        list.Fill(row, n_rows, column, width, part.data(), stride, i % 2 == 0 ? &cursor : nullptr);
+        list.Fill(row, n_rows, column, width, part.data(), stride);
         bool is_same = true;
         for (std::int64_t r = 0; r < n_rows; ++r) {
           for (std::int64_t c = 0; c < stride; ++c) {
@@ -221,21 +222,28 @@ TEST_CASE("events that are left out leave the others where they are") {
   CHECK(filled == raster);
 }
 
-TEST_CASE("rows of a list are those of its raster, one after the other or anywhere") {
+TEST_CASE("rows of a list are those of its raster without tails, one after the other or anywhere") {
   constexpr std::int64_t kSteps = 3000;
   std::mt19937_64 random(1);
   const auto draw = [&](std::int64_t size) {
     return std::uniform_int_distribution<std::int64_t>(0, size - 1)(random);
   };
-  for (const std::int64_t n_columns : {1, 7, 64, 5000}) {
-    std::vector<double> times, channels;
-    for (int i = 0; i < 4000; ++i) {
+  // One column for all synapses; then few elements of a row are set, or many, of few columns or
+  // of a part of many.
+  for (const auto& [n_columns, n_events] :
+       {std::pair{1, 300}, {1, 9000}, {7, 4000}, {64, 4000}, {64, 40000}, {5000, 4000}}) {
+    const bool is_repeated = n_columns == 1 && n_events < kSteps;
+    const std::int64_t n_synapses = is_repeated ? 5 : n_columns;
+    std::vector<double> times, channels, values;
+    for (int i = 0; i < n_events; ++i) {
       times.push_back((static_cast<double>(draw(kSteps)) + 0.5) * 1e-3);
       channels.push_back(static_cast<double>(draw(n_columns)));
+      values.push_back(0.1 * static_cast<double>(draw(200) - 100));
     }
     GivenEvents given;
     given.times = ListOf(times);
     given.channels = ListOf(channels);
+    if (n_columns != 7) given.values = ListOf(values);
     given.dt = 1e-3;
     const EventList list(given, 1, kSteps, n_columns, true);
     Raster raster;
@@ -243,13 +251,39 @@ TEST_CASE("rows of a list are those of its raster, one after the other or anywhe
     raster.n_timesteps = kSteps;
     raster.n_columns = n_columns;
     raster.events = &list;
-    const std::int64_t first = n_columns / 3;
-    const std::int64_t width = n_columns - first;
-    InputRows<float> rows(raster, n_columns, first, width);
-    const auto is_raster = [&](const void* found, std::int64_t step, std::int64_t n_rows) {
-      std::vector<std::uint8_t> expected(static_cast<std::size_t>(n_rows * width));
-      list.Fill(step, n_rows, first, width, expected.data(), width);
-      return std::equal(expected.begin(), expected.end(), static_cast<const std::uint8_t*>(found));
+    const std::int64_t first = n_synapses / 3;
+    const std::int64_t width = std::min<std::int64_t>(n_synapses - first, 1000);
+    std::vector<float> gain, tail_weight;
+    for (std::int64_t c = 0; c < width; ++c) {
+      gain.push_back(0.1F * static_cast<float>(draw(50)));
+      tail_weight.push_back(0.01F * static_cast<float>(draw(50)));
+    }
+    const bool has_gain = n_columns != 64;
+    InputRows<float> rows(raster, n_synapses, first, width,
+                          {has_gain ? gain.data() : nullptr, tail_weight.data()});
+    const auto element_at = [&](std::int64_t step, std::int64_t c) {
+      const auto element = static_cast<float>(list.ElementAt(step, is_repeated ? 0 : first + c));
+      return has_gain ? element * gain[static_cast<std::size_t>(c)] : element;
+    };
+    const auto is_raster = [&](std::int64_t step, std::int64_t n_rows, std::int64_t earlier) {
+      const Source<float> source = rows.At(step, n_rows, earlier);
+      CHECK(source.type == ElementType::kFloat32);
+      CHECK(source.stride == width);
+      CHECK(source.delayed == nullptr);
+      CHECK(source.gain == nullptr);
+      CHECK_FALSE(source.is_repeated);
+      bool is_same = true;
+      for (std::int64_t r = 0; r < n_rows; ++r) {
+        for (std::int64_t c = 0; c < width; ++c) {
+          float expected = element_at(step + r, c);
+          if (earlier > 0) {
+            expected -=
+                tail_weight[static_cast<std::size_t>(c)] * element_at(step + r - earlier, c);
+          }
+          is_same = is_same && static_cast<const float*>(source.input)[r * width + c] == expected;
+        }
+      }
+      return is_same;
     };
     for (const std::int64_t window : {1, 16, 200, 2500}) {
       std::int64_t n_rows = 0;
@@ -258,16 +292,9 @@ TEST_CASE("rows of a list are those of its raster, one after the other or anywhe
         // Now and then, as where sums are computed again.
         if (draw(10) == 0) {
           const std::int64_t other = draw(kSteps);
-          const std::int64_t n_others = std::min<std::int64_t>(16, kSteps - other);
-          CHECK(is_raster(rows.At(other, n_others).input, other, n_others));
+          CHECK(is_raster(other, std::min<std::int64_t>(16, kSteps - other), 0));
         }
-        const std::int64_t earlier = step >= window ? window : 0;
-        const Source source = rows.At(step, n_rows, earlier);
-        CHECK(source.type == ElementType::kUint8);
-        CHECK(source.stride == width);
-        CHECK(is_raster(source.input, step, n_rows));
-        CHECK((source.delayed == nullptr) == (earlier == 0));
-        if (earlier > 0) CHECK(is_raster(source.delayed, step - earlier, n_rows));
+        CHECK(is_raster(step, n_rows, step >= window ? window : 0));
       }
     }
   }

@@ -29,6 +29,8 @@ describe('a run that is interrupted', function () {
 
   this.timeout(60_000);
   const SHAPE = [2, 150_000, 8] as const;
+  /** Of runs that are killed again and again. */
+  const SHORT = [2, 50_000, 8] as const;
   const FLAGS = [
     '--steps',
     '100',
@@ -50,7 +52,7 @@ describe('a run that is interrupted', function () {
     ['samples', ['--kernel', 'kernel.npy', '--noise', 'input'], 'npy'],
     [
       'a part',
-      ['--start', '0.05s', '--duration', '140s', '--channels', '0,2-3,6-', '--noise', 'state'],
+      ['--start', '0.05s', '--duration', '48s', '--channels', '0,2-3,6-', '--noise', 'state'],
       'npy',
     ],
     ['means', ['--every', '7', '--reduce', 'mean', '--noise', 'state'], 'npy'],
@@ -62,9 +64,9 @@ describe('a run that is interrupted', function () {
     ],
   ] as const;
 
-  async function writeRaster(): Promise<void> {
-    const data = spikes(SHAPE[0] * SHAPE[1] * SHAPE[2], 0.05, 5);
-    await writeNpyFile('raster.npy', { data, shape: SHAPE });
+  async function writeRaster(shape: readonly [number, number, number] = SHAPE): Promise<void> {
+    const data = spikes(shape[0] * shape[1] * shape[2], 0.05, 5);
+    await writeNpyFile('raster.npy', { data, shape });
   }
 
   async function writeKernels(): Promise<void> {
@@ -76,7 +78,7 @@ describe('a run that is interrupted', function () {
 
   for (const [name, flags, ending] of cases) {
     it(`goes on after kill -9 at any moment to the same bytes: ${name}`, async () => {
-      await writeRaster();
+      await writeRaster(SHORT);
       await writeKernels();
       const expected = `expected.${ending}`;
       await succeed('raster.npy', ...FLAGS, ...flags, '--out', expected);

@@ -23,7 +23,8 @@ class VectorRecursion {
       : kernel_(kernel),
         tile_(tile),
         reader_(tile.input),
-        input_rows_(tile.input.raster(), kernel.n_synapses(), tile.first_synapse, tile.n_synapses),
+        input_rows_(tile.input.raster(), kernel.n_synapses(), tile.first_synapse, tile.n_synapses,
+                    {}),
         ops_(simd::OpsOf<Real>()) {
     for (std::int64_t c = 0; c < tile.n_synapses; ++c) {
       const DoubleDouble isyn = tile.state.Number(0, c);
@@ -41,7 +42,8 @@ class VectorRecursion {
         carried_isyn_low_[c] = carried_rising_low_[c] = 0;
       }
     }
-    if (reader_.is_drive_noisy() || reader_.is_output_noisy() || tile_.reduced != nullptr) {
+    if (reader_.is_drive_noisy() || reader_.is_output_noisy() || tile_.reduced != nullptr ||
+        reader_.raster().events != nullptr) {
       noisy_rows_ = std::clamp<std::int64_t>(kNoisyElements / tile.n_synapses, 1, kInterval);
     }
     if (tile_.reduced != nullptr) {
@@ -83,7 +85,8 @@ class VectorRecursion {
   std::int64_t first() const { return tile_.first_synapse; }
 
   void Advance(std::int64_t step, std::int64_t n_rows) {
-    Source source{kElementTypeOf<Real>, drive_.data(), nullptr, tile_.n_synapses, false};
+    Source<Real> source{kElementTypeOf<Real>, drive_.data(), nullptr,
+                        tile_.n_synapses,     false,         nullptr};
     if (reader_.is_drive_noisy()) {
       reader_.Read(step, n_rows, first(), tile_.n_synapses, drive_.data(), tile_.n_synapses);
     } else {
@@ -191,8 +194,8 @@ bool RecurseFewVectors(const BiexponentialKernel& kernel, const Tile<Real>& item
     return false;
   }
   const auto& factors = kernel.factors<Real>();
-  InputRows<Real> rows(input, n_synapses, 0, n_synapses);
-  const Source source = rows.At(0, input.n_timesteps);
+  InputRows<Real> rows(input, n_synapses, 0, n_synapses, {});
+  const Source<Real> source = rows.At(0, input.n_timesteps);
   const bool is_done = simd::OpsOf<Real>().advance_second_order(
       {input.n_timesteps,
        n_synapses,

@@ -31,14 +31,15 @@ class VectorRecursion {
         kernel_(kernel),
         reader_(tile.input),
         raster_(tile.input.raster()),
-        rows_(raster_, kernel.n_synapses(), tile.first_synapse, tile.n_synapses),
+        tail_weight_(Factors().tail_weight.data() + tile.first_synapse),
+        gain_(kernel.HasGain() ? Factors().gain.data() + tile.first_synapse : nullptr),
+        rows_(raster_, kernel.n_synapses(), tile.first_synapse, tile.n_synapses,
+              {gain_, tail_weight_}),
         ops_(simd::OpsOf<Real>()),
         width_(tile.n_synapses),
         origin_(tile.first_step == 0 ? 0 : tile.first_step - kernel.window_length()),
         n_steps_(tile.end_step - origin_),
         decay_(Factors().decay.data() + tile.first_synapse),
-        tail_weight_(Factors().tail_weight.data() + tile.first_synapse),
-        gain_(kernel.HasGain() ? Factors().gain.data() + tile.first_synapse : nullptr),
         carry_decay_(Factors().carry_decay.data() + tile.first_synapse),
         carry_decay_low_(sizeof(Real) == sizeof(double)
                              ? Factors().carry_decay_low.data() + tile.first_synapse
@@ -159,10 +160,10 @@ class VectorRecursion {
     std::int64_t n_rows = (kernel_.window_length() - 1) % kInterval + 1;
     for (std::int64_t s = step - kernel_.window_length(); s < step; s += n_rows) {
       if (s > step - kernel_.window_length()) n_rows = kInterval;
-      Source source = rows_.At(s, n_rows);
+      Source<Real> source = rows_.At(s, n_rows);
       if (reader_.is_drive_noisy()) {
         reader_.Read(s, n_rows, tile_.first_synapse, width_, drive.data(), width_);
-        source = {kElementTypeOf<Real>, drive.data(), nullptr, width_, false};
+        source = {kElementTypeOf<Real>, drive.data(), nullptr, width_, false, gain_};
       }
       ops_.advance_rows(RowsFrom(source, n_rows, ignored_.data(), 0));
       CarryOver(n_rows);
@@ -210,7 +211,7 @@ class VectorRecursion {
     }
   }
 
-  simd::RecursionRows<Real> RowsFrom(const Source& source, std::int64_t n_rows, Real* output,
+  simd::RecursionRows<Real> RowsFrom(const Source<Real>& source, std::int64_t n_rows, Real* output,
                                      std::int64_t output_stride) {
     return {n_rows,         width_,
             source.type,    source.input,
@@ -218,14 +219,15 @@ class VectorRecursion {
             source.stride,  output,
             output_stride,  tile_.is_streamed && output_stride == tile_.row_stride && !IsStaged(),
             decay_,         tail_weight_,
-            gain_,          isyn_.data(),
+            source.gain,    isyn_.data(),
             local_.data()};
   }
 
   void AdvanceAcrossSynapses(std::int64_t step, std::int64_t n_rows, bool has_tail) {
     std::int64_t n_here = n_rows;
     for (std::int64_t s = step; s < step + n_rows; s += n_here) {
-      if (reader_.is_drive_noisy() || reader_.is_output_noisy() || IsStaged()) {
+      if (reader_.is_drive_noisy() || reader_.is_output_noisy() || IsStaged() ||
+          raster_.events != nullptr) {
         n_here = std::min(noisy_rows_, step + n_rows - s);
       }
       if (IsWarmUp(s)) {
@@ -247,7 +249,7 @@ class VectorRecursion {
   // chunk; then runs the chunks again, each from the sum before it.
   void AdvanceAcrossTime(std::int64_t step, std::int64_t n_chunks, bool has_tail) {
     const std::int64_t n_rows = n_chunks * kInterval;
-    const Source source = SourceOf(step, n_rows, has_tail);
+    const Source<Real> source = SourceOf(step, n_rows, has_tail);
     const simd::RecursionChunks<Real> chunks{n_chunks, kInterval, width_, decay_,
                                              rows_.AddressOf(step + n_rows)};
     ops_.cancel_tails(RowsFrom(source, n_rows, nullptr, 0), net_input_.data());
@@ -281,7 +283,7 @@ class VectorRecursion {
     }
   }
 
-  Source SourceOf(std::int64_t step, std::int64_t n_rows, bool has_tail) {
+  Source<Real> SourceOf(std::int64_t step, std::int64_t n_rows, bool has_tail) {
     return reader_.is_drive_noisy()
                ? MakeNoisyDrive(step, n_rows, has_tail)
                : rows_.At(step, n_rows, has_tail ? kernel_.window_length() : 0);
@@ -305,7 +307,7 @@ class VectorRecursion {
     }
   }
 
-  Source MakeNoisyDrive(std::int64_t step, std::int64_t n_rows, bool has_tail) {
+  Source<Real> MakeNoisyDrive(std::int64_t step, std::int64_t n_rows, bool has_tail) {
     if (n_used_ + n_rows > capacity_) {
       const std::int64_t n_moved = std::min(n_kept_, n_used_);
       std::copy_n(kept_.data() + (n_used_ - n_moved) * width_, n_moved * width_, kept_.data());
@@ -334,7 +336,7 @@ class VectorRecursion {
                    delayed_.data(), width_);
       delayed = delayed_.data();
     }
-    return {kElementTypeOf<Real>, drive, delayed, width_, false};
+    return {kElementTypeOf<Real>, drive, delayed, width_, false, gain_};
   }
 
   // The noise of n_rows rows. While it is computed, the next rows of the raster come to the cache.
@@ -379,14 +381,14 @@ class VectorRecursion {
   const ExponentialKernel& kernel_;
   const InputReader& reader_;
   const Raster& raster_;
+  const Real* tail_weight_;
+  const Real* gain_;  // null if every gain is 1
   InputRows<Real> rows_;
   const typename simd::Ops::Of<Real>& ops_;
   const std::int64_t width_;
   const std::int64_t origin_;  // the first step that is read
   const std::int64_t n_steps_;
   const Real* decay_;
-  const Real* tail_weight_;
-  const Real* gain_;  // null if every gain is 1
   const double* carry_decay_;
   const double* carry_decay_low_;
   // One element a synapse. Not initialised beyond width_, which is small in most calls.
@@ -425,12 +427,13 @@ bool RecurseFewVectors(const ExponentialKernel& kernel, const Tile<Real>& item) 
       kernel.HasTinyDecay<Real>()) {
     return false;
   }
-  InputRows<Real> rows(input, n_synapses, 0, n_synapses);
-  const Source source = rows.At(0, input.n_timesteps);
+  const auto& factors = kernel.factors<Real>();
+  InputRows<Real> rows(input, n_synapses, 0, n_synapses,
+                       {kernel.HasGain() ? factors.gain.data() : nullptr});
+  const Source<Real> source = rows.At(0, input.n_timesteps);
   const bool is_done = simd::OpsOf<Real>().advance_short_call(
       {input.n_timesteps, n_synapses, source.type, source.input, source.is_repeated, source.stride,
-       item.output, item.row_stride, kernel.factors<Real>().decay.data(),
-       kernel.HasGain() ? kernel.factors<Real>().gain.data() : nullptr, kernel.decay_offset(),
+       item.output, item.row_stride, factors.decay.data(), source.gain, kernel.decay_offset(),
        item.state.Plane(0), item.state.Plane(1), item.next_state.Plane(0),
        item.next_state.Plane(1)});
   if (is_done) {
