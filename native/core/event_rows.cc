@@ -9,8 +9,8 @@ namespace expsyn {
 namespace {
 
 // Rows are made before they are asked for, as each time costs as much as several events. So many
-// elements stay in the first-level cache.
-constexpr std::int64_t kElementsAhead = 2048;
+// bytes stay in the first-level cache.
+constexpr std::int64_t kBytesAhead = 16 << 10;
 
 }  // namespace
 
@@ -26,7 +26,8 @@ EventRows<Real>::EventRows(const Raster& raster, std::int64_t column, std::int64
 template <typename Real>
 void EventRows<Real>::Make(std::int64_t step, std::int64_t n_rows, std::int64_t earlier) {
   // A multiple of what is asked for, so that none is made twice.
-  const std::int64_t n_times = std::max<std::int64_t>(kElementsAhead / (n_rows * width_), 1);
+  constexpr auto kAhead = kBytesAhead / static_cast<std::int64_t>(sizeof(Real));
+  const std::int64_t n_times = std::max<std::int64_t>(kAhead / (n_rows * width_), 1);
   const std::size_t size = CheckedSize(n_rows * n_times * width_);
   if (size > rows_.size()) {
     rows_ = AlignedBuffer<Real>(size);

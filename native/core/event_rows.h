@@ -41,7 +41,7 @@ class EventRows {
 
  private:
   // Up to so many elements are cleared one by one.
-  static constexpr std::size_t kFew = 128;
+  static constexpr std::size_t kFew = 256;
 
   void Make(std::int64_t step, std::int64_t n_rows, std::int64_t earlier);
   void Clear();

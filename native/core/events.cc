@@ -27,47 +27,60 @@ class EventList::Sums {
       : entries_(list.entries_.get()),
         values_(list.has_values_ ? list.values_.data() : nullptr),
         is_wide_(list.n_columns_ > kWideColumns),
-        places_(static_cast<std::size_t>(list.n_columns_), 0) {}
+        latest_(static_cast<std::size_t>(list.n_columns_), {-1, 0}) {}
 
   // Adds entries and values that entry_at(i) and value_at(i) return, for i < n, until one comes
   // before an earlier one. Returns how many were added.
   template <typename EntryAt, typename ValueAt>
   std::size_t Add(std::size_t n, EntryAt entry_at, ValueAt value_at) {
+    return values_ == nullptr ? AddAll<false>(n, entry_at, value_at)
+                              : AddAll<true>(n, entry_at, value_at);
+  }
+
+  std::uint32_t size() const { return size_; }
+
+ private:
+  struct Latest {
+    std::int64_t row;
+    std::uint32_t index;
+  };
+
+  template <bool kHasValues, typename EntryAt, typename ValueAt>
+  std::size_t AddAll(std::size_t n, EntryAt entry_at, ValueAt value_at) {
     // Copies, which no store can change, so that they stay in registers.
     Entry* const entries = entries_;
     double* const values = values_;
-    std::uint32_t* const places = places_.data();
+    Latest* const latest = latest_.data();
+    const bool is_wide = is_wide_;
     std::uint32_t size = size_;
     Entry last = last_;
     std::size_t i = 0;
     for (; i < n; ++i) {
       const Entry entry = entry_at(i);
-      if (IsBefore(entry, last, is_wide_)) break;
+      if (IsBefore(entry, last, is_wide)) break;
       last = entry;
-      const std::uint32_t place = places[entry.column];
+      Latest& of_column = latest[entry.column];
       // Not whether the row is a new one, which no processor can predict.
-      if (place > 0 && entries[place - 1].row == entry.row) {
-        entries[place - 1].count += entry.count;
-        if (values != nullptr) values[place - 1] += value_at(i);
+      if (of_column.row == entry.row) {
+        entries[of_column.index].count += entry.count;
+        if (kHasValues) values[of_column.index] += value_at(i);
         continue;
       }
+      of_column = {entry.row, size};
       entries[size] = entry;
-      if (values != nullptr) values[size] = value_at(i);
-      places[entry.column] = ++size;
+      if (kHasValues) values[size] = value_at(i);
+      ++size;
     }
     size_ = size;
     last_ = last;
     return i;
   }
 
-  std::uint32_t size() const { return size_; }
-
- private:
   Entry* const entries_;
   double* const values_;
   const bool is_wide_;
-  // Of each column's latest entry, counted from 1; 0 as long as there is none.
-  std::vector<std::uint32_t> places_;
+  // Of each column, the latest entry.
+  std::vector<Latest> latest_;
   std::uint32_t size_ = 0;
   Entry last_{-1, 0, 0};
 };

@@ -98,22 +98,29 @@ inline void EventList::ForEach(std::int64_t row, std::int64_t n_rows, std::int64
                                std::int64_t n_columns, Cursor& cursor, Visit visit) const {
   // Copies, which no store of the visitor can change, so that they stay in registers.
   const Entry* const entries = entries_.get();
-  const double* const values = has_values_ ? values_.data() : nullptr;
+  const double* const values = values_.data();
   const std::size_t size = size_;
   const std::int64_t end_row = row + n_rows;
   const bool is_searched = n_columns < n_columns_ && n_columns_ > kWideColumns;
   std::size_t i = FirstOf(row, cursor);
-  while (i < size && entries[i].row < end_row) {
-    const Entry& entry = entries[i];
-    const std::int64_t c = static_cast<std::int64_t>(entry.column) - column;
-    if (c >= 0 && c < n_columns) {
-      visit(entry.row, c, values != nullptr ? values[i] : static_cast<double>(entry.count));
-      ++i;
-    } else if (!is_searched) {
-      ++i;
-    } else {
-      i = c < 0 ? FirstInRow(i, entry.row, column) : FirstOf(entry.row + 1, {});
+  const auto visit_all = [&](auto&& value_at) {
+    while (i < size && entries[i].row < end_row) {
+      const Entry entry = entries[i];
+      const std::int64_t c = static_cast<std::int64_t>(entry.column) - column;
+      if (static_cast<std::uint64_t>(c) < static_cast<std::uint64_t>(n_columns)) {
+        visit(entry.row, c, value_at(i));
+        ++i;
+      } else if (!is_searched) {
+        ++i;
+      } else {
+        i = c < 0 ? FirstInRow(i, entry.row, column) : FirstOf(entry.row + 1, {});
+      }
     }
+  };
+  if (has_values_) {
+    visit_all([=](std::size_t index) { return values[index]; });
+  } else {
+    visit_all([=](std::size_t index) { return static_cast<double>(entries[index].count); });
   }
   cursor = {i};
 }
