@@ -4,6 +4,7 @@ import { listNames, message, option } from '../../errors/message';
 import type { Elements } from '../elements';
 import { toNumbers } from '../events/event-files';
 import type { EventTable } from '../events/event-table';
+import { pixelsOf } from './pixels';
 
 /** Of a second, as people name units of time. */
 const UNITS: readonly [name: string, seconds: number][] = [
@@ -141,71 +142,4 @@ export function tableOf(columns: Columns, read: (name: string) => Elements): Eve
   if (ids.length === 1) return { ...table, ids: toNumbers(read(first)) };
   const optional = (name = ''): Elements | undefined => (name === '' ? undefined : read(name));
   return { ...table, ...pixelsOf(read(first), optional(y), optional(p)) };
-}
-
-/** The population of a name, or the only one. */
-export function choosePopulation<One extends { name: string }>(
-  populations: readonly One[],
-  wanted: string | undefined,
-  path: string,
-): One {
-  const [first] = populations;
-  const isOne = populations.length === 1 && wanted === undefined;
-  const found = isOne ? first : populations.find(({ name }) => name === wanted);
-  if (found !== undefined) return found;
-  const names = populations.map(({ name }) => `'${name}'`).join(', ');
-  throw new CommandError(
-    message`Expected one of the populations ${names} of ${path} for ${option('population')} but received \
-${wanted === undefined ? 'none' : `'${wanted}'`}.`,
-  );
-}
-
-/** The events of one population, given that of each event. */
-export function choosePart(
-  table: EventTable,
-  parts: ArrayLike<string | number>,
-  wanted: string | undefined,
-  path: string,
-): EventTable {
-  const populations = [...new Set(Array.from(parts, String))].map((name) => ({ name }));
-  if (populations.length === 0) return table;
-  const { name } = choosePopulation(populations, wanted, path);
-  return populations.length === 1
-    ? table
-    : keepEvents(table, (event) => String(parts[event]) === name);
-}
-
-/** Some of the events. */
-export function keepEvents(table: EventTable, isKept: (event: number) => boolean): EventTable {
-  const { times, ids } = table;
-  return {
-    ...table,
-    times: times.filter((_: number | bigint, event: number) => isKept(event)),
-    ids: Array.from(ids).filter((_, event) => isKept(event)),
-  };
-}
-
-/** The channel of a pixel: (p H + y) W + x, for W columns and H rows of pixels. */
-function pixelsOf(
-  x: Elements,
-  y: Elements | undefined,
-  p: Elements | undefined,
-): Pick<EventTable, 'ids' | 'nChannels'> {
-  const columns = toNumbers(x);
-  const [rows, polarities] = [y, p].map((list) => list && toNumbers(list));
-  const sizeOf = (list: ArrayLike<number> | undefined): number => {
-    let most = 0;
-    for (let event = 0; event < (list?.length ?? 0); event++) {
-      most = Math.max(most, list?.[event] ?? 0);
-    }
-    return most + 1;
-  };
-  const [width, height] = [sizeOf(columns), sizeOf(rows)];
-  const ids = Float64Array.from({ length: columns.length }, (_, event) => {
-    const row = rows?.[event] ?? 0;
-    // Some cameras tell -1 and 1.
-    const polarity = (polarities?.[event] ?? 0) > 0 ? 1 : 0;
-    return (polarity * height + row) * width + (columns[event] ?? NaN);
-  });
-  return { ids, nChannels: width * height * (polarities === undefined ? 1 : 2) };
 }

@@ -2,7 +2,8 @@
 import { CommandError } from '../../errors/command-errors';
 import { decodeBytes, type Elements } from '../elements';
 import type { EventTable } from '../events/event-table';
-import { chooseColumns, choosePart, namesIn, secondsIn, tableOf } from './columns';
+import { chooseColumns, namesIn, secondsIn, tableOf } from './columns';
+import { choosePart } from './populations';
 
 /** A field of each element. */
 export interface Field {

@@ -6,8 +6,9 @@ import { toNumbers } from '../events/event-files';
 import { readingEvents } from '../events/reading';
 import type { Format, ReadingOptions } from '../format';
 import { ArraysReader } from '../hdf5/arrays-reader';
-import { choosePopulation, secondsIn } from './columns';
+import { secondsIn } from './columns';
 import { contentsOf } from './hdf5-contents';
+import { choosePopulation } from './populations';
 
 async function readSpikes(
   path: string,

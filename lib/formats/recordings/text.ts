@@ -10,7 +10,8 @@ import { isRegularFile, requireFile } from '../files/read-bytes';
 import { decodeText } from '../foreign/text';
 import type { Format, Given, ReadingOptions } from '../format';
 import { isAddress } from '../http/address';
-import { choosePart, chooseColumns, namesIn, tableOf, type Columns } from './columns';
+import { chooseColumns, namesIn, tableOf, type Columns } from './columns';
+import { choosePart } from './populations';
 import { HeaderSearch, TableRows, type Header } from './text-rows';
 
 /** The header lies in so many bytes. */
