@@ -416,7 +416,7 @@ describe('files of recordings', function () {
     [
       'wrong-index.nwb',
       {},
-      /^Expected numbers that ascend to 2, as there are spikes, in units\/spike_times_index of .* but received 1 at \[1\]\.$/,
+      /^Expected whole numbers that ascend to 2, as there are spikes, in units\/spike_times_index of .* but received 1 at \[1\]\.$/,
     ],
     [
       'network.h5',

@@ -22,6 +22,10 @@ const TIME = new RegExp(
 );
 /** Times as numbers of samples, which programs write beside times or in place of them. */
 const SAMPLES = /^(?:spike_)?samples?(?:_(?:ind|index|indices|idx|number))?$/;
+/** What lists of times of units are called besides times. */
+const TRAINS = /^(?:spikes?|(?:spike_?)?trains?)$/;
+/** Names that mean the ids of units, whatever else has a name of channels. */
+const UNIT_ID = /^(?:ids?|(?:unit|cluster|neuron|cell)s?_ids?)$/;
 const ID =
   /^(?:spike_)?(?:units?|clusters?|neurons?|nodes?|cells?|channels?|ch|electrodes?|senders?|gids?|templates?)(?:_?(?:ids?|ind|index|indices|idx|number))?$/;
 /** Names that mean what events are of only where no other name does. */
@@ -52,9 +56,14 @@ export function secondsIn(unit: string): number | undefined {
   return UNITS.find(([name]) => new RegExp(`^(?:${name})$`, 'i').test(unit))?.[1];
 }
 
-/** Whether a name is that of times. */
-export function isTimeName(name: string): boolean {
-  return matching([name], TIME).length > 0;
+/** Whether a name is that of times of units. */
+export function isListName(name: string): boolean {
+  return matching([name], TIME, SAMPLES, TRAINS).length > 0;
+}
+
+/** The names that may be those of the ids of units; more than one if they do not tell. */
+export function idNamesIn(names: readonly string[]): string[] {
+  return matching(names, UNIT_ID, ID, WEAK_ID);
 }
 
 /** Whether names say that what they name are events. */
@@ -125,8 +134,14 @@ give ${option('member', 'TIMES,CHANNELS')} with the names of two.`,
 }
 
 function columnsAt(times: string, ids: readonly string[]): Omit<Columns, 'part'> {
-  const [, unit] = TIME.exec(readable(times)) ?? [];
-  return { times, ids, timeUnit: unit === undefined ? undefined : secondsIn(unit) };
+  return { times, ids, timeUnit: unitInName(times) };
+}
+
+/** Seconds per unit of times, if their name tells, with or without that of their group. */
+export function unitInName(times: string): number | undefined {
+  const own = times.slice(times.lastIndexOf('/') + 1);
+  const [, unit] = TIME.exec(readable(times)) ?? TIME.exec(readable(own)) ?? [];
+  return unit === undefined ? undefined : secondsIn(unit);
 }
 
 /** The names that have to be read. */
