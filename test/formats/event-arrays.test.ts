@@ -317,7 +317,7 @@ with zipfile.ZipFile('a.npz', 'w', zipfile.ZIP_LZMA) as z:
       'several groups',
       'a.h5',
       "group('a', times=T, units=I); group('b', times=T, units=I)",
-      /^Expected one of the lists of events 'a', 'b' of a\.h5 for --member, or TIMES,CHANNELS .* received none\.$/,
+      /^Expected one of the lists of events 'a', 'b' of a\.h5 for --member, TIMES,CHANNELS .* received none\.$/,
     ],
     [
       'a group that is not there',
@@ -409,7 +409,7 @@ with zipfile.ZipFile('a.npz', 'w', zipfile.ZIP_LZMA) as z:
     assert.equal(code, 1);
     assert.match(
       err,
-      /^Expected TIMES,CHANNELS with the paths of two datasets of a\.h5 for --member but received 'a\/foo'/,
+      /^Expected TIMES,CHANNELS with the paths of two datasets of a\.h5, or a pattern .* for --member but received 'a\/foo'/,
     );
   });
 });

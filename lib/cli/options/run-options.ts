@@ -99,7 +99,10 @@ export function outsideOption(): Option {
 export function addSelectionOptions(command: Command): Command {
   return command
     .option('--population <name>', 'which population, for SONATA')
-    .option('--member <name>', 'which array of a file; or TIMES,CHANNELS, of a list of events')
+    .option(
+      '--member <name>',
+      'which array of a file; of a list of events also TIMES,CHANNELS, or a pattern such as unit_* of an array per unit',
+    )
     .option('--units <label>', 'read only units with this label, such as good, for phy');
 }
 
@@ -219,8 +222,8 @@ function readChannels(text: string | undefined): Pick<InputDescription, 'channel
 export function readEvents(flags: EventFlags): GivenEvents {
   const { events, timeUnit, start, duration, channels, outside, population, units } = flags;
   return {
-    // Names of two arrays are those of times and of channels.
-    isEventList: events === true || flags.member?.includes(',') === true,
+    // Two names are those of times and of channels, a pattern is that of times of units.
+    isEventList: events === true || /[,*]/.test(flags.member ?? ''),
     timeUnit: timeUnit === undefined ? undefined : parsePeriod(timeUnit, '--time-unit'),
     start: start === undefined ? undefined : formatFraction(parseClockTime(start, '--start')),
     duration: duration === undefined ? undefined : parseTime(duration, '--duration'),

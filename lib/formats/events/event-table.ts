@@ -19,6 +19,8 @@ export interface EventTable {
   timeUnit?: number | undefined;
   /** What the file calls the times. */
   timeName?: string;
+  /** Whether the times are numbers of samples. */
+  isSamples?: boolean;
   /** What each event is of: a channel, a unit, a cluster, a node. */
   ids: ArrayLike<number>;
   /** The ids of the channels in their order, if the file lists them; else those that occur, in order. */
@@ -62,7 +64,13 @@ export async function openEventTable(
     );
   }
   const isInteger = !(times instanceof Float64Array || times instanceof Float32Array);
-  if ((options.timeUnit ?? table.timeUnit) === undefined && (isInteger || isCounted(times))) {
+  const isUnknown = (options.timeUnit ?? table.timeUnit) === undefined;
+  if (isUnknown && table.isSamples === true) {
+    throw new CommandError(
+      message`Expected the rate of the numbers of samples in '${table.timeName ?? 'times'}' of ${path} but nothing tells; give ${option('timeUnit')}, such as 30kHz.`,
+    );
+  }
+  if (isUnknown && (isInteger || isCounted(times))) {
     throw new CommandError(
       message`Expected the unit of the whole numbers in '${table.timeName ?? 'times'}' of ${path} but nothing tells; \
 give ${option('timeUnit')}, such as 1us, or 30kHz for numbers of samples.`,

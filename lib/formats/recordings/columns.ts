@@ -22,6 +22,7 @@ const TIME = new RegExp(
 );
 /** Times as numbers of samples, which programs write beside times or in place of them. */
 const SAMPLES = /^(?:spike_)?samples?(?:_(?:ind|index|indices|idx|number))?$/;
+const RATE = /^(?:sampling_?(?:frequency|rate)|sample_?rate|fs)(?:_hz)?$/;
 /** What lists of times of units are called besides times. */
 const TRAINS = /^(?:spikes?|(?:spike_?)?trains?)$/;
 /** Names that mean the ids of units, whatever else has a name of channels. */
@@ -59,6 +60,21 @@ export function secondsIn(unit: string): number | undefined {
 /** Whether a name is that of times of units. */
 export function isListName(name: string): boolean {
   return matching([name], TIME, SAMPLES, TRAINS).length > 0;
+}
+
+/** Whether a name is that of times as numbers of samples. */
+export function isSampleName(name: string): boolean {
+  return matching([name.slice(name.lastIndexOf('/') + 1)], SAMPLES).length > 0;
+}
+
+/** Whether a name is that of a sampling rate. */
+export function isRateName(name: string): boolean {
+  return matching([name], RATE).length > 0;
+}
+
+/** Whether a name is that of what spikes are of. */
+export function isUnitName(name: string): boolean {
+  return matching([name], ID).length > 0;
 }
 
 /** The names that may be those of the ids of units; more than one if they do not tell. */
@@ -153,7 +169,8 @@ export function namesIn({ times, ids, part }: Columns): string[] {
 export function tableOf(columns: Columns, read: (name: string) => Elements): EventTable {
   const { times, ids, timeUnit } = columns;
   const [first = '', y, p] = ids;
-  const table = { times: read(times), timeUnit, timeName: times };
+  const isSamples = isSampleName(times);
+  const table = { times: read(times), timeUnit, timeName: times, isSamples };
   if (ids.length === 1) return { ...table, ids: toNumbers(read(first)) };
   const optional = (name = ''): Elements | undefined => (name === '' ? undefined : read(name));
   return { ...table, ...pixelsOf(read(first), optional(y), optional(p)) };

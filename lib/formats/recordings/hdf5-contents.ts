@@ -50,16 +50,21 @@ const NOTHING: Hdf5Contents = {
 /** The answer about the last file, since every format asks, and opening a file takes a tenth of a second. */
 let last: { key: string; contents: Promise<Hdf5Contents> } | undefined;
 
-/** What there is at a path; nothing if it is no HDF5 file that can be read. */
-export async function contentsOf(path: string): Promise<Hdf5Contents> {
+/**
+ * What there is at a path; nothing if it is no HDF5 file that can be read.
+ *
+ * @param member What the user has named; the datasets of NWB and SONATA are listed only then.
+ */
+export async function contentsOf(path: string, member?: string): Promise<Hdf5Contents> {
   if (isAddress(path) || !(await isHdf5At(path))) return NOTHING;
   const { ino, size, mtimeMs } = await stat(path);
-  const key = JSON.stringify([path, ino, size, mtimeMs]);
-  if (last?.key !== key) last = { key, contents: lookInto(path).catch(() => NOTHING) };
+  const isNamed = member !== undefined;
+  const key = JSON.stringify([path, ino, size, mtimeMs, isNamed]);
+  if (last?.key !== key) last = { key, contents: lookInto(path, isNamed).catch(() => NOTHING) };
   return last.contents;
 }
 
-async function lookInto(path: string): Promise<Hdf5Contents> {
+async function lookInto(path: string, isNamed: boolean): Promise<Hdf5Contents> {
   const reader = await ArraysReader.open(path);
   try {
     const [times, ids] = await reader.look(NWB.times, NWB.id);
@@ -68,7 +73,7 @@ async function lookInto(path: string): Promise<Hdf5Contents> {
     const hasUnits = times.kind === 'dataset' && (isFile || index.kind === 'dataset');
     const populations = await populationsOf(reader);
     const known = { ...NOTHING, isHdf5: true, hasUnits, populations };
-    if (hasUnits || populations.length > 0) return known;
+    if (!isNamed && (hasUnits || populations.length > 0)) return known;
     const nodes = new Map(await reader.walk());
     const fieldsOf = (name: string) => nodes.get(name)?.fields.map((field) => field.name) ?? [];
     return { ...known, nodes, variables: variablesIn(nodes), lists: listsIn(nodes, fieldsOf) };

@@ -10,7 +10,7 @@ import { readList } from './read-lists';
 import { readRecords } from './records';
 
 async function isTable(path: string, { member }: Given): Promise<boolean> {
-  const contents = await contentsOf(path);
+  const contents = await contentsOf(path, member);
   const { isHdf5, lists, variables, nodes } = contents;
   if (!isHdf5 || nodes.size === 0) return false;
   if (member === undefined) return lists.length > 0;
@@ -18,7 +18,7 @@ async function isTable(path: string, { member }: Given): Promise<boolean> {
 }
 
 async function readTable(path: string, options: ReadingOptions): Promise<EventTable> {
-  const { nodes, lists } = await contentsOf(path);
+  const { nodes, lists } = await contentsOf(path, options.member);
   const reader = await ArraysReader.open(path);
   const readArray = async (name: string) => {
     const node = nodes.get(name);

@@ -1,15 +1,16 @@
 /** Lists of events among the arrays of a file: which there are, and which one a user means. */
 import { CommandError } from '../../errors/command-errors';
-import { message, option } from '../../errors/message';
+import { listNames, message, option } from '../../errors/message';
 import { isListName, nameEvents, pairIn } from './columns';
 import { groupsOf, joinName, splitName, type ArrayNodes, type NamedArrays } from './named-arrays';
 import { indexOf, isRagged, raggedIn } from './ragged';
+import { isPattern, trainsIn } from './trains';
 
 /** A list of events. */
 export interface Listing {
-  /** The group or the array that chooses it; that of the times where it consists of lists. */
+  /** What chooses it: a group, an array, that of the times of lists, or a pattern of arrays of units. */
   name: string;
-  content: 'columns' | 'records' | 'cells' | 'ragged';
+  content: 'columns' | 'records' | 'cells' | 'ragged' | 'trains';
 }
 
 /** What Prophesee calls the places of some events among all, by their times. */
@@ -27,7 +28,12 @@ export function listsIn(nodes: ArrayNodes, fieldsOf: (name: string) => string[])
     const isRecords = content === 'records' && !INDEX.test(own) && nameEvents(fieldsOf(name));
     return isRecords || (content === 'cells' && isListName(own)) ? [{ name, content }] : [];
   });
-  return [...columns, ...ragged.map((name): Listing => ({ name, content: 'ragged' })), ...others];
+  return [
+    ...columns,
+    ...ragged.map((name): Listing => ({ name, content: 'ragged' })),
+    ...others,
+    ...trainsIn(nodes).map((name): Listing => ({ name, content: 'trains' })),
+  ];
 }
 
 /** Whether a user names arrays that are a list of events. */
@@ -36,6 +42,7 @@ export function isListing({ nodes }: Pick<NamedArrays, 'nodes'>, member: string)
 }
 
 function contentAt(nodes: ArrayNodes, name: string): Listing['content'] | undefined {
+  if (isPattern(name)) return 'trains';
   const content = nodes.get(name)?.content;
   if (content === 'records' || content === 'cells') return content;
   return isRagged(nodes, name) ? 'ragged' : undefined;
@@ -69,13 +76,14 @@ export function chooseList(
   if (only !== undefined && others.length === 0) return only;
   if (name !== undefined && content !== undefined) return { name, content };
   const received = member === undefined ? 'none' : `'${member}'`;
-  const names = lists.map((list) => `'${list.name || '/'}'`).join(', ');
-  const pairs = `TIMES,CHANNELS with the ${kind === 'arrays' ? 'names' : 'paths'} of two ${kind}`;
+  const names = lists.map((list) => `'${list.name || '/'}'`);
+  const two = `TIMES,CHANNELS with the ${kind === 'arrays' ? 'names' : 'paths'} of two ${kind}`;
+  const pattern = 'a pattern with * for the number of each unit';
   throw new CommandError(
     lists.length > 0
-      ? message`Expected one of the lists of events ${names} of ${path} for ${option('member')}, or ${pairs}, but \
-received ${received}.`
-      : message`Expected ${pairs} of ${path} for ${option('member')} but received ${received}.`,
+      ? message`Expected one of the lists of events ${listNames(names)} of ${path} for ${option('member')}, ${two}, or \
+${pattern}, but received ${received}.`
+      : message`Expected ${two} of ${path}, or ${pattern}, for ${option('member')} but received ${received}.`,
   );
 }
 

@@ -24,7 +24,9 @@ export const nwb: Format = {
   endings: ['.nwb'],
   input: {
     usage: ['session.nwb', 'NWB with units/spike_times, a channel for each unit'],
-    recognise: async (path) => (await contentsOf(path)).hasUnits,
+    // Whoever names datasets means others.
+    recognise: async (path, { member }) =>
+      member === undefined && (await contentsOf(path)).hasUnits,
     hasTimeUnit: true,
     ...readingEvents((path, options) =>
       openEventTable(path, options, {

@@ -1,12 +1,13 @@
 /** Reads a list of events among the arrays of a file. */
 import type { Elements } from '../elements';
-import { toNumbers } from '../events/event-files';
 import type { EventTable } from '../events/event-table';
 import type { ReadingOptions } from '../format';
-import { chooseColumns, namesIn, pairIn, secondsIn, tableOf, unitInName } from './columns';
+import { chooseColumns, namesIn, pairIn, tableOf } from './columns';
 import { chooseList, namesOf, type Listing } from './lists';
 import { joinName, readNumbers, type NamedArrays } from './named-arrays';
 import { indexOf, raggedOf, readRagged } from './ragged';
+import { withUnit } from './time-unit';
+import { readTrains, tableOfLists, trainsOf, wordsOf } from './trains';
 
 /** The events of the list that a user means. */
 export async function readList(
@@ -15,10 +16,20 @@ export async function readList(
   options: ReadingOptions,
 ): Promise<EventTable> {
   const { path, nodes } = arrays;
+  const inUnit = async (
+    table: EventTable,
+    names: readonly string[],
+    words?: readonly string[],
+  ): Promise<EventTable> =>
+    options.timeUnit === undefined ? withUnit(table, arrays, names, words) : table;
   const { name, content } = chooseList(lists, arrays, options.member);
   const [, other] = pairIn(options.member) ?? [];
-  if (content === 'cells') return tableOfCells(await arrays.readCells(name));
-  if (content === 'records') return arrays.readRecords(name, options);
+  if (content === 'cells') {
+    const cells = await arrays.readCells(name);
+    const units = cells.map((_, unit) => unit);
+    return inUnit({ ...tableOfLists(cells, units), timeName: name }, [name]);
+  }
+  if (content === 'records') return inUnit(await arrays.readRecords(name, options), [name], []);
   if (content === 'ragged') {
     const ids = other === indexOf(name) ? undefined : other;
     const ragged =
@@ -26,7 +37,12 @@ export async function readList(
         ? raggedOf(nodes, name, path)
         : { times: name, index: indexOf(name), ids };
     const table = await readRagged(ragged, path, async (each) => readNumbers(arrays, each));
-    return withUnit({ ...table, timeUnit: unitInName(name), timeName: name }, name, arrays);
+    return inUnit({ ...table, timeName: name }, [name]);
+  }
+  if (content === 'trains') {
+    const table = await readTrains(arrays, name, options.member === undefined);
+    const names = [...trainsOf(nodes, name, path).values()];
+    return inUnit({ ...table, timeName: name }, names, wordsOf(name));
   }
   const names = namesOf(arrays, name, other !== undefined);
   const place = name === '' ? path : `${name} of ${path}`;
@@ -36,24 +52,5 @@ export async function readList(
     read.set(own, await readNumbers(arrays, joinName(name, own)));
   }
   const table = tableOf(columns, (own) => read.get(own) ?? new Float64Array(0));
-  return withUnit(table, joinName(name, columns.times), arrays);
-}
-
-/** The unit of times, if their name or their attribute tells. */
-function withUnit(table: EventTable, times: string, { nodes }: NamedArrays): EventTable {
-  const unit = nodes.get(times)?.texts?.['units'] ?? '';
-  return { ...table, timeUnit: table.timeUnit ?? secondsIn(unit) };
-}
-
-/** Each cell is a unit. */
-function tableOfCells(cells: readonly Elements[]): EventTable {
-  const lists = cells.map(toNumbers);
-  const length = lists.reduce((sum, list) => sum + list.length, 0);
-  const [times, ids] = [new Float64Array(length), new Float64Array(length)];
-  let begin = 0;
-  lists.forEach((list, unit) => {
-    times.set(list, begin);
-    ids.fill(unit, begin, (begin += list.length));
-  });
-  return { times, ids, units: lists.map((_, unit) => unit) };
+  return inUnit(table, [joinName(name, columns.times)]);
 }

@@ -42,7 +42,8 @@ export const sonata: Format = {
   endings: ['.h5'],
   input: {
     usage: ['spikes.h5', 'SONATA with spikes/<population>/timestamps and node_ids'],
-    recognise: async (path) => (await contentsOf(path)).populations.length > 0,
+    recognise: async (path, { member }) =>
+      member === undefined && (await contentsOf(path)).populations.length > 0,
     hasTimeUnit: true,
     ...readingEvents((path, options) =>
       openEventTable(path, options, {
