@@ -15,6 +15,7 @@ import { hdf5Table } from './recordings/hdf5-table';
 import { matlab } from './recordings/matlab';
 import { npz, npzEvents } from './recordings/npz';
 import { nwb } from './recordings/nwb';
+import { pairs } from './recordings/pairs-format';
 import { phy } from './recordings/phy';
 import { sonata } from './recordings/sonata';
 import { structured } from './recordings/structured';
@@ -28,6 +29,7 @@ const formats: Format[] = [
   phy,
   nwb,
   sonata,
+  pairs,
   hdf5Table,
   hdf5Events,
   matlab,

@@ -166,6 +166,34 @@ h5py.File('a.h5', 'a')['a/sample_index'].attrs['sample_rate'] = numpy.array([3e4
     python: `${COUNTED}numpy.savez('a.npz', spike_samples=S, units=I, fs=1e3)`,
     options: { timeUnit: 1 / 30000 },
   },
+  'rows of times and channels': {
+    file: 'a.h5',
+    python: `group('data', spikes=numpy.c_[T, I], other=numpy.zeros((9, 2)))`,
+  },
+  'rows whose columns have names': {
+    file: 'a.h5',
+    python: `h5(events=numpy.c_[I, T * 1e3]); h5py.File('a.h5', 'a')['events'].attrs['columns'] = ['unit', 't_ms']`,
+  },
+  'rows of samples and units, named in a text': {
+    file: 'a.h5',
+    python: `${COUNTED}h5(spikes=numpy.c_[S.astype('i8'), I], fs=3e4)
+h5py.File('a.h5', 'a')['spikes'].attrs['names'] = 'sample, unit'`,
+  },
+  'rows of any name and order': {
+    file: 'a.h5',
+    python: `h5(a=numpy.zeros((3, 2))); group('x', a=numpy.c_[T, I][::-1])`,
+    options: { isEventList: true, member: 'x/a' },
+  },
+  'rows of an archive': {
+    file: 'a.npz',
+    python: `numpy.savez('a.npz', numpy.asfortranarray(numpy.c_[T, I]))`,
+    options: { isEventList: true },
+  },
+  'rows of a variable of MATLAB': {
+    file: 'a.mat',
+    python: `mat(lambda f: variable(f, 'spikes', numpy.c_[T, I].T))`,
+    options: { isEventList: true, member: 'spikes' },
+  },
 };
 
 const REFUSED: Record<string, Read & { message: RegExp }> = {
@@ -272,6 +300,22 @@ const REFUSED: Record<string, Read & { message: RegExp }> = {
     message:
       /^Expected arrays with a number in place of \* for --member but received 'a\*', as which none of the arrays bar, foo of a\.h5 is named\.$/,
   },
+  'a raster of two channels': {
+    file: 'a.h5',
+    python: `h5(spikes=numpy.c_[[0, 0.5, 0], [0, 0, 1.0]])`,
+    message:
+      /^Expected times that ascend and whole numbers of channels in the columns of spikes of a\.h5 but .* give --events and --member spikes if/,
+  },
+  'a raster without spikes': {
+    file: 'a.h5',
+    python: `h5(spikes=numpy.zeros((9, 2)))`,
+    message: /^Expected times that ascend and whole numbers of channels/,
+  },
+  'a raster of counts': {
+    file: 'a.h5',
+    python: `h5(spikes=numpy.c_[[0, 0, 1], [1, 0, 1]])`,
+    message: /^Expected the unit of the whole numbers in 'time' of a\.h5/,
+  },
 };
 
 /** Arrays whose names are not plain: nothing but --member says that they are times. */
@@ -283,6 +327,8 @@ const NOT_PLAIN: Record<string, string> = {
   'vectors of one number': `h5(spikes_0=T[:1], spikes_1=T[:1])`,
   matrices: `h5(unit_0=numpy.zeros((3, 2)), unit_1=T)`,
   'numbers alone': `${EACH}h5(**{str(n): L[n] for n in L})`,
+  positions: `h5(events=numpy.c_[T, I]); h5py.File('a.h5', 'a')['events'].attrs['columns'] = ['x', 'y']`,
+  'rows of another name': `h5(raster=numpy.c_[T, I])`,
   waveforms: `${EACH}group('waveforms/data', **{f'spikes_{n}': L[n] for n in L})`,
 };
 
@@ -325,5 +371,16 @@ describe('lists of events among arrays', function () {
       process.chdir(join(made.path, String(before + index)));
       await assert.rejects(readEventsOf('a.h5'), isCommandError(/there is no spikes\/times/));
     });
+  });
+
+  it('are rasters unless the user says that rows are events', async () => {
+    for (const [what, file, expected] of [
+      ['rows of an archive', 'a.npz', 'npz'],
+      ['rows of a variable of MATLAB', 'a.mat', 'matlab'],
+    ] as const) {
+      process.chdir(join(made.path, String(Object.keys(READ).indexOf(what))));
+      const { format, shape } = await readEventsOf(file);
+      assert.deepEqual([format, ...shape], [expected, 1, 4, 2]);
+    }
   });
 });

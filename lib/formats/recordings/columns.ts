@@ -25,6 +25,7 @@ const SAMPLES = /^(?:spike_)?samples?(?:_(?:ind|index|indices|idx|number))?$/;
 const RATE = /^(?:sampling_?(?:frequency|rate)|sample_?rate|fs)(?:_hz)?$/;
 /** What lists of times of units are called besides times. */
 const TRAINS = /^(?:spikes?|(?:spike_?)?trains?)$/;
+const EVENTS = /^(?:spikes?|events?|spike_?(?:events|list|times)|event_?list)$/;
 /** Names that mean the ids of units, whatever else has a name of channels. */
 const UNIT_ID = /^(?:ids?|(?:unit|cluster|neuron|cell)s?_ids?)$/;
 const ID =
@@ -60,6 +61,11 @@ export function secondsIn(unit: string): number | undefined {
 /** Whether a name is that of times of units. */
 export function isListName(name: string): boolean {
   return matching([name], TIME, SAMPLES, TRAINS).length > 0;
+}
+
+/** Whether a name is that of a list of events as a whole. */
+export function isEventsName(name: string): boolean {
+  return matching([name], EVENTS).length > 0;
 }
 
 /** Whether a name is that of times as numbers of samples. */

@@ -7,6 +7,7 @@ import { isHdf5At } from '../hdf5/signature';
 import { isAddress } from '../http/address';
 import { listsIn, type Listing } from './lists';
 import { isFull } from './named-arrays';
+import { pairsIn } from './pairs';
 
 /** The datasets of NWB with the spikes of sorted units. */
 export const NWB = {
@@ -76,7 +77,8 @@ async function lookInto(path: string, isNamed: boolean): Promise<Hdf5Contents> {
     if (!isNamed && (hasUnits || populations.length > 0)) return known;
     const nodes = new Map(await reader.walk());
     const fieldsOf = (name: string) => nodes.get(name)?.fields.map((field) => field.name) ?? [];
-    return { ...known, nodes, variables: variablesIn(nodes), lists: listsIn(nodes, fieldsOf) };
+    const lists = [...listsIn(nodes, fieldsOf), ...pairsIn(nodes)];
+    return { ...known, nodes, variables: variablesIn(nodes), lists };
   } finally {
     await reader.close();
   }

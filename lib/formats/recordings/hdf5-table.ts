@@ -4,8 +4,8 @@ import { readingEvents } from '../events/reading';
 import type { Format, Given, ReadingOptions } from '../format';
 import { ArraysReader } from '../hdf5/arrays-reader';
 import { contentsOf } from './hdf5-contents';
-import { isListing } from './lists';
-import { isFull } from './named-arrays';
+import { isListing, type Listing } from './lists';
+import { isFull, type NamedArrays } from './named-arrays';
 import { readList } from './read-lists';
 import { readRecords } from './records';
 
@@ -17,36 +17,43 @@ async function isTable(path: string, { member }: Given): Promise<boolean> {
   return isListing(contents, member) || !variables.includes(member);
 }
 
-async function readTable(path: string, options: ReadingOptions): Promise<EventTable> {
-  const { nodes, lists } = await contentsOf(path, options.member);
+/** Opens an HDF5 file for some reading. */
+export async function withHdf5<Result>(
+  path: string,
+  member: string | undefined,
+  use: (arrays: NamedArrays, lists: readonly Listing[]) => Promise<Result>,
+): Promise<Result> {
+  const { nodes, lists } = await contentsOf(path, member);
   const reader = await ArraysReader.open(path);
-  const readArray = async (name: string) => {
-    const node = nodes.get(name);
-    const isEmpty = node !== undefined && !isFull(node);
-    return isEmpty ? { data: new Float64Array(0), shape: [0] } : reader.readArray(name);
-  };
-  const readTableOf = async (name: string, given: ReadingOptions): Promise<EventTable> => {
-    const { fields = [], itemBytes = 1, shape = [] } = nodes.get(name) ?? {};
-    const read = async (position: number, length: number): Promise<Uint8Array> => {
-      const [begin, count] = [position / itemBytes, length / itemBytes];
-      return reader.readPart({ path: name, begin, count });
-    };
-    const records = { fields, itemBytes, length: shape[0] ?? 0, read };
-    return readRecords(records, `${name} of ${path}`, given.population);
+  const arrays: NamedArrays = {
+    path,
+    kind: 'datasets',
+    nodes,
+    readArray: async (name) => {
+      const node = nodes.get(name);
+      const isEmpty = node !== undefined && !isFull(node);
+      return isEmpty ? { data: new Float64Array(0), shape: [0] } : reader.readArray(name);
+    },
+    readRecords: async (name, { population }) => {
+      const { fields = [], itemBytes = 1, shape = [] } = nodes.get(name) ?? {};
+      const read = async (position: number, length: number): Promise<Uint8Array> => {
+        const [begin, count] = [position / itemBytes, length / itemBytes];
+        return reader.readPart({ path: name, begin, count });
+      };
+      const records = { fields, itemBytes, length: shape[0] ?? 0, read };
+      return readRecords(records, `${name} of ${path}`, population);
+    },
+    readCells: async (name) => reader.readCells(name),
   };
   try {
-    const arrays = {
-      path,
-      kind: 'datasets' as const,
-      nodes,
-      readArray,
-      readRecords: readTableOf,
-      readCells: async (name: string) => reader.readCells(name),
-    };
-    return await readList(arrays, lists, options);
+    return await use(arrays, lists);
   } finally {
     await reader.close();
   }
+}
+
+async function readTable(path: string, options: ReadingOptions): Promise<EventTable> {
+  return withHdf5(path, options.member, async (arrays, lists) => readList(arrays, lists, options));
 }
 
 export const hdf5Table: Format = {

@@ -10,7 +10,7 @@ import { isPattern, trainsIn } from './trains';
 export interface Listing {
   /** What chooses it: a group, an array, that of the times of lists, or a pattern of arrays of units. */
   name: string;
-  content: 'columns' | 'records' | 'cells' | 'ragged' | 'trains';
+  content: 'columns' | 'records' | 'cells' | 'ragged' | 'trains' | 'pairs';
 }
 
 /** What Prophesee calls the places of some events among all, by their times. */

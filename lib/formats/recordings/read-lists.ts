@@ -5,6 +5,7 @@ import type { ReadingOptions } from '../format';
 import { chooseColumns, namesIn, pairIn, tableOf } from './columns';
 import { chooseList, namesOf, type Listing } from './lists';
 import { joinName, readNumbers, type NamedArrays } from './named-arrays';
+import { readPairs } from './pairs';
 import { indexOf, raggedOf, readRagged } from './ragged';
 import { withUnit } from './time-unit';
 import { readTrains, tableOfLists, trainsOf, wordsOf } from './trains';
@@ -44,6 +45,7 @@ export async function readList(
     const names = [...trainsOf(nodes, name, path).values()];
     return inUnit({ ...table, timeName: name }, names, wordsOf(name));
   }
+  if (content === 'pairs') return inUnit(await readPairs(arrays, name, true), [name], []);
   const names = namesOf(arrays, name, other !== undefined);
   const place = name === '' ? path : `${name} of ${path}`;
   const columns = chooseColumns({ names, place, member: options.member, kind: arrays.kind });

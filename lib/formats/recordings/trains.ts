@@ -125,7 +125,7 @@ ${option('member', `'${pattern}'`)} if these are times.`,
 }
 
 /** Whether a list may be times of spikes by its order. */
-function isAscending(list: Elements): boolean {
+export function isAscending(list: Elements): boolean {
   let isRising = list.length < 2;
   for (let event = 1; event < list.length; event++) {
     const [last = NaN, next = NaN] = [list[event - 1], list[event]];
