@@ -17,7 +17,9 @@ import { npz, npzEvents } from './recordings/npz';
 import { nwb } from './recordings/nwb';
 import { pairs } from './recordings/pairs-format';
 import { phy } from './recordings/phy';
+import { pynapple } from './recordings/pynapple';
 import { sonata } from './recordings/sonata';
+import { spikeinterface } from './recordings/spikeinterface';
 import { structured } from './recordings/structured';
 import { textEvents } from './recordings/text';
 import { zarr } from './zarr/format';
@@ -33,6 +35,8 @@ const formats: Format[] = [
   hdf5Table,
   hdf5Events,
   matlab,
+  spikeinterface,
+  pynapple,
   npzEvents,
   npz,
   structured,

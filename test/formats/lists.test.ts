@@ -18,6 +18,10 @@ L = {n: T[I == n] for n in (4, 9, 15, 20)}
 const COUNTED = `
 S = numpy.round(T * 30000).astype('u8')
 `;
+/** A segment as SpikeInterface's NpzSortingExtractor writes it. */
+const SORTING = `
+def sorting(k): return {'unit_ids': numpy.array([4, 9, 15, 20]), 'num_segment': [1], 'sampling_frequency': [3e4], f'spike_indexes_seg{k}': S, f'spike_labels_seg{k}': I}
+`;
 const NUMBERED = '0:0 3:1 10:0 10:3';
 
 interface Read {
@@ -194,6 +198,39 @@ h5py.File('a.h5', 'a')['spikes'].attrs['names'] = 'sample, unit'`,
     python: `mat(lambda f: variable(f, 'spikes', numpy.c_[T, I].T))`,
     options: { isEventList: true, member: 'spikes' },
   },
+  'a sorting of SpikeInterface': {
+    file: 'a.npz',
+    python: `${COUNTED}${SORTING}numpy.savez('a.npz', **sorting(0))`,
+    channels: 4,
+  },
+  'a segment of a sorting': {
+    file: 'a.npz',
+    python: `${COUNTED}${SORTING}numpy.savez('a.npz', **{**sorting(1), **sorting(0), 'spike_indexes_seg0': S + 300})`,
+    options: { population: '1' },
+    channels: 4,
+  },
+  'a sorting without segments': {
+    file: 'a.npz',
+    python: `${COUNTED}numpy.savez('a.npz', unit_ids=[20, 9, 15, 4], spike_indexes=S, spike_labels=I, sampling_frequency=3e4)`,
+    events: '0:4 3:9 10:20 10:4',
+    channels: 4,
+  },
+  'a TsGroup of pynapple': {
+    file: 'a.npz',
+    python: `numpy.savez('a.npz', type=['TsGroup'], t=T, index=I, keys=[4, 9, 15, 20], start=[0.], end=[9.], rate=[1.] * 4)`,
+    channels: 4,
+  },
+  'a TsGroup that does not list its units': {
+    file: 'a.npz',
+    python: `numpy.savez('a.npz', type=['TsGroup'], t=T, index=I, d=T, start=[0.], end=[9.])`,
+    channels: 3,
+  },
+  'a Ts of pynapple': {
+    file: 'a.npz',
+    python: `numpy.savez('a.npz', type=['Ts'], t=T, start=[0.], end=[9.])`,
+    events: '0:0 3:0 10:0 10:0',
+    channels: 1,
+  },
 };
 
 const REFUSED: Record<string, Read & { message: RegExp }> = {
@@ -315,6 +352,22 @@ const REFUSED: Record<string, Read & { message: RegExp }> = {
     file: 'a.h5',
     python: `h5(spikes=numpy.c_[[0, 0, 1], [1, 0, 1]])`,
     message: /^Expected the unit of the whole numbers in 'time' of a\.h5/,
+  },
+  'several segments': {
+    file: 'a.npz',
+    python: `${COUNTED}${SORTING}numpy.savez('a.npz', **sorting(0), **{n: a for n, a in sorting(1).items() if n.startswith('spike')})`,
+    message:
+      /^Expected one of the populations '0', '1' of a\.npz for --population but received none\.$/,
+  },
+  'a sorting with units that it does not list': {
+    file: 'a.npz',
+    python: `${COUNTED}${SORTING}numpy.savez('a.npz', **{**sorting(0), 'unit_ids': [4, 9]})`,
+    message: /^Expected units that a\.npz lists but event 3 is of unit 20\.$/,
+  },
+  'a Tsd of pynapple': {
+    file: 'a.npz',
+    python: `numpy.savez('a.npz', type=['Tsd'], t=T, d=T, start=[0.], end=[9.])`,
+    message: /^Expected one of the arrays 'type', 't', 'd', 'start', 'end' of a\.npz for --member/,
   },
 };
 

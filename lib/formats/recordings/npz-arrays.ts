@@ -1,13 +1,14 @@
 /** The arrays of NumPy's .npz archives. */
 import { open } from 'node:fs/promises';
 
+import { fileError } from '../../errors/system-errors';
 import { isRegularFile } from '../files/read-bytes';
-import { hasEnding } from '../format';
+import { hasEnding, type Given } from '../format';
 import { isAddress } from '../http/address';
 import { parseLayout } from '../npy/header';
 import { decodeNpy } from '../npy/npy';
 import { chooseMember } from './members';
-import type { ArrayNode, NamedArrays } from './named-arrays';
+import type { ArrayNode, ArrayNodes, NamedArrays } from './named-arrays';
 import { isStructured, readStructured } from './structured';
 import { withZip } from './zip';
 
@@ -31,28 +32,32 @@ export async function withNpz<Result>(
   path: string,
   use: (arrays: NamedArrays) => Promise<Result>,
 ): Promise<Result> {
-  return withZip(path, async (zip) => {
-    const files = zip.entries.filter(({ name }) => name.endsWith('.npy'));
-    const entries = new Map(files.map((entry) => [entry.name.slice(0, -'.npy'.length), entry]));
-    const nodes = new Map<string, ArrayNode>();
-    for (const [name, entry] of entries) nodes.set(name, nodeOf(await zip.readHead(entry)));
-    const bytesOf = async (name: string) => zip.read(chooseMember(entries, name, path));
-    return use({
-      path,
-      kind: 'arrays',
-      nodes,
-      readArray: async (name) => decodeNpy(await bytesOf(name), `${name} of ${path}`),
-      readRecords: async (name, options) => {
-        const bytes = await bytesOf(name);
-        const read = async (from: number, length: number) =>
-          Promise.resolve(bytes.subarray(from, from + length));
-        const source = { size: bytes.length, read };
-        return readStructured(source, `${name}.npy of ${path}`, options);
-      },
-      // NumPy has none.
-      readCells: async () => Promise.resolve([]),
+  try {
+    return await withZip(path, async (zip) => {
+      const files = zip.entries.filter(({ name }) => name.endsWith('.npy'));
+      const entries = new Map(files.map((entry) => [entry.name.slice(0, -'.npy'.length), entry]));
+      const nodes = new Map<string, ArrayNode>();
+      for (const [name, entry] of entries) nodes.set(name, nodeOf(await zip.readHead(entry)));
+      const bytesOf = async (name: string) => zip.read(chooseMember(entries, name, path));
+      return use({
+        path,
+        kind: 'arrays',
+        nodes,
+        readArray: async (name) => decodeNpy(await bytesOf(name), `${name} of ${path}`),
+        readRecords: async (name, options) => {
+          const bytes = await bytesOf(name);
+          const read = async (from: number, length: number) =>
+            Promise.resolve(bytes.subarray(from, from + length));
+          const source = { size: bytes.length, read };
+          return readStructured(source, `${name}.npy of ${path}`, options);
+        },
+        // NumPy has none.
+        readCells: async () => Promise.resolve([]),
+      });
     });
-  });
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
 }
 
 /** What an array is by the beginning of its file; reading one that cannot be read tells why. */
@@ -63,4 +68,14 @@ function nodeOf(head: Uint8Array): ArrayNode {
   } catch {
     return { content: 'numbers', shape: [] };
   }
+}
+
+/** Whether an archive, of which the user names no array, holds arrays of some names. */
+export async function holdsArrays(
+  path: string,
+  { member }: Given,
+  has: (nodes: ArrayNodes) => boolean,
+): Promise<boolean> {
+  if (member !== undefined || !(await isNpz(path))) return false;
+  return withNpz(path, async ({ nodes }) => Promise.resolve(has(nodes))).catch(() => false);
 }

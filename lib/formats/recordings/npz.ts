@@ -1,5 +1,4 @@
 /** NumPy's .npz archives: a raster, or lists of events, among their arrays. */
-import { fileError } from '../../errors/system-errors';
 import { openEventTable, type EventTable } from '../events/event-table';
 import { readingEvents } from '../events/reading';
 import type { Format, ReadingOptions } from '../format';
@@ -31,11 +30,7 @@ async function holdsEvents(path: string, member: string | undefined): Promise<bo
 }
 
 async function readEvents(path: string, options: ReadingOptions): Promise<EventTable> {
-  try {
-    return await withNpz(path, async (arrays) => readList(arrays, listsOf(arrays.nodes), options));
-  } catch (error) {
-    throw fileError('read', path, error);
-  }
+  return withNpz(path, async (arrays) => readList(arrays, listsOf(arrays.nodes), options));
 }
 
 export const npzEvents: Format = {
@@ -58,19 +53,12 @@ export const npzEvents: Format = {
 };
 
 async function openRaster(path: string, { member }: ReadingOptions): Promise<RasterSource> {
-  try {
-    const { data, shape, name } = await withNpz(path, async ({ nodes, readArray }) => {
-      const chosen = chooseMember(
-        new Map([...nodes.keys()].map((each) => [each, each])),
-        member,
-        path,
-      );
-      return { ...(await readArray(chosen)), name: `${chosen}.npy` };
-    });
-    return await rasterInMemory({ data, shape, path, format: 'npz', member: name });
-  } catch (error) {
-    throw fileError('read', path, error);
-  }
+  const { data, shape, name } = await withNpz(path, async ({ nodes, readArray }) => {
+    const names = new Map([...nodes.keys()].map((each) => [each, each]));
+    const chosen = chooseMember(names, member, path);
+    return { ...(await readArray(chosen)), name: `${chosen}.npy` };
+  });
+  return rasterInMemory({ data, shape, path, format: 'npz', member: name });
 }
 
 export const npz: Format = {
