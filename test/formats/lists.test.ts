@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 
+import { recognise } from '../../lib/formats/registry';
 import { isCommandError } from '../support/command-errors';
+import { expsyn, succeed } from '../support/command-line';
 import { temporaryFolder } from '../support/folders';
 import { EVENTS, readEventsOf, writeAll } from '../support/recordings';
 
@@ -231,6 +233,32 @@ h5py.File('a.h5', 'a')['spikes'].attrs['names'] = 'sample, unit'`,
     events: '0:0 3:0 10:0 10:0',
     channels: 1,
   },
+  'a camera without polarities': {
+    file: 'a.npz',
+    python: `numpy.savez('a.npz', t=T, x=[1, 0, 2, 2], y=[0, 1, 1, 1])`,
+    events: '0:1 3:3 10:5 10:5',
+    channels: 6,
+  },
+  'a camera of a size': {
+    file: 'a.h5',
+    python: `group('events', t=T, x=[1, 0, 2, 2], y=[0, 1, 1, 1], p=[1, -1, 1, 0])`,
+    options: { sensor: [10, 4] },
+    events: '0:41 3:10 10:12 10:52',
+    channels: 80,
+  },
+  'a camera of a size without polarities': {
+    file: 'a.npy',
+    python: `
+a = numpy.zeros(4, dtype=[('t', 'f8'), ('x', 'u2'), ('y', 'u2')]); a['t'], a['x'], a['y'] = T, [1, 0, 2, 2], [0, 1, 1, 1]
+numpy.save('a.npy', a)`,
+    options: { sensor: [3, 3] },
+    events: '0:1 3:3 10:5 10:5',
+    channels: 9,
+  },
+  'events beside positions': {
+    file: 'a.h5',
+    python: `group('spikes', times=T, units=I); group('position', t=T, x=T, y=T)`,
+  },
 };
 
 const REFUSED: Record<string, Read & { message: RegExp }> = {
@@ -369,6 +397,31 @@ const REFUSED: Record<string, Read & { message: RegExp }> = {
     python: `numpy.savez('a.npz', type=['Tsd'], t=T, d=T, start=[0.], end=[9.])`,
     message: /^Expected one of the arrays 'type', 't', 'd', 'start', 'end' of a\.npz for --member/,
   },
+  'pixels outside of the camera': {
+    file: 'a.npz',
+    python: `numpy.savez('a.npz', t=T, x=[1, 0, 2, 2], y=[0, 1, 4, 1], p=[0, 0, 0, 1])`,
+    options: { sensor: [3, 4] },
+    message:
+      /^Expected pixels of a camera of 3 x 4, whole numbers from 0 on, in a\.npz but event 2 is at \(2, 4\); check --sensor\.$/,
+  },
+  positions: {
+    file: 'a.npz',
+    python: `numpy.savez('a.npz', t=T, x=[1.5, 0, 2, 2], y=[0.5, 1, 1, 1])`,
+    message:
+      /^Expected pixels, whole numbers from 0 on, in a\.npz but event 0 is at \(1\.5, 0\.5\)\.$/,
+  },
+  'pixels below 0': {
+    file: 'a.npz',
+    python: `numpy.savez('a.npz', t=T, x=[1, -1, 2, 2], y=[0, 1, 1, 1])`,
+    message: /but event 1 is at \(-1, 1\)\.$/,
+  },
+  'units with the size of a camera': {
+    file: 'a.npz',
+    python: `numpy.savez('a.npz', t=T, unit=I)`,
+    options: { sensor: [3, 4] },
+    message:
+      /^Expected events of a camera, with x and y, in a\.npz for --sensor but received others; leave it out\.$/,
+  },
 };
 
 /** Arrays whose names are not plain: nothing but --member says that they are times. */
@@ -381,6 +434,7 @@ const NOT_PLAIN: Record<string, string> = {
   matrices: `h5(unit_0=numpy.zeros((3, 2)), unit_1=T)`,
   'numbers alone': `${EACH}h5(**{str(n): L[n] for n in L})`,
   positions: `h5(events=numpy.c_[T, I]); h5py.File('a.h5', 'a')['events'].attrs['columns'] = ['x', 'y']`,
+  'positions in space': `h5(t=T, x=I, y=I, z=I)`,
   'rows of another name': `h5(raster=numpy.c_[T, I])`,
   waveforms: `${EACH}group('waveforms/data', **{f'spikes_{n}': L[n] for n in L})`,
 };
@@ -435,5 +489,34 @@ describe('lists of events among arrays', function () {
       const { format, shape } = await readEventsOf(file);
       assert.deepEqual([format, ...shape], [expected, 1, 4, 2]);
     }
+  });
+
+  it('have the size of a camera from --sensor, which --like keeps', async () => {
+    process.chdir(join(made.path, String(Object.keys(READ).indexOf('a camera of a size'))));
+    const options = ['--no-plot', '--tau', '5ms', '--out'];
+    await succeed('a.h5', '--sensor', '10x4', ...options, 'first.npy');
+    assert.match(await succeed('info', 'first.npy'), /^holds +\(1, 11, 80\)/);
+    await succeed('a.h5', '--like', 'first.npy', ...options, 'second.npy');
+    assert.match(await succeed('info', 'second.npy'), /^holds +\(1, 11, 80\)/);
+    assert.match(await succeed('info', 'a.h5', '--sensor', '4x4'), /^holds +\(1, 11, 32\)/);
+    const identities = await Promise.all(
+      [[10, 4] as const, [4, 10] as const].map(async (sensor) => {
+        const { input } = await recognise('a.h5');
+        const source = await input.open('a.h5', { dt: 1e-3, sensor });
+        await source.close();
+        return source.identity.fingerprint;
+      }),
+    );
+    assert.notEqual(identities[0], identities[1]);
+    for (const size of ['10', '0x4', '10x', 'a']) {
+      const { code, err } = await expsyn('a.h5', '--sensor', size, ...options, 'third.npy');
+      assert.equal(code, 2);
+      assert.match(
+        err,
+        /^Expected the columns and rows of a camera, such as 346x260, for --sensor/,
+      );
+    }
+    const { err } = await expsyn('first.npy', '--sensor', '3x3', ...options, 'third.npy');
+    assert.match(err, /^Expected a list of events in first\.npy for --time-unit, .*--sensor and/);
   });
 });

@@ -44,6 +44,7 @@ interface InfoFlags extends AddressFlags {
   start?: string;
   outside?: 'throw' | 'drop';
   population?: string;
+  sensor?: string;
   units?: string;
   member?: string;
   dt?: string;

@@ -48,6 +48,7 @@ interface PlotFlags extends AddressFlags {
   start?: string;
   outside?: 'throw' | 'drop';
   population?: string;
+  sensor?: string;
   units?: string;
   member?: string;
 }

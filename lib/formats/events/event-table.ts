@@ -27,6 +27,8 @@ export interface EventTable {
   units?: readonly number[] | undefined;
   /** How many channels there are, if the ids are those of channels themselves. */
   nChannels?: number;
+  /** Whether the channels are those of the pixels of a camera with rows and columns. */
+  isOfPixels?: boolean;
 }
 
 /** A format of such files. */
@@ -99,7 +101,12 @@ give ${option('timeUnit')}, such as 1us, or 30kHz for numbers of samples.`,
   const survey = new TimeSurvey();
   if (!isInteger) survey.add(times);
   const clock = new EventClock(own, isInteger ? { kind: 'exact' } : survey.precision);
-  const known = nChannels === undefined ? own : { ...own, channels: nChannels };
+  const { sensor, ...others } = own;
+  const known = {
+    ...others,
+    ...(sensor && table.isOfPixels !== true && { sensor }),
+    ...(nChannels !== undefined && { channels: nChannels }),
+  };
   const check = new EventCheck(known, clock, path);
   const events = sortEvents({ times, steps: clock.stepsOf(times), channels }, check);
   const shape = [1, ...check.shape] as const;

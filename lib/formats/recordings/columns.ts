@@ -2,6 +2,7 @@
 import { CommandError } from '../../errors/command-errors';
 import { listNames, message, option } from '../../errors/message';
 import type { Elements } from '../elements';
+import type { EventOptions } from '../event-options';
 import { toNumbers } from '../events/event-files';
 import type { EventTable } from '../events/event-table';
 import { pixelsOf } from './pixels';
@@ -33,6 +34,8 @@ const ID =
 /** Names that mean what events are of only where no other name does. */
 const WEAK_ID = /^(?:spike_)?(?:i|ids?|labels?|addr|addresses|address)$/;
 const [X, Y, P] = [/^xs?$/, /^ys?$/, /^(?:ps?|pol|polarity|polarities)$/];
+/** A third axis is one of space, which a camera does not have. */
+const Z = /^zs?$/;
 /** Times of other populations and segments are apart from each other. */
 const PART = /^(?:population|segment_(?:ind|index))$/;
 
@@ -92,6 +95,12 @@ export function idNamesIn(names: readonly string[]): string[] {
 export function nameEvents(names: readonly string[]): boolean {
   const has = (...patterns: RegExp[]): boolean => matching(names, ...patterns).length > 0;
   return has(TIME, SAMPLES) && (has(ID, WEAK_ID) || (has(X) && has(P)));
+}
+
+/** Whether names may be those of the events of a camera without polarities, but also those of positions. */
+export function namePixels(names: readonly string[]): boolean {
+  const has = (pattern: RegExp): boolean => matching(names, pattern).length > 0;
+  return [TIME, X, Y].every(has) && !has(Z);
 }
 
 /** The two names that a user has given as TIMES,CHANNELS; undefined if it is one name, or none. */
@@ -171,13 +180,23 @@ export function namesIn({ times, ids, part }: Columns): string[] {
   return [times, ...ids, part ?? ''].filter((name) => name !== '');
 }
 
-/** The events of columns that have been read. */
-export function tableOf(columns: Columns, read: (name: string) => Elements): EventTable {
+/**
+ * The events of columns that have been read.
+ *
+ * @param place What to call the list.
+ */
+export function tableOf(
+  columns: Columns,
+  read: (name: string) => Elements,
+  place: string,
+  sensor?: EventOptions['sensor'],
+): EventTable {
   const { times, ids, timeUnit } = columns;
   const [first = '', y, p] = ids;
   const isSamples = isSampleName(times);
   const table = { times: read(times), timeUnit, timeName: times, isSamples };
   if (ids.length === 1) return { ...table, ids: toNumbers(read(first)) };
   const optional = (name = ''): Elements | undefined => (name === '' ? undefined : read(name));
-  return { ...table, ...pixelsOf(read(first), optional(y), optional(p)) };
+  const pixels = { x: read(first), y: optional(y), p: optional(p) };
+  return { ...table, ...pixelsOf(pixels, place, sensor) };
 }

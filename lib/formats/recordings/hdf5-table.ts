@@ -34,14 +34,15 @@ export async function withHdf5<Result>(
       const isEmpty = node !== undefined && !isFull(node);
       return isEmpty ? { data: new Float64Array(0), shape: [0] } : reader.readArray(name);
     },
-    readRecords: async (name, { population }) => {
+    // What the user has named is the dataset, not its fields.
+    readRecords: async (name, options) => {
       const { fields = [], itemBytes = 1, shape = [] } = nodes.get(name) ?? {};
       const read = async (position: number, length: number): Promise<Uint8Array> => {
         const [begin, count] = [position / itemBytes, length / itemBytes];
         return reader.readPart({ path: name, begin, count });
       };
       const records = { fields, itemBytes, length: shape[0] ?? 0, read };
-      return readRecords(records, `${name} of ${path}`, population);
+      return readRecords(records, `${name} of ${path}`, { ...options, member: undefined });
     },
     readCells: async (name) => reader.readCells(name),
   };

@@ -1,7 +1,7 @@
 /** Lists of events among the arrays of a file: which there are, and which one a user means. */
 import { CommandError } from '../../errors/command-errors';
 import { listNames, message, option } from '../../errors/message';
-import { isListName, nameEvents, pairIn } from './columns';
+import { isListName, nameEvents, namePixels, pairIn } from './columns';
 import { groupsOf, joinName, splitName, type ArrayNodes, type NamedArrays } from './named-arrays';
 import { indexOf, isRagged, raggedIn } from './ragged';
 import { isPattern, trainsIn } from './trains';
@@ -18,14 +18,24 @@ const INDEX = /^index(?:es)?$/;
 
 /** All lists whose names tell that they list events. */
 export function listsIn(nodes: ArrayNodes, fieldsOf: (name: string) => string[]): Listing[] {
+  const lists = listsNamed(nodes, fieldsOf, nameEvents);
+  // Events of a camera without polarities have the names of positions, which are beside other lists.
+  return lists.length > 0 ? lists : listsNamed(nodes, fieldsOf, namePixels);
+}
+
+function listsNamed(
+  nodes: ArrayNodes,
+  fieldsOf: (name: string) => string[],
+  isNamed: (names: readonly string[]) => boolean,
+): Listing[] {
   const ragged = raggedIn(nodes);
   const columns = [...groupsOf(nodes)].flatMap(([group, names]): Listing[] => {
     const hasLists = ragged.some((name) => splitName(name)[0] === group);
-    return nameEvents(names) && !hasLists ? [{ name: group, content: 'columns' }] : [];
+    return isNamed(names) && !hasLists ? [{ name: group, content: 'columns' }] : [];
   });
   const others = [...nodes].flatMap(([name, { content }]): Listing[] => {
     const [, own] = splitName(name);
-    const isRecords = content === 'records' && !INDEX.test(own) && nameEvents(fieldsOf(name));
+    const isRecords = content === 'records' && !INDEX.test(own) && isNamed(fieldsOf(name));
     return isRecords || (content === 'cells' && isListName(own)) ? [{ name, content }] : [];
   });
   return [

@@ -61,7 +61,7 @@ export async function readPairs(
     isApart ? data.slice(column * length, (column + 1) * length) : everySecond(data, column);
   const names = columnNames(node);
   const columns = chooseColumns({ names, place, member: undefined });
-  const table = tableOf(columns, (own) => read(own === names[0] ? 0 : 1));
+  const table = tableOf(columns, (own) => read(own === names[0] ? 0 : 1), place);
   const isEvents = isAscending(table.times) && Array.from(table.ids).every(Number.isInteger);
   if (isGuess && !(isEvents && length > 1)) {
     throw new CommandError(

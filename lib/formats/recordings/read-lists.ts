@@ -53,6 +53,11 @@ export async function readList(
   for (const own of namesIn({ ...columns, part: undefined })) {
     read.set(own, await readNumbers(arrays, joinName(name, own)));
   }
-  const table = tableOf(columns, (own) => read.get(own) ?? new Float64Array(0));
+  const table = tableOf(
+    columns,
+    (own) => read.get(own) ?? new Float64Array(0),
+    place,
+    options.sensor,
+  );
   return inUnit(table, [joinName(name, columns.times)]);
 }

@@ -95,7 +95,7 @@ async function readTable(path: string, options: ReadingOptions): Promise<EventTa
     }
     rows.end(number);
     const { part } = columns;
-    const table = tableOf(columns, (name) => rows.numbers(name));
+    const table = tableOf(columns, (name) => rows.numbers(name), path, options.sensor);
     const isSonata = SONATA.every((name) => namesIn(columns).includes(name));
     if (isSonata) table.timeUnit ??= 1e-3;
     return part === undefined ? table : choosePart(table, rows.texts, options.population, path);
