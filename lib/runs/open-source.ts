@@ -103,18 +103,20 @@ out, or give ${option('events')}; a range such as 0-9 takes channels of a raster
 }
 
 /**
- * Refuses a beginning for a raster, where nothing is computed of a part of it.
+ * Refuses a part of a raster, where nothing is computed of it.
  *
  * @param advice What to do instead.
  */
-export function requireListForStart(
-  { format, start }: InputSpecification,
+export function requireListForPart(
+  { format, start, duration, selected }: InputSpecification,
   path: string,
   advice: string,
 ): void {
-  if (start === undefined || inputFormatOf(format).isEventList === true) return;
+  const given = Object.entries({ start, duration, channels: selected });
+  const [name] = given.find(([, value]) => value !== undefined) ?? [];
+  if (name === undefined || inputFormatOf(format).isEventList === true) return;
   throw new CommandError(
-    message`Expected a list of events in ${path} for ${option('start')} but received a raster; ${advice}.`,
+    message`Expected a list of events in ${path} for ${option(name)} but received a raster; ${advice}.`,
   );
 }
 
