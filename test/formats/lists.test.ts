@@ -88,6 +88,12 @@ const READ: Record<string, Read> = {
     python: `${EACH}numpy.savez('a.npz', **{f'units/{n}': L[n] if n != 15 else [] for n in L})`,
     channels: 4,
   },
+  'one unit alone whose name says times': {
+    file: 'a.h5',
+    python: `h5(**{'unit_4_spike_times': T, 'unit_4': 1.0})`,
+    events: '0:4 3:4 10:4 10:4',
+    channels: 1,
+  },
   'words behind the number': {
     file: 'a.npz',
     python: `${EACH}numpy.savez('a.npz', **{f'unit_{n}_spike_times': L[n] for n in L}, unit_4_mean=3)`,
@@ -258,6 +264,7 @@ const NOT_PLAIN: Record<string, string> = {
   'times of trials': `${EACH}group('trials', **{f'{n}/spike_times': L[n] for n in L})`,
   'the beginning and the end': `h5(t0=T, t1=T, time_2=T, time_3=T)`,
   'single numbers': `h5(unit_0=1.0, unit_1=2.0)`,
+  'one channel alone': `h5(channel_7=T, rate=1.0)`,
   'vectors of one number': `h5(spikes_0=T[:1], spikes_1=T[:1])`,
   matrices: `h5(unit_0=numpy.zeros((3, 2)), unit_1=T)`,
   'numbers alone': `${EACH}h5(**{str(n): L[n] for n in L})`,

@@ -42,7 +42,10 @@ export function trainsIn(nodes: ArrayNodes): string[] {
     if (!isPlain(pattern)) return false;
     const found = matching(nodes, pattern).filter(([star]) => /^\d+$/.test(star));
     const sizes = found.map(([, name]) => nodes.get(name)?.shape ?? []);
+    // One array alone may be of anything, unless it is called times.
+    const isPlural = found.length > 1 || wordsOf(pattern).some(isListName);
     return (
+      isPlural &&
       found.every(([, name]) => isFlat(nodes.get(name))) &&
       sizes.some((shape) => shape.some((size) => size !== 1))
     );
