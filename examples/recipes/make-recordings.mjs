@@ -53,6 +53,16 @@ function writeSonata() {
   file.close();
 }
 
+/** HDF5 with a dataset of times for each unit. */
+function writeUnits() {
+  const file = new hdf5.File('units.h5', 'w');
+  for (const unit of UNITS) {
+    const times = seconds.filter((_, k) => ids[k] === unit);
+    file.create_dataset({ name: `unit_${unit}`, data: Float64Array.from(times) });
+  }
+  file.close();
+}
+
 /** MATLAB 7.3: HDF5 whose datasets are marked with the class of the variable. */
 function writeMatlab() {
   const file = new hdf5.File('spikes.mat', 'w');
@@ -130,6 +140,7 @@ await hdf5.ready;
 await writePhy();
 writeNwb();
 writeSonata();
+writeUnits();
 writeMatlab();
 writeStructured();
 await writeNpz();

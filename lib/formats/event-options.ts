@@ -25,6 +25,8 @@ export interface EventOptions extends TimeScale {
   units?: string;
   /** Of formats with several arrays, the name of one; or those of times and of channels, with a comma between. */
   member?: string;
+  /** Of cameras: how many columns and rows of pixels they have. */
+  sensor?: readonly [width: number, height: number];
   /** What becomes of an event before the first step or after the last: an error, or nothing. */
   outside?: 'throw' | 'drop';
 }

@@ -80,8 +80,8 @@ export interface ArrayDescription {
   bytes: number;
   /** Details of the format by their names, such as chunks and codecs. */
   storage: Record<string, unknown>;
-  /** The raster that is made from a list of events. */
-  raster?: Pick<RasterSource, 'shape' | 'events'>;
+  /** The raster that is made from a list of events, closed. */
+  raster?: RasterSource;
 }
 
 export type OutputFormat = StoredOutput | StreamOutput;

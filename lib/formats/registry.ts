@@ -15,8 +15,11 @@ import { hdf5Table } from './recordings/hdf5-table';
 import { matlab } from './recordings/matlab';
 import { npz, npzEvents } from './recordings/npz';
 import { nwb } from './recordings/nwb';
+import { pairs } from './recordings/pairs-format';
 import { phy } from './recordings/phy';
+import { pynapple } from './recordings/pynapple';
 import { sonata } from './recordings/sonata';
+import { spikeinterface } from './recordings/spikeinterface';
 import { structured } from './recordings/structured';
 import { textEvents } from './recordings/text';
 import { zarr } from './zarr/format';
@@ -28,9 +31,12 @@ const formats: Format[] = [
   phy,
   nwb,
   sonata,
+  pairs,
   hdf5Table,
   hdf5Events,
   matlab,
+  spikeinterface,
+  pynapple,
   npzEvents,
   npz,
   structured,

@@ -26,6 +26,8 @@ export interface InputSpecification {
   units?: string;
   /** Of archives: the name of the array. */
   member?: string;
+  /** Of cameras: columns and rows of pixels. */
+  sensor?: readonly [width: number, height: number];
   /** Of an address: whether status 403 means that there is no such chunk. */
   isForbiddenMissing?: true;
   /** The time at which step 0 begins, in seconds, as formatFraction() writes it; 0 unless given. */

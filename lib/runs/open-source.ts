@@ -27,14 +27,17 @@ export interface InputDescription {
   population: string | undefined;
   units: string | undefined;
   member: string | undefined;
+  sensor: readonly [width: number, height: number] | undefined;
 }
 
 /** Whether any option is given that is about lists of events alone. */
 export function hasEventOptions(
   input: Omit<InputDescription, 'path' | 'isForbiddenMissing'>,
 ): boolean {
-  const { timeUnit, channels, outside, population, units } = input;
-  return [timeUnit, channels, outside, population, units].some((value) => value !== undefined);
+  const { timeUnit, channels, outside, population, units, sensor } = input;
+  return [timeUnit, channels, outside, population, units, sensor].some(
+    (value) => value !== undefined,
+  );
 }
 
 /** Whether any option is given that selects a part of an input. */
@@ -47,7 +50,7 @@ export function hasSelection({
 }
 
 /** The options that are about lists of events alone, for messages. */
-const EVENT_OPTIONS = message`${option('timeUnit')}, ${option('outside')}, ${option('population')}, ${option('units')} and a number of ${option('channels')}`;
+const EVENT_OPTIONS = message`${option('timeUnit')}, ${option('outside')}, ${option('population')}, ${option('units')}, ${option('sensor')} and a number of ${option('channels')}`;
 
 /**
  * Finds out the format of an input, and checks that the options apply to it.
@@ -56,7 +59,7 @@ const EVENT_OPTIONS = message`${option('timeUnit')}, ${option('outside')}, ${opt
  */
 export async function specifyInput(description: InputDescription): Promise<InputSpecification> {
   const { path, isEventList, timeUnit, duration, channels, start, outside } = description;
-  const { population, units, selected } = description;
+  const { population, units, selected, sensor } = description;
   const { name: format, title, input } = await recognise(path, description);
   const isBinned = input.isEventList === true;
   if (isEventList && !isBinned) {
@@ -94,23 +97,26 @@ out, or give ${option('events')}; a range such as 0-9 takes channels of a raster
     ...(outside === 'drop' && { outside }),
     ...(population !== undefined && { population }),
     ...(units !== undefined && { units }),
+    ...(sensor !== undefined && { sensor }),
     ...(description.member !== undefined && { member: description.member }),
   };
 }
 
 /**
- * Refuses a beginning for a raster, where nothing is computed of a part of it.
+ * Refuses a part of a raster, where nothing is computed of it.
  *
  * @param advice What to do instead.
  */
-export function requireListForStart(
-  { format, start }: InputSpecification,
+export function requireListForPart(
+  { format, start, duration, selected }: InputSpecification,
   path: string,
   advice: string,
 ): void {
-  if (start === undefined || inputFormatOf(format).isEventList === true) return;
+  const given = Object.entries({ start, duration, channels: selected });
+  const [name] = given.find(([, value]) => value !== undefined) ?? [];
+  if (name === undefined || inputFormatOf(format).isEventList === true) return;
   throw new CommandError(
-    message`Expected a list of events in ${path} for ${option('start')} but received a raster; ${advice}.`,
+    message`Expected a list of events in ${path} for ${option(name)} but received a raster; ${advice}.`,
   );
 }
 

@@ -112,7 +112,7 @@ describe('MATLAB files of version 7.3', function () {
       [
         1,
         "Expected one of the arrays 'a', 'b' of several.mat for --member but received none; of a list of events, " +
-          'give TIMES,CHANNELS, the names of two.\n',
+          'give TIMES,CHANNELS, the names of two, or a pattern with * for the number of each unit.\n',
       ],
     );
     const out = await succeed('several.mat', '--member', 'b', '--no-plot', '--out', 'b.npy');

@@ -416,7 +416,7 @@ describe('files of recordings', function () {
     [
       'wrong-index.nwb',
       {},
-      /^Expected numbers that ascend to 2, as there are spikes, in units\/spike_times_index of .* but received 1 at \[1\]\.$/,
+      /^Expected whole numbers that ascend to 2, as there are spikes, in units\/spike_times_index of .* but received 1 at \[1\]\.$/,
     ],
     [
       'network.h5',
@@ -474,7 +474,7 @@ describe('files of recordings', function () {
     [
       'rasters.npz',
       {},
-      /^Expected one of the arrays 'raster', 'batches' of .* for member but received none; of a list of events, give TIMES,CHANNELS, the names of two\.$/,
+      /^Expected one of the arrays 'raster', 'batches' of .* for member but received none; of a list of events, give TIMES,CHANNELS, the names of two, or a pattern .*\.$/,
     ],
     ['rasters.npz', { member: 'x' }, /for member but received 'x'; of a list of events/],
     ['cut.npz', {}, /^Expected a whole zip archive in .* but it is corrupt, or not complete\.$/],

@@ -4,8 +4,9 @@ import { resolve } from 'node:path';
 
 import type { Command } from 'commander';
 
-import { requireListForStart, specifyInput } from '../../runs/open-source';
+import { requireListForPart, specifyInput } from '../../runs/open-source';
 import { readProvenance, type Provenance } from '../../runs/provenance';
+import { selectPart } from '../../runs/selection';
 import { UnfinishedRun } from '../../runs/unfinished-run';
 import type { AddressOptions } from '../../formats/http/reader';
 import { isAddress } from '../../formats/http/address';
@@ -42,8 +43,11 @@ interface InfoFlags extends AddressFlags {
   events?: boolean;
   timeUnit?: string;
   start?: string;
+  duration?: string;
+  channels?: string;
   outside?: 'throw' | 'drop';
   population?: string;
+  sensor?: string;
   units?: string;
   member?: string;
   dt?: string;
@@ -93,6 +97,8 @@ export function addInfoCommand(program: Command, context: CommandContext): void 
       'unit of the times of events, or their sampling rate (default: 1s)',
     )
     .option('--start <time>', 'time at which step 0 begins, for events (default: 0s)')
+    .option('--duration <time>', 'how much is taken of events (default: up to the last one)')
+    .option('--channels <list>', 'ids of the channels to take of events, or their number')
     .addOption(outsideOption())
     .option('--dt <time>', 'length of a time step, for events (default: 1ms)');
   addAddressOptions(addForbiddenOption(addSelectionOptions(command)))
@@ -127,7 +133,7 @@ async function describeFile(
   if (unfinished !== undefined && isMissing) return unfinished;
   const isForbiddenMissing = flags.forbiddenIsMissing === true;
   const input = await specifyInput({ path, isForbiddenMissing, ...readEvents(flags) });
-  requireListForStart(input, path, 'leave it out');
+  requireListForPart(input, path, 'leave it out');
   const format = await recognise(path, readEvents(flags));
   const dt = flags.dt === undefined ? 1e-3 : parsePeriod(flags.dt, '--dt');
   const options = { ...input, dt, address: addressOptionsOf(flags, context) };
@@ -141,9 +147,12 @@ async function describeFile(
   const remark = await format.input.remark?.(path, options);
   if (remark !== undefined) warn(remark);
   if (raster !== undefined) {
-    eventWarnings(raster, { input, dt, name: path }).forEach(warn);
-    const events = measureEvents(raster, { input, dt });
-    return { ...description, ...(events && { events }) };
+    const part = selectPart(raster, input, { dt, name: path, isEventList: true });
+    eventWarnings(part, { input, dt, name: path }).forEach(warn);
+    const events = measureEvents(part, { input, dt });
+    const { shape, unitIds } = part;
+    const storage = { ...array.storage, ...(unitIds && { units: unitIds }) };
+    return { ...description, shape, storage, ...(events && { events }) };
   }
   const stored = format.output?.kind === 'stored' ? format.output : undefined;
   const provenance = stored && (await readProvenance(path, stored, options.address));

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 
 import { withAllSteps } from '../../runs/kept-steps';
-import { openSource, requireListForStart, specifyInput } from '../../runs/open-source';
+import { openSource, requireListForPart, specifyInput } from '../../runs/open-source';
 import { readProvenance, type Provenance } from '../../runs/provenance';
 import { longestTimeConstants } from '../../runs/settings';
 import { CommandError, UsageError } from '../../errors/command-errors';
@@ -48,6 +48,7 @@ interface PlotFlags extends AddressFlags {
   start?: string;
   outside?: 'throw' | 'drop';
   population?: string;
+  sensor?: string;
   units?: string;
   member?: string;
 }
@@ -170,7 +171,7 @@ async function openSources(
     const given = readEvents({ ...flags, channels: undefined });
     const isForbiddenMissing = isAddress(name) && flags.forbiddenIsMissing;
     const input = await specifyInput({ path: name, isForbiddenMissing, ...given });
-    requireListForStart(input, name, 'give --from');
+    requireListForPart(input, name, 'give --from');
     return openSource(input, dt, name, address);
   };
   const whole = await open(path);

@@ -29,6 +29,7 @@ export interface EventFlags {
   channels?: string | undefined;
   outside?: 'throw' | 'drop' | undefined;
   population?: string | undefined;
+  sensor?: string | undefined;
   units?: string | undefined;
   member?: string | undefined;
 }
@@ -99,7 +100,11 @@ export function outsideOption(): Option {
 export function addSelectionOptions(command: Command): Command {
   return command
     .option('--population <name>', 'which population, for SONATA')
-    .option('--member <name>', 'which array of a file; or TIMES,CHANNELS, of a list of events')
+    .option(
+      '--member <name>',
+      'which array of a file; of a list of events also TIMES,CHANNELS, or a pattern such as unit_* of an array per unit',
+    )
+    .option('--sensor <size>', 'columns and rows of pixels of a camera, such as 346x260')
     .option('--units <label>', 'read only units with this label, such as good, for phy');
 }
 
@@ -215,12 +220,23 @@ function readChannels(text: string | undefined): Pick<InputDescription, 'channel
   );
 }
 
+/** Columns and rows of pixels. */
+function readSensor(text: string | undefined): readonly [number, number] | undefined {
+  if (text === undefined) return undefined;
+  const [, width, height] = /^(\d{1,5})x(\d{1,5})$/i.exec(text.trim()) ?? [];
+  const size = [Number(width), Number(height)] as const;
+  if (size.every((length) => length > 0)) return size;
+  throw new UsageError(
+    `Expected the columns and rows of a camera, such as 346x260, for --sensor but received '${text}'.`,
+  );
+}
+
 /** Which input is to be read, and how. */
 export function readEvents(flags: EventFlags): GivenEvents {
   const { events, timeUnit, start, duration, channels, outside, population, units } = flags;
   return {
-    // Names of two arrays are those of times and of channels.
-    isEventList: events === true || flags.member?.includes(',') === true,
+    // Two names are those of times and of channels, a pattern is that of times of units.
+    isEventList: events === true || /[,*]/.test(flags.member ?? ''),
     timeUnit: timeUnit === undefined ? undefined : parsePeriod(timeUnit, '--time-unit'),
     start: start === undefined ? undefined : formatFraction(parseClockTime(start, '--start')),
     duration: duration === undefined ? undefined : parseTime(duration, '--duration'),
@@ -229,5 +245,6 @@ export function readEvents(flags: EventFlags): GivenEvents {
     population,
     units,
     member: flags.member,
+    sensor: readSensor(flags.sensor),
   };
 }

@@ -253,6 +253,7 @@ async function describeInput(
     population: given.population ?? earlier?.population,
     units: given.units ?? earlier?.units,
     member: given.member ?? earlier?.member,
+    sensor: given.sensor ?? earlier?.sensor,
   };
 }
 
@@ -260,8 +261,8 @@ async function describeInput(
 function requireNoEvents(given: GivenEvents): void {
   if (!given.isEventList && !hasEventOptions(given) && !hasSelection(given)) return;
   throw new UsageError(
-    'Expected an input with --events, --time-unit, --start, --duration, --channels, --outside, --population ' +
-      'and --units but received none; give a file.',
+    'Expected an input with --events, --time-unit, --start, --duration, --channels, --outside, --population, ' +
+      '--units and --sensor but received none; give a file.',
   );
 }
 

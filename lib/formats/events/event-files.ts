@@ -27,7 +27,7 @@ const DROP = option('outside', 'drop');
 /** What besides the content of a file decides its raster, as a text. */
 export function describeOptions(options: EventOptions): string {
   const { dt, timeUnit, start = '0', duration, channels, outside = 'throw' } = options;
-  const { population, units, member } = options;
+  const { population, units, member, sensor } = options;
   const selection = [population, units, ...(member === undefined ? [] : [member])];
   const isWhole = selection.every((each) => each === undefined);
   return JSON.stringify([
@@ -38,6 +38,7 @@ export function describeOptions(options: EventOptions): string {
     start,
     outside,
     ...(isWhole ? [] : selection),
+    ...(sensor === undefined ? [] : [{ sensor }]),
   ]);
 }
 
@@ -69,9 +70,17 @@ export class EventCheck {
   #lastChannel = -1;
   #hasChannelZero = false;
 
-  /** @throws CommandError when the duration is less than half a step. */
+  /**
+   * @param options The size of a sensor is an error: who reads pixels has used it.
+   * @throws CommandError when the duration is less than half a step.
+   */
   constructor(options: EventOptions, clock: EventClock, name: string) {
-    const { dt, duration, channels } = options;
+    const { dt, duration, channels, sensor } = options;
+    if (sensor !== undefined) {
+      throw new CommandError(
+        message`Expected events of a camera, with x and y, in ${name} for ${option('sensor')} but received others; leave it out.`,
+      );
+    }
     this.#options = options;
     this.#clock = clock;
     this.#name = name;

@@ -19,12 +19,16 @@ export interface EventTable {
   timeUnit?: number | undefined;
   /** What the file calls the times. */
   timeName?: string;
+  /** Whether the times are numbers of samples. */
+  isSamples?: boolean;
   /** What each event is of: a channel, a unit, a cluster, a node. */
   ids: ArrayLike<number>;
   /** The ids of the channels in their order, if the file lists them; else those that occur, in order. */
   units?: readonly number[] | undefined;
   /** How many channels there are, if the ids are those of channels themselves. */
   nChannels?: number;
+  /** Whether the channels are those of the pixels of a camera with rows and columns. */
+  isOfPixels?: boolean;
 }
 
 /** A format of such files. */
@@ -62,7 +66,13 @@ export async function openEventTable(
     );
   }
   const isInteger = !(times instanceof Float64Array || times instanceof Float32Array);
-  if ((options.timeUnit ?? table.timeUnit) === undefined && (isInteger || isCounted(times))) {
+  const isUnknown = (options.timeUnit ?? table.timeUnit) === undefined;
+  if (isUnknown && table.isSamples === true) {
+    throw new CommandError(
+      message`Expected the rate of the numbers of samples in '${table.timeName ?? 'times'}' of ${path} but nothing tells; give ${option('timeUnit')}, such as 30kHz.`,
+    );
+  }
+  if (isUnknown && (isInteger || isCounted(times))) {
     throw new CommandError(
       message`Expected the unit of the whole numbers in '${table.timeName ?? 'times'}' of ${path} but nothing tells; \
 give ${option('timeUnit')}, such as 1us, or 30kHz for numbers of samples.`,
@@ -91,7 +101,12 @@ give ${option('timeUnit')}, such as 1us, or 30kHz for numbers of samples.`,
   const survey = new TimeSurvey();
   if (!isInteger) survey.add(times);
   const clock = new EventClock(own, isInteger ? { kind: 'exact' } : survey.precision);
-  const known = nChannels === undefined ? own : { ...own, channels: nChannels };
+  const { sensor, ...others } = own;
+  const known = {
+    ...others,
+    ...(sensor && table.isOfPixels !== true && { sensor }),
+    ...(nChannels !== undefined && { channels: nChannels }),
+  };
   const check = new EventCheck(known, clock, path);
   const events = sortEvents({ times, steps: clock.stepsOf(times), channels }, check);
   const shape = [1, ...check.shape] as const;

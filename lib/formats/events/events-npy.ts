@@ -22,7 +22,7 @@ import { readBytes, requireFile } from '../files/read-bytes';
 import { readNpyLayout } from '../npy/npy';
 import type { NpyLayout } from '../npy/header';
 import type { RasterSource, Region } from '../raster-source';
-import { formatShape } from '../../errors/checks';
+import { everySecond, requirePairs } from './pair-columns';
 
 /** A slab, the events that are read at a time, has at most 1 MB. */
 const EVENTS_PER_SLAB = 2 ** 16;
@@ -89,20 +89,14 @@ class EventList {
     layout: NpyLayout,
   ) {
     const { shape, type } = layout;
-    const [length, columns] = shape;
-    if (length === undefined || columns !== 2 || shape.length !== 2) {
-      throw new CommandError(
-        `Expected shape (E, 2), times and channels of E events, in ${name} ` +
-          `but received ${formatShape(shape)}.`,
-      );
-    }
+    requirePairs(shape, name);
     if (type === 'bool') {
       throw new CommandError(
         message`Expected times and channels of events in ${name} but received booleans; \
 leave ${option('events')} out if it is a raster.`,
       );
     }
-    this.length = length;
+    [this.length = 0] = shape;
     this.#file = file;
     this.#layout = layout;
   }
@@ -149,20 +143,6 @@ leave ${option('events')} out if it is a raster.`,
     const bytes = await readBytes(this.#file, position, length * itemBytes, this.name);
     return decodeBytes(bytes, this.#layout);
   }
-}
-
-/** One of the two columns of rows that lie one after the other. */
-function everySecond(rows: Elements, column: 0 | 1): Elements {
-  const length = rows.length / 2;
-  if (rows instanceof BigInt64Array || rows instanceof BigUint64Array) {
-    const values =
-      rows instanceof BigInt64Array ? new BigInt64Array(length) : new BigUint64Array(length);
-    for (let index = 0; index < length; index++) values[index] = rows[2 * index + column] ?? 0n;
-    return values;
-  }
-  const values = new Float64Array(length);
-  for (let index = 0; index < length; index++) values[index] = rows[2 * index + column] ?? NaN;
-  return values;
 }
 
 /** How exact the times are; of floats in double precision, a few of them tell. */

@@ -21,6 +21,8 @@ export interface Hdf5Node {
   /** Attributes that are texts, and those that are numbers. */
   texts: Record<string, string>;
   numbers: Record<string, number>;
+  /** Attributes that are lists of texts. */
+  lists: Record<string, string[]>;
 }
 
 /** An array with its shape. */
@@ -47,11 +49,19 @@ function isDataset(found: Found): found is Dataset {
   return found !== null && 'shape' in found && 'value' in found;
 }
 
+function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
+}
+
 /** The most elements of an array: they are all in memory. */
 const MOST_ELEMENTS = 2 ** 28;
 
 /** Groups within groups are looked into so deep, and so many nodes are found. */
-const [MOST_DEPTH, MOST_NODES] = [5, 2000];
+const [MOST_DEPTH, MOST_NODES] = [5, 20_000];
 
 /** An HDF5 file that stays open as long as its thread runs. */
 export class ArraysFile {
@@ -82,20 +92,22 @@ export class ArraysFile {
   /** The paths of all groups and datasets, with what stands there. Links to groups are not followed. */
   walk(): [path: string, node: Hdf5Node][] {
     return guard(this.#name, () => {
-      const found: [string, Hdf5Node][] = [['', this.#look('')]];
-      for (const [path, { names }] of found) {
-        if (path.split('/').length > MOST_DEPTH) continue;
+      const found: [string, Hdf5Node, Found][] = [['', this.#look(''), this.#root]];
+      for (const [path, { names }, group] of found) {
+        if (path.split('/').length > MOST_DEPTH || !isGroup(group)) continue;
         for (const name of names) {
           // What MATLAB's cells refer to has names of no meaning.
-          if (found.length > MOST_NODES || name.startsWith('#')) continue;
+          if (name.startsWith('#')) continue;
           const own = path === '' ? name : `${path}/${name}`;
-          const node = this.#look(own);
+          const entity = group.get(name);
+          const node = this.#look(own, entity);
           if (node.kind === 'dataset' || (node.kind === 'group' && !this.#isLink(own))) {
-            found.push([own, node]);
+            found.push([own, node, entity]);
           }
+          if (found.length > MOST_NODES) throw this.#tooMany();
         }
       }
-      return found;
+      return found.map(([path, node]) => [path, node]);
     });
   }
 
@@ -141,19 +153,19 @@ export class ArraysFile {
     return found;
   }
 
-  #look(path: string): Hdf5Node {
-    const found = this.#find(path);
+  #look(path: string, found = this.#find(path)): Hdf5Node {
     const attributes = isGroup(found) || isDataset(found) ? found.attrs : {};
     const values = Object.entries(attributes).map(([key, { value }]) => {
-      const isOne = Array.isArray(value) && value.length === 1;
-      return [key, isOne ? value[0] : value] as const;
+      const list = isList(value) ? Array.from(value) : [value];
+      return [key, list.length === 1 ? list[0] : list] as const;
     });
     const texts = values.flatMap(([key, value]) =>
       typeof value === 'string' ? [[key, value] as const] : [],
     );
     const numbers = values.flatMap(([key, value]) =>
-      typeof value === 'number' ? [[key, value] as const] : [],
+      typeof value === 'number' || typeof value === 'bigint' ? [[key, Number(value)] as const] : [],
     );
+    const lists = values.flatMap(([key, value]) => (isTexts(value) ? [[key, value] as const] : []));
     return {
       kind: isGroup(found) ? 'group' : isDataset(found) ? 'dataset' : 'nothing',
       names: isGroup(found) ? found.keys() : [],
@@ -161,7 +173,15 @@ export class ArraysFile {
       ...(isDataset(found) ? this.#describe(path) : { content: 'other', fields: [], itemBytes: 0 }),
       texts: Object.fromEntries(texts),
       numbers: Object.fromEntries(numbers),
+      lists: Object.fromEntries(lists),
     };
+  }
+
+  #tooMany(): CommandError {
+    return new CommandError(
+      `Expected at most ${MOST_NODES} groups and datasets in ${this.#name} but there are more; copy those that list ` +
+        'events into another file.',
+    );
   }
 
   /** Whether a path leads to what has another one. */

@@ -2,8 +2,10 @@
 import { CommandError } from '../../errors/command-errors';
 import { listNames, message, option } from '../../errors/message';
 import type { Elements } from '../elements';
+import type { EventOptions } from '../event-options';
 import { toNumbers } from '../events/event-files';
 import type { EventTable } from '../events/event-table';
+import { pixelsOf } from './pixels';
 
 /** Of a second, as people name units of time. */
 const UNITS: readonly [name: string, seconds: number][] = [
@@ -21,11 +23,19 @@ const TIME = new RegExp(
 );
 /** Times as numbers of samples, which programs write beside times or in place of them. */
 const SAMPLES = /^(?:spike_)?samples?(?:_(?:ind|index|indices|idx|number))?$/;
+const RATE = /^(?:sampling_?(?:frequency|rate)|sample_?rate|fs)(?:_hz)?$/;
+/** What lists of times of units are called besides times. */
+const TRAINS = /^(?:spikes?|(?:spike_?)?trains?)$/;
+const EVENTS = /^(?:spikes?|events?|spike_?(?:events|list|times)|event_?list)$/;
+/** Names that mean the ids of units, whatever else has a name of channels. */
+const UNIT_ID = /^(?:ids?|(?:unit|cluster|neuron|cell)s?_ids?)$/;
 const ID =
   /^(?:spike_)?(?:units?|clusters?|neurons?|nodes?|cells?|channels?|ch|electrodes?|senders?|gids?|templates?)(?:_?(?:ids?|ind|index|indices|idx|number))?$/;
 /** Names that mean what events are of only where no other name does. */
 const WEAK_ID = /^(?:spike_)?(?:i|ids?|labels?|addr|addresses|address)$/;
 const [X, Y, P] = [/^xs?$/, /^ys?$/, /^(?:ps?|pol|polarity|polarities)$/];
+/** A third axis is one of space, which a camera does not have. */
+const Z = /^zs?$/;
 /** Times of other populations and segments are apart from each other. */
 const PART = /^(?:population|segment_(?:ind|index))$/;
 
@@ -51,15 +61,46 @@ export function secondsIn(unit: string): number | undefined {
   return UNITS.find(([name]) => new RegExp(`^(?:${name})$`, 'i').test(unit))?.[1];
 }
 
-/** Whether a name is that of times. */
-export function isTimeName(name: string): boolean {
-  return matching([name], TIME).length > 0;
+/** Whether a name is that of times of units. */
+export function isListName(name: string): boolean {
+  return matching([name], TIME, SAMPLES, TRAINS).length > 0;
+}
+
+/** Whether a name is that of a list of events as a whole. */
+export function isEventsName(name: string): boolean {
+  return matching([name], EVENTS).length > 0;
+}
+
+/** Whether a name is that of times as numbers of samples. */
+export function isSampleName(name: string): boolean {
+  return matching([name.slice(name.lastIndexOf('/') + 1)], SAMPLES).length > 0;
+}
+
+/** Whether a name is that of a sampling rate. */
+export function isRateName(name: string): boolean {
+  return matching([name], RATE).length > 0;
+}
+
+/** Whether a name is that of what spikes are of. */
+export function isUnitName(name: string): boolean {
+  return matching([name], ID).length > 0;
+}
+
+/** The names that may be those of the ids of units; more than one if they do not tell. */
+export function idNamesIn(names: readonly string[]): string[] {
+  return matching(names, UNIT_ID, ID, WEAK_ID);
 }
 
 /** Whether names say that what they name are events. */
 export function nameEvents(names: readonly string[]): boolean {
   const has = (...patterns: RegExp[]): boolean => matching(names, ...patterns).length > 0;
   return has(TIME, SAMPLES) && (has(ID, WEAK_ID) || (has(X) && has(P)));
+}
+
+/** Whether names may be those of the events of a camera without polarities, but also those of positions. */
+export function namePixels(names: readonly string[]): boolean {
+  const has = (pattern: RegExp): boolean => matching(names, pattern).length > 0;
+  return [TIME, X, Y].every(has) && !has(Z);
 }
 
 /** The two names that a user has given as TIMES,CHANNELS; undefined if it is one name, or none. */
@@ -124,8 +165,14 @@ give ${option('member', 'TIMES,CHANNELS')} with the names of two.`,
 }
 
 function columnsAt(times: string, ids: readonly string[]): Omit<Columns, 'part'> {
-  const [, unit] = TIME.exec(readable(times)) ?? [];
-  return { times, ids, timeUnit: unit === undefined ? undefined : secondsIn(unit) };
+  return { times, ids, timeUnit: unitInName(times) };
+}
+
+/** Seconds per unit of times, if their name tells, with or without that of their group. */
+export function unitInName(times: string): number | undefined {
+  const own = times.slice(times.lastIndexOf('/') + 1);
+  const [, unit] = TIME.exec(readable(times)) ?? TIME.exec(readable(own)) ?? [];
+  return unit === undefined ? undefined : secondsIn(unit);
 }
 
 /** The names that have to be read. */
@@ -133,79 +180,23 @@ export function namesIn({ times, ids, part }: Columns): string[] {
   return [times, ...ids, part ?? ''].filter((name) => name !== '');
 }
 
-/** The events of columns that have been read. */
-export function tableOf(columns: Columns, read: (name: string) => Elements): EventTable {
+/**
+ * The events of columns that have been read.
+ *
+ * @param place What to call the list.
+ */
+export function tableOf(
+  columns: Columns,
+  read: (name: string) => Elements,
+  place: string,
+  sensor?: EventOptions['sensor'],
+): EventTable {
   const { times, ids, timeUnit } = columns;
   const [first = '', y, p] = ids;
-  const table = { times: read(times), timeUnit, timeName: times };
+  const isSamples = isSampleName(times);
+  const table = { times: read(times), timeUnit, timeName: times, isSamples };
   if (ids.length === 1) return { ...table, ids: toNumbers(read(first)) };
   const optional = (name = ''): Elements | undefined => (name === '' ? undefined : read(name));
-  return { ...table, ...pixelsOf(read(first), optional(y), optional(p)) };
-}
-
-/** The population of a name, or the only one. */
-export function choosePopulation<One extends { name: string }>(
-  populations: readonly One[],
-  wanted: string | undefined,
-  path: string,
-): One {
-  const [first] = populations;
-  const isOne = populations.length === 1 && wanted === undefined;
-  const found = isOne ? first : populations.find(({ name }) => name === wanted);
-  if (found !== undefined) return found;
-  const names = populations.map(({ name }) => `'${name}'`).join(', ');
-  throw new CommandError(
-    message`Expected one of the populations ${names} of ${path} for ${option('population')} but received \
-${wanted === undefined ? 'none' : `'${wanted}'`}.`,
-  );
-}
-
-/** The events of one population, given that of each event. */
-export function choosePart(
-  table: EventTable,
-  parts: ArrayLike<string | number>,
-  wanted: string | undefined,
-  path: string,
-): EventTable {
-  const populations = [...new Set(Array.from(parts, String))].map((name) => ({ name }));
-  if (populations.length === 0) return table;
-  const { name } = choosePopulation(populations, wanted, path);
-  return populations.length === 1
-    ? table
-    : keepEvents(table, (event) => String(parts[event]) === name);
-}
-
-/** Some of the events. */
-export function keepEvents(table: EventTable, isKept: (event: number) => boolean): EventTable {
-  const { times, ids } = table;
-  return {
-    ...table,
-    times: times.filter((_: number | bigint, event: number) => isKept(event)),
-    ids: Array.from(ids).filter((_, event) => isKept(event)),
-  };
-}
-
-/** The channel of a pixel: (p H + y) W + x, for W columns and H rows of pixels. */
-function pixelsOf(
-  x: Elements,
-  y: Elements | undefined,
-  p: Elements | undefined,
-): Pick<EventTable, 'ids' | 'nChannels'> {
-  const columns = toNumbers(x);
-  const [rows, polarities] = [y, p].map((list) => list && toNumbers(list));
-  const sizeOf = (list: ArrayLike<number> | undefined): number => {
-    let most = 0;
-    for (let event = 0; event < (list?.length ?? 0); event++) {
-      most = Math.max(most, list?.[event] ?? 0);
-    }
-    return most + 1;
-  };
-  const [width, height] = [sizeOf(columns), sizeOf(rows)];
-  const ids = Float64Array.from({ length: columns.length }, (_, event) => {
-    const row = rows?.[event] ?? 0;
-    // Some cameras tell -1 and 1.
-    const polarity = (polarities?.[event] ?? 0) > 0 ? 1 : 0;
-    return (polarity * height + row) * width + (columns[event] ?? NaN);
-  });
-  return { ids, nChannels: width * height * (polarities === undefined ? 1 : 2) };
+  const pixels = { x: read(first), y: optional(y), p: optional(p) };
+  return { ...table, ...pixelsOf(pixels, place, sensor) };
 }

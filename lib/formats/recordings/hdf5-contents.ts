@@ -5,7 +5,9 @@ import type { Hdf5Node } from '../hdf5/arrays-file';
 import { ArraysReader } from '../hdf5/arrays-reader';
 import { isHdf5At } from '../hdf5/signature';
 import { isAddress } from '../http/address';
-import { isTimeName, nameEvents } from './columns';
+import { listsIn, type Listing } from './lists';
+import { isFull } from './named-arrays';
+import { pairsIn } from './pairs';
 
 /** The datasets of NWB with the spikes of sorted units. */
 export const NWB = {
@@ -25,15 +27,6 @@ export interface Population {
   unit: string | undefined;
 }
 
-/** Events beside each other: datasets of a group, fields of records, or cells with the times of a unit each. */
-export interface Hdf5Table {
-  /** The group or the dataset. */
-  path: string;
-  content: 'group' | 'records' | 'cells';
-  /** Of the datasets or the fields. */
-  names: readonly string[];
-}
-
 export interface Hdf5Contents {
   isHdf5: boolean;
   /** Whether it holds the units of NWB. */
@@ -41,7 +34,7 @@ export interface Hdf5Contents {
   populations: readonly Population[];
   /** The names of the variables of MATLAB that hold numbers. */
   variables: readonly string[];
-  tables: readonly Hdf5Table[];
+  lists: readonly Listing[];
   /** The datasets. */
   nodes: ReadonlyMap<string, Hdf5Node>;
 }
@@ -51,23 +44,28 @@ const NOTHING: Hdf5Contents = {
   hasUnits: false,
   populations: [],
   variables: [],
-  tables: [],
+  lists: [],
   nodes: new Map(),
 };
 
 /** The answer about the last file, since every format asks, and opening a file takes a tenth of a second. */
 let last: { key: string; contents: Promise<Hdf5Contents> } | undefined;
 
-/** What there is at a path; nothing if it is no HDF5 file that can be read. */
-export async function contentsOf(path: string): Promise<Hdf5Contents> {
+/**
+ * What there is at a path; nothing if it is no HDF5 file that can be read.
+ *
+ * @param member What the user has named; the datasets of NWB and SONATA are listed only then.
+ */
+export async function contentsOf(path: string, member?: string): Promise<Hdf5Contents> {
   if (isAddress(path) || !(await isHdf5At(path))) return NOTHING;
   const { ino, size, mtimeMs } = await stat(path);
-  const key = JSON.stringify([path, ino, size, mtimeMs]);
-  if (last?.key !== key) last = { key, contents: lookInto(path).catch(() => NOTHING) };
+  const isNamed = member !== undefined;
+  const key = JSON.stringify([path, ino, size, mtimeMs, isNamed]);
+  if (last?.key !== key) last = { key, contents: lookInto(path, isNamed).catch(() => NOTHING) };
   return last.contents;
 }
 
-async function lookInto(path: string): Promise<Hdf5Contents> {
+async function lookInto(path: string, isNamed: boolean): Promise<Hdf5Contents> {
   const reader = await ArraysReader.open(path);
   try {
     const [times, ids] = await reader.look(NWB.times, NWB.id);
@@ -76,9 +74,11 @@ async function lookInto(path: string): Promise<Hdf5Contents> {
     const hasUnits = times.kind === 'dataset' && (isFile || index.kind === 'dataset');
     const populations = await populationsOf(reader);
     const known = { ...NOTHING, isHdf5: true, hasUnits, populations };
-    if (hasUnits || populations.length > 0) return known;
+    if (!isNamed && (hasUnits || populations.length > 0)) return known;
     const nodes = new Map(await reader.walk());
-    return { ...known, nodes, variables: variablesIn(nodes), tables: tablesIn(nodes) };
+    const fieldsOf = (name: string) => nodes.get(name)?.fields.map((field) => field.name) ?? [];
+    const lists = [...listsIn(nodes, fieldsOf), ...pairsIn(nodes)];
+    return { ...known, nodes, variables: variablesIn(nodes), lists };
   } finally {
     await reader.close();
   }
@@ -99,17 +99,8 @@ async function populationsOf(reader: ArraysReader): Promise<Population[]> {
   return found;
 }
 
-/** What lists of times are called besides times. */
-const TRAINS = /^spikes?_?(?:trains?)?$/i;
-/** What Prophesee calls the places of some events among all, by their times. */
-const INDEX = /(?:^|\/)index(?:es)?$/;
 /** The classes of MATLAB that are numbers. */
 const NUMBERS = /^(double|single|logical|u?int(8|16|32|64))$/;
-
-/** Of an array of MATLAB without elements, the dataset holds the shape. */
-function isFull({ numbers }: Hdf5Node): boolean {
-  return numbers['MATLAB_empty'] !== 1;
-}
 
 function variablesIn(nodes: ReadonlyMap<string, Hdf5Node>): string[] {
   const isVariable = ([path, node]: [string, Hdf5Node]): boolean =>
@@ -118,26 +109,4 @@ function variablesIn(nodes: ReadonlyMap<string, Hdf5Node>): string[] {
     isFull(node) &&
     NUMBERS.test(node.texts['MATLAB_class'] ?? '');
   return [...nodes].filter(isVariable).map(([path]) => path);
-}
-
-function tablesIn(nodes: ReadonlyMap<string, Hdf5Node>): Hdf5Table[] {
-  return [...nodes].flatMap(([path, { kind, names, content, fields }]): Hdf5Table[] => {
-    if (kind === 'group') {
-      const own = names.filter((name) => {
-        const node = nodes.get(path === '' ? name : `${path}/${name}`);
-        return node?.content === 'numbers' && isFull(node);
-      });
-      // Of lists of lists, another dataset tells where each one ends.
-      const isRagged = own.some((name) => names.includes(`${name}_index`) && isTimeName(name));
-      return nameEvents(own) && !isRagged ? [{ path, content: 'group', names: own }] : [];
-    }
-    const fieldNames = fields.map(({ name }) => name);
-    if (content === 'records' && nameEvents(fieldNames) && !INDEX.test(path)) {
-      return [{ path, content, names: fieldNames }];
-    }
-    const name = path.slice(path.lastIndexOf('/') + 1);
-    return content === 'cells' && (isTimeName(name) || TRAINS.test(name))
-      ? [{ path, content, names: [] }]
-      : [];
-  });
 }

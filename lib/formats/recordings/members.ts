@@ -26,7 +26,8 @@ export function chooseMember<Entry>(
   const names = [...members.keys()].map((name) => `'${name}'`).join(', ');
   throw new CommandError(
     message`Expected one of the arrays ${names} of ${path} for ${option('member')} but received \
-${wanted === undefined ? 'none' : `'${wanted}'`}; of a list of events, give TIMES,CHANNELS, the names of two.`,
+${wanted === undefined ? 'none' : `'${wanted}'`}; of a list of events, give TIMES,CHANNELS, the names of two, or a \
+pattern with * for the number of each unit.`,
   );
 }
 

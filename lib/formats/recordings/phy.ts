@@ -14,7 +14,7 @@ import type { Format, Given } from '../format';
 import { isAddress } from '../http/address';
 import { readNpyFile } from '../npy/npy';
 import { openNpyLayout } from '../npy/npy-file';
-import { keepEvents } from './columns';
+import { keepEvents } from './populations';
 
 const TIMES = 'spike_times.npy';
 /** What a person has made of the sorter's result; and what the sorter found. */

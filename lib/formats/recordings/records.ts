@@ -1,8 +1,10 @@
 /** Records of numbers, one after the other: structured arrays of NumPy and compound datasets of HDF5. */
 import { CommandError } from '../../errors/command-errors';
 import { decodeBytes, type Elements } from '../elements';
+import type { ReadingOptions } from '../format';
 import type { EventTable } from '../events/event-table';
-import { chooseColumns, choosePart, namesIn, secondsIn, tableOf } from './columns';
+import { chooseColumns, namesIn, secondsIn, tableOf } from './columns';
+import { choosePart } from './populations';
 
 /** A field of each element. */
 export interface Field {
@@ -33,14 +35,13 @@ export const TYPE = /^([<>|=]?)(([a-zA-Z])(\d*))(?:\[(\d*)(\w+)\])?$/;
 export async function readRecords(
   records: Records,
   place: string,
-  population?: string,
-  member?: string,
+  { population, member, sensor }: Omit<ReadingOptions, 'member'> & { member?: string | undefined },
 ): Promise<EventTable> {
   const names = records.fields.map((field) => field.name);
   const columns = chooseColumns({ names, place, member, kind: 'fields' });
   const chosen = namesIn(columns).map((name) => fieldNamed(records, name, place));
   const numbers = await readFields(records, chosen);
-  const table = tableOf(columns, (name) => numbers.get(name) ?? new Float64Array(0));
+  const table = tableOf(columns, (name) => numbers.get(name) ?? new Float64Array(0), place, sensor);
   table.timeUnit ??= periodOf(chosen[0]?.type ?? '');
   if (columns.part === undefined) return table;
   const parts = Array.from(numbers.get(columns.part) ?? [], String);

@@ -6,8 +6,9 @@ import { toNumbers } from '../events/event-files';
 import { readingEvents } from '../events/reading';
 import type { Format, ReadingOptions } from '../format';
 import { ArraysReader } from '../hdf5/arrays-reader';
-import { choosePopulation, secondsIn } from './columns';
+import { secondsIn } from './columns';
 import { contentsOf } from './hdf5-contents';
+import { choosePopulation } from './populations';
 
 async function readSpikes(
   path: string,
@@ -41,7 +42,8 @@ export const sonata: Format = {
   endings: ['.h5'],
   input: {
     usage: ['spikes.h5', 'SONATA with spikes/<population>/timestamps and node_ids'],
-    recognise: async (path) => (await contentsOf(path)).populations.length > 0,
+    recognise: async (path, { member }) =>
+      member === undefined && (await contentsOf(path)).populations.length > 0,
     hasTimeUnit: true,
     ...readingEvents((path, options) =>
       openEventTable(path, options, {

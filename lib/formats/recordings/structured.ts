@@ -106,7 +106,7 @@ export async function readStructured(
     );
   }
   const read: Records['read'] = (position, length) => source.read(layout.begin + position, length);
-  return readRecords({ ...layout, read }, name, options.population, options.member);
+  return readRecords({ ...layout, read }, name, options);
 }
 
 async function isStructuredFile(path: string): Promise<boolean> {

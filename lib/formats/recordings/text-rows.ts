@@ -1,6 +1,6 @@
 /** The header and the rows of a table as text. */
 import { CommandError } from '../../errors/command-errors';
-import { nameEvents, namesIn, type Columns } from './columns';
+import { nameEvents, namePixels, namesIn, type Columns } from './columns';
 
 /** In the order in which they are tried; a blank stands for any blanks. */
 const SEPARATORS = ['\t', ';', ',', '|', ' '] as const;
@@ -54,6 +54,10 @@ function integerIn(field: string): bigint | undefined {
   return BigInt.asIntN(64, integer) === integer ? integer : undefined;
 }
 
+function nameList(names: readonly string[]): boolean {
+  return nameEvents(names) || namePixels(names);
+}
+
 /** How a table begins. */
 export interface Header {
   separator: Separator;
@@ -87,7 +91,7 @@ export class HeaderSearch {
     }
     const isRow = ({ fields }: { fields: string[] }): boolean =>
       fields.length > 1 && fields.every((field) => !Number.isNaN(numberIn(field)));
-    const isHeader = ({ fields }: { fields: string[] }): boolean => nameEvents(namesOf(fields));
+    const isHeader = ({ fields }: { fields: string[] }): boolean => nameList(namesOf(fields));
     const { separator, fields } = rows.find((row) => isRow(row) || isHeader(row)) ??
       rows[0] ?? { separator: ' ' as const, fields: [line] };
     const isData = fields.every((field) => !Number.isNaN(numberIn(field)));
@@ -96,7 +100,7 @@ export class HeaderSearch {
       separator,
       names: names ?? fields.map((_, column) => String(column + 1)),
       hasNames: names !== undefined,
-      hasEventNames: names !== undefined && nameEvents(names),
+      hasEventNames: names !== undefined && nameList(names),
       isData,
     };
   }
@@ -105,7 +109,7 @@ export class HeaderSearch {
     // A unit belongs to the word before it.
     const comment = this.#comment.replace(/\s+(?=[[(])/g, '');
     const splits = [fieldsOf(comment, separator) ?? [], comment.trim().split(/[\s,;|]+/)];
-    return splits.map(namesOf).find((names) => names.length === width && nameEvents(names));
+    return splits.map(namesOf).find((names) => names.length === width && nameList(names));
   }
 }
 

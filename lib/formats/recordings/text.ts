@@ -10,7 +10,8 @@ import { isRegularFile, requireFile } from '../files/read-bytes';
 import { decodeText } from '../foreign/text';
 import type { Format, Given, ReadingOptions } from '../format';
 import { isAddress } from '../http/address';
-import { choosePart, chooseColumns, namesIn, tableOf, type Columns } from './columns';
+import { chooseColumns, namesIn, tableOf, type Columns } from './columns';
+import { choosePart } from './populations';
 import { HeaderSearch, TableRows, type Header } from './text-rows';
 
 /** The header lies in so many bytes. */
@@ -94,7 +95,7 @@ async function readTable(path: string, options: ReadingOptions): Promise<EventTa
     }
     rows.end(number);
     const { part } = columns;
-    const table = tableOf(columns, (name) => rows.numbers(name));
+    const table = tableOf(columns, (name) => rows.numbers(name), path, options.sensor);
     const isSonata = SONATA.every((name) => namesIn(columns).includes(name));
     if (isSonata) table.timeUnit ??= 1e-3;
     return part === undefined ? table : choosePart(table, rows.texts, options.population, path);

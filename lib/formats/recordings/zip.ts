@@ -1,14 +1,14 @@
 /** Files in a zip archive, as .npz archives are: stored or deflated, in archives of any size. */
 import { open, type FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { crc32, inflateRaw } from 'node:zlib';
+import { constants, crc32, inflateRaw } from 'node:zlib';
 
 import { CommandError } from '../../errors/command-errors';
 import { readBytes } from '../files/read-bytes';
 
 const inflate = promisify(inflateRaw) as (
   bytes: Uint8Array,
-  options: { maxOutputLength: number },
+  options: { maxOutputLength?: number; finishFlush?: number },
 ) => Promise<Buffer>;
 
 /** A file of an archive. */
@@ -32,6 +32,8 @@ const MOST_END_BYTES = 22 + 0xffff;
 const MOST_DIRECTORY_BYTES = 2 ** 26;
 /** The most bytes of a file that is read: it is in memory as a whole. */
 const MOST_BYTES = 2 ** 31 - 1;
+/** So many packed bytes hold the header of a .npy file, and are at most 4 MB in memory. */
+const HEAD_BYTES = 2 ** 12;
 /** In fields of 32 and 16 bits, this says that the number stands elsewhere. */
 const [ELSEWHERE_32, ELSEWHERE_16] = [0xffff_ffff, 0xffff];
 
@@ -76,10 +78,7 @@ export class Zip {
           'compressed in another way; save it again.',
       );
     }
-    const header = Buffer.from(await readBytes(this.file, entry.offset, 30, this.name));
-    if (header.readUInt32LE(0) !== LOCAL) throw corrupt(this.name);
-    const begin = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
-    const packed = await readBytes(this.file, begin, entry.packedBytes, this.name);
+    const packed = await this.#packed(entry, entry.packedBytes);
     const bytes =
       entry.method === 8
         ? await inflate(packed, { maxOutputLength: Math.max(1, entry.bytes) }).catch(
@@ -88,6 +87,25 @@ export class Zip {
         : packed;
     if (bytes?.length !== entry.bytes || crc32(bytes) !== entry.checksum) throw corrupt(this.name);
     return bytes;
+  }
+
+  /** The first bytes of a file, which are not checked; none if they cannot be read. */
+  async readHead(entry: ZipEntry): Promise<Uint8Array> {
+    const none = new Uint8Array(0);
+    try {
+      const packed = await this.#packed(entry, Math.min(entry.packedBytes, HEAD_BYTES));
+      if (entry.method !== 8) return entry.method === 0 ? packed : none;
+      return await inflate(packed, { finishFlush: constants.Z_SYNC_FLUSH });
+    } catch {
+      return none;
+    }
+  }
+
+  async #packed({ offset }: ZipEntry, length: number): Promise<Uint8Array> {
+    const header = Buffer.from(await readBytes(this.file, offset, 30, this.name));
+    if (header.readUInt32LE(0) !== LOCAL) throw corrupt(this.name);
+    const begin = offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
+    return readBytes(this.file, begin, length, this.name);
   }
 }
 
