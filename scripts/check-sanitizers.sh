@@ -36,7 +36,7 @@ test_addon_with_address() {
   cd "${copy}"
   # V8 keeps memory until the process ends, so leaks are searched for in the core's tests only. Preloading works
   # for node itself only, so mocha runs without a launcher in between.
-  LD_PRELOAD="$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
+  LD_PRELOAD="$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 EXPSYN_FAULT_STEP=4 \
     node --import=tsx node_modules/mocha/bin/mocha.js --no-config --timeout 300000 \
     test/addon/out-of-memory.test.ts \
     test/model/{bad-calls,bad-options,evolve-sessions,hostile,in-place,lifetime,load,noise,order}.test.ts \

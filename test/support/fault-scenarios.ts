@@ -1,8 +1,9 @@
 /**
  * A program: runs asynchronous calls while allocations, or starts of threads, of the addon fail, each
  * once in turn and from each on. Arguments: the folder of a package whose addon is expsyn_faults.node,
- * and 'allocations' or 'threads'. Prints a line for each scenario, as JSON, and ends with an exception
- * when a call has settled otherwise than it should, or not at all.
+ * 'allocations' or 'threads', and of how many allocations one fails (1). Prints a line for each
+ * scenario, as JSON, and ends with an exception when a call has settled otherwise than it should, or
+ * not at all.
  */
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
@@ -28,7 +29,9 @@ interface Prepared {
   outputs?: (resolved: never) => ArrayLike<number>[];
 }
 
-const [, , folder = '', kind] = process.argv;
+const [, , folder = '', kind, step = '1'] = process.argv;
+/** Of so many allocations of a scenario, one fails; another one in the next scenario. */
+const STEP = Number(step);
 /** Far beyond what a call takes on a busy machine under a sanitizer. */
 const HANG_MS = 30_000;
 const OUT_OF_MEMORY = /^Expected enough memory for .* close other programs\.$/;
@@ -265,7 +268,7 @@ async function failAllocationsOfCalls(): Promise<void> {
   const load = createRequire(__filename);
   const lib = load(folder) as typeof Package;
   const faults = load(join(folder, 'build/Release/expsyn.node')) as Faults;
-  for (const [name, prepare] of Object.entries(scenarios(lib))) {
+  for (const [index, [name, prepare]] of Object.entries(scenarios(lib)).entries()) {
     const read = (resolved: unknown, { outputs }: Prepared) =>
       outputs?.(resolved as never).map((data) => Array.from(data)) ?? [];
     const first = prepare();
@@ -279,7 +282,7 @@ async function failAllocationsOfCalls(): Promise<void> {
     let attempts = 0;
     let rejections = 0;
     for (const isLasting of [false, true]) {
-      for (let n = 1, isOver = false; !isOver; n++) {
+      for (let n = 1 + (index % STEP), isOver = false; !isOver; n += STEP) {
         const what = `${name}, ${isLasting ? 'from' : 'at'} allocation ${n}`;
         const prepared = prepare();
         let resolved: unknown;
@@ -366,7 +369,7 @@ function startWorker(before: string, workerData: object): Promise<[FromWorker | 
 async function failAllocationsOfWorkers(lib: typeof Package, faults: Faults): Promise<void> {
   let attempts = 0;
   for (const isLasting of [false, true]) {
-    for (let n = 1, isOver = false; !isOver; n++) {
+    for (let n = 1, isOver = false; !isOver; n += STEP) {
       const what = `a worker that is terminated, ${isLasting ? 'from' : 'at'} allocation ${n}`;
       const before = `require(workerData.folder);
         faults().failAllocations(workerData.n, workerData.isLasting);`;
@@ -384,7 +387,7 @@ async function failAllocationsOfWorkers(lib: typeof Package, faults: Faults): Pr
   console.log(JSON.stringify({ name: 'workers that are terminated', attempts, rejections: 0 }));
   let rejections = 0;
   attempts = 0;
-  for (let n = 1, isOver = false; !isOver; n++) {
+  for (let n = 1, isOver = false; !isOver; n += STEP) {
     const what = `loading in a worker, at allocation ${n}`;
     faults.failAllocations(n, false);
     const [message, worker] = await settled(startWorker('', { isTerminated: true }), what);
