@@ -15,8 +15,8 @@ const INSTRUCTION_SETS = readdirSync(join(root, 'native/core/simd/sets')).map((f
   basename(file, '.cc'),
 );
 
-/** Files that mocha runs at a time. Many tests wait for other processes, so there is one more than cores. */
-const jobs = Math.min(4, availableParallelism() + 1);
+/** Files that mocha runs at a time. Many tests wait for other processes, so even one core runs two. */
+const jobs = Math.max(2, Math.min(4, availableParallelism()));
 
 /** Runs a command in the project's folder. Resolves to { code, output }; shows the output if `isShown`. */
 function run(command, commandArguments, { environment = {}, isShown = true } = {}) {

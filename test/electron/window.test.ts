@@ -106,7 +106,7 @@ describe('the window of the application', () => {
     Number(/step ([\d,]+)/.exec(await page.innerText('#figures'))?.[1]?.replaceAll(',', '') ?? 0);
 
   async function untilStep(step: number): Promise<void> {
-    for (let i = 0; i < 400 && (await stepShown()) <= step; i++) await page.waitForTimeout(50);
+    for (let i = 0; i < 1200 && (await stepShown()) <= step; i++) await page.waitForTimeout(50);
     assert.ok((await stepShown()) > step, `${await page.innerText('#figures')}: ${errors.join()}`);
   }
 
