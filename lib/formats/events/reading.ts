@@ -1,6 +1,7 @@
 /** What formats of events have in common as inputs. */
 import type { ArrayDescription, ReadingOptions } from '../format';
 import type { RasterSource } from '../raster-source';
+import { openEventTable, type EventTable } from './event-table';
 
 type Open = (path: string, options: ReadingOptions) => Promise<RasterSource>;
 
@@ -15,4 +16,18 @@ export function readingEvents(open: Open) {
     return { shape, type, bytes: identity.bytes, storage, raster: source };
   };
   return { isEventList: true, open, describe };
+}
+
+/**
+ * The same for a format whose files are tables that are in memory as a whole.
+ *
+ * @param format What identities call it.
+ */
+export function readingTables(
+  format: string,
+  read: (path: string, options: ReadingOptions) => Promise<EventTable>,
+) {
+  return readingEvents((path, options) =>
+    openEventTable(path, options, { format, files: [path], read: async () => read(path, options) }),
+  );
 }

@@ -1,6 +1,6 @@
 /** Events in HDF5, MATLAB 7.3 among it: datasets side by side, records, or lists of times of units. */
-import { openEventTable, type EventTable } from '../events/event-table';
-import { readingEvents } from '../events/reading';
+import type { EventTable } from '../events/event-table';
+import { readingTables } from '../events/reading';
 import type { Format, Given, ReadingOptions } from '../format';
 import { ArraysReader } from '../hdf5/arrays-reader';
 import { contentsOf } from './hdf5-contents';
@@ -68,12 +68,6 @@ export const hdf5Table: Format = {
     ],
     hasTimeUnit: true,
     recognise: isTable,
-    ...readingEvents((path, options) =>
-      openEventTable(path, options, {
-        format: 'hdf5-table',
-        files: [path],
-        read: async () => readTable(path, options),
-      }),
-    ),
+    ...readingTables('hdf5-table', readTable),
   },
 };

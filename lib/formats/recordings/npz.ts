@@ -1,6 +1,6 @@
 /** NumPy's .npz archives: a raster, or lists of events, among their arrays. */
-import { openEventTable, type EventTable } from '../events/event-table';
-import { readingEvents } from '../events/reading';
+import type { EventTable } from '../events/event-table';
+import { readingTables } from '../events/reading';
 import type { Format, ReadingOptions } from '../format';
 import type { RasterSource } from '../raster-source';
 import { isListing, listsIn, type Listing } from './lists';
@@ -42,13 +42,7 @@ export const npzEvents: Format = {
     hasTimeUnit: true,
     recognise: async (path, { member }) =>
       (await isNpz(path)) && (await holdsEvents(path, member).catch(() => false)),
-    ...readingEvents((path, options) =>
-      openEventTable(path, options, {
-        format: 'npz-events',
-        files: [path],
-        read: async () => readEvents(path, options),
-      }),
-    ),
+    ...readingTables('npz-events', readEvents),
   },
 };
 

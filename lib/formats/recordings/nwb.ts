@@ -1,6 +1,6 @@
 /** NWB files: the spikes of sorted units, in the table `units`. */
-import { openEventTable, type EventTable } from '../events/event-table';
-import { readingEvents } from '../events/reading';
+import type { EventTable } from '../events/event-table';
+import { readingTables } from '../events/reading';
 import type { Format } from '../format';
 import { ArraysReader } from '../hdf5/arrays-reader';
 import { contentsOf, NWB } from './hdf5-contents';
@@ -28,12 +28,6 @@ export const nwb: Format = {
     recognise: async (path, { member }) =>
       member === undefined && (await contentsOf(path)).hasUnits,
     hasTimeUnit: true,
-    ...readingEvents((path, options) =>
-      openEventTable(path, options, {
-        format: 'nwb',
-        files: [path],
-        read: async () => readUnits(path),
-      }),
-    ),
+    ...readingTables('nwb', readUnits),
   },
 };

@@ -1,6 +1,6 @@
 /** Arrays of shape (E, 2) that only the user calls lists of events. */
-import { openEventTable, type EventTable } from '../events/event-table';
-import { readingEvents } from '../events/reading';
+import type { EventTable } from '../events/event-table';
+import { readingTables } from '../events/reading';
 import type { Format, Given, ReadingOptions } from '../format';
 import { withHdf5 } from './hdf5-table';
 import { contentsOf } from './hdf5-contents';
@@ -43,12 +43,6 @@ export const pairs: Format = {
     isChosen: true,
     hasTimeUnit: true,
     recognise: isChosen,
-    ...readingEvents((path, options) =>
-      openEventTable(path, options, {
-        format: 'pairs',
-        files: [path],
-        read: async () => readTable(path, options),
-      }),
-    ),
+    ...readingTables('pairs', readTable),
   },
 };

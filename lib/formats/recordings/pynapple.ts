@@ -1,7 +1,7 @@
 /** Archives of pynapple: a TsGroup, with the unit of each time, or a Ts, the times of one. */
-import { openEventTable, type EventTable } from '../events/event-table';
+import type { EventTable } from '../events/event-table';
 import { toNumbers } from '../events/event-files';
-import { readingEvents } from '../events/reading';
+import { readingTables } from '../events/reading';
 import type { Format } from '../format';
 import { readNumbers, type ArrayNodes, type NamedArrays } from './named-arrays';
 import { holdsArrays, NPZ_ENDINGS, withNpz } from './npz-arrays';
@@ -33,12 +33,6 @@ export const pynapple: Format = {
     usage: ['group.npz', 'pynapple: a TsGroup, or a Ts'],
     hasTimeUnit: true,
     recognise: async (path, given) => holdsArrays(path, given, isSpikes),
-    ...readingEvents((path, options) =>
-      openEventTable(path, options, {
-        format: 'pynapple',
-        files: [path],
-        read: async () => withNpz(path, readSpikes),
-      }),
-    ),
+    ...readingTables('pynapple', async (path) => withNpz(path, readSpikes)),
   },
 };

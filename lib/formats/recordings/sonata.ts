@@ -1,9 +1,9 @@
 /** SONATA files of spikes: /spikes/<population> with timestamps and node_ids, or /spikes in old files. */
 import { CommandError } from '../../errors/command-errors';
 import { message, option } from '../../errors/message';
-import { openEventTable, type EventTable } from '../events/event-table';
+import type { EventTable } from '../events/event-table';
 import { toNumbers } from '../events/event-files';
-import { readingEvents } from '../events/reading';
+import { readingTables } from '../events/reading';
 import type { Format, ReadingOptions } from '../format';
 import { ArraysReader } from '../hdf5/arrays-reader';
 import { secondsIn } from './columns';
@@ -45,12 +45,6 @@ export const sonata: Format = {
     recognise: async (path, { member }) =>
       member === undefined && (await contentsOf(path)).populations.length > 0,
     hasTimeUnit: true,
-    ...readingEvents((path, options) =>
-      openEventTable(path, options, {
-        format: 'sonata',
-        files: [path],
-        read: async () => readSpikes(path, options),
-      }),
-    ),
+    ...readingTables('sonata', readSpikes),
   },
 };

@@ -1,7 +1,7 @@
 /** Archives of SpikeInterface's NpzSortingExtractor: numbers of samples and units, for each segment. */
-import { openEventTable, type EventTable } from '../events/event-table';
+import type { EventTable } from '../events/event-table';
 import { toNumbers } from '../events/event-files';
-import { readingEvents } from '../events/reading';
+import { readingTables } from '../events/reading';
 import type { Format, ReadingOptions } from '../format';
 import { readNumbers, type ArrayNodes, type NamedArrays } from './named-arrays';
 import { holdsArrays, NPZ_ENDINGS, withNpz } from './npz-arrays';
@@ -42,12 +42,8 @@ export const spikeinterface: Format = {
     hasTimeUnit: true,
     recognise: async (path, given) =>
       holdsArrays(path, given, (nodes) => nodes.has(UNITS) && segmentsIn(nodes).length > 0),
-    ...readingEvents((path, options) =>
-      openEventTable(path, options, {
-        format: 'spikeinterface',
-        files: [path],
-        read: async () => withNpz(path, async (arrays) => readSpikes(arrays, options)),
-      }),
+    ...readingTables('spikeinterface', async (path, options) =>
+      withNpz(path, async (arrays) => readSpikes(arrays, options)),
     ),
   },
 };

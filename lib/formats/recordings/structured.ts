@@ -4,8 +4,8 @@ import { open } from 'node:fs/promises';
 import { CommandError } from '../../errors/command-errors';
 import { fileError } from '../../errors/system-errors';
 import { ELEMENT_TYPES, IS_HOST_BIG_ENDIAN } from '../elements';
-import { openEventTable, type EventTable } from '../events/event-table';
-import { readingEvents } from '../events/reading';
+import type { EventTable } from '../events/event-table';
+import { readingTables } from '../events/reading';
 import { isRegularFile, readBytes, requireFile } from '../files/read-bytes';
 import type { Format, ReadingOptions } from '../format';
 import { isAddress } from '../http/address';
@@ -149,18 +149,12 @@ export const structured: Format = {
     usage: ['camera.npy', 'a structured array: fields t, x, y and p, or time and channel'],
     hasTimeUnit: true,
     recognise: isStructuredFile,
-    ...readingEvents((path, options) =>
-      openEventTable(path, options, {
-        format: 'structured',
-        files: [path],
-        read: async () => {
-          try {
-            return await readFile(path, options);
-          } catch (error) {
-            throw fileError('read', path, error);
-          }
-        },
-      }),
-    ),
+    ...readingTables('structured', async (path, options) => {
+      try {
+        return await readFile(path, options);
+      } catch (error) {
+        throw fileError('read', path, error);
+      }
+    }),
   },
 };

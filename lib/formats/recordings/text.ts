@@ -4,8 +4,8 @@ import { open } from 'node:fs/promises';
 
 import { CommandError } from '../../errors/command-errors';
 import { fileError } from '../../errors/system-errors';
-import { openEventTable, type EventTable } from '../events/event-table';
-import { readingEvents } from '../events/reading';
+import type { EventTable } from '../events/event-table';
+import { readingTables } from '../events/reading';
 import { isRegularFile, requireFile } from '../files/read-bytes';
 import { decodeText } from '../foreign/text';
 import type { Format, Given, ReadingOptions } from '../format';
@@ -124,12 +124,6 @@ export const textEvents: Format = {
     usage: ['spikes.csv', 'a table with columns named time and channel'],
     recognise: isTable,
     hasTimeUnit: true,
-    ...readingEvents((path, options) =>
-      openEventTable(path, options, {
-        format: 'text',
-        files: [path],
-        read: async () => readTable(path, options),
-      }),
-    ),
+    ...readingTables('text', readTable),
   },
 };
