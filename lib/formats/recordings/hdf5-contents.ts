@@ -1,6 +1,5 @@
 /** What recordings of spikes an HDF5 file holds. */
-import { stat } from 'node:fs/promises';
-
+import { LastFile } from '../files/last-file';
 import type { Hdf5Node } from '../hdf5/arrays-file';
 import { ArraysReader } from '../hdf5/arrays-reader';
 import { isHdf5At } from '../hdf5/signature';
@@ -48,8 +47,8 @@ const NOTHING: Hdf5Contents = {
   nodes: new Map(),
 };
 
-/** The answer about the last file, since every format asks, and opening a file takes a tenth of a second. */
-let last: { key: string; contents: Promise<Hdf5Contents> } | undefined;
+/** Opening a file takes a tenth of a second. */
+const last = new LastFile<Hdf5Contents>();
 
 /**
  * What there is at a path; nothing if it is no HDF5 file that can be read.
@@ -58,11 +57,8 @@ let last: { key: string; contents: Promise<Hdf5Contents> } | undefined;
  */
 export async function contentsOf(path: string, member?: string): Promise<Hdf5Contents> {
   if (isAddress(path) || !(await isHdf5At(path))) return NOTHING;
-  const { ino, size, mtimeMs } = await stat(path);
   const isNamed = member !== undefined;
-  const key = JSON.stringify([path, ino, size, mtimeMs, isNamed]);
-  if (last?.key !== key) last = { key, contents: lookInto(path, isNamed).catch(() => NOTHING) };
-  return last.contents;
+  return last.ask(path, String(isNamed), async () => lookInto(path, isNamed).catch(() => NOTHING));
 }
 
 async function lookInto(path: string, isNamed: boolean): Promise<Hdf5Contents> {

@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises';
 
 import { fileError } from '../../errors/system-errors';
+import { LastFile } from '../files/last-file';
 import { isRegularFile } from '../files/read-bytes';
 import { hasEnding, type Given } from '../format';
 import { isAddress } from '../http/address';
@@ -10,10 +11,13 @@ import { decodeNpy } from '../npy/npy';
 import { chooseMember } from './members';
 import type { ArrayNode, ArrayNodes, NamedArrays } from './named-arrays';
 import { isStructured, readStructured } from './structured';
-import { withZip } from './zip';
+import { withZip, type Zip, type ZipEntry } from './zip';
 
 export const NPZ_ENDINGS = ['.npz'];
 const SIGNATURE = 'PK\x03\x04';
+
+/** The beginning of each array has to be read for that. */
+const last = new LastFile<ArrayNodes>();
 
 export async function isNpz(path: string): Promise<boolean> {
   if (isAddress(path) || !hasEnding(path, NPZ_ENDINGS) || !(await isRegularFile(path)))
@@ -36,8 +40,7 @@ export async function withNpz<Result>(
     return await withZip(path, async (zip) => {
       const files = zip.entries.filter(({ name }) => name.endsWith('.npy'));
       const entries = new Map(files.map((entry) => [entry.name.slice(0, -'.npy'.length), entry]));
-      const nodes = new Map<string, ArrayNode>();
-      for (const [name, entry] of entries) nodes.set(name, nodeOf(await zip.readHead(entry)));
+      const nodes = await last.ask(path, '', async () => nodesOf(zip, entries));
       const bytesOf = async (name: string) => zip.read(chooseMember(entries, name, path));
       return use({
         path,
@@ -58,6 +61,12 @@ export async function withNpz<Result>(
   } catch (error) {
     throw fileError('read', path, error);
   }
+}
+
+async function nodesOf(zip: Zip, entries: ReadonlyMap<string, ZipEntry>): Promise<ArrayNodes> {
+  const nodes = new Map<string, ArrayNode>();
+  for (const [name, entry] of entries) nodes.set(name, nodeOf(await zip.readHead(entry)));
+  return nodes;
 }
 
 /** What an array is by the beginning of its file; reading one that cannot be read tells why. */
