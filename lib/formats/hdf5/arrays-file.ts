@@ -69,6 +69,8 @@ export class ArraysFile {
   readonly #file: bigint;
   readonly #root: Group;
   readonly #name: string;
+  /** The names in each group that was looked into: the library lists them all each time. */
+  readonly #names = new Map<string, ReadonlySet<string>>();
 
   private constructor(hdf5: Hdf5, file: bigint, root: Group, name: string) {
     this.#hdf5 = hdf5;
@@ -147,10 +149,16 @@ export class ArraysFile {
     // The library does not tell a missing group on the way from a failure.
     let found: Found = this.#root;
     for (const part of path.split('/').filter((name) => name !== '')) {
-      if (!isGroup(found) || !found.keys().includes(part)) return null;
+      if (!isGroup(found) || !this.#namesOf(found).has(part)) return null;
       found = found.get(part);
     }
     return found;
+  }
+
+  #namesOf(group: Group): ReadonlySet<string> {
+    const names = this.#names.get(group.path) ?? new Set(group.keys());
+    this.#names.set(group.path, names);
+    return names;
   }
 
   #look(path: string, found = this.#find(path)): Hdf5Node {

@@ -63,7 +63,9 @@ export function groupsOf(nodes: ArrayNodes): Map<string, string[]> {
   for (const [name, node] of nodes) {
     if (node.content !== 'numbers' || !isFull(node)) continue;
     const [group, own] = splitName(name);
-    groups.set(group, [...(groups.get(group) ?? []), own]);
+    const names = groups.get(group);
+    if (names === undefined) groups.set(group, [own]);
+    else names.push(own);
   }
   return groups;
 }

@@ -41,9 +41,9 @@ export async function readList(
     return inUnit({ ...table, timeName: name }, [name]);
   }
   if (content === 'trains') {
-    const table = await readTrains(arrays, name, options.member === undefined);
-    const names = [...trainsOf(nodes, name, path).values()];
-    return inUnit({ ...table, timeName: name }, names, wordsOf(name));
+    const trains = trainsOf(nodes, name, path);
+    const table = await readTrains(arrays, trains, name, options.member === undefined);
+    return inUnit({ ...table, timeName: name }, [...trains.values()], wordsOf(name));
   }
   if (content === 'pairs') return inUnit(await readPairs(arrays, name, true), [name], []);
   const names = namesOf(arrays, name, other !== undefined);

@@ -100,16 +100,18 @@ export function wordsOf(pattern: string): string[] {
 /**
  * The events of such arrays.
  *
+ * @param trains Those of the pattern, by the ids of their units.
  * @param isGuess Whether their names alone say that they are times.
  */
 export async function readTrains(
   arrays: NamedArrays,
+  trains: ReadonlyMap<number, string>,
   pattern: string,
   isGuess: boolean,
 ): Promise<EventTable> {
   const { nodes, path } = arrays;
-  const lists = new Map<number, Elements>();
-  for (const [id, name] of trainsOf(nodes, pattern, path)) {
+  const lists: Elements[] = [];
+  for (const name of trains.values()) {
     if (nodes.get(name)?.shape.length === 0) {
       throw new CommandError(
         `Expected shape (E,) for ${name} of ${path} but received a single number.`,
@@ -122,9 +124,9 @@ export async function readTrains(
 ${option('member', `'${pattern}'`)} if these are times.`,
       );
     }
-    lists.set(id, list);
+    lists.push(list);
   }
-  return tableOfLists([...lists.values()], [...lists.keys()]);
+  return tableOfLists(lists, [...trains.keys()]);
 }
 
 /** Whether a list may be times of spikes by its order. */
