@@ -167,7 +167,8 @@ class VectorRecursion {
   Columns local_, rising_local_;
   Columns fault_;  // NaN as soon as a sum has not been finite
   Sums carried_isyn_, carried_isyn_low_, carried_rising_, carried_rising_low_;
-  std::int64_t noisy_rows_ = kInterval;  // rows to which noise is added at a time
+  // Rows at a time, where noise is added or they are made of events.
+  std::int64_t noisy_rows_ = kInterval;
   AlignedBuffer<Real> drive_;
   AlignedBuffer<Real> rows_;  // rows of which not all are kept
 };

@@ -402,7 +402,7 @@ class VectorRecursion {
   AlignedBuffer<Real> staged_;
   // The drive with noise: n_kept_ rows are kept, n_used_ rows are filled.
   AlignedBuffer<Real> kept_, delayed_;
-  std::int64_t noisy_rows_ = 0;  // rows to which noise is added at a time
+  std::int64_t noisy_rows_ = 0;  // rows at a time, where noise is added or they are made of events
   std::int64_t n_kept_ = 0;
   std::int64_t n_used_ = 0;
   std::int64_t capacity_ = 0;
